@@ -1,0 +1,84 @@
+/**
+ * What TraceQL needs from a store, declared here so that the language depends on no store and any store can serve it.
+ *
+ * A `SpanTable` is a batch of spans in columns. Every trace in it is whole (a store that holds one trace in several
+ * places joins the pieces first), so trace-level questions (`>>`, `count()`, `rootServiceName`) need one table only.
+ * Columns are dictionaries: a predicate runs once per distinct value, then rows are matched by code.
+ */
+
+/** An attribute's value. Ints are bigint only beyond 2^53. `int` and `float` are told apart by the column's `types`. */
+export type Scalar = string | number | bigint | boolean
+export type AttributeValue = Scalar | readonly Scalar[]
+export type ValueType = 'string' | 'int' | 'float' | 'bool' | 'array'
+
+export type AttributeScope = 'resource' | 'span' | 'event' | 'link' | 'instrumentation'
+
+/** Dictionary column: row `i` has the value `values[codes[i]]`; code 0 always means "absent". */
+export interface Column {
+  readonly codes: Uint8Array | Uint16Array | Uint32Array
+  /** Distinct values; index 0 is a placeholder for absent and never compared. */
+  readonly values: readonly (AttributeValue | undefined)[]
+  /** OTLP type of `values[i]`, same length. */
+  readonly types: readonly ValueType[]
+}
+
+/** Events or links of the table's spans, in span order. `span[i]` is the row of the owning span. */
+export interface ChildTable {
+  readonly rows: number
+  readonly span: Uint32Array
+  column(name: string): Column | undefined
+  columnNames(): readonly string[]
+}
+
+export interface EventTable extends ChildTable {
+  readonly name: Column
+  /** Nanoseconds since the owning span's start. */
+  readonly timeSinceStart: Float64Array
+}
+
+export interface LinkTable extends ChildTable {
+  /** Linked trace and span ids, lower-case hex. */
+  readonly traceId: Column
+  readonly spanId: Column
+}
+
+export interface SpanTable {
+  readonly rows: number
+  readonly traces: number
+  /** Rows of one trace are contiguous: trace `t` owns rows `traceStart[t] .. traceStart[t + 1] - 1`; length traces + 1. */
+  readonly traceStart: Uint32Array
+  /** Row of the parent span, -1 where there is none or it was never received. Always within the same trace. */
+  readonly parent: Int32Array
+  /** Start = `baseNs + startOffset[row]`, both exact; offsets and durations in nanoseconds. */
+  readonly baseNs: bigint
+  readonly startOffset: Float64Array
+  readonly duration: Float64Array
+  /** 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer (OTLP). */
+  readonly kind: Uint8Array
+  /** 0 unset, 1 ok, 2 error (OTLP). */
+  readonly status: Uint8Array
+  readonly name: Column
+  readonly statusMessage: Column
+  readonly instrumentationName: Column
+  readonly instrumentationVersion: Column
+  /** Lower-case hex: 32 characters per trace, 16 per span; parentSpanId is '' for a root. */
+  traceId(trace: number): string
+  spanId(row: number): string
+  parentSpanId(row: number): string
+  /** One value per span row (resource and instrumentation attributes are repeated by code). */
+  column(scope: 'resource' | 'span' | 'instrumentation', name: string): Column | undefined
+  columnNames(scope: 'resource' | 'span' | 'instrumentation'): readonly string[]
+  readonly events: EventTable
+  readonly links: LinkTable
+}
+
+/** Half-open time range in nanoseconds since the Unix epoch; undefined = unbounded. */
+export interface TimeRange {
+  readonly startNs?: bigint | undefined
+  readonly endNs?: bigint | undefined
+}
+
+export interface SpanSource {
+  /** Tables that hold every trace with at least one span overlapping the range, newest first. */
+  tables(range: TimeRange): Iterable<SpanTable>
+}
