@@ -56,7 +56,7 @@ function nodeTest(patterns: string[], concurrency: number): Promise<void> {
 }
 
 function run(command: string, args: string[]): Promise<void> {
-  const path = `${resolve(import.meta.dirname, '../node_modules/.bin')}${delimiter}${process.env['PATH']}`
+  const path = `${resolve(import.meta.dirname, '../node_modules/.bin')}${delimiter}${process.env.PATH}`
   const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, PATH: path } })
   return new Promise((done, reject) => {
     child.once('error', reject)
