@@ -1,0 +1,16 @@
+/** TraceQL: text -> `parse` -> `check` -> `search` or `metricsRange` over the tables of a `SpanSource`. */
+export type { Query } from './ast.ts'
+export { type ErrorKind, TraceQLError } from './errors.ts'
+export type {
+  Exemplar,
+  InstantSeries,
+  MetricsOptions,
+  NamedValue,
+  Sample,
+  SearchOptions,
+  Series,
+  SpanMatch,
+  SpanSet,
+  TraceResult,
+  TypedValue,
+} from './result.ts'
