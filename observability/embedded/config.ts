@@ -1,0 +1,55 @@
+/** Settings of the embedded backend, from its environment. A wrong one stops the start with its name and what is allowed. */
+import { z } from 'zod'
+
+const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback)
+
+const DURATION_SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
+const BYTE_UNITS: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 }
+
+/** `7d`, `36h`, `90m` -> milliseconds. */
+const duration = z
+  .string()
+  .regex(/^\d+[smhdw]$/, 'write a whole number and one of s, m, h, d, w, e.g. 7d')
+  .transform((value) => Number(value.slice(0, -1)) * DURATION_SECONDS[value.slice(-1)]! * 1000)
+
+/** `512MB`, `10GB`, `1048576` -> bytes. */
+const bytes = z
+  .string()
+  .regex(/^\d+\s*([kmgt]i?b?|b)?$/i, 'write bytes, e.g. 512MB or 10GB')
+  .transform((value) => {
+    const unit = /[kmgt]/i.exec(value)?.[0].toLowerCase() ?? ''
+    return Number.parseInt(value, 10) * BYTE_UNITS[unit]!
+  })
+
+const environment = z.object({
+  HOST: z.string().min(1).default('127.0.0.1'),
+  OTLP_HTTP_PORT: port(4318),
+  TEMPO_PORT: port(3200),
+  LOKI_PORT: port(3100),
+  CONSOLE_PORT: port(3000),
+  EMBEDDED_DATA_DIR: z.string().min(1).default('.sightline/embedded'),
+  GATEWAY_ACCESS_LOG: z.string().min(1).optional(),
+  PROMETHEUS_URL: z.url().default('http://127.0.0.1:9090'),
+  USER_SERVICE_URL: z.url().default('http://127.0.0.1:5001'),
+  ORDER_SERVICE_URL: z.url().default('http://127.0.0.1:5002'),
+  AUDIT_SERVICE_URL: z.url().default('http://127.0.0.1:5003'),
+  TRACES_RETENTION: duration.default(7 * 86_400_000),
+  LOGS_RETENTION: duration.default(7 * 86_400_000),
+  TRACES_MAX_BYTES: bytes.default(10 * 2 ** 30),
+  LOGS_MAX_BYTES: bytes.default(10 * 2 ** 30),
+  OTLP_MAX_BODY_BYTES: bytes.default(16 * 2 ** 20),
+  QUERY_CACHE_BYTES: bytes.default(128 * 2 ** 20),
+  QUERY_TIMEOUT: duration.default(30_000),
+})
+
+export type Config = z.output<typeof environment>
+
+/** Throws an Error whose message names every wrong variable; secrets can't be in it, values aren't printed. */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  // An empty variable is what `FOO=` in an env file leaves behind: it means "not set".
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const result = environment.safeParse(set)
+  if (result.success) return result.data
+  const lines = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
+  throw new Error(`Settings of the embedded backend are wrong:\n${lines.join('\n')}`)
+}

@@ -1,0 +1,125 @@
+/**
+ * HTTP at the edge of the embedded backend.
+ *
+ * The query APIs are plain functions from request to response (`ApiHandler`): they run in the worker thread, where there
+ * are no sockets, and in tests, where there needn't be. `listen` puts one behind a port.
+ */
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+
+export interface ApiRequest {
+  readonly method: string
+  /** Decoded by nobody yet: percent-escapes are as the client sent them. No query string. */
+  readonly path: string
+  readonly query: URLSearchParams
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: Uint8Array | undefined
+}
+
+export interface ApiResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | Uint8Array
+}
+
+export type ApiHandler = (request: ApiRequest) => ApiResponse | Promise<ApiResponse>
+
+/** A refusal that the client may read: its message is sent as it is, with the status. */
+export interface HttpError extends Error {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export function httpError(status: number, message: string, headers: Record<string, string> = {}): HttpError {
+  return Object.assign(new Error(message), { status, headers })
+}
+
+export function isHttpError(error: unknown): error is HttpError {
+  return error instanceof Error && typeof (error as { status?: unknown }).status === 'number'
+}
+
+export const text = (status: number, body: string, headers: Record<string, string> = {}): ApiResponse => ({
+  status,
+  headers: { 'content-type': 'text/plain; charset=utf-8', ...headers },
+  body,
+})
+
+export const json = (status: number, value: unknown, headers: Record<string, string> = {}): ApiResponse => ({
+  status,
+  headers: { 'content-type': 'application/json', ...headers },
+  body: JSON.stringify(value),
+})
+
+/** Starts a server on `port` (0 = any free one) and resolves when it listens; a port in use rejects with its number and variable. */
+export async function listen(listener: RequestListener, host: string, port: number, variable: string): Promise<Server> {
+  const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 60_000 }, listener)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const reason = error.code === 'EADDRINUSE' ? 'is in use' : `can't be opened (${error.code})`
+      reject(
+        new Error(`Port ${port} ${reason}. Stop what holds it, or choose another by ${variable}.`, { cause: error }),
+      )
+    })
+    server.listen(port, host, resolve)
+  })
+  return server
+}
+
+/** Serves an `ApiHandler`. `onError` gets what is not the client's fault; the client is told 500 and nothing more. */
+export function serveApi(handler: ApiHandler, onError: (error: unknown) => void, bodyLimit = 8 << 20): RequestListener {
+  return (req, res) => {
+    void answer(handler, req, bodyLimit)
+      .catch((error: unknown) => {
+        if (isHttpError(error)) return text(error.status, `${error.message}\n`, { ...error.headers })
+        onError(error)
+        return text(500, 'internal error\n')
+      })
+      .then((response) => send(req, res, response))
+  }
+}
+
+async function answer(handler: ApiHandler, req: IncomingMessage, bodyLimit: number): Promise<ApiResponse> {
+  const body = req.method === 'GET' || req.method === 'HEAD' ? undefined : await readBody(req, bodyLimit)
+  const [path, query] = splitUrl(req.url ?? '/')
+  return handler({ method: req.method ?? 'GET', path, query, headers: flatHeaders(req), body })
+}
+
+export function splitUrl(url: string): [path: string, query: URLSearchParams] {
+  const mark = url.indexOf('?')
+  return mark < 0 ? [url, new URLSearchParams()] : [url.slice(0, mark), new URLSearchParams(url.slice(mark + 1))]
+}
+
+export function flatHeaders(req: IncomingMessage): Record<string, string> {
+  const flat: Record<string, string> = {}
+  for (const [name, value] of Object.entries(req.headers)) {
+    if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(', ') : value
+  }
+  return flat
+}
+
+/** The whole body, or a 413 as soon as it is known to be larger than `limit` bytes. */
+export async function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
+  const tooLarge = () =>
+    httpError(413, `The body is larger than the ${limit} bytes accepted here. Send it in smaller parts.`)
+  if (Number(req.headers['content-length'] ?? 0) > limit) throw tooLarge()
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of req as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > limit) throw tooLarge()
+    chunks.push(chunk)
+  }
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)
+}
+
+export function send(req: IncomingMessage, res: ServerResponse, response: ApiResponse): void {
+  const body = typeof response.body === 'string' ? Buffer.from(response.body) : response.body
+  // A body that was refused unread would be taken for the next request on this connection.
+  const unread = !req.complete && req.method !== 'GET' && req.method !== 'HEAD'
+  res.writeHead(response.status, {
+    ...response.headers,
+    'content-length': body.length,
+    ...(unread && { connection: 'close' }),
+  })
+  res.end(req.method === 'HEAD' ? undefined : body)
+}
