@@ -1,0 +1,169 @@
+/** OTLP logs, record by record. */
+import { MAX_ATTRIBUTES, type OwnerRecord, ownerAndSchema, type ReadCounts, readId } from './traces.ts'
+import { type AttributeList, attributeList, TYPE, WireReader } from './wire.ts'
+
+/** One log record. The object and its lists are reused for the next: copy what you keep. */
+export interface LogRecord {
+  bytes: Buffer
+  timeHi: number
+  timeLo: number
+  severityNumber: number
+  severityText: string
+  /** The line: the text body as it is, anything else as JSON. */
+  body: string
+  eventName: string
+  flags: number
+  /** Lower-case hex, '' when absent. */
+  traceId: string
+  spanId: string
+  readonly attributes: AttributeList
+  resource: OwnerRecord
+  scope: OwnerRecord
+}
+
+export interface LogReadOptions {
+  /** Nothing is kept: the records are counted and checked. */
+  readonly checkOnly?: boolean
+}
+
+const NOTHING: ReadonlySet<string> = new Set()
+
+/** Calls `onRecord` for every record of an ExportLogsServiceRequest. Throws a WireError when the bytes are not such a message. */
+export function readLogs(
+  bytes: Uint8Array,
+  onRecord: (record: LogRecord) => void,
+  options: LogReadOptions = {},
+): ReadCounts {
+  const reader = new WireReader(bytes)
+  const counts: ReadCounts = { accepted: 0, rejected: 0, reason: '' }
+  const limit = bytes.length
+  const none: OwnerRecord = { attributes: attributeList(), name: '', version: '', droppedAttributes: 0, schemaUrl: '' }
+  const record: LogRecord = {
+    bytes: reader.bytes,
+    timeHi: 0,
+    timeLo: 0,
+    severityNumber: 0,
+    severityText: '',
+    body: '',
+    eventName: '',
+    flags: 0,
+    traceId: '',
+    spanId: '',
+    attributes: attributeList(),
+    resource: none,
+    scope: none,
+  }
+  while (reader.pos < limit) {
+    const tag = reader.tag()
+    if (tag === 10) resourceLogs(reader, reader.end(limit), record, onRecord, counts, options)
+    else reader.skip(tag, limit)
+  }
+  reader.finish(limit)
+  return counts
+}
+
+function resourceLogs(
+  reader: WireReader,
+  end: number,
+  record: LogRecord,
+  onRecord: (record: LogRecord) => void,
+  counts: ReadCounts,
+  options: LogReadOptions,
+): void {
+  record.resource = ownerAndSchema(reader, end, false)
+  while (reader.pos < end) {
+    const tag = reader.tag()
+    if (tag !== 18) {
+      reader.skip(tag, end)
+      continue
+    }
+    const scopeEnd = reader.end(end)
+    record.scope = ownerAndSchema(reader, scopeEnd, true)
+    while (reader.pos < scopeEnd) {
+      const inner = reader.tag()
+      if (inner === 18) readRecord(reader, reader.end(scopeEnd), record, onRecord, counts, options)
+      else reader.skip(inner, scopeEnd)
+    }
+  }
+}
+
+function readRecord(
+  reader: WireReader,
+  end: number,
+  record: LogRecord,
+  onRecord: (record: LogRecord) => void,
+  counts: ReadCounts,
+  options: LogReadOptions,
+): void {
+  let observedHi = 0
+  let observedLo = 0
+  record.timeHi = record.timeLo = record.severityNumber = record.flags = 0
+  record.severityText = record.body = record.eventName = record.traceId = record.spanId = ''
+  record.attributes.count = record.attributes.seen = 0
+  while (reader.pos < end) {
+    const tag = reader.tag()
+    switch (tag) {
+      case 9:
+        reader.fixed64()
+        record.timeHi = reader.hi
+        record.timeLo = reader.lo
+        break
+      case 16:
+        record.severityNumber = reader.varint32()
+        break
+      case 26:
+        record.severityText = reader.string(end)
+        break
+      case 42: {
+        const value = reader.anyValue(reader.end(end), 0, !options.checkOnly)
+        if (!options.checkOnly) record.body = bodyText(reader.type, value)
+        break
+      }
+      case 50:
+        reader.keyValue(record.attributes, end, options.checkOnly ? NOTHING : undefined)
+        break
+      case 69:
+        record.flags = reader.fixed32()
+        break
+      case 74:
+        record.traceId = hexId(reader, end, 16)
+        break
+      case 82:
+        record.spanId = hexId(reader, end, 8)
+        break
+      case 89:
+        reader.fixed64()
+        observedHi = reader.hi
+        observedLo = reader.lo
+        break
+      case 98:
+        record.eventName = reader.string(end)
+        break
+      default:
+        reader.skip(tag, end)
+    }
+  }
+  reader.finish(end)
+  if (record.timeHi === 0 && record.timeLo === 0) {
+    record.timeHi = observedHi
+    record.timeLo = observedLo
+  }
+  const problem = record.attributes.seen > MAX_ATTRIBUTES ? `a record has more than ${MAX_ATTRIBUTES} attributes` : ''
+  if (problem) {
+    counts.rejected++
+    counts.reason ||= problem
+    return
+  }
+  counts.accepted++
+  onRecord(record)
+}
+
+function hexId(reader: WireReader, end: number, size: number): string {
+  const at = readId(reader, end, size)
+  return at < 0 ? '' : reader.bytes.toString('hex', at, at + size)
+}
+
+function bodyText(type: number, value: unknown): string {
+  if (typeof value === 'string') return value
+  return type === TYPE.none ? '' : JSON.stringify(value, (_k, item) => (typeof item === 'bigint' ? String(item) : item))
+}

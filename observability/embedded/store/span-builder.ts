@@ -1,0 +1,325 @@
+/**
+ * Collects spans in the order they arrive and freezes them into tables whose traces are whole and in time order.
+ *
+ * One primitive does the rest of the store's work: `appendTraces` takes traces out of any table into a builder. Joining
+ * a trace that lies in several blocks, compacting blocks, and keeping what is left in the head after sealing are all that.
+ */
+
+import type { OwnerRecord, SpanRecord } from '../otlp/traces.ts'
+import type { AttributeList } from '../otlp/wire.ts'
+import { copyAttributes } from '../otlp/wire.ts'
+import { Bytes, ColumnSet, Floats } from './columns.ts'
+import type { StoredSpans } from './span-data.ts'
+import { linkRows, orderRows } from './span-order.ts'
+import { type ColumnLoader, spanTable } from './span-table.ts'
+
+/** Attribute names per table beyond which a block is cut early: each costs a section in the file. */
+export const MAX_COLUMNS = 4096
+
+export interface HeadTrace {
+  readonly ordinal: number
+  readonly id: string
+  rows: number
+  /** When its first and last span arrived, ms since the epoch. */
+  firstSeen: number
+  lastSeen: number
+}
+
+export class SpanBuilder {
+  readonly traces = new Map<string, HeadTrace>()
+  rows = 0
+  /** Grows with every change, so that a frozen table is known to be stale. */
+  version = 0
+  private readonly baseHi: number
+  private readonly baseLo: number
+  private readonly baseNs: bigint
+  private readonly traceIds = new Bytes()
+  private readonly traceOf: number[] = []
+  private readonly spanIds = new Bytes()
+  private readonly parentIds = new Bytes()
+  private readonly start = new Floats()
+  private readonly duration = new Floats()
+  private readonly kind: number[] = []
+  private readonly status: number[] = []
+  private readonly batch = new Floats()
+  private readonly resources = new Owners()
+  private readonly resourceOf: number[] = []
+  private readonly scopes = new Owners()
+  private readonly scopeOf: number[] = []
+  private readonly attributes = new ColumnSet()
+  private readonly meta = new ColumnSet()
+  private readonly events = new ChildBuilder()
+  private readonly eventTime = new Floats()
+  private readonly links = new ChildBuilder()
+
+  /** Offsets are doubles: exact while spans lie within 104 days of `baseNs`. */
+  constructor(baseNs: bigint) {
+    this.baseNs = baseNs
+    this.baseHi = Number(baseNs >> 32n)
+    this.baseLo = Number(baseNs & 0xffff_ffffn)
+  }
+
+  get columns(): number {
+    const owners = this.resources.names + this.scopes.names
+    const children = this.events.attributes.columns.size + this.links.attributes.columns.size
+    return this.attributes.columns.size + children + owners
+  }
+
+  append(span: SpanRecord, batch: number, now: number): HeadTrace {
+    const row = this.rows++
+    this.version++
+    const trace = this.trace(span.bytes, span.traceIdAt, now)
+    this.traceOf.push(trace.ordinal)
+    this.spanIds.push(span.bytes, span.spanIdAt, 8)
+    if (span.parentSpanIdAt < 0) this.parentIds.push(ZERO, 0, 8)
+    else this.parentIds.push(span.bytes, span.parentSpanIdAt, 8)
+    this.start.push(nanoseconds(span.startHi - this.baseHi, span.startLo - this.baseLo))
+    // A clock that was set back must not make a negative duration.
+    this.duration.push(Math.max(0, nanoseconds(span.endHi - span.startHi, span.endLo - span.startLo)))
+    this.kind.push(span.kind)
+    this.status.push(span.status)
+    this.batch.push(batch)
+    this.resourceOf.push(this.resources.ordinal(span.resource))
+    this.scopeOf.push(this.scopes.ordinal(span.scope))
+    addAttributes(this.attributes, row, span.attributes)
+    const { meta } = this
+    meta.column('name').set(row, 1, span.name)
+    if (span.statusMessage) meta.column('statusMessage').set(row, 1, span.statusMessage)
+    if (span.traceState) meta.column('traceState').set(row, 1, span.traceState)
+    if (span.flags) meta.column('flags').set(row, 2, span.flags)
+    if (span.droppedAttributes) meta.column('droppedAttributes').set(row, 2, span.droppedAttributes)
+    if (span.droppedEvents) meta.column('droppedEvents').set(row, 2, span.droppedEvents)
+    if (span.droppedLinks) meta.column('droppedLinks').set(row, 2, span.droppedLinks)
+    for (const event of span.events) {
+      const child = this.events.add(row, event.attributes, event.droppedAttributes)
+      this.events.meta.column('name').set(child, 1, event.name)
+      this.eventTime.push(nanoseconds(event.timeHi - span.startHi, event.timeLo - span.startLo))
+    }
+    for (const link of span.links) {
+      const child = this.links.add(row, link.attributes, link.droppedAttributes)
+      this.links.meta.column('traceId').set(child, 1, link.traceId)
+      this.links.meta.column('spanId').set(child, 1, link.spanId)
+      if (link.traceState) this.links.meta.column('traceState').set(child, 1, link.traceState)
+      if (link.flags) this.links.meta.column('flags').set(child, 2, link.flags)
+    }
+    return trace
+  }
+
+  /** Copies the given traces (ascending ordinals of `table`) with everything they have. */
+  appendTraces(table: StoredSpans, traces: Iterable<number>, seen?: (id: string) => HeadTrace | undefined): void {
+    const from: number[] = []
+    const base = this.rows
+    for (const ordinal of traces) {
+      const id = table.traceIds.toString('latin1', ordinal * 16, ordinal * 16 + 16)
+      const before = seen?.(id)
+      const trace = this.trace(table.traceIds, ordinal * 16, before?.firstSeen ?? 0)
+      if (before) trace.lastSeen = before.lastSeen
+      const end = table.traceStart[ordinal + 1]!
+      trace.rows += end - table.traceStart[ordinal]! - 1
+      for (let row = table.traceStart[ordinal]!; row < end; row++) {
+        from.push(row)
+        this.traceOf.push(trace.ordinal)
+      }
+    }
+    if (from.length === 0) return
+    this.version++
+    this.rows += from.length
+    const shift = Number(table.baseNs - this.baseNs)
+    for (const row of from) {
+      this.spanIds.push(table.spanIds, row * 8, 8)
+      this.parentIds.push(table.parentIds, row * 8, 8)
+      this.start.push(table.startOffset[row]! + shift)
+      this.duration.push(table.duration[row]!)
+      this.kind.push(table.kind[row]!)
+      this.status.push(table.status[row]!)
+      this.batch.push(table.batchOf?.[row] ?? 0)
+      this.resourceOf.push(this.resources.ordinal(table.resources[table.resourceOf[row]!]!))
+      this.scopeOf.push(this.scopes.ordinal(table.scopes[table.scopeOf[row]!]!))
+    }
+    for (const name of table.columnNames('span')) this.attributes.copy(name, table.column('span', name)!, from, base)
+    for (const name of table.metaNames()) this.meta.copy(name, table.meta(name)!, from, base)
+    const moved = new Map(from.map((row, i) => [row, base + i]))
+    const events = this.events.copy(table.events, moved)
+    for (const row of events) this.eventTime.push(table.events.timeSinceStart[row]!)
+    this.links.copy(table.links, moved)
+  }
+
+  /** A table of everything so far. Spans sent twice (same ids, kind, name, start and duration) are in it once. */
+  freeze(): StoredSpans {
+    const rows = this.rows
+    const start = this.start.data
+    const { order, traceStart, traceOrder } = orderRows({
+      rows,
+      traces: this.traces.size,
+      traceOf: this.traceOf,
+      start,
+      duration: this.duration.data,
+      kind: this.kind,
+      nameOf: this.meta.column('name').codes,
+      spanIds: this.spanIds.data,
+    })
+    const kept = order.length
+    const position = new Int32Array(rows).fill(-1)
+    for (let i = 0; i < kept; i++) position[order[i]!] = i
+    const spanIds = gatherBytes(this.spanIds.data, order, 8)
+    const parentIds = gatherBytes(this.parentIds.data, order, 8)
+    const startOffset = Float64Array.from(order, (row) => start[row]!)
+    const duration = Float64Array.from(order, (row) => this.duration.data[row]!)
+    let min = Number.POSITIVE_INFINITY
+    let max = Number.NEGATIVE_INFINITY
+    for (let i = 0; i < kept; i++) {
+      min = Math.min(min, startOffset[i]!)
+      max = Math.max(max, startOffset[i]! + duration[i]!)
+    }
+    return spanTable({
+      rows: kept,
+      traceStart,
+      traceIds: gatherBytes(this.traceIds.data, traceOrder, 16),
+      spanIds,
+      parent: linkRows(traceStart, spanIds, parentIds),
+      parentIds: () => parentIds,
+      baseNs: this.baseNs,
+      startOffset,
+      duration,
+      kind: Uint8Array.from(order, (row) => this.kind[row]!),
+      status: Uint8Array.from(order, (row) => this.status[row]!),
+      resources: this.resources.list.slice(),
+      resourceOf: Uint32Array.from(order, (row) => this.resourceOf[row]!),
+      scopes: this.scopes.list.slice(),
+      scopeOf: Uint32Array.from(order, (row) => this.scopeOf[row]!),
+      minNs: kept === 0 ? 0n : this.baseNs + BigInt(min),
+      maxNs: kept === 0 ? 0n : this.baseNs + BigInt(max),
+      batchOf: Float64Array.from(order, (row) => this.batch.data[row]!),
+      attributes: frozen(this.attributes, kept, position),
+      meta: frozen(this.meta, kept, position),
+      events: () => {
+        const { parts, order: children } = this.events.freeze(position)
+        return { ...parts, timeSinceStart: Float64Array.from(children, (child) => this.eventTime.data[child]!) }
+      },
+      links: () => this.links.freeze(position).parts,
+    })
+  }
+
+  private trace(bytes: Buffer, at: number, now: number): HeadTrace {
+    const id = bytes.toString('latin1', at, at + 16)
+    let trace = this.traces.get(id)
+    if (trace === undefined) {
+      trace = { ordinal: this.traces.size, id, rows: 0, firstSeen: now, lastSeen: now }
+      this.traces.set(id, trace)
+      this.traceIds.push(bytes, at, 16)
+    }
+    trace.rows++
+    trace.lastSeen = now
+    return trace
+  }
+}
+
+const ZERO = Buffer.alloc(8)
+
+/** From a difference of 64-bit numbers, given as differences of their halves. */
+const nanoseconds = (hi: number, lo: number) => hi * 0x1_0000_0000 + lo
+
+function addAttributes(columns: ColumnSet, row: number, list: AttributeList): void {
+  for (let i = 0; i < list.count; i++) {
+    const value = list.values[i]
+    // An attribute without a value (AnyValue left empty) is as good as absent.
+    if (value !== undefined) columns.column(list.keys[i]!).set(row, list.types[i]!, value)
+  }
+}
+
+function gatherBytes(source: Buffer, order: Uint32Array, size: number): Buffer {
+  const target = Buffer.allocUnsafe(order.length * size)
+  for (let i = 0; i < order.length; i++) source.copy(target, i * size, order[i]! * size, order[i]! * size + size)
+  return target
+}
+
+/** Columns of the builder as they are now; the builder may grow afterwards, so they are frozen when asked for only once per version. */
+function frozen(columns: ColumnSet, rows: number, position: Int32Array): ColumnLoader {
+  const names = [...columns.columns.keys()]
+  return { names: () => names, load: (name) => columns.columns.get(name)?.freeze(rows, position) }
+}
+
+/** Resources or scopes, each kept once. */
+class Owners {
+  readonly list: OwnerRecord[] = []
+  private readonly known = new Map<string, number>()
+  private readonly recent = new WeakMap<OwnerRecord, number>()
+  private readonly seenNames = new Set<string>()
+
+  get names(): number {
+    return this.seenNames.size
+  }
+
+  ordinal(owner: OwnerRecord): number {
+    const again = this.recent.get(owner)
+    if (again !== undefined) return again
+    const key = ownerKey(owner)
+    let ordinal = this.known.get(key)
+    if (ordinal === undefined) {
+      ordinal = this.list.push({ ...owner, attributes: copyAttributes(owner.attributes) }) - 1
+      this.known.set(key, ordinal)
+      for (const name of owner.attributes.keys) this.seenNames.add(name)
+    }
+    this.recent.set(owner, ordinal)
+    return ordinal
+  }
+}
+
+function ownerKey(owner: OwnerRecord): string {
+  const { attributes } = owner
+  const parts: unknown[] = [owner.name, owner.version, owner.droppedAttributes, owner.schemaUrl]
+  for (let i = 0; i < attributes.count; i++) {
+    const value = attributes.values[i]
+    parts.push(attributes.keys[i], attributes.types[i], typeof value === 'object' ? value.map(String) : String(value))
+  }
+  return JSON.stringify(parts)
+}
+
+/** Events or links under construction. */
+class ChildBuilder {
+  readonly span: number[] = []
+  readonly attributes = new ColumnSet()
+  readonly meta = new ColumnSet()
+
+  add(spanRow: number, attributes: AttributeList, dropped: number): number {
+    const row = this.span.push(spanRow) - 1
+    addAttributes(this.attributes, row, attributes)
+    if (dropped) this.meta.column('dropped').set(row, 2, dropped)
+    return row
+  }
+
+  /** Copies the children of the moved spans; returns their rows in `source`. */
+  copy(source: StoredSpans['events'] | StoredSpans['links'], moved: ReadonlyMap<number, number>): number[] {
+    const from: number[] = []
+    const base = this.span.length
+    for (let row = 0; row < source.rows; row++) {
+      const to = moved.get(source.span[row]!)
+      if (to === undefined) continue
+      from.push(row)
+      this.span.push(to)
+    }
+    if (from.length === 0) return from
+    for (const name of source.columnNames()) this.attributes.copy(name, source.column(name)!, from, base)
+    for (const name of source.metaNames()) this.meta.copy(name, source.meta(name)!, from, base)
+    return from
+  }
+
+  freeze(spanPosition: Int32Array) {
+    const rows = this.span.length
+    const kept: number[] = []
+    for (let row = 0; row < rows; row++) if (spanPosition[this.span[row]!]! >= 0) kept.push(row)
+    // Children stand in the order of their spans, and within one span as they were sent.
+    const order = Uint32Array.from(kept).sort(
+      (a, b) => spanPosition[this.span[a]!]! - spanPosition[this.span[b]!]! || a - b,
+    )
+    const position = new Int32Array(rows).fill(-1)
+    for (let i = 0; i < order.length; i++) position[order[i]!] = i
+    const parts = {
+      rows: order.length,
+      span: Uint32Array.from(order, (row) => spanPosition[this.span[row]!]!),
+      attributes: frozen(this.attributes, order.length, position),
+      meta: frozen(this.meta, order.length, position),
+    }
+    return { parts, order }
+  }
+}

@@ -1,0 +1,209 @@
+/** A span table over columns that are produced when first asked for: from a builder's arrays, or from a block's file. */
+import type { OwnerRecord } from '../otlp/traces.ts'
+import { codeArray, Dictionary, EMPTY_COLUMN, type StoredColumn, storedColumn } from './columns.ts'
+import type { StoredEvents, StoredLinks, StoredSpans } from './span-data.ts'
+
+export interface ColumnLoader {
+  names(): readonly string[]
+  load(name: string): StoredColumn | undefined
+}
+
+export const NO_COLUMNS: ColumnLoader = { names: () => [], load: () => undefined }
+
+export interface ChildParts {
+  readonly rows: number
+  readonly span: Uint32Array
+  readonly attributes: ColumnLoader
+  readonly meta: ColumnLoader
+}
+
+export interface SpanParts {
+  readonly rows: number
+  readonly traceStart: Uint32Array
+  readonly traceIds: Buffer
+  readonly spanIds: Buffer
+  readonly parent: Int32Array
+  readonly parentIds: () => Buffer
+  readonly baseNs: bigint
+  readonly startOffset: Float64Array
+  readonly duration: Float64Array
+  readonly kind: Uint8Array
+  readonly status: Uint8Array
+  readonly resources: readonly OwnerRecord[]
+  readonly resourceOf: Uint32Array
+  readonly scopes: readonly OwnerRecord[]
+  readonly scopeOf: Uint32Array
+  readonly minNs: bigint
+  readonly maxNs: bigint
+  readonly batchOf?: Float64Array | undefined
+  readonly attributes: ColumnLoader
+  /** `name`, `statusMessage` and the fields of `StoredSpans.meta`. */
+  readonly meta: ColumnLoader
+  readonly events: () => ChildParts & { readonly timeSinceStart: Float64Array }
+  readonly links: () => ChildParts
+}
+
+/** `onColumn` is told the bytes of every column that gets decoded, for the cache's account. */
+export function spanTable(parts: SpanParts, onColumn: (bytes: number) => void = () => {}): StoredSpans {
+  const span = remembered(parts.attributes, parts.rows, onColumn)
+  const meta = remembered(parts.meta, parts.rows, onColumn)
+  const resource = ownerColumns(parts.resources, parts.resourceOf, onColumn)
+  const scope = ownerColumns(parts.scopes, parts.scopeOf, onColumn)
+  const byScope = { span, resource, instrumentation: scope }
+  const parentIds = once(parts.parentIds)
+  const events = once(() => eventTable(parts.events(), onColumn))
+  const links = once(() => linkTable(parts.links(), onColumn))
+  const scopeName = once(() => ownerText(parts.scopes, parts.scopeOf, 'name'))
+  const scopeVersion = once(() => ownerText(parts.scopes, parts.scopeOf, 'version'))
+  return {
+    rows: parts.rows,
+    traces: parts.traceStart.length - 1,
+    traceStart: parts.traceStart,
+    traceIds: parts.traceIds,
+    spanIds: parts.spanIds,
+    parent: parts.parent,
+    get parentIds() {
+      return parentIds()
+    },
+    baseNs: parts.baseNs,
+    startOffset: parts.startOffset,
+    duration: parts.duration,
+    kind: parts.kind,
+    status: parts.status,
+    resources: parts.resources,
+    resourceOf: parts.resourceOf,
+    scopes: parts.scopes,
+    scopeOf: parts.scopeOf,
+    minNs: parts.minNs,
+    maxNs: parts.maxNs,
+    batchOf: parts.batchOf,
+    get name() {
+      return meta.need('name')
+    },
+    get statusMessage() {
+      return meta.need('statusMessage')
+    },
+    get instrumentationName() {
+      return scopeName()
+    },
+    get instrumentationVersion() {
+      return scopeVersion()
+    },
+    traceId: (trace) => parts.traceIds.toString('hex', trace * 16, trace * 16 + 16),
+    spanId: (row) => parts.spanIds.toString('hex', row * 8, row * 8 + 8),
+    parentSpanId(row) {
+      const ids = parentIds()
+      return ids.readUInt32LE(row * 8) === 0 && ids.readUInt32LE(row * 8 + 4) === 0
+        ? ''
+        : ids.toString('hex', row * 8, row * 8 + 8)
+    },
+    column: (which, name) => byScope[which].get(name),
+    columnNames: (which) => byScope[which].names(),
+    meta: (name) => meta.get(name),
+    metaNames: () => meta.names(),
+    get events() {
+      return events()
+    },
+    get links() {
+      return links()
+    },
+  }
+}
+
+/** Runs `make` when first asked and remembers what it gave. */
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}
+
+function eventTable(parts: ReturnType<SpanParts['events']>, onColumn: (bytes: number) => void): StoredEvents {
+  const attributes = remembered(parts.attributes, parts.rows, onColumn)
+  const meta = remembered(parts.meta, parts.rows, onColumn)
+  return {
+    rows: parts.rows,
+    span: parts.span,
+    timeSinceStart: parts.timeSinceStart,
+    get name() {
+      return meta.need('name')
+    },
+    column: (name) => attributes.get(name),
+    columnNames: () => attributes.names(),
+    meta: (name) => meta.get(name),
+    metaNames: () => meta.names(),
+  }
+}
+
+function linkTable(parts: ChildParts, onColumn: (bytes: number) => void): StoredLinks {
+  const attributes = remembered(parts.attributes, parts.rows, onColumn)
+  const meta = remembered(parts.meta, parts.rows, onColumn)
+  return {
+    rows: parts.rows,
+    span: parts.span,
+    get traceId() {
+      return meta.need('traceId')
+    },
+    get spanId() {
+      return meta.need('spanId')
+    },
+    column: (name) => attributes.get(name),
+    columnNames: () => attributes.names(),
+    meta: (name) => meta.get(name),
+    metaNames: () => meta.names(),
+  }
+}
+
+function remembered(loader: ColumnLoader, rows: number, onColumn: (bytes: number) => void) {
+  const known = new Map<string, StoredColumn | undefined>()
+  const names = new Set(loader.names())
+  const get = (name: string): StoredColumn | undefined => {
+    if (!names.has(name)) return undefined
+    if (!known.has(name)) {
+      const column = loader.load(name)
+      known.set(name, column)
+      if (column) onColumn(column.codes.byteLength + column.values.length * 48)
+    }
+    return known.get(name)
+  }
+  return {
+    get,
+    names: () => loader.names(),
+    need: (name: string): StoredColumn => get(name) ?? { ...EMPTY_COLUMN, codes: new Uint8Array(rows) },
+  }
+}
+
+/** Attributes of resources and scopes are few and shared: a column is made by spreading them over the rows. */
+function ownerColumns(owners: readonly OwnerRecord[], ownerOf: Uint32Array, onColumn: (bytes: number) => void) {
+  const names = [...new Set(owners.flatMap((owner) => owner.attributes.keys.slice(0, owner.attributes.count)))]
+  const loader: ColumnLoader = {
+    names: () => names,
+    load: (name) =>
+      spread(owners, ownerOf, (owner, dictionary) => {
+        const { attributes } = owner
+        for (let i = attributes.count - 1; i >= 0; i--) {
+          const value = attributes.values[i]
+          if (attributes.keys[i] === name && value !== undefined) return dictionary.code(attributes.types[i]!, value)
+        }
+        return 0
+      }),
+  }
+  return remembered(loader, ownerOf.length, onColumn)
+}
+
+function ownerText(owners: readonly OwnerRecord[], ownerOf: Uint32Array, field: 'name' | 'version'): StoredColumn {
+  return spread(owners, ownerOf, (owner, dictionary) => (owner[field] === '' ? 0 : dictionary.code(1, owner[field])))
+}
+
+function spread(
+  owners: readonly OwnerRecord[],
+  ownerOf: Uint32Array,
+  code: (owner: OwnerRecord, dictionary: Dictionary) => number,
+): StoredColumn {
+  const dictionary = new Dictionary()
+  const codeOf = owners.map((owner) => code(owner, dictionary))
+  const codes = codeArray(ownerOf.length, dictionary.values.length)
+  for (let row = 0; row < codes.length; row++) codes[row] = codeOf[ownerOf[row]!]!
+  return storedColumn(codes, dictionary.values, Uint8Array.from(dictionary.types))
+}
