@@ -1,0 +1,186 @@
+// What every npm script runs first, on whatever Node >= 18 is there:
+//
+//   node scripts/bootstrap.mjs NAME [args]   ->   packages installed?  ->  the project's own Node runs scripts/NAME.ts
+//
+// Plain JavaScript with no dependency, because nothing is installed yet.
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { takeLock } from './local/process-identity.mjs'
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+const modules = join(root, 'node_modules')
+const stampFile = join(modules, '.sightline-installed')
+const pinnedNode = join(modules, 'node/bin', process.platform === 'win32' ? 'node.exe' : 'node')
+
+const [name, ...args] = process.argv.slice(2)
+if (Number(process.versions.node.split('.')[0]) < 18) {
+  fail(`Node ${process.versions.node} is too old: 18 or newer is needed to begin (https://nodejs.org).`)
+}
+if (!name || !existsSync(join(root, 'scripts', `${name}.ts`))) fail(`There is no scripts/${name}.ts.`)
+try {
+  await installWhenNeeded()
+} catch (error) {
+  if (error.code === 'ENOSPC') fail('The disk is full. Free about 1 GB, then run the same command again.')
+  if (error.code === 'EACCES' || error.code === 'EROFS') fail(`No permission to write here: ${error.message}`)
+  throw error
+}
+runScript()
+
+// --- packages
+
+/** `npm ci` unless a finished installation of this very package-lock.json is there. Two at once: the second waits. */
+async function installWhenNeeded() {
+  if (isInstalled()) return
+  const lockPath = join(root, '.sightline/bootstrap.lock')
+  let lock = takeLock(lockPath)
+  if (lock.holder !== null) console.log(`Waiting for process ${lock.holder}, which is installing the packages ...`)
+  while (lock.holder !== null) {
+    await new Promise((later) => setTimeout(later, 200))
+    lock = takeLock(lockPath)
+  }
+  try {
+    if (!isInstalled()) await install()
+  } finally {
+    lock.release()
+  }
+}
+
+/** The stamp is written last, so an interrupted installation has none. */
+function isInstalled() {
+  const wanted = fingerprint()
+  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === wanted) return existsSync(pinnedNode)
+  if (!matchesOwnInstall() || !pinnedNodeRuns()) return false
+  writeFileSync(stampFile, wanted)
+  return true
+}
+
+function fingerprint() {
+  const lock = readFileSync(join(root, 'package-lock.json'))
+  return `${createHash('sha256').update(lock).digest('hex')} ${process.platform}-${process.arch}\n`
+}
+
+/**
+ * True after someone's own finished `npm install`: npm writes node_modules/.package-lock.json last, and removes it first.
+ * Packages for other platforms are optional and missing there.
+ */
+function matchesOwnInstall() {
+  const hidden = join(modules, '.package-lock.json')
+  if (!existsSync(hidden)) return false
+  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages
+  const present = JSON.parse(readFileSync(hidden, 'utf8')).packages
+  return Object.entries(wanted).every(([path, entry]) => {
+    if (!path.startsWith('node_modules/') && !path.includes('/node_modules/')) return true
+    const found = present[path]
+    if (!found) return entry.optional === true || entry.devOptional === true
+    return entry.link ? existsSync(join(root, path)) : found.version === entry.version
+  })
+}
+
+function pinnedNodeRuns() {
+  return existsSync(pinnedNode) && spawnSync(pinnedNode, ['--version']).status === 0
+}
+
+async function install() {
+  const began = Date.now()
+  const seconds = () => `${((Date.now() - began) / 1000).toFixed(0)} s`
+  console.log('Installing the packages (npm ci) ...')
+  const progress = process.stdout.isTTY ? setInterval(() => process.stdout.write(`\r  ${seconds()}`), 500) : null
+  const { status, signal, output } = await npmCi()
+  if (progress) {
+    clearInterval(progress)
+    process.stdout.write('\r')
+  }
+  if (signal) process.exit(128 + constants.signals[signal])
+  if (status !== 0) fail(explainNpm(output, status))
+  if (!pinnedNodeRuns())
+    fail(`The project's own Node (${pinnedNode}) was installed but does not run here.\n${indented(output)}`)
+  writeFileSync(stampFile, fingerprint())
+  console.log(`  packages are there (${seconds()})`)
+}
+
+/** npm's warnings (EBADENGINE by the dozen under Node 20, deprecations) help nobody here: errors only, and at the end. */
+function npmCi() {
+  // The `node` package fetches its binary in an install script: a user's ignore-scripts would leave none.
+  const flags = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts=false', '--no-progress']
+  const npm = process.env.npm_execpath?.endsWith('npm-cli.js')
+    ? { command: process.execPath, args: [process.env.npm_execpath, ...flags] }
+    : { command: process.platform === 'win32' ? 'npm.cmd' : 'npm', args: flags }
+  return new Promise((done) => {
+    const env = { ...process.env }
+    // npm hands its settings to its children in these; a `npm start --silent` must not change the installation.
+    for (const key of Object.keys(env)) if (key.startsWith('npm_config_') && isFlagOfOuterNpm(key)) delete env[key]
+    const child = spawn(npm.command, npm.args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    const collect = (chunk) => {
+      output += chunk
+    }
+    child.stdout.on('data', collect)
+    child.stderr.on('data', collect)
+    child.once('error', (error) => done({ status: 127, signal: null, output: `${error.code} ${error.message}` }))
+    child.once('close', (status, signal) => done({ status, signal: signal ?? stoppedBy, output }))
+    let stoppedBy = null
+    for (const sent of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+      process.once(sent, () => {
+        stoppedBy = sent
+        child.kill(sent)
+      })
+    }
+  })
+}
+
+function isFlagOfOuterNpm(key) {
+  return ['npm_config_loglevel', 'npm_config_silent', 'npm_config_ignore_scripts', 'npm_config_omit'].includes(key)
+}
+
+function explainNpm(output, status) {
+  const last = indented(output)
+  if (/\bENOSPC\b/.test(output)) return `The disk is full. Free about 1 GB, then run the same command again.\n${last}`
+  if (status === 127 && /\bENOENT\b/.test(output)) {
+    return 'npm was not found. It comes with Node (https://nodejs.org); Debian and Ubuntu have it apart: apt-get install npm'
+  }
+  if (/\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH)\b/.test(output)) {
+    return `The package registry can't be reached. Check the network (and HTTPS_PROXY), then run the same command again.\n${last}`
+  }
+  if (/\b(EACCES|EPERM|EROFS)\b/.test(output)) return `No permission to install into ${modules}.\n${last}`
+  return `npm ci failed (exit code ${status}). What it said:\n${last}`
+}
+
+function indented(text) {
+  return text
+    .trim()
+    .split('\n')
+    .slice(-12)
+    .map((line) => `  | ${line}`)
+    .join('\n')
+}
+
+function fail(message) {
+  console.error(`\n${message}`)
+  process.exit(1)
+}
+
+// --- the script
+
+/** The script takes over the terminal; its exit code or signal becomes ours. */
+function runScript() {
+  const child = spawn(pinnedNode, [join(root, 'scripts', `${name}.ts`), ...args], { stdio: 'inherit' })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => {
+      // A terminal sends Ctrl-C to everyone in front of it, the script too: only a signal meant for us alone is passed on.
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+    })
+  }
+  child.once('error', (error) =>
+    fail(`${pinnedNode} can't be run: ${error.message}. Remove node_modules and try again.`),
+  )
+  child.once('exit', (code, signal) => {
+    if (signal) {
+      process.removeAllListeners(signal)
+      process.kill(process.pid, signal)
+    } else process.exit(code ?? 1)
+  })
+}

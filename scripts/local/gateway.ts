@@ -1,0 +1,98 @@
+/** Nginx in local mode: the one template of gateway/ rendered into the state folder. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import type { PartSpec } from './part.ts'
+import { httpOk } from './probes.ts'
+import type { Program } from './programs.ts'
+import { root, type Settings, startError } from './settings.ts'
+
+export interface Gateway {
+  spec: PartSpec
+  accessLog: string
+  pidFile: string
+  /** Where the backend reads stub_status. */
+  statusUrl: string
+}
+
+export function prepareGateway(settings: Settings, nginx: Program, statusPort: number): Gateway {
+  const folder = join(settings.home, 'gateway')
+  const run = join(folder, 'run')
+  const logs = join(settings.home, 'logs/gateway')
+  for (const path of [run, logs]) mkdirSync(path, { recursive: true })
+  const accessLog = join(logs, 'access.log')
+  const telemetry = telemetryVariant(settings, nginx)
+  const { ports, env } = settings
+  renderTemplates(join(root, 'gateway'), folder, {
+    GATEWAY_LISTEN: `127.0.0.1:${ports.GATEWAY_PORT}`,
+    GATEWAY_STATUS_LISTEN: `127.0.0.1:${statusPort}`,
+    GATEWAY_USER_SERVICE: `127.0.0.1:${ports.USER_SERVICE_PORT}`,
+    GATEWAY_ORDER_SERVICE: `127.0.0.1:${ports.ORDER_SERVICE_PORT}`,
+    GATEWAY_AUDIT_SERVICE: `127.0.0.1:${ports.AUDIT_SERVICE_PORT}`,
+    GATEWAY_TELEMETRY: telemetry.variant,
+    GATEWAY_OTLP_GRPC_ENDPOINT: env.GATEWAY_OTLP_GRPC_ENDPOINT ?? '127.0.0.1:4317',
+    GATEWAY_RUN_DIR: run,
+    GATEWAY_ACCESS_LOG: accessLog,
+    GATEWAY_ERROR_LOG: 'stderr',
+    GATEWAY_WORKERS: env.GATEWAY_WORKERS ?? '1',
+    GATEWAY_RATE_LIMIT: env.GATEWAY_RATE_LIMIT,
+    GATEWAY_RATE_BURST: env.GATEWAY_RATE_BURST,
+    GATEWAY_MAX_CONNECTIONS: env.GATEWAY_MAX_CONNECTIONS,
+    GATEWAY_MAX_BODY: env.GATEWAY_MAX_BODY,
+    GATEWAY_UPSTREAM_TIMEOUT: env.GATEWAY_UPSTREAM_TIMEOUT,
+  })
+  // As root the workers would be another user, who may not enter a clone under /root.
+  const user = process.getuid?.() === 0 ? ' user root;' : ''
+  const statusUrl = `http://127.0.0.1:${statusPort}/stub_status`
+  return {
+    accessLog,
+    pidFile: join(run, 'nginx.pid'),
+    statusUrl,
+    spec: {
+      name: 'gateway',
+      command: nginx.path,
+      args: [
+        '-p',
+        folder,
+        '-c',
+        join(folder, 'nginx.conf'),
+        '-e',
+        'stderr',
+        '-g',
+        `daemon off;${user}${telemetry.loadModule}`,
+      ],
+      cwd: folder,
+      env: { PATH: process.env.PATH, ...nginx.env },
+      ready: () => httpOk(statusUrl),
+      readyWithinMs: 10_000,
+      // Graceful: requests in flight are answered, their records written.
+      stopSignal: 'SIGQUIT',
+      stopWithinMs: 10_000,
+    },
+  }
+}
+
+/**
+ * The module exports by OTLP/gRPC, which the embedded backend doesn't speak: it is used where it is there and a Collector to
+ * send to is named by GATEWAY_OTLP_GRPC_ENDPOINT; otherwise the access records make the same span.
+ */
+function telemetryVariant(settings: Settings, nginx: Program): { variant: 'stock' | 'otel'; loadModule: string } {
+  const module = join(dirname(nginx.path), '../lib/nginx/modules/ngx_otel_module.so')
+  if (settings.env.GATEWAY_OTLP_GRPC_ENDPOINT && existsSync(module)) {
+    return { variant: 'otel', loadModule: ` load_module "${module}";` }
+  }
+  return { variant: 'stock', loadModule: '' }
+}
+
+/** What the official image does with envsubst: every ${GATEWAY_*} replaced, all else untouched. */
+export function renderTemplates(from: string, to: string, values: Record<string, string | undefined>): void {
+  for (const file of readdirSync(from).filter((name) => name.endsWith('.template'))) {
+    const text = readFileSync(join(from, file), 'utf8').replace(/\$\{(GATEWAY_[A-Z_]+)\}/g, (_, name: string) => {
+      const value = values[name]
+      if (value === undefined) throw startError(`gateway/${file} needs ${name}, which env/local.env does not set.`)
+      if (/["\\;{}$\n]/.test(value))
+        throw startError(`${name}=${value} holds a character that Nginx would read as syntax.`)
+      return value
+    })
+    writeFileSync(join(to, basename(file, '.template')), text)
+  }
+}

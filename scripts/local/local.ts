@@ -1,0 +1,254 @@
+/**
+ * Local mode as one value: the same system for `npm start` and for the end-to-end tests.
+ *
+ *   postgres -> migrations -> telemetry backend -> prometheus -> audit -> order -> user -> gateway
+ *
+ * Each is awaited by asking it, and stopped the other way round. What doesn't depend on each other starts at the same time.
+ */
+import { mkdir, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { migrate } from '../../db/migrate.ts'
+import { assertPortsFree } from './busy-ports.ts'
+import { prepareGateway } from './gateway.ts'
+import { describeExit, logFileOf, type PartSpec, type RunningPart, startPart, stopOrphans } from './part.ts'
+import { type Passwords, readOrMakePasswords } from './passwords.ts'
+import { startPostgresPart } from './postgres.ts'
+import { takeLock } from './process-identity.mjs'
+import { findNginx, findPrometheus } from './programs.ts'
+import { preparePrometheus } from './prometheus.ts'
+import { backendSpec, serviceSpec } from './services.ts'
+import { freePort, type Ports, readSettings, type Settings, startError } from './settings.ts'
+
+export { freePorts } from './settings.ts'
+
+export const partNames = [
+  'postgres',
+  'telemetry-backend',
+  'prometheus',
+  'audit-service',
+  'order-service',
+  'user-service',
+  'gateway',
+] as const
+export type PartName = (typeof partNames)[number]
+
+export interface LocalOptions {
+  /** State folder; default SIGHTLINE_HOME or .sightline. */
+  home?: string
+  /** Ports that differ from env/local.env and the environment; `await freePorts()` for a second system. */
+  ports?: Partial<Ports>
+  /** Stands in for process.env: settings of the services, such as OTEL_TRACES_SAMPLER or LOG_LEVEL. */
+  env?: NodeJS.ProcessEnv
+  /** Keep running when a service ends by itself; default: everything is stopped. */
+  keepGoing?: boolean
+  /** Called with one line for each thing done. */
+  onProgress?: (line: string) => void
+  /** Called when a part ends that nobody stopped. */
+  onPartEnded?: (name: PartName, description: string) => void
+  /** Gives up between two steps and stops what was started. */
+  signal?: AbortSignal
+}
+
+export interface LocalSystem {
+  home: string
+  ports: Ports
+  urls: Urls
+  logFiles: Record<PartName, string>
+  /** How to reach the database as its owner. */
+  postgres: { host: string; port: number; user: string; password: string; database: string }
+  pid(name: PartName): number
+  /** Stops one part as wanted, the rest goes on. */
+  stopPart(name: PartName): Promise<void>
+  /** Sends a signal to one part; the end that SIGKILL or SIGTERM brings is taken as wanted. Resolves when sent. */
+  killPart(name: PartName, signal: NodeJS.Signals): void
+  /** Starts a part again that was stopped or killed, and waits until it is ready. */
+  startPart(name: PartName): Promise<void>
+  /** Stops everything in reverse order. Safe to call twice. */
+  stop(): Promise<void>
+  /** Resolves when all has stopped: with null after stop(), else with what ended first and its last lines. */
+  stopped: Promise<string | null>
+}
+
+export interface Urls {
+  gateway: string
+  userService: string
+  orderService: string
+  auditService: string
+  console: string
+  tempo: string
+  loki: string
+  prometheus: string
+  otlp: string
+}
+
+/** Starts the whole system. Rejects with a readable error when it can't, and then has left nothing running. */
+export async function startLocal(options: LocalOptions = {}): Promise<LocalSystem> {
+  const settings = readSettings(options)
+  const say = options.onProgress ?? (() => undefined)
+  await assertRoomFor(settings.home)
+  const lock = takeLock(join(settings.home, 'run/launcher.lock'))
+  if (lock.holder !== null) {
+    throw startError(
+      `Sightline is already running in ${settings.home} (process ${lock.holder}).\n` +
+        'Stop it with Ctrl-C there, or give this one its own SIGHTLINE_HOME and ports.',
+    )
+  }
+  const running = new Map<PartName, RunningPart>()
+  try {
+    return await startAll(settings, options, say, running, lock.release)
+  } catch (error) {
+    await stopAll(running)
+    lock.release()
+    throw error
+  }
+}
+
+async function startAll(
+  settings: Settings,
+  options: LocalOptions,
+  say: (line: string) => void,
+  running: Map<PartName, RunningPart>,
+  release: () => void,
+): Promise<LocalSystem> {
+  const orphans = await stopOrphans(settings.home, [...partNames])
+  if (orphans.length > 0) say(`stopped what a killed start had left running: ${orphans.join(', ')}`)
+  await assertPortsFree(settings.ports)
+
+  // --- the programs and what each is told
+  const nginx = await findNginx()
+  const prometheus = await findPrometheus()
+  say(`found nginx ${nginx.version} (${nginx.from}), prometheus ${prometheus.version} (${prometheus.from})`)
+  const passwords = readOrMakePasswords(settings.home)
+  const gateway = prepareGateway(settings, nginx, await freePort())
+  const run = (spec: PartSpec) => () => startPart(spec, settings.home)
+  const starters: Record<PartName, () => Promise<RunningPart>> = {
+    postgres: () => startPostgresPart(settings, passwords.sightline),
+    'telemetry-backend': run(backendSpec(settings, gateway)),
+    prometheus: run(preparePrometheus(settings, prometheus)),
+    'audit-service': run(serviceSpec('audit-service', settings, passwords)),
+    'order-service': run(serviceSpec('order-service', settings, passwords)),
+    'user-service': run(serviceSpec('user-service', settings, passwords)),
+    gateway: run(gateway.spec),
+  }
+
+  // --- one group: the first part to end unasked ends all
+  let firstEnd: string | null = null
+  let stopping: Promise<void> | null = null
+  const stopped = Promise.withResolvers<string | null>()
+  const stop = () => {
+    stopping ??= stopAll(running).then(() => {
+      release()
+      stopped.resolve(firstEnd)
+    })
+    return stopping
+  }
+  const start = async (name: PartName) => {
+    options.signal?.throwIfAborted()
+    const began = Date.now()
+    const part = await starters[name]()
+    running.set(name, part)
+    say(`started ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`)
+    void part.exited.then((exit) => {
+      if (part.stopping() || stopping) return
+      const description = describeExit(part, exit)
+      options.onPartEnded?.(name, description)
+      if (options.keepGoing && name.endsWith('-service')) return
+      firstEnd = description
+      void stop()
+    })
+  }
+
+  await all([
+    async () => {
+      await start('postgres')
+      await runMigrations(settings, passwords)
+      say('database is up to date')
+    },
+    () => start('telemetry-backend'),
+    () => start('prometheus'),
+  ])
+  await all([() => start('audit-service'), () => start('order-service'), () => start('user-service')])
+  await start('gateway')
+  options.signal?.throwIfAborted()
+  if (firstEnd !== null) throw startError(firstEnd)
+
+  return {
+    home: settings.home,
+    ports: settings.ports,
+    urls: urlsOf(settings.ports),
+    logFiles: Object.fromEntries(partNames.map((name) => [name, logFileOf(settings.home, name)])) as Record<
+      PartName,
+      string
+    >,
+    postgres: ownerConnection(settings, passwords),
+    pid: (name) => running.get(name)!.pid,
+    stopPart: (name) => running.get(name)!.stop(),
+    killPart: (name, signal) => running.get(name)!.kill(signal),
+    startPart: async (name) => {
+      await running.get(name)!.exited
+      await start(name)
+    },
+    stop,
+    stopped: stopped.promise,
+  }
+}
+
+/** Waits for all, also when one fails: nothing may still be starting while the others are being stopped. */
+async function all(steps: (() => Promise<void>)[]): Promise<void> {
+  const results = await Promise.allSettled(steps.map((step) => step()))
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed) throw failed.reason
+}
+
+async function stopAll(running: Map<PartName, RunningPart>): Promise<void> {
+  for (const name of partNames.toReversed()) await running.get(name)?.stop()
+}
+
+async function runMigrations(settings: Settings, passwords: Passwords): Promise<void> {
+  await migrate({
+    ...ownerConnection(settings, passwords),
+    rolePasswords: {
+      user_service: passwords.user_service,
+      order_service: passwords.order_service,
+      audit_service: passwords.audit_service,
+    },
+  })
+}
+
+const ownerConnection = (settings: Settings, passwords: Passwords) => ({
+  host: '127.0.0.1',
+  port: settings.ports.POSTGRES_PORT,
+  user: 'sightline',
+  password: passwords.sightline,
+  database: 'sightline',
+})
+
+const MEGABYTE = 2 ** 20
+const ROOM_NEEDED = 300 * MEGABYTE
+
+/** A full disk half-way through leaves a database that won't start: say so before. */
+async function assertRoomFor(home: string): Promise<void> {
+  await mkdir(home, { recursive: true })
+  const { bavail, bsize } = await statfs(home)
+  const free = bavail * bsize
+  if (free >= ROOM_NEEDED) return
+  throw startError(
+    `Only ${Math.floor(free / MEGABYTE)} MB are free where ${home} lies; ${ROOM_NEEDED / MEGABYTE} MB are needed.\n` +
+      'Free some space, or put the state elsewhere: SIGHTLINE_HOME=/path/on/another/disk npm start',
+  )
+}
+
+function urlsOf(ports: Ports): Urls {
+  const at = (port: number) => `http://localhost:${port}`
+  return {
+    gateway: at(ports.GATEWAY_PORT),
+    userService: at(ports.USER_SERVICE_PORT),
+    orderService: at(ports.ORDER_SERVICE_PORT),
+    auditService: at(ports.AUDIT_SERVICE_PORT),
+    console: at(ports.CONSOLE_PORT),
+    tempo: at(ports.TEMPO_PORT),
+    loki: at(ports.LOKI_PORT),
+    prometheus: at(ports.PROMETHEUS_PORT),
+    otlp: at(ports.OTLP_HTTP_PORT),
+  }
+}

@@ -1,0 +1,47 @@
+/** Prometheus in local mode: the configuration of observability/prometheus with this installation's targets. */
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { PartSpec } from './part.ts'
+import { httpOk } from './probes.ts'
+import type { Program } from './programs.ts'
+import { root, type Settings } from './settings.ts'
+
+export function preparePrometheus(settings: Settings, prometheus: Program): PartSpec {
+  const folder = join(settings.home, 'prometheus')
+  const { ports } = settings
+  rmSync(join(folder, 'config'), { recursive: true, force: true })
+  mkdirSync(join(folder, 'data'), { recursive: true })
+  cpSync(join(root, 'observability/prometheus'), join(folder, 'config'), { recursive: true })
+  // Same labels as the stack's targets, so that every query and panel means the same in both.
+  const targets = [
+    ['user-service', ports.USER_SERVICE_PORT],
+    ['order-service', ports.ORDER_SERVICE_PORT],
+    ['audit-service', ports.AUDIT_SERVICE_PORT],
+    ['telemetry-backend', ports.TEMPO_PORT],
+    ['prometheus', ports.PROMETHEUS_PORT],
+  ] as const
+  const groups = targets.map(([job, port]) => ({ targets: [`127.0.0.1:${port}`], labels: { job } }))
+  rmSync(join(folder, 'config/targets'), { recursive: true, force: true })
+  mkdirSync(join(folder, 'config/targets'))
+  writeFileSync(join(folder, 'config/targets/local.json'), `${JSON.stringify(groups, null, 2)}\n`)
+  const url = `http://127.0.0.1:${ports.PROMETHEUS_PORT}`
+  return {
+    name: 'prometheus',
+    command: prometheus.path,
+    args: [
+      `--config.file=${join(folder, 'config/prometheus.yml')}`,
+      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--storage.tsdb.retention.time=${settings.env.METRICS_RETENTION ?? '15d'}`,
+      '--storage.tsdb.retention.size=2GB',
+      `--web.listen-address=127.0.0.1:${ports.PROMETHEUS_PORT}`,
+      '--enable-feature=exemplar-storage',
+      '--log.level=warn',
+    ],
+    cwd: folder,
+    env: { PATH: process.env.PATH, ...prometheus.env },
+    ready: () => httpOk(`${url}/-/ready`),
+    readyWithinMs: 30_000,
+    stopSignal: 'SIGTERM',
+    stopWithinMs: 15_000,
+  }
+}

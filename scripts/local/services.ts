@@ -1,0 +1,77 @@
+/** How the telemetry backend and the three services are run: the project's own Node on their sources, told by environment. */
+import { join } from 'node:path'
+import type { Gateway } from './gateway.ts'
+import type { PartSpec } from './part.ts'
+import type { Passwords } from './passwords.ts'
+import { httpOk } from './probes.ts'
+import { type PortName, root, type Settings } from './settings.ts'
+
+const services = {
+  'user-service': { port: 'USER_SERVICE_PORT', role: 'user_service', next: 'ORDER_SERVICE_PORT' },
+  'order-service': { port: 'ORDER_SERVICE_PORT', role: 'order_service', next: 'AUDIT_SERVICE_PORT' },
+  'audit-service': { port: 'AUDIT_SERVICE_PORT', role: 'audit_service', next: null },
+} as const satisfies Record<string, { port: PortName; role: keyof Passwords; next: PortName | null }>
+export type ServiceName = keyof typeof services
+
+export function serviceSpec(name: ServiceName, settings: Settings, passwords: Passwords): PartSpec {
+  const { port, role, next } = services[name]
+  const { ports, env, home } = settings
+  const url = `http://127.0.0.1:${ports[port]}`
+  return {
+    name,
+    ...nodeProgram(['--import', '@sightline/service-kit/register', `${name}/main.ts`]),
+    env: {
+      ...inherited(env),
+      HOST: '127.0.0.1',
+      PORT: String(ports[port]),
+      NEXT_SERVICE_URL: next ? `http://127.0.0.1:${ports[next]}` : undefined,
+      PGHOST: '127.0.0.1',
+      PGPORT: String(ports.POSTGRES_PORT),
+      PGDATABASE: 'sightline',
+      PGUSER: role,
+      PGPASSWORD: passwords[role],
+      LOG_DIR: join(home, 'logs'),
+      OTEL_EXPORTER_OTLP_ENDPOINT: env.OTEL_EXPORTER_OTLP_ENDPOINT ?? `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`,
+      OTEL_RESOURCE_ATTRIBUTES: env.OTEL_RESOURCE_ATTRIBUTES ?? 'deployment.environment.name=local',
+    },
+    ready: () => httpOk(`${url}/ready`),
+    readyWithinMs: 30_000,
+    stopSignal: 'SIGTERM',
+    // The services promise to be done within 10 s.
+    stopWithinMs: 12_000,
+  }
+}
+
+export function backendSpec(settings: Settings, gateway: Gateway): PartSpec {
+  const { ports, env, home } = settings
+  const at = (port: number) => `http://127.0.0.1:${port}`
+  return {
+    name: 'telemetry-backend',
+    ...nodeProgram(['observability/embedded/main.ts']),
+    env: {
+      ...inherited(env),
+      HOST: '127.0.0.1',
+      EMBEDDED_DATA_DIR: join(home, 'telemetry'),
+      GATEWAY_ACCESS_LOG: gateway.accessLog,
+      GATEWAY_PID_FILE: gateway.pidFile,
+      GATEWAY_STATUS_URL: gateway.statusUrl,
+      PROMETHEUS_URL: at(ports.PROMETHEUS_PORT),
+      USER_SERVICE_URL: at(ports.USER_SERVICE_PORT),
+      ORDER_SERVICE_URL: at(ports.ORDER_SERVICE_PORT),
+      AUDIT_SERVICE_URL: at(ports.AUDIT_SERVICE_PORT),
+    },
+    ready: () => httpOk(`${at(ports.TEMPO_PORT)}/ready`),
+    readyWithinMs: 30_000,
+    stopSignal: 'SIGTERM',
+    stopWithinMs: 15_000,
+  }
+}
+
+const nodeProgram = (args: string[]) => ({ command: process.execPath, args, cwd: root })
+
+/** The user's environment without what would point a service at another database, or is npm's own. */
+function inherited(env: Settings['env']): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => !/^(PG[A-Z]+|npm_.*|INIT_CWD|NODE_TEST_CONTEXT)$/.test(name)),
+  )
+}

@@ -1,0 +1,100 @@
+/**
+ * `npm start`: the whole system on this machine, until Ctrl-C.
+ *
+ *   npm start                    start, print where everything is, follow the logs
+ *   npm start -- --quiet         the same without following the logs
+ *   npm start -- --keep-going    when a service ends, say so and let the others go on
+ */
+import { parseArgs } from 'node:util'
+import { followFiles } from './local/follow.ts'
+import { type LocalSystem, startLocal } from './local/local.ts'
+import { colour, explain } from './local/terminal.ts'
+
+const { values: flags } = parseArgs({
+  options: { quiet: { type: 'boolean', default: false }, 'keep-going': { type: 'boolean', default: false } },
+})
+
+const giveUp = new AbortController()
+let system: LocalSystem | null = null
+let asked = 0
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+// A closed terminal or pipe must not keep the parts from being stopped in order.
+process.stdout.on('error', () => undefined)
+
+const began = Date.now()
+console.log(colour.bold('Sightline is starting'))
+try {
+  system = await startLocal({
+    keepGoing: flags['keep-going'],
+    signal: giveUp.signal,
+    onProgress: (line) => console.log(`  ${colour.green('✔')} ${line}`),
+    onPartEnded: (_, description) => console.error(`\n${colour.red('✘')} ${description}`),
+  })
+} catch (error) {
+  if (giveUp.signal.aborted) {
+    console.log('Stopped.')
+    process.exit(130)
+  }
+  console.error(`\n${colour.red('✘')} ${explain(error)}`)
+  process.exit(1)
+}
+console.log(welcome(system, (Date.now() - began) / 1000))
+
+const following = new AbortController()
+const followed = followFiles(system.logFiles, flags.quiet ? null : printLine, following.signal)
+if (giveUp.signal.aborted) void system.stop()
+const firstEnd = await system.stopped
+following.abort()
+await followed
+if (firstEnd) {
+  console.error(`\n${colour.red('✘')} Everything was stopped, because ${firstEnd}`)
+  process.exit(1)
+}
+console.log('Stopped. Nothing is left running; the data is kept.')
+process.exit(0)
+
+/** npm and the terminal may both pass on one Ctrl-C: only a later second one means "at once". */
+function onSignal(): void {
+  const now = Date.now()
+  if (asked === 0) {
+    asked = now
+    console.log('\nStopping ...')
+    giveUp.abort()
+    void system?.stop()
+  } else if (now - asked > 1500) {
+    console.log('Still stopping: each part has its deadline.')
+    asked = now
+  }
+}
+
+function printLine(name: string, line: string): void {
+  console.log(`${colour.dim(name.padEnd(17))} ${line}`)
+}
+
+function welcome(local: LocalSystem, seconds: number): string {
+  const { urls, postgres, ports } = local
+  const body = `{"user_id":1001,"user_name":"John Doe","user_email":"john@example.com","action":"purchase"}`
+  return `
+${colour.bold(`Sightline runs (${seconds.toFixed(1)} s)`)}
+
+  API          ${urls.gateway}/api/v1/process
+  Dashboards   ${urls.console}
+  Traces       ${urls.tempo}   (Tempo API)
+  Logs         ${urls.loki}   (Loki API)
+  Metrics      ${urls.prometheus}
+  Telemetry in ${urls.otlp}   (OTLP over HTTP)
+  PostgreSQL   ${postgres.host}:${ports.POSTGRES_PORT}, database ${postgres.database}, password in ${local.home}/passwords.json
+
+Try:
+  ${colour.dim('# an order through all three services')}
+  curl -X POST ${urls.gateway}/api/v1/process -H 'content-type: application/json' -d '${body}'
+  ${colour.dim('# its trace, found with TraceQL')}
+  curl -G ${urls.tempo}/api/search --data-urlencode 'q={ resource.service.name = "gateway" && span.http.route = "/api/v1/process" }'
+  ${colour.dim('# what it looks like: open the dashboards')}
+  ${process.platform === 'darwin' ? 'open' : 'xdg-open'} ${urls.console}
+  ${colour.dim('# its row in the audit table')}
+  npm run audit
+
+Ctrl-C stops everything. Logs: ${local.home}/logs
+`
+}
