@@ -1,0 +1,95 @@
+/**
+ * Brings a database to the current schema: `node db/migrate.ts`, or `migrate()` from a program.
+ *
+ *   one lock for all starters -> create the database -> create the roles -> apply migrations/*.sql
+ *
+ * Running it twice changes nothing; two at once wait for each other.
+ */
+import { fileURLToPath } from 'node:url'
+import { runner } from 'node-pg-migrate'
+import pg from 'pg'
+
+export const SERVICE_ROLES = ['user_service', 'order_service', 'audit_service'] as const
+export type ServiceRole = (typeof SERVICE_ROLES)[number]
+
+export interface MigrateOptions {
+  /** The owner's connection; `database` is created when absent. */
+  connection: { host: string; port: number; user: string; password: string; database: string }
+  /** Password of each service's login role; set anew at every run, so a changed one takes effect. */
+  rolePasswords: Record<ServiceRole, string>
+  /** Receives one line per applied migration. */
+  log?: (line: string) => void
+}
+
+/** Any number will do as long as every starter uses the same. */
+const LOCK = 20_140_717
+
+/** Applies what is missing; resolves to the names of the migrations applied now. */
+export async function migrate(options: MigrateOptions): Promise<string[]> {
+  const { connection, rolePasswords } = options
+  // The maintenance database holds the lock: the target may not exist yet, and roles belong to the whole cluster.
+  const maintenance = new pg.Client({ ...connection, database: 'postgres' })
+  await maintenance.connect()
+  try {
+    await maintenance.query('select pg_advisory_lock($1)', [LOCK])
+    await createDatabase(maintenance, connection.database)
+    for (const role of SERVICE_ROLES) await createRole(maintenance, role, rolePasswords[role], connection.database)
+    const applied = await runner({
+      databaseUrl: connection,
+      dir: fileURLToPath(new URL('migrations', import.meta.url)),
+      direction: 'up',
+      migrationsTable: 'schema_migrations',
+      advisoryLockMode: 'wait',
+      log: () => {},
+    })
+    for (const migration of applied) options.log?.(`applied ${migration.name}`)
+    return applied.map((migration) => migration.name)
+  } finally {
+    await maintenance.end()
+  }
+}
+
+async function createDatabase(client: pg.Client, database: string): Promise<void> {
+  const { rowCount } = await client.query('select from pg_database where datname = $1', [database])
+  if (rowCount === 0) await client.query(`create database ${client.escapeIdentifier(database)}`)
+}
+
+async function createRole(client: pg.Client, role: ServiceRole, password: string, database: string): Promise<void> {
+  const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role])
+  const name = client.escapeIdentifier(role)
+  if (rowCount === 0) await client.query(`create role ${name} login nosuperuser nocreatedb nocreaterole noinherit`)
+  // A role's password takes no bind parameter.
+  await client.query(`alter role ${name} password ${client.escapeLiteral(password)}`)
+  // A service whose process stalls inside a transaction must not hold row locks for ever.
+  await client.query(`alter role ${name} set idle_in_transaction_session_timeout = '15s'`)
+  await client.query(`revoke all on database ${client.escapeIdentifier(database)} from public`)
+  await client.query(`grant connect on database ${client.escapeIdentifier(database)} to ${name}`)
+}
+
+function requiredVariable(name: string): string {
+  const value = process.env[name]
+  if (!value)
+    throw new Error(
+      `${name} is not set: migrations need PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE and *_DB_PASSWORD`,
+    )
+  return value
+}
+
+if (import.meta.main) {
+  const applied = await migrate({
+    connection: {
+      host: process.env.PGHOST ?? '127.0.0.1',
+      port: Number(process.env.PGPORT ?? 5432),
+      user: process.env.PGUSER ?? 'sightline',
+      password: requiredVariable('PGPASSWORD'),
+      database: process.env.PGDATABASE ?? 'sightline',
+    },
+    rolePasswords: {
+      user_service: requiredVariable('USER_SERVICE_DB_PASSWORD'),
+      order_service: requiredVariable('ORDER_SERVICE_DB_PASSWORD'),
+      audit_service: requiredVariable('AUDIT_SERVICE_DB_PASSWORD'),
+    },
+    log: (line) => console.log(line),
+  })
+  console.log(applied.length === 0 ? 'database is up to date' : `${applied.length} migrations applied`)
+}
