@@ -1,0 +1,144 @@
+/**
+ * `npm run load`: traffic through the gateway, bounded in time or count.
+ *
+ *   npm run load                                   20 requests/s for one minute
+ *   npm run load -- --rate 50 --minutes 10
+ *   npm run load -- --count 10000 --rate max --mix orders=100
+ *   npm run load -- --mix orders=60,items=10,reads=20,failures=10
+ *
+ * Requests start on schedule whatever the answers do (an open loop), so that a slow system shows as slow and not as
+ * idle; `--rate max` keeps `--concurrency` requests under way instead. Exits with 1 when an answer was unexpected.
+ */
+import { parseArgs } from 'node:util'
+import { Pool } from 'undici'
+import { type Exchange, kinds, makeOperation, parseMix } from './load/operations.ts'
+import { Progress } from './load/progress.ts'
+import { Tally } from './load/tally.ts'
+import { readSettings } from './local/settings.ts'
+import { explain } from './local/terminal.ts'
+
+const usage = `npm run load -- [--rate N|max] [--minutes M | --count N] [--concurrency N] [--mix ${kinds.map((kind) => `${kind}=N`).join(',')}]`
+
+interface Plan {
+  /** Requests per second; Infinity = as fast as `concurrency` allows. */
+  rate: number
+  /** Requests to send; Infinity = until `milliseconds` are over. */
+  count: number
+  milliseconds: number
+  concurrency: number
+  mix: Map<(typeof kinds)[number], number>
+  gateway: string
+}
+
+let plan: Plan
+try {
+  plan = readPlan(process.argv.slice(2))
+} catch (error) {
+  console.error(`${(error as Error).message}\nUsage: ${usage}`)
+  process.exit(2)
+}
+
+const pool = new Pool(plan.gateway, { connections: plan.concurrency, headersTimeout: 30_000, bodyTimeout: 30_000 })
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
+
+try {
+  await (await pool.request({ method: 'GET', path: '/health' })).body.dump()
+} catch (error) {
+  console.error(
+    `Nothing answers at ${plan.gateway} (${(error as Error).message}). Start the system first: npm start\n` +
+      'Other ports? Set GATEWAY_PORT or GATEWAY_URL here too.',
+  )
+  process.exit(1)
+}
+const tally = new Tally()
+const progress = new Progress(plan, tally)
+try {
+  await send(plan, tally)
+} catch (error) {
+  console.error(explain(error))
+  process.exitCode = 1
+} finally {
+  progress.end()
+  await pool.close()
+}
+console.log(tally.summary())
+if (tally.unexpected > 0) process.exitCode = 1
+
+async function send({ rate, count, milliseconds, concurrency, mix }: Plan, into: Tally): Promise<void> {
+  const next = makeOperation(mix)
+  const began = performance.now()
+  const underWay = new Set<Promise<void>>()
+  for (let sent = 0; sent < count && !interrupted.signal.aborted; sent++) {
+    const due = rate === Infinity ? 0 : began + (sent * 1000) / rate
+    if (Math.max(due, performance.now()) - began >= milliseconds) break
+    if (due > performance.now()) await pause(due - performance.now())
+    while (underWay.size >= concurrency) await Promise.race(underWay)
+    const one = exchange(next(), into).finally(() => underWay.delete(one))
+    underWay.add(one)
+  }
+  await Promise.all(underWay)
+}
+
+async function exchange(wanted: Exchange, into: Tally): Promise<void> {
+  const began = performance.now()
+  try {
+    const answer = await pool.request({
+      method: wanted.method,
+      path: wanted.path,
+      headers: wanted.body === undefined ? {} : { 'content-type': 'application/json' },
+      body: wanted.body ?? null,
+    })
+    const text = await answer.body.text()
+    into.add(wanted, answer.statusCode, performance.now() - began)
+    wanted.onAnswer?.(answer.statusCode, text)
+  } catch (error) {
+    into.add(wanted, (error as NodeJS.ErrnoException).code ?? (error as Error).message, performance.now() - began)
+  }
+}
+
+/** Resolves early when the run is interrupted. */
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, milliseconds)
+    interrupted.signal.addEventListener('abort', done, { once: true })
+    function done() {
+      clearTimeout(timer)
+      interrupted.signal.removeEventListener('abort', done)
+      resolve()
+    }
+  })
+}
+
+function readPlan(args: string[]): Plan {
+  const { values } = parseArgs({
+    args,
+    options: {
+      rate: { type: 'string', default: '20' },
+      minutes: { type: 'string' },
+      count: { type: 'string' },
+      concurrency: { type: 'string' },
+      mix: { type: 'string', default: 'orders=60,items=10,reads=20,failures=10' },
+    },
+  })
+  const positive = (name: string, text: string) => {
+    const value = Number(text)
+    if (!(value > 0 && Number.isFinite(value))) throw new Error(`--${name} ${text} is no positive number.`)
+    return value
+  }
+  const rate = values.rate === 'max' ? Infinity : positive('rate', values.rate)
+  const settings = readSettings()
+  return {
+    rate,
+    count: values.count === undefined ? Infinity : Math.ceil(positive('count', values.count)),
+    milliseconds:
+      values.minutes === undefined
+        ? values.count === undefined
+          ? 60_000
+          : Infinity
+        : positive('minutes', values.minutes) * 60_000,
+    concurrency: Math.ceil(positive('concurrency', values.concurrency ?? (rate === Infinity ? '32' : '200'))),
+    mix: parseMix(values.mix),
+    gateway: settings.env.GATEWAY_URL ?? `http://127.0.0.1:${settings.ports.GATEWAY_PORT}`,
+  }
+}
