@@ -1,0 +1,44 @@
+/**
+ * `npm run trace -- ID`: one trace as a waterfall in the terminal, with its log lines. Without ID: the newest trace.
+ *
+ * Reads Tempo's and Loki's query APIs, so TEMPO_URL and LOKI_URL may point at the real engines.
+ */
+import { readSettings } from './local/settings.ts'
+import { colour } from './local/terminal.ts'
+import { type LogLine, readLogs } from './trace/logs.ts'
+import { renderLogs, renderWaterfall } from './trace/render.ts'
+import { layOut, readTrace, type Span } from './trace/spans.ts'
+
+const { ports, env } = readSettings()
+const tempo = env.TEMPO_URL ?? `http://127.0.0.1:${ports.TEMPO_PORT}`
+const loki = env.LOKI_URL ?? `http://127.0.0.1:${ports.LOKI_PORT}`
+
+try {
+  const id = process.argv[2] ?? (await newestTrace())
+  if (!/^[0-9a-f]{1,32}$/i.test(id))
+    fail(`"${id}" is no trace id: 32 hexadecimal digits, as in X-Trace-Id or trace_id.`)
+  const traceId = id.toLowerCase().padStart(32, '0')
+  const found: Span[] | null = await readTrace(tempo, traceId)
+  if (!found)
+    fail(`${tempo} has no trace ${traceId}. A new one takes a moment to arrive; an old one may be past retention.`)
+  const logs: LogLine[] = await readLogs(loki, traceId, found)
+  const width = process.stdout.columns ?? 120
+  console.log(renderWaterfall(traceId, layOut(found), width, colour))
+  console.log(renderLogs(logs, found, colour))
+} catch (error) {
+  const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
+  if (cause?.code === 'ECONNREFUSED') fail(`Nothing answers at ${tempo} or ${loki}. Start the system first: npm start`)
+  fail((error as Error).message)
+}
+
+async function newestTrace(): Promise<string> {
+  const response = await fetch(`${tempo}/api/search?limit=1&q=${encodeURIComponent('{}')}`)
+  if (!response.ok) throw new Error(`${tempo}/api/search answered ${response.status}: ${await response.text()}`)
+  const { traces } = (await response.json()) as { traces: { traceID: string }[] }
+  return traces[0]?.traceID ?? fail('There is no trace in the last hour. Make one: npm run load -- --count 1')
+}
+
+function fail(message: string): never {
+  console.error(message)
+  process.exit(1)
+}
