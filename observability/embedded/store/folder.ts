@@ -1,0 +1,56 @@
+/** The data folder: made when missing, refused when a newer version wrote it or another process has it. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+
+/** Raised when files change so that an older version can't read them. */
+export const FORMAT = 1
+
+export interface DataFolder {
+  readonly path: string
+  release(): void
+}
+
+/** Throws an Error that says what to do. The lock is the operating system's: it ends with the process, however that ends. */
+export function openFolder(path: string): DataFolder {
+  mkdirSync(join(path, 'blocks'), { recursive: true })
+  const lock = lockFolder(path)
+  try {
+    checkFormat(path)
+  } catch (error) {
+    lock.close()
+    throw error
+  }
+  return { path, release: () => lock.close() }
+}
+
+function lockFolder(path: string): DatabaseSync {
+  const db = new DatabaseSync(join(path, 'lock.db'))
+  try {
+    db.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    return db
+  } catch (error) {
+    db.close()
+    throw new Error(
+      `The folder ${path} is in use by another process. Stop that one, or choose another folder by EMBEDDED_DATA_DIR.`,
+      { cause: error },
+    )
+  }
+}
+
+function checkFormat(path: string): void {
+  const file = join(path, 'FORMAT')
+  if (!existsSync(file)) {
+    writeFileSync(file, `${FORMAT}\n`)
+    return
+  }
+  const found = Number(readFileSync(file, 'utf8'))
+  if (found > FORMAT) {
+    throw new Error(
+      `The folder ${path} was written by a newer version (format ${found}; this one reads up to ${FORMAT}). ` +
+        'Update Sightline, or choose another folder by EMBEDDED_DATA_DIR.',
+    )
+  }
+  if (!(found >= 1))
+    throw new Error(`${file} should hold a format number. Restore it, or remove the folder to start anew.`)
+}
