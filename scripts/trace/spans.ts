@@ -10,7 +10,13 @@ export interface Span {
   end: bigint
   error: boolean
   statusMessage: string
+  /** As OTLP's JSON names it without its prefix: SERVER, CLIENT, INTERNAL ... */
+  kind: string
+  attributes: Attributes
+  events: { name: string; attributes: Attributes }[]
 }
+
+export type Attributes = Record<string, unknown>
 
 export interface Row extends Span {
   depth: number
@@ -20,7 +26,15 @@ export interface Row extends Span {
 
 interface OtlpAttribute {
   key: string
-  value?: { stringValue?: string }
+  value?: OtlpValue
+}
+
+interface OtlpValue {
+  stringValue?: string
+  intValue?: string | number
+  doubleValue?: number
+  boolValue?: boolean
+  arrayValue?: { values?: OtlpValue[] }
 }
 
 interface OtlpSpan {
@@ -29,6 +43,9 @@ interface OtlpSpan {
   name?: string
   startTimeUnixNano: string
   endTimeUnixNano: string
+  kind?: string | number
+  attributes?: OtlpAttribute[]
+  events?: { name: string; attributes?: OtlpAttribute[] }[]
   status?: { code?: string | number; message?: string }
 }
 
@@ -44,7 +61,7 @@ export async function readTrace(tempo: string, traceId: string): Promise<Span[] 
   if (!response.ok) throw new Error(`${tempo}/api/traces answered ${response.status}: ${await response.text()}`)
   const { batches = [] } = (await response.json()) as { batches?: OtlpBatch[] }
   const spans = batches.flatMap(({ resource, scopeSpans = [] }) => {
-    const service = resource?.attributes?.find(({ key }) => key === 'service.name')?.value?.stringValue ?? 'unknown'
+    const service = String(plain(resource?.attributes)['service.name'] ?? 'unknown')
     return scopeSpans.flatMap((scope) => (scope.spans ?? []).map((span) => toSpan(service, span)))
   })
   return spans.length > 0 ? spans : null
@@ -59,7 +76,21 @@ const toSpan = (service: string, span: OtlpSpan): Span => ({
   end: BigInt(span.endTimeUnixNano),
   error: span.status?.code === 'STATUS_CODE_ERROR' || span.status?.code === 2,
   statusMessage: span.status?.message ?? '',
+  kind: kinds[Number(span.kind)] ?? String(span.kind ?? 'UNSPECIFIED').replace('SPAN_KIND_', ''),
+  attributes: plain(span.attributes),
+  events: (span.events ?? []).map((event) => ({ name: event.name, attributes: plain(event.attributes) })),
 })
+
+const kinds = ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSUMER']
+
+const plain = (attributes: OtlpAttribute[] = []): Attributes =>
+  Object.fromEntries(attributes.map(({ key, value }) => [key, value && plainValue(value)]))
+
+function plainValue(value: OtlpValue): unknown {
+  if (value.arrayValue) return (value.arrayValue.values ?? []).map(plainValue)
+  if (value.intValue !== undefined) return Number(value.intValue)
+  return value.stringValue ?? value.doubleValue ?? value.boolValue
+}
 
 /** Tempo's JSON has ids in base64 as protobuf does, OTLP's JSON in hex. */
 function hex(id: string): string {

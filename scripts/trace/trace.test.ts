@@ -14,6 +14,9 @@ const span = (id: string, parentId: string, start: number, end: number, more: Pa
   end: BigInt(end),
   error: false,
   statusMessage: '',
+  kind: 'INTERNAL',
+  attributes: {},
+  events: [],
   ...more,
 })
 

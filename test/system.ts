@@ -1,0 +1,93 @@
+/**
+ * The system under test: the very same as `npm start`, on free ports and in a folder of its own, and short ways to ask
+ * it. `SIGHTLINE_TEST_VERBOSE=1` shows what it does.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePorts, type LocalOptions, type LocalSystem, startLocal } from '../scripts/local/local.ts'
+import { readTrace, type Span } from '../scripts/trace/spans.ts'
+import { poll } from './poll.ts'
+
+export interface TestSystem extends LocalSystem, AsyncDisposable {
+  /** One request through the gateway; the body is sent as JSON unless it is a string. */
+  api(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  /** The trace once `complete` accepts it; fails after `seconds`. */
+  trace(traceId: string, seconds: number, complete: (spans: Span[]) => void): Promise<Span[]>
+  /** Trace ids (32 digits) that a TraceQL query finds now. */
+  search(traceql: string, limit?: number): Promise<string[]>
+  logs(logql: string): Promise<{ labels: Record<string, string>; line: string }[]>
+  prometheusQuery(promql: string): Promise<{ metric: Record<string, string>; value: number }[]>
+}
+
+export interface Answer {
+  status: number
+  headers: Headers
+  text: string
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of many shapes
+  json: any
+}
+
+export async function startSystem(options: LocalOptions = {}): Promise<TestSystem> {
+  const home = await mkdtemp(join(tmpdir(), 'sightline-test-'))
+  const system = await startLocal({
+    home,
+    ports: await freePorts(),
+    ...(process.env.SIGHTLINE_TEST_VERBOSE ? { onProgress: (line) => console.log(`  ${line}`) } : {}),
+    ...options,
+  })
+  const { gateway, tempo, loki, prometheus } = system.urls
+
+  async function json<T>(url: string): Promise<T> {
+    const response = await fetch(url)
+    if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`)
+    return (await response.json()) as T
+  }
+
+  return {
+    ...system,
+    async api(method, path, body, headers = {}) {
+      const response = await fetch(gateway + path, {
+        method,
+        headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      })
+      const text = await response.text()
+      const isJson = /json/.test(response.headers.get('content-type') ?? '')
+      return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : null }
+    },
+    trace: (traceId, seconds, complete) =>
+      poll(
+        seconds,
+        async () => {
+          const spans = await readTrace(tempo, traceId)
+          if (!spans) throw new Error(`there is no trace ${traceId}`)
+          return spans
+        },
+        complete,
+      ),
+    async search(traceql, limit = 100) {
+      const found = await json<{ traces: { traceID: string }[] }>(
+        `${tempo}/api/search?${new URLSearchParams({ q: traceql, limit: String(limit) })}`,
+      )
+      return found.traces.map(({ traceID }) => traceID.padStart(32, '0'))
+    },
+    async logs(logql) {
+      const query = new URLSearchParams({ query: logql, limit: '5000' })
+      const { data } = await json<{
+        data: { result: { stream: Record<string, string>; values: [string, string][] }[] }
+      }>(`${loki}/loki/api/v1/query_range?${query}`)
+      return data.result.flatMap(({ stream, values }) => values.map(([, line]) => ({ labels: stream, line })))
+    },
+    async prometheusQuery(promql) {
+      const { data } = await json<{ data: { result: { metric: Record<string, string>; value: [number, string] }[] } }>(
+        `${prometheus}/api/v1/query?${new URLSearchParams({ query: promql })}`,
+      )
+      return data.result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }))
+    },
+    async [Symbol.asyncDispose]() {
+      await system.stop()
+      await rm(home, { recursive: true, force: true })
+    },
+  }
+}
