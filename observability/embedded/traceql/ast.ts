@@ -213,7 +213,14 @@ export interface MetricsArithmetic {
   readonly at: number
 }
 
-export type MetricsExpression = MetricsAggregate | MetricsRank | MetricsThreshold | MetricsArithmetic
+/** A number that stands beside series: `({...} | rate()) * 100`. */
+export interface MetricsNumber {
+  readonly kind: 'number'
+  readonly value: number
+  readonly at: number
+}
+
+export type MetricsExpression = MetricsAggregate | MetricsRank | MetricsThreshold | MetricsArithmetic | MetricsNumber
 
 export interface Hint {
   readonly name: string

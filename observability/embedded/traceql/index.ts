@@ -1,6 +1,9 @@
 /** TraceQL: text -> `parse` -> `check` -> `search` or `metricsRange` over the tables of a `SpanSource`. */
 export type { Query } from './ast.ts'
+export { check } from './check.ts'
 export { type ErrorKind, TraceQLError } from './errors.ts'
+export { parse } from './parse.ts'
+export { print } from './print.ts'
 export type {
   Exemplar,
   InstantSeries,
@@ -14,3 +17,4 @@ export type {
   TraceResult,
   TypedValue,
 } from './result.ts'
+export { search } from './search.ts'

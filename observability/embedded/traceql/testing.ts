@@ -73,7 +73,8 @@ export function plainTable(given: readonly PlainSpan[]): SpanTable {
     row += members.length
     traceStart[t + 1] = row
   }
-  const baseNs = spans.reduce((least, span) => (span.startNs < least ? span.startNs : least), spans[0]?.startNs ?? 0n)
+  let baseNs = spans[0]?.startNs ?? 0n
+  for (const { startNs } of spans) if (startNs < baseNs) baseNs = startNs
   const bags = {
     resource: columnsOf(spans.map((span) => span.resource)),
     span: columnsOf(spans.map((span) => span.attributes)),

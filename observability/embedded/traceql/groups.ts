@@ -1,0 +1,43 @@
+/** Numbers the distinct values of a vector, for `by(...)` of searches and of metrics. */
+import type { AttributeValue } from './span-table.ts'
+import { typeAt, type Vector, type VectorType, valueAt } from './vector.ts'
+
+export interface Numbered {
+  /** Per row the number of its value. */
+  readonly ids: Uint32Array
+  readonly types: readonly VectorType[]
+  readonly values: readonly (AttributeValue | undefined)[]
+}
+
+/** Values are told apart by type and content; "absent" is a value of its own. */
+export function numberValues(vector: Vector, rows: number): Numbered {
+  const ids = new Uint32Array(rows)
+  const types: VectorType[] = []
+  const values: (AttributeValue | undefined)[] = []
+  const known = new Map<unknown, number>()
+  const idOf = (type: VectorType, value: AttributeValue | undefined) => {
+    const key = type === 'string' ? value : valueKey(type, value)
+    let id = known.get(key)
+    if (id === undefined) {
+      id = types.push(type) - 1
+      values.push(value)
+      known.set(key, id)
+    }
+    return id
+  }
+  if (vector.is === 'constant') idOf(vector.type, vector.value)
+  else if (vector.is === 'dictionary') {
+    const byCode = vector.values.map((value, code) => idOf(vector.types[code]!, value))
+    for (let row = 0; row < rows; row++) ids[row] = byCode[vector.codes[row]!]!
+  } else {
+    for (let row = 0; row < rows; row++) ids[row] = idOf(typeAt(vector, row), valueAt(vector, row))
+  }
+  return { ids, types, values }
+}
+
+/** Strings are their own key; other types get one that no string can be. */
+function valueKey(type: VectorType, value: AttributeValue | undefined): unknown {
+  if (type === 'nil') return undefined
+  if (typeof value === 'number' && type === 'duration') return value
+  return `\u0000${type}\u0000${value}`
+}

@@ -1,0 +1,63 @@
+/** Values for answers: one field of one span, with the words of statuses and kinds instead of their numbers. */
+import type { Field } from './ast.ts'
+import { childScope, type Frame, readField } from './fields.ts'
+import { KIND_WORDS, STATUS_WORDS } from './print.ts'
+import type { TypedValue } from './result.ts'
+import type { AttributeValue, Scalar, SpanTable } from './span-table.ts'
+import { typeAt, type VectorType, valueAt } from './vector.ts'
+
+const NIL: TypedValue = { type: 'nil', value: null }
+
+export function typedValue(type: VectorType, value: AttributeValue | undefined): TypedValue {
+  if (type === 'nil' || value === undefined) return NIL
+  if (type === 'status') return { type, value: STATUS_WORDS[value as number] ?? String(value) }
+  if (type === 'kind') return { type, value: KIND_WORDS[value as number] ?? String(value) }
+  return { type, value: value as Scalar | readonly Scalar[] }
+}
+
+/** Values of a field on some spans; of several events or links the first counts that `prefer` accepts, else the first. */
+export function readValues(
+  field: Field,
+  table: SpanTable,
+  rows: readonly number[],
+  prefer: (value: TypedValue) => boolean = () => true,
+): TypedValue[] {
+  const scope = childScope(field)
+  if (scope === undefined) {
+    const vector = readField(field, frameOf(table, Uint32Array.from(rows)))
+    return rows.map((_, i) => typedValue(typeAt(vector, i), valueAt(vector, i)))
+  }
+  return rows.map((row) => {
+    const found = childValues(field, scope, table, row).filter((value) => value.type !== 'nil')
+    return found.find(prefer) ?? found[0] ?? absentChild(field)
+  })
+}
+
+function childValues(field: Field, scope: 'event' | 'link', table: SpanTable, row: number): TypedValue[] {
+  const owner = scope === 'event' ? table.events.span : table.links.span
+  const first = lowerBound(owner, row)
+  const last = lowerBound(owner, row + 1)
+  const children = Int32Array.from({ length: last - first }, (_, i) => first + i)
+  const vector = readField(field, { ...frameOf(table, new Uint32Array(children.length).fill(row)), [scope]: children })
+  return Array.from(children, (_, i) => typedValue(typeAt(vector, i), valueAt(vector, i)))
+}
+
+/** A span without events answers `event:name` with '', `event:timeSinceStart` with 0, attributes not at all. */
+function absentChild(field: Field): TypedValue {
+  if (field.kind === 'attribute') return NIL
+  return field.name === 'event:timeSinceStart' ? { type: 'duration', value: 0 } : { type: 'string', value: '' }
+}
+
+function frameOf(table: SpanTable, span: Uint32Array): Frame {
+  return { table, rows: span.length, span, event: null, link: null }
+}
+
+function lowerBound(sorted: Uint32Array, wanted: number): number {
+  let [low, high] = [0, sorted.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (sorted[middle]! < wanted) low = middle + 1
+    else high = middle
+  }
+  return low
+}

@@ -1,0 +1,216 @@
+/** Search: which traces have spansets left at the end of the pipeline, newest first, and what to show of them. */
+import type { Binary, Field, FieldExpression, Query, Scalar, Stage } from './ast.ts'
+import { rootOfTrace, traceExtent } from './fields.ts'
+import { compareValues, matchValue } from './operators.ts'
+import { notesOf, runStages, type Sets } from './pipeline.ts'
+import { printField } from './print.ts'
+import { readValues } from './read-value.ts'
+import { compileRegex } from './regex.ts'
+import type { NamedValue, SearchOptions, SpanMatch, SpanSet, TraceResult, TypedValue } from './result.ts'
+import type { SpanSource, SpanTable, TimeRange } from './span-table.ts'
+import { attributeVector, valueAt } from './vector.ts'
+
+/** As Tempo names a root that has not arrived. */
+const NO_ROOT = '<root span not yet received>'
+const DEFAULT_LIMIT = 20
+const DEFAULT_SPANS = 3
+
+/**
+ * Traces that match, newest first. Tables come newest first, and the search stops at the first table that fills the
+ * limit; with the hint `most_recent=true` it reads on wherever a newer trace could still be.
+ */
+export function search(query: Query, source: SpanSource, options: SearchOptions = {}): TraceResult[] {
+  if (query.kind !== 'search') throw new TypeError('a metrics query has series, not traces: use metricsRange')
+  const limit = options.limit ?? DEFAULT_LIMIT
+  const exact = query.hints.some(({ name, value }) => name === 'most_recent' && value.value === true)
+  const shown = shownFields(query.stages)
+  let results: TraceResult[] = []
+  for (const table of source.tables(options.range ?? {})) {
+    if (results.length >= limit) {
+      if (!exact) break
+      if (newestStart(table) <= results.at(-1)!.startNs) continue
+    }
+    const sets = runStages(query.stages, table)
+    const found = newestTraces(sets, options.range ?? {}, limit).map((trace) => describe(trace, sets, shown, options))
+    results = [...results, ...found].sort(newestFirst).slice(0, limit)
+  }
+  return results
+}
+
+function newestFirst(a: TraceResult, b: TraceResult): number {
+  if (a.startNs !== b.startNs) return a.startNs > b.startNs ? -1 : 1
+  return a.traceId < b.traceId ? -1 : 1
+}
+
+function newestStart(table: SpanTable): bigint {
+  const { start } = traceExtent(table)
+  return table.baseNs + BigInt(start.reduce((newest, own) => Math.max(newest, own), 0))
+}
+
+function newestTraces({ table, mask }: Sets, range: TimeRange, limit: number): number[] {
+  if (mask === false) return []
+  const { start, end } = traceExtent(table)
+  const from = range.startNs === undefined ? Number.NEGATIVE_INFINITY : Number(range.startNs - table.baseNs)
+  const to = range.endNs === undefined ? Number.POSITIVE_INFINITY : Number(range.endNs - table.baseNs)
+  const traces: number[] = []
+  for (let trace = 0; trace < table.traces; trace++) {
+    if (end[trace]! < from || start[trace]! >= to) continue
+    const [first, next] = [table.traceStart[trace]!, table.traceStart[trace + 1]!]
+    if (mask === true || mask.subarray(first, next).includes(1)) traces.push(trace)
+  }
+  return traces.sort((a, b) => start[b]! - start[a]!).slice(0, limit)
+}
+
+/** A field to show with each span, and how to choose among several values of it: by what the query asked for. */
+interface ShownField {
+  readonly field: Field
+  readonly key: string
+  readonly wanted: (value: TypedValue) => boolean
+}
+
+/** Answers carry these as members of their own, so they are not repeated as attributes. */
+const OWN_MEMBERS = new Set([
+  ...[
+    'duration',
+    'name',
+    'trace:id',
+    'span:id',
+    'rootName',
+    'rootServiceName',
+    'traceDuration',
+    'parent',
+    'childCount',
+  ],
+])
+
+function shownFields(stages: readonly Stage[]): { fields: ShownField[]; name: boolean } {
+  const fields = new Map<string, Field>()
+  const comparisons: Binary[] = []
+  const visit = (expression: FieldExpression | null): void => {
+    if (expression === null || expression.kind === 'literal') return
+    if (expression.kind === 'unary') {
+      visit(expression.of)
+      return
+    }
+    if (expression.kind === 'attribute' || expression.kind === 'intrinsic') {
+      fields.set(printField(expression), expression)
+      return
+    }
+    if (expression.right.kind === 'literal') comparisons.push(expression)
+    visit(expression.left)
+    visit(expression.right)
+  }
+  for (const stage of stages) visitFields(stage, visit)
+  const shown = [...fields].filter(
+    ([key, field]) => !OWN_MEMBERS.has(key) && !(field.kind === 'attribute' && field.parent),
+  )
+  return {
+    name: fields.has('name'),
+    fields: shown.map(([printed, field]) => {
+      const asked = comparisons.filter(({ left }) => printField(left) === printed)
+      const key = field.kind === 'attribute' ? field.name : field.name
+      return {
+        field,
+        key,
+        wanted: (value) => asked.length === 0 || asked.some((comparison) => satisfies(value, comparison)),
+      }
+    }),
+  }
+}
+
+function visitFields(stage: Stage | Scalar, visit: (expression: FieldExpression | null) => void): void {
+  switch (stage.kind) {
+    case 'filter':
+      visit(stage.where)
+      return
+    case 'combine':
+    case 'scalarFilter':
+    case 'arithmetic':
+      visitFields(stage.left, visit)
+      visitFields(stage.right, visit)
+      return
+    case 'wrapped':
+    case 'scalarPipeline':
+      for (const inner of stage.stages) visitFields(inner, visit)
+      return
+    case 'by':
+    case 'aggregate':
+      visit(stage.of)
+      return
+    case 'select':
+      for (const field of stage.fields) visit(field)
+  }
+}
+
+function satisfies(value: TypedValue, { op, right }: Binary): boolean {
+  if (right.kind !== 'literal') return false
+  if (op === '=~' || op === '!~')
+    return matchValue(compileRegex(String(right.value)), op === '!~', value.type, value.value ?? undefined)
+  if (op === '&&' || op === '||' || /^[-+*/%^]$/.test(op)) return false
+  return compareValues(op as '=', value.type, value.value ?? undefined, right.type, right.value ?? undefined, true)
+}
+
+function describe(
+  trace: number,
+  sets: Sets,
+  shown: ReturnType<typeof shownFields>,
+  { spansPerSpanset = DEFAULT_SPANS }: SearchOptions,
+): TraceResult {
+  const { table } = sets
+  const { start, end } = traceExtent(table)
+  const root = rootOfTrace(table, trace)
+  const service = attributeVector(table.column('resource', 'service.name'))
+  return {
+    traceId: table.traceId(trace),
+    rootServiceName: root < 0 ? NO_ROOT : String(valueAt(service, root) ?? ''),
+    rootTraceName: root < 0 ? NO_ROOT : String(table.name.values[table.name.codes[root]!] ?? ''),
+    startNs: table.baseNs + BigInt(start[trace]!),
+    durationMs: Math.floor((end[trace]! - start[trace]!) / 1e6),
+    spanSets: spanSetsOf(trace, sets).map(([set, rows]): SpanSet => {
+      rows.sort((a, b) => table.startOffset[a]! - table.startOffset[b]!)
+      const visible = spansPerSpanset > 0 ? rows.slice(0, spansPerSpanset) : rows
+      return { spans: matches(visible, table, shown), matched: rows.length, attributes: notesOf(sets, set) }
+    }),
+    serviceStats: serviceStats(trace, table),
+  }
+}
+
+function spanSetsOf(trace: number, { table, mask, setOf }: Sets): [number, number[]][] {
+  const bySet = new Map<number, number[]>()
+  for (let row = table.traceStart[trace]!; row < table.traceStart[trace + 1]!; row++) {
+    if (mask !== true && (mask === false || mask[row] === 0)) continue
+    const rows = bySet.get(setOf[row]!)
+    if (rows === undefined) bySet.set(setOf[row]!, [row])
+    else rows.push(row)
+  }
+  return [...bySet]
+}
+
+function matches(rows: readonly number[], table: SpanTable, shown: ReturnType<typeof shownFields>): SpanMatch[] {
+  const columns = shown.fields.map(({ field, key, wanted }) => ({
+    key,
+    values: readValues(field, table, rows, wanted),
+  }))
+  return rows.map((row, i) => ({
+    spanId: table.spanId(row),
+    name: shown.name ? String(table.name.values[table.name.codes[row]!] ?? '') : '',
+    startNs: table.baseNs + BigInt(table.startOffset[row]!),
+    durationNs: table.duration[row]!,
+    attributes: columns
+      .map(({ key, values }): NamedValue => ({ key, value: values[i]! }))
+      .filter(({ value }) => value.type !== 'nil'),
+  }))
+}
+
+function serviceStats(trace: number, table: SpanTable): TraceResult['serviceStats'] {
+  const stats = new Map<string, { spanCount: number; errorCount: number }>()
+  const service = attributeVector(table.column('resource', 'service.name'))
+  for (let row = table.traceStart[trace]!; row < table.traceStart[trace + 1]!; row++) {
+    const name = String(valueAt(service, row) ?? '')
+    const own = stats.get(name) ?? { spanCount: 0, errorCount: 0 }
+    own.spanCount++
+    if (table.status[row] === 2) own.errorCount++
+    stats.set(name, own)
+  }
+  return Object.fromEntries(stats)
+}
