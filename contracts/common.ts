@@ -1,0 +1,94 @@
+/** The small shapes that several messages share. */
+import { z } from 'zod'
+
+/** Highest value of PostgreSQL's `integer`. */
+export const MAX_INTEGER = 2_147_483_647
+export const REQUEST_ID_PATTERN = /^[A-Za-z0-9_.-]{1,128}$/
+export const IDEMPOTENCY_KEY_PATTERN = /^[\x21-\x7e]{1,255}$/
+
+export const userId = z.int().min(1).max(MAX_INTEGER).meta({ description: 'Id of the user', example: 1001 })
+export const orderId = z.int().min(1).meta({ description: 'Id of the order', example: 1 })
+export const productId = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ . -')
+  .meta({ description: 'Id of the product', example: 'demo-product' })
+export const action = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ . -')
+  .meta({ description: 'What the user does', example: 'purchase' })
+/** Control characters have no place in a name: they would forge log lines, and PostgreSQL refuses U+0000. */
+export const personName = z
+  .string()
+  .regex(/^(?!\s*$)[^\p{Cc}\p{Cs}]+$/u, 'must hold text and no control characters')
+  .max(200)
+  .meta({ description: 'Name of a person', example: 'John Doe' })
+export const email = z.email().max(254).meta({ description: 'E-mail address', example: 'john@example.com' })
+export const quantity = z.int().min(1).max(1_000_000).meta({ description: 'Number of pieces', example: 2 })
+export const money = z
+  .number()
+  .nonnegative()
+  .meta({ description: 'Amount in major units, two decimals', example: 29.99 })
+export const currency = z.string().length(3).meta({ description: 'ISO 4217 code', example: 'USD' })
+export const traceId = z
+  .string()
+  .regex(/^[0-9a-f]{32}$/)
+  .meta({ description: 'W3C trace id', example: '4bf92f3577b34da6a3ce929d0e0e4736' })
+export const requestId = z.string().regex(REQUEST_ID_PATTERN).meta({ description: 'X-Request-ID of the request' })
+export const timestamp = z.iso.datetime().meta({ description: 'UTC time, RFC 3339' })
+
+export const itemRequest = z.strictObject({ product_id: productId, quantity })
+export type ItemRequest = z.infer<typeof itemRequest>
+
+/** Query of every list: `limit` and the `next_cursor` of the page before. */
+export const pageQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(100).default(20).meta({ description: 'Entries per page' }),
+  cursor: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,200}$/)
+    .optional()
+    .meta({ description: 'next_cursor of the page before' }),
+})
+export type PageQuery = z.infer<typeof pageQuery>
+
+/** A page of a list. `next_cursor` is null on the last page. */
+export function pageOf<Item extends z.ZodType>(item: Item) {
+  return z.object({ items: z.array(item), next_cursor: z.string().nullable() })
+}
+
+/** RFC 9457 problem details; `errors` names each bad field by JSON pointer, or by parameter for query and path. */
+export const problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    trace_id: z.string().optional(),
+    request_id: z.string().optional(),
+    errors: z
+      .array(z.object({ pointer: z.string().optional(), parameter: z.string().optional(), detail: z.string() }))
+      .optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details' })
+export type Problem = z.infer<typeof problem>
+
+export const health = z
+  .object({
+    status: z.enum(['ok', 'degraded', 'down']),
+    service: z.string(),
+    version: z.string(),
+    uptime_seconds: z.number(),
+    checks: z.record(
+      z.string(),
+      z.looseObject({
+        status: z.enum(['ok', 'degraded', 'down']),
+        latency_ms: z.number(),
+        detail: z.string().optional(),
+      }),
+    ),
+  })
+  .meta({ id: 'Health' })
+export type Health = z.infer<typeof health>
+
+export const ready = z
+  .object({ status: z.enum(['ready', 'not ready']), reason: z.string().optional() })
+  .meta({ id: 'Ready' })

@@ -1,0 +1,215 @@
+/**
+ * Every route of every service as data: its schemas check the request, type the handler and make the OpenAPI document,
+ * so the three can't differ.
+ */
+import { z } from 'zod'
+import { health, orderId, pageQuery, productId, ready, userId } from './common.ts'
+import * as m from './messages.ts'
+
+/** `path` is an OpenAPI template; `answers` maps a status to the schema of its body; `problems` lists the error statuses. */
+export interface Endpoint<
+  Params extends z.ZodType = z.ZodType,
+  Query extends z.ZodType = z.ZodType,
+  Body extends z.ZodType = z.ZodType,
+> {
+  method: 'get' | 'post'
+  path: string
+  summary: string
+  params?: Params
+  query?: Query
+  body?: Body
+  answers: Record<number, z.ZodType>
+  problems: readonly number[]
+  /** Takes an `Idempotency-Key` header. */
+  idempotencyKey?: boolean
+}
+
+function endpoint<
+  Params extends z.ZodType = z.ZodUndefined,
+  Query extends z.ZodType = z.ZodUndefined,
+  Body extends z.ZodType = z.ZodUndefined,
+>(definition: Endpoint<Params, Query, Body>): Endpoint<Params, Query, Body> {
+  return definition
+}
+
+const none = z.strictObject({})
+const byUserId = z.strictObject({ id: z.coerce.number().pipe(userId) })
+const byOrderId = z.strictObject({ id: z.coerce.number().pipe(orderId) })
+const byProductId = z.strictObject({ id: productId })
+const byInventoryProduct = z.strictObject({ product_id: productId })
+const BODY_PROBLEMS = [400, 413, 415, 422] as const
+const HOP_PROBLEMS = [502, 503, 504] as const
+
+export const userEndpoints = {
+  process: endpoint({
+    method: 'post',
+    path: '/process',
+    summary:
+      'Order as a user; the answer comes when order and audit row are durable (200) or the audit row will follow (202)',
+    query: none,
+    body: m.processRequest,
+    answers: { 200: m.processAnswer, 202: m.processAnswer },
+    problems: [...BODY_PROBLEMS, 404, 409, ...HOP_PROBLEMS],
+    idempotencyKey: true,
+  }),
+  listUsers: endpoint({
+    method: 'get',
+    path: '/users',
+    summary: 'Users by id',
+    query: pageQuery,
+    answers: { 200: m.userPage },
+    problems: [422, 503],
+  }),
+  getUser: endpoint({
+    method: 'get',
+    path: '/users/{id}',
+    summary: 'One user',
+    params: byUserId,
+    query: none,
+    answers: { 200: m.user },
+    problems: [404, 422, 503],
+  }),
+}
+
+export const orderEndpoints = {
+  process: endpoint({
+    method: 'post',
+    path: '/process',
+    summary: 'Second hop of the chain: places the order of a stored user',
+    query: none,
+    body: m.orderProcessRequest,
+    answers: { 200: m.orderProcessAnswer, 202: m.orderProcessAnswer },
+    problems: [...BODY_PROBLEMS, 404, 409, ...HOP_PROBLEMS],
+  }),
+  placeOrder: endpoint({
+    method: 'post',
+    path: '/orders',
+    summary: 'Orders one product',
+    query: none,
+    body: m.orderRequest,
+    answers: { 201: m.orderAnswer, 202: m.orderAnswer },
+    problems: [...BODY_PROBLEMS, 404, 409, 503, 504],
+    idempotencyKey: true,
+  }),
+  listOrders: endpoint({
+    method: 'get',
+    path: '/orders',
+    summary: 'Orders, newest first',
+    query: pageQuery,
+    answers: { 200: m.orderPage },
+    problems: [422, 503],
+  }),
+  getOrder: endpoint({
+    method: 'get',
+    path: '/orders/{id}',
+    summary: 'One order',
+    params: byOrderId,
+    query: none,
+    answers: { 200: m.order },
+    problems: [404, 422, 503],
+  }),
+  listProducts: endpoint({
+    method: 'get',
+    path: '/products',
+    summary: 'Products by id',
+    query: pageQuery,
+    answers: { 200: m.productPage },
+    problems: [422, 503],
+  }),
+  getProduct: endpoint({
+    method: 'get',
+    path: '/products/{id}',
+    summary: 'One product',
+    params: byProductId,
+    query: none,
+    answers: { 200: m.product },
+    problems: [404, 422, 503],
+  }),
+  listInventory: endpoint({
+    method: 'get',
+    path: '/inventory',
+    summary: 'Stock by product',
+    query: pageQuery,
+    answers: { 200: m.inventoryPage },
+    problems: [422, 503],
+  }),
+  getInventory: endpoint({
+    method: 'get',
+    path: '/inventory/{product_id}',
+    summary: 'Stock of one product',
+    params: byInventoryProduct,
+    query: none,
+    answers: { 200: m.inventory },
+    problems: [404, 422, 503],
+  }),
+  reserve: stockChange('reserve', 'Promises pieces that are available'),
+  release: stockChange('release', 'Takes back a promise'),
+  add: stockChange('add', 'Puts pieces into stock'),
+}
+
+function stockChange(operation: string, summary: string) {
+  return endpoint({
+    method: 'post',
+    path: `/inventory/{product_id}/${operation}`,
+    summary,
+    params: byInventoryProduct,
+    query: none,
+    body: m.quantityRequest,
+    answers: { 200: m.inventory },
+    problems: [...BODY_PROBLEMS, 404, 409, 503],
+  })
+}
+
+export const auditEndpoints = {
+  process: endpoint({
+    method: 'post',
+    path: '/process',
+    summary: 'Last hop of the chain: records an event, once',
+    query: none,
+    body: m.auditEvent,
+    answers: { 200: m.auditProcessAnswer },
+    problems: [...BODY_PROBLEMS, ...HOP_PROBLEMS],
+  }),
+  listAudit: endpoint({
+    method: 'get',
+    path: '/audit',
+    summary: 'Audit rows, newest first',
+    query: m.auditQuery,
+    answers: { 200: m.auditPage },
+    problems: [422, 503],
+  }),
+  verify: endpoint({
+    method: 'get',
+    path: '/audit/verify',
+    summary: 'Checks the hash chain and names the first broken or missing row',
+    query: none,
+    answers: { 200: m.auditVerification },
+    problems: [422, 503],
+  }),
+  deadLetters: endpoint({
+    method: 'get',
+    path: '/audit/dead-letters',
+    summary: 'Events that could not be delivered and wait for a decision',
+    query: pageQuery,
+    answers: { 200: m.deadLetterPage },
+    problems: [422, 503],
+  }),
+}
+
+/** What each service answers besides its own routes. */
+export const commonEndpoints = {
+  health: endpoint({
+    method: 'get',
+    path: '/health',
+    summary: 'Live, with the state of what it depends on; the next hop included',
+    answers: { 200: health, 503: health },
+    problems: [],
+  }),
+  ready: endpoint({
+    method: 'get',
+    path: '/ready',
+    summary: 'Whether to send traffic here',
+    answers: { 200: ready, 503: ready },
+    problems: [],
+  }),
+}

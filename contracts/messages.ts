@@ -1,0 +1,241 @@
+/** What clients and services say to each other, one schema per message, in the order a request travels. */
+import { z } from 'zod'
+import {
+  action,
+  currency,
+  email,
+  itemRequest,
+  money,
+  orderId,
+  pageOf,
+  pageQuery,
+  personName,
+  productId,
+  quantity,
+  requestId,
+  timestamp,
+  traceId,
+  userId,
+} from './common.ts'
+
+const items = z.array(itemRequest).min(1).max(50)
+
+/** `POST /process` of user-service: what the client sends. */
+export const processRequest = z
+  .strictObject({
+    user_id: userId,
+    action,
+    user_name: personName.optional(),
+    user_email: email.optional(),
+    items: items.optional(),
+  })
+  .meta({ id: 'ProcessRequest' })
+export type ProcessRequest = z.infer<typeof processRequest>
+
+export const user = z
+  .object({
+    id: userId,
+    name: z.string().nullable(),
+    email: z.string().nullable(),
+    created_at: timestamp,
+    updated_at: timestamp,
+  })
+  .meta({ id: 'User' })
+export type User = z.infer<typeof user>
+export const userPage = pageOf(user).meta({ id: 'UserPage' })
+
+/** `POST /process` of order-service. `idempotency` holds the client's key and the hash of what the client sent. */
+export const orderProcessRequest = z
+  .strictObject({
+    user_id: userId,
+    action,
+    items: items.optional(),
+    idempotency: z
+      .strictObject({ key: z.string().min(1).max(255), request_hash: z.string().regex(/^[0-9a-f]{64}$/) })
+      .optional(),
+  })
+  .meta({ id: 'OrderProcessRequest' })
+export type OrderProcessRequest = z.infer<typeof orderProcessRequest>
+
+export const orderItem = z
+  .object({ product_id: productId, name: z.string(), quantity, unit_price: money, line_total: money })
+  .meta({ id: 'OrderItem' })
+export const order = z
+  .object({
+    id: orderId,
+    user_id: userId.nullable(),
+    customer_name: z.string().nullable(),
+    customer_email: z.string().nullable(),
+    action,
+    status: z.string(),
+    items: z.array(orderItem),
+    total: money,
+    currency,
+    trace_id: z.string().nullable(),
+    request_id: z.string().nullable(),
+    created_at: timestamp,
+  })
+  .meta({ id: 'Order' })
+export type Order = z.infer<typeof order>
+export const orderPage = pageOf(order).meta({ id: 'OrderPage' })
+
+/** One hop of the chain as it saw itself. */
+export const hop = z.object({ service: z.string(), version: z.string(), duration_ms: z.number() }).meta({ id: 'Hop' })
+export type Hop = z.infer<typeof hop>
+
+/** The audit row once it is durable, or that it will follow. */
+export const auditReceipt = z
+  .union([
+    z.object({ id: z.int(), recorded_at: timestamp }).meta({ id: 'AuditRecorded' }),
+    z.object({ status: z.literal('pending') }).meta({ id: 'AuditPending' }),
+  ])
+  .meta({ id: 'AuditReceipt' })
+export type AuditReceipt = z.infer<typeof auditReceipt>
+
+const status = z.enum(['completed', 'accepted'])
+
+/** Answer of order-service to `POST /process`: 200 completed, 202 accepted. */
+export const orderProcessAnswer = z
+  .object({ status, order, audit: auditReceipt, chain: z.array(hop) })
+  .meta({ id: 'OrderProcessAnswer' })
+export type OrderProcessAnswer = z.infer<typeof orderProcessAnswer>
+
+/** Answer of user-service to `POST /process`. */
+export const processAnswer = z
+  .object({
+    status,
+    trace_id: traceId,
+    request_id: requestId,
+    duration_ms: z.number(),
+    user,
+    order,
+    audit: auditReceipt,
+    chain: z.array(hop),
+  })
+  .meta({ id: 'ProcessAnswer' })
+export type ProcessAnswer = z.infer<typeof processAnswer>
+
+/** `POST /orders`: one product, for a known user or for a customer given by name and e-mail. */
+export const orderRequest = z
+  .strictObject({
+    product_id: productId,
+    quantity,
+    user_id: userId.optional(),
+    customer_name: personName.optional(),
+    customer_email: email.optional(),
+  })
+  .superRefine((value, context) => {
+    const named = value.customer_name !== undefined || value.customer_email !== undefined
+    const say = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
+    if (value.user_id !== undefined && named)
+      say('user_id', 'give user_id, or customer_name and customer_email, not both')
+    if (value.user_id !== undefined) return
+    if (value.customer_name === undefined) say('customer_name', 'required when user_id is absent')
+    if (value.customer_email === undefined) say('customer_email', 'required when user_id is absent')
+  })
+  .meta({ id: 'OrderRequest' })
+export type OrderRequest = z.infer<typeof orderRequest>
+export const orderAnswer = z.object({ order, audit: auditReceipt }).meta({ id: 'OrderAnswer' })
+export type OrderAnswer = z.infer<typeof orderAnswer>
+
+export const product = z
+  .object({ id: productId, name: z.string(), unit_price: money, currency, stock_tracked: z.boolean() })
+  .meta({ id: 'Product' })
+export type Product = z.infer<typeof product>
+export const productPage = pageOf(product).meta({ id: 'ProductPage' })
+
+export const inventory = z
+  .object({
+    product_id: productId,
+    name: z.string(),
+    on_hand: z.int().min(0),
+    reserved: z.int().min(0),
+    available: z.int().min(0),
+    updated_at: timestamp,
+  })
+  .meta({ id: 'Inventory' })
+export type Inventory = z.infer<typeof inventory>
+export const inventoryPage = pageOf(inventory).meta({ id: 'InventoryPage' })
+export const quantityRequest = z.strictObject({ quantity }).meta({ id: 'QuantityRequest' })
+
+/** `POST /process` of audit-service and of any hop behind it: the event that was committed with the order. */
+export const auditEvent = z
+  .strictObject({
+    event_id: z.uuid(),
+    event_type: z.literal('order.completed'),
+    occurred_at: timestamp,
+    source: z.string().max(64),
+    user_id: userId.nullable(),
+    order_id: orderId,
+    action,
+    trace_id: traceId.nullable(),
+    request_id: requestId.nullable(),
+    details: z.strictObject({
+      items: z.array(z.strictObject({ product_id: productId, quantity, unit_price: money, line_total: money })),
+      total: money,
+      currency,
+    }),
+  })
+  .meta({ id: 'AuditEvent' })
+export type AuditEvent = z.infer<typeof auditEvent>
+
+export const auditProcessAnswer = z
+  .object({ audit: z.object({ id: z.int(), recorded_at: timestamp }), chain: z.array(hop) })
+  .meta({ id: 'AuditProcessAnswer' })
+export type AuditProcessAnswer = z.infer<typeof auditProcessAnswer>
+
+export const auditRow = z
+  .object({
+    id: z.int(),
+    event_id: z.string(),
+    event_type: z.string(),
+    occurred_at: timestamp,
+    recorded_at: timestamp,
+    source: z.string(),
+    user_id: z.int().nullable(),
+    order_id: z.int().nullable(),
+    action: z.string(),
+    trace_id: z.string().nullable(),
+    request_id: z.string().nullable(),
+    details: z.record(z.string(), z.unknown()),
+    sealed: z.boolean(),
+  })
+  .meta({ id: 'AuditRow' })
+export type AuditRow = z.infer<typeof auditRow>
+export const auditPage = pageOf(auditRow).meta({ id: 'AuditPage' })
+export const auditQuery = pageQuery.extend({
+  user_id: z.coerce.number().pipe(userId).optional(),
+  order_id: z.coerce.number().pipe(orderId).optional(),
+  trace_id: traceId.optional(),
+})
+export type AuditQuery = z.infer<typeof auditQuery>
+
+/** Result of checking the hash chain from its first row, or from `from`. */
+export const auditVerification = z
+  .object({
+    status: z.enum(['intact', 'broken']),
+    checked: z.int(),
+    unsealed: z.int(),
+    last_position: z.int(),
+    last_hash: z.string(),
+    first_broken: z
+      .object({ position: z.int().nullable(), audit_id: z.int().nullable(), reason: z.string() })
+      .nullable(),
+    duration_ms: z.number(),
+  })
+  .meta({ id: 'AuditVerification' })
+export type AuditVerification = z.infer<typeof auditVerification>
+
+export const deadLetter = z
+  .object({
+    event_id: z.string(),
+    order_id: z.int(),
+    request_id: z.string().nullable(),
+    trace_id: z.string().nullable(),
+    created_at: timestamp,
+    dead_at: timestamp,
+    attempts: z.int(),
+    last_error: z.string().nullable(),
+  })
+  .meta({ id: 'DeadLetter' })
+export const deadLetterPage = pageOf(deadLetter).meta({ id: 'DeadLetterPage' })
