@@ -1,5 +1,8 @@
-/** `syntax`: does not parse. `type`: parses but makes no sense. `unsupported`: valid TraceQL that this engine leaves out. */
-export type ErrorKind = 'syntax' | 'type' | 'unsupported'
+/**
+ * `syntax`: does not parse. `type`: parses but makes no sense. `unsupported`: valid TraceQL that this engine leaves out.
+ * `limit`: the answer would be too large.
+ */
+export type ErrorKind = 'syntax' | 'type' | 'unsupported' | 'limit'
 
 /** Why a query was refused. `line` and `column` count from 1; `hint` says what to write instead, where that is known. */
 export class TraceQLError extends Error {

@@ -2,6 +2,7 @@
 export type { Query } from './ast.ts'
 export { check } from './check.ts'
 export { type ErrorKind, TraceQLError } from './errors.ts'
+export { metricsInstant, metricsRange } from './metrics.ts'
 export { parse } from './parse.ts'
 export { print } from './print.ts'
 export type {

@@ -288,11 +288,8 @@ function parseSecondStages(cursor: Cursor, expression: MetricsExpression): Metri
 
 function parseRank(cursor: Cursor, of: MetricsExpression): MetricsExpression {
   const token = cursor.next()
-  if (token.kind === 'operator' && COMPARISONS.has(token.text)) {
-    return threshold(cursor, token, of, parseExpression(cursor, PRECEDENCE['+']))
-  }
   if (token.text !== 'topk' && token.text !== 'bottomk') {
-    throw cursor.unexpected(token, 'topk, bottomk or a comparison after a metrics function')
+    throw cursor.unexpected(token, 'topk or bottomk after a metrics function')
   }
   const count = inParentheses(cursor, () => cursor.next())
   if (count.kind !== 'int') throw cursor.unexpected(count, 'the number of series to keep')

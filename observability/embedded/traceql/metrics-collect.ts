@@ -1,0 +1,262 @@
+/** The hot loop of metrics queries: every span that matched goes into a cell, by its labels and its interval. */
+import type { MetricsAggregate } from './ast.ts'
+import { TraceQLError } from './errors.ts'
+import { spanFrame, traceOfRow } from './fields.ts'
+import { evaluate } from './filter.ts'
+import { numberValues } from './groups.ts'
+import { numbersOf, runStages, type Sets } from './pipeline.ts'
+import { printField } from './print.ts'
+import { typedValue } from './read-value.ts'
+import type { NamedValue } from './result.ts'
+import type { SpanSource, SpanTable } from './span-table.ts'
+
+/** Interval `i` is `(originNs + i * stepNs, originNs + (i + 1) * stepNs]`. */
+export interface Grid {
+  readonly originNs: bigint
+  readonly stepNs: bigint
+  readonly points: number
+}
+
+/** A span kept as an exemplar. */
+export interface Found {
+  readonly point: number
+  readonly labels: readonly NamedValue[]
+  readonly timestampMs: number
+  /** What was measured, unscaled; undefined where spans are only counted. */
+  readonly measured: number | undefined
+  readonly exponent: number | undefined
+}
+
+export interface CollectedSeries {
+  readonly labels: readonly NamedValue[]
+  readonly counts: Float64Array
+  /** Sum, minimum or maximum per interval. */
+  readonly sums: Float64Array | undefined
+  /** For quantiles and histograms: counts per interval, by exponent; a bucket holds `(2^(exponent-1), 2^exponent]`. */
+  readonly buckets: Map<number, Float64Array> | undefined
+  readonly found: Found[]
+}
+
+export interface Collected {
+  readonly series: readonly CollectedSeries[]
+  /** Turns measured values into answers: durations are measured in nanoseconds and answered in seconds. */
+  readonly scale: number
+}
+
+const MAX_CELLS = 4_000_000
+
+interface Job {
+  readonly expression: MetricsAggregate
+  readonly grid: Grid
+  readonly series: Map<string, CollectedSeries>
+  readonly slots: Uint8Array
+  readonly tooMany: () => TraceQLError
+  cells: number
+  isDuration: boolean
+}
+
+export function collect(
+  expression: MetricsAggregate,
+  source: SpanSource,
+  grid: Grid,
+  exemplars: number,
+  text: string,
+): Collected {
+  const job: Job = {
+    expression,
+    grid,
+    series: new Map(),
+    slots: new Uint8Array(exemplars),
+    tooMany: () =>
+      new TraceQLError(
+        'limit',
+        text,
+        expression.at,
+        'the query makes too many series',
+        'group by fewer values or choose a longer step',
+      ),
+    cells: 0,
+    isDuration: false,
+  }
+  const { fn, by } = expression
+  if (by.length === 0 && (fn === 'rate' || fn === 'count_over_time')) seriesFor('', [], job)
+  const range = { startNs: grid.originNs, endNs: grid.originNs + grid.stepNs * BigInt(grid.points) + 1n }
+  for (const table of source.tables(range)) {
+    const sets = runStages(expression.stages, table)
+    if (sets.mask !== false) collectTable(sets, job)
+  }
+  return { series: [...job.series.values()], scale: job.isDuration ? 1e-9 : 1 }
+}
+
+function collectTable(sets: Sets, job: Job): void {
+  const { table, mask } = sets
+  const points = pointOfRows(table, job.grid)
+  const labelled = labelRows(table, job)
+  const measured = job.expression.of === null ? undefined : measure(table, job)
+  for (let row = 0; row < table.rows; row++) {
+    if ((mask !== true && (mask as Uint8Array)[row] === 0) || points[row]! < 0) continue
+    const value = measured === undefined ? 0 : measured[row]!
+    if (Number.isNaN(value)) continue
+    const series = labelled.seriesOf(row)
+    add(series, points[row]!, value, job)
+    if (job.slots.length > 0)
+      keepExemplar(series, row, points[row]!, measured === undefined ? undefined : value, table, job)
+  }
+}
+
+/** Per row the number of its interval, -1 outside the grid. */
+function pointOfRows({ startOffset, baseNs, rows }: SpanTable, { originNs, stepNs, points }: Grid): Int32Array {
+  const shift = Number(baseNs - originNs)
+  const step = Number(stepNs)
+  const result = new Int32Array(rows)
+  for (let row = 0; row < rows; row++) {
+    const point = Math.ceil((startOffset[row]! + shift) / step) - 1
+    result[row] = point >= 0 && point < points ? point : -1
+  }
+  return result
+}
+
+function measure(table: SpanTable, job: Job): Float64Array | Int32Array | Uint8Array {
+  const { type, data } = numbersOf(evaluate(job.expression.of!, spanFrame(table)), table.rows)
+  if (type === 'duration') job.isDuration = true
+  return data
+}
+
+/** Finds the series of a row by the values of its labels; each combination is looked up by name once per table. */
+function labelRows(table: SpanTable, job: Job): { seriesOf(row: number): CollectedSeries } {
+  const { by } = job.expression
+  if (by.length === 0) {
+    const only = seriesFor('', [], job)
+    return { seriesOf: () => only }
+  }
+  const columns = by.map((field) => numberValues(evaluate(field, spanFrame(table)), table.rows))
+  const known = new Map<number, CollectedSeries>()
+  return {
+    seriesOf: (row) => {
+      let combination = 0
+      for (const { ids, values } of columns) combination = combination * values.length + ids[row]!
+      const series = known.get(combination)
+      if (series !== undefined) return series
+      const labels = columns.map(({ ids, types, values }, i): NamedValue => {
+        const id = ids[row]!
+        return { key: printField(by[i]!), value: typedValue(types[id]!, values[id]) }
+      })
+      const made = seriesFor(JSON.stringify(labels, stringifyInts), labels, job)
+      known.set(combination, made)
+      return made
+    },
+  }
+}
+
+function stringifyInts(_: string, part: unknown): unknown {
+  return typeof part === 'bigint' ? `${part}n` : part
+}
+
+function seriesFor(key: string, labels: readonly NamedValue[], job: Job): CollectedSeries {
+  const known = job.series.get(key)
+  if (known !== undefined) return known
+  const { fn } = job.expression
+  const bucketed = fn === 'quantile_over_time' || fn === 'histogram_over_time'
+  const counted = bucketed || fn === 'rate' || fn === 'count_over_time'
+  const made: CollectedSeries = {
+    labels: presentLabels(labels, bucketed),
+    counts: cells(job),
+    sums: counted ? undefined : cells(job),
+    buckets: bucketed ? new Map() : undefined,
+    found: [],
+  }
+  job.series.set(key, made)
+  return made
+}
+
+/** Labels without a value are left out, unless there would be none left. */
+function presentLabels(labels: readonly NamedValue[]): readonly NamedValue[] {
+  const present = labels.filter(({ value }) => value.type !== 'nil')
+  return present.length > 0
+    ? present
+    : labels.slice(0, 1).map(({ key }) => ({ key, value: { type: 'string', value: 'nil' } }))
+}
+
+function cells(job: Job): Float64Array {
+  job.cells += job.grid.points
+  if (job.cells > MAX_CELLS) throw job.tooMany()
+  return new Float64Array(job.grid.points)
+}
+
+function add(series: CollectedSeries, point: number, value: number, job: Job): void {
+  const { counts, sums, buckets } = series
+  if (buckets !== undefined) {
+    const exponent = bucketOf(value)
+    if (exponent === undefined) return
+    let bucket = buckets.get(exponent)
+    if (bucket === undefined) {
+      bucket = cells(job)
+      buckets.set(exponent, bucket)
+    }
+    bucket[point]!++
+    return
+  }
+  if (sums !== undefined) {
+    const { fn } = job.expression
+    const before = sums[point]!
+    if (counts[point] === 0) sums[point] = value
+    else if (fn === 'min_over_time') sums[point] = Math.min(before, value)
+    else if (fn === 'max_over_time') sums[point] = Math.max(before, value)
+    else sums[point] = before + value
+  }
+  counts[point]!++
+}
+
+const double = new Float64Array(1)
+const words = new Uint32Array(double.buffer)
+
+/**
+ * The exponent of the smallest power of two that is not below the value, read from the bits of the double. Whole numbers
+ * below 2 fall into no bucket, as in Tempo; neither do zero and negative fractions.
+ */
+function bucketOf(value: number): number | undefined {
+  if (value <= 0 || (value < 2 && Number.isInteger(value))) return undefined
+  double[0] = value
+  const high = words[1]!
+  const isPower = words[0] === 0 && (high & 0xfffff) === 0
+  return (high >>> 20) - 1023 + (isPower ? 0 : 1)
+}
+
+/** Exemplars are spread over time: the grid's length is cut into as many slots as are wanted, each takes one span. */
+function keepExemplar(
+  series: CollectedSeries,
+  row: number,
+  point: number,
+  measured: number | undefined,
+  table: SpanTable,
+  job: Job,
+): void {
+  const { grid, slots, expression } = job
+  const sinceOrigin = table.startOffset[row]! + Number(table.baseNs - grid.originNs)
+  const slot = Math.min(
+    slots.length - 1,
+    Math.floor((sinceOrigin / (Number(grid.stepNs) * grid.points)) * slots.length),
+  )
+  if (slots[slot] === 1) return
+  slots[slot] = 1
+  const trace: NamedValue = {
+    key: 'trace:id',
+    value: { type: 'string', value: table.traceId(traceOfRow(table)[row]!) },
+  }
+  const own: NamedValue[] =
+    expression.of === null || measured === undefined
+      ? []
+      : [
+          {
+            key: printField(expression.of),
+            value: typedValue(job.isDuration ? 'duration' : Number.isInteger(measured) ? 'int' : 'float', measured),
+          },
+        ]
+  series.found.push({
+    point,
+    labels: [trace, ...series.labels, ...own],
+    timestampMs: Number((table.baseNs + BigInt(table.startOffset[row]!)) / 1_000_000n),
+    measured,
+    exponent: measured === undefined ? undefined : bucketOf(measured),
+  })
+}
