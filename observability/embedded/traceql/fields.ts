@@ -1,6 +1,6 @@
 /** From a field of the language to a vector over a table: attributes of every scope and all intrinsics. */
 import type { Attribute, Field, Intrinsic } from './ast.ts'
-import type { SpanTable } from './span-table.ts'
+import type { Column, SpanTable } from './span-table.ts'
 import { ABSENT, attributeVector, firstOf, gather, memo, textVector, type Vector } from './vector.ts'
 
 /**
@@ -81,13 +81,13 @@ function readIntrinsic({ name }: Intrinsic, frame: Frame): Vector {
   const { table } = frame
   switch (name) {
     case 'event:name':
-      return onChildren(attributeVector(table.events.name), frame, 'event')
+      return textOnChildren(table.events.name, frame, 'event')
     case 'event:timeSinceStart':
       return onChildren({ is: 'numbers', type: 'duration', data: table.events.timeSinceStart }, frame, 'event')
     case 'link:traceID':
-      return onChildren(attributeVector(table.links.traceId), frame, 'link')
+      return textOnChildren(table.links.traceId, frame, 'link')
     case 'link:spanID':
-      return onChildren(attributeVector(table.links.spanId), frame, 'link')
+      return textOnChildren(table.links.spanId, frame, 'link')
     default:
       return onSpans(spanIntrinsic(name, table), frame)
   }
@@ -164,9 +164,15 @@ function onSpans(vector: Vector, frame: Frame): Vector {
   return frame.span === null ? vector : gather(vector, frame.span)
 }
 
-/** Outside a filter (`by`, `select`, aggregates) a span answers with its first event or link. */
+/** Outside a filter (`by`, aggregates) a span answers with its first event or link. */
 function onChildren(vector: Vector, frame: Frame, scope: 'event' | 'link'): Vector {
   return gather(vector, frame[scope] ?? onSpanRows(firstChild(frame.table, scope), frame))
+}
+
+/** Outside a filter a span without events or links has the empty string for their intrinsics, as it has for its own. */
+function textOnChildren(column: Column, frame: Frame, scope: 'event' | 'link'): Vector {
+  const vector = onChildren(attributeVector(column), frame, scope)
+  return frame[scope] === null ? orEmpty(vector) : vector
 }
 
 function onSpanRows(index: Int32Array, frame: Frame): Int32Array {

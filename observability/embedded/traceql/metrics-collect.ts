@@ -169,12 +169,11 @@ function seriesFor(key: string, labels: readonly NamedValue[], job: Job): Collec
   return made
 }
 
-/** Labels without a value are left out, unless there would be none left. */
-function presentLabels(labels: readonly NamedValue[]): readonly NamedValue[] {
+/** Labels without a value are left out, unless there would be none left; series of buckets have a label of their own. */
+function presentLabels(labels: readonly NamedValue[], bucketed: boolean): readonly NamedValue[] {
   const present = labels.filter(({ value }) => value.type !== 'nil')
-  return present.length > 0
-    ? present
-    : labels.slice(0, 1).map(({ key }) => ({ key, value: { type: 'string', value: 'nil' } }))
+  if (present.length > 0 || bucketed) return present
+  return labels.slice(0, 1).map(({ key }) => ({ key, value: { type: 'string', value: 'nil' } }))
 }
 
 function cells(job: Job): Float64Array {

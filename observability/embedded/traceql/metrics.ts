@@ -104,7 +104,7 @@ function evaluate(expression: MetricsExpression, context: Context): Line[] {
         expression,
         collect(expression, context.source, context.grid, context.exemplars, context.text),
         context.grid,
-      )
+      ).filter(hasSamples)
     case 'rank':
       return rank(evaluate(expression.of, context), expression.fn, expression.limit, context.grid.points)
     case 'threshold': {

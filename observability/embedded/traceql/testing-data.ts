@@ -1,15 +1,23 @@
-/** Five traces that have a little of everything TraceQL can ask for. Answers in the verdict tables were worked out on them. */
+/** Six traces that have a little of everything TraceQL can ask for. Answers in the verdict tables were worked out on them. */
 import type { PlainAttributes, PlainSpan } from './testing.ts'
 
 const MS = 1_000_000
 
-/** A successful purchase, a refused one, a slow batch job, a trace whose root never came, and values of odd types. */
+/** A successful purchase, a refused one, a slow batch job, a trace whose root never came, and two of odd values. */
 export function exampleSpans(baseNs: bigint): PlainSpan[] {
-  return [...purchase(baseNs), ...refusal(baseNs), ...batch(baseNs), ...orphans(baseNs), ...oddities(baseNs)]
+  return [
+    ...purchase(baseNs),
+    ...refusal(baseNs),
+    ...batch(baseNs),
+    ...orphans(baseNs),
+    ...oddities(baseNs),
+    ...types(baseNs),
+  ]
 }
 
+/** The sixth starts with zeros, which search results leave out. */
 export function exampleTraceId(trace: number): string {
-  return trace.toString(16).padStart(32, 'a0')
+  return trace === 6 ? 'f6'.padStart(32, '0') : trace.toString(16).padStart(32, 'a0')
 }
 
 type Given = Omit<PlainSpan, 'traceId' | 'spanId' | 'parentSpanId' | 'startNs' | 'durationNs'> & {
@@ -236,5 +244,32 @@ function oddities(base: bigint): PlainSpan[] {
       ms: 0,
       attributes: { ratio: 2.5, tags: ['one', 'two', 'one'] },
     }),
+  ]
+}
+
+function types(base: bigint): PlainSpan[] {
+  const at = (id: number, attributes: PlainAttributes, more: Partial<PlainSpan> = {}) =>
+    span(base, 6, {
+      ...{ id, name: `t${id}`, startMs: 4500 + id, ms: 0.001, resource: { 'service.name': 'types' }, attributes },
+      ...(id === 1 ? {} : { parent: 1 }),
+      ...more,
+    })
+  const event = (name: string, ns: number, attributes: PlainAttributes) => ({ name, timeSinceStartNs: ns, attributes })
+  return [
+    at(1, { arr1: ['one'], i: 4, f: { double: 4 }, d: 2_000_000_000, neg: -4 }),
+    at(2, { ints: [1, 2], i: 2, f: 2.5, both: 1 }),
+    at(3, { floats: [1.5, 2.5], same: 'x', other: 'x' }),
+    at(4, { bools: [true], none: [] }),
+    at(5, {}, { events: [event('a', 10, { x: 1 }), event('b', 20, { x: 2, y: 2 }), event('c', 30, { y: 3 })] }),
+    at(
+      6,
+      {},
+      {
+        links: [
+          { traceId: exampleTraceId(6), spanId: spanId(6, 1), attributes: { k: 1 } },
+          { traceId: exampleTraceId(6), spanId: spanId(6, 2), attributes: { k: 2 } },
+        ],
+      },
+    ),
   ]
 }
