@@ -27,6 +27,7 @@ port.on('message', (message: ToWorker) => {
   if (message.kind === 'accepted') engine.work()
   else if (message.kind === 'request') void answer(message)
   else {
+    clearInterval(timer)
     engine.close()
     tell({ kind: 'stopped' })
     port.close()
@@ -39,8 +40,7 @@ async function answer({ id, api, request }: Extract<ToWorker, { kind: 'request' 
   try {
     // A query sees everything that was accepted before it was asked.
     engine.catchUp()
-    engine.startQuery()
-    response = await apis[api]({ ...request, query: new URLSearchParams(request.query) })
+    response = await engine.query(() => apis[api]({ ...request, query: new URLSearchParams(request.query) }))
   } catch (error) {
     response = failure(error)
   }
@@ -52,5 +52,8 @@ function failure(error: unknown): ApiResponse {
   tell({ kind: 'log', level: 'error', message: `A query failed: ${error instanceof Error ? error.stack : error}` })
   return text(500, 'internal error')
 }
+
+/** Time passes also when nothing comes in: traces become complete, blocks too old. */
+const timer = setInterval(() => engine.work(), 5_000)
 
 tell({ kind: 'ready' })

@@ -1,16 +1,56 @@
 /** Log lines on the worker's side: the head (in no block yet) and the blocks, as one LogSource. */
 import type { LogSource, LogTimeRange } from '../logql/log-table.ts'
 import { readLogs } from '../otlp/logs.ts'
+import type { TableCache } from './cache.ts'
+import { type Block, openCatalog } from './catalog.ts'
+import { logSections, readLogBlock } from './log-block.ts'
 import { LogBuilder, type StoredLogs } from './log-builder.ts'
+import type { SignalStats } from './messages.ts'
 import type { Batch } from './wal.ts'
 
-export interface LogStore extends LogSource {
-  add(batch: Batch): void
+export interface LogKeeper extends LogSource {
+  add(batch: Batch, replay: boolean): void
+  sealedBelow(position: number): number
+  seal(nowMs: number): boolean
+  compact(): boolean
+  forgetExpired(nowMs: number): void
+  setAside(path: string, reason: string): boolean
+  stats(): SignalStats
+  close(): void
 }
 
-export function createLogStore(): LogStore {
+export interface LogStoreDeps {
+  readonly blocksDir: string
+  readonly epoch: string
+  readonly cache: TableCache
+  readonly retentionMs: number
+  readonly maxBytes: number
+  log(level: 'info' | 'warn' | 'error', message: string): void
+}
+
+const BLOCK_ROWS = 20_000
+const MAX_TEXT_BYTES = 32 << 20
+const MAX_METADATA_NAMES = 4096
+const MAX_HEAD_AGE_MS = 15 * 60_000
+
+export function createLogStore(deps: LogStoreDeps): LogKeeper {
+  const catalog = openCatalog<StoredLogs>({
+    ...deps,
+    dir: deps.blocksDir,
+    kind: 'logs',
+    sections: logSections,
+    read: readLogBlock,
+  })
   let head: LogBuilder | undefined
   let frozen: { version: number; table: StoredLogs } | undefined
+  let oldestMs = Number.POSITIVE_INFINITY
+  let lowest = Number.POSITIVE_INFINITY
+  let highest = 0
+  /** Batches up to here are in blocks: whole batches are sealed, so one number tells. */
+  let sealed = 0
+  for (const { file } of catalog.blocks.values()) {
+    if (file.header.epoch === deps.epoch) sealed = Math.max(sealed, file.header.walMax)
+  }
 
   function headTable(): StoredLogs | undefined {
     if (head === undefined || head.rows === 0) return undefined
@@ -18,16 +58,88 @@ export function createLogStore(): LogStore {
     return frozen.table
   }
 
+  function add(batch: Batch, replay: boolean): void {
+    if (replay && batch.id <= sealed) return
+    readLogs(batch.bytes, (record) => {
+      head ??= new LogBuilder(BigInt(batch.receivedMs) * 1_000_000n)
+      head.append(record, batch.receivedMs)
+    })
+    oldestMs = Math.min(oldestMs, batch.receivedMs)
+    lowest = Math.min(lowest, batch.id)
+    highest = Math.max(highest, batch.id)
+  }
+
+  function seal(nowMs: number): boolean {
+    if (head === undefined || head.rows === 0) return false
+    const full = head.rows >= BLOCK_ROWS || head.textBytes >= MAX_TEXT_BYTES || head.columns >= MAX_METADATA_NAMES
+    if (!full && nowMs - oldestMs <= MAX_HEAD_AGE_MS) return false
+    const table = headTable()!
+    catalog.write(table, table.streams.length, highest)
+    sealed = highest
+    head = frozen = undefined
+    oldestMs = lowest = Number.POSITIVE_INFINITY
+    return true
+  }
+
+  function* tables(range: LogTimeRange, direction: 'forward' | 'backward'): Generator<StoredLogs> {
+    type Entry = { minNs: bigint; maxNs: bigint; table: () => StoredLogs }
+    const entries: Entry[] = [...catalog.blocks.values()].map((block) => ({
+      minNs: block.minNs,
+      maxNs: block.maxNs,
+      table: () => catalog.table(block),
+    }))
+    const live = headTable()
+    if (live !== undefined) entries.push({ minNs: live.minNs, maxNs: live.maxNs, table: () => live })
+    const sign = direction === 'forward' ? 1 : -1
+    const key = (entry: Entry) => (direction === 'forward' ? entry.minNs : entry.maxNs)
+    entries.sort((a, b) => (key(a) < key(b) ? -sign : key(a) > key(b) ? sign : 0))
+    for (const entry of entries) {
+      if (entry.maxNs >= range.startNs && entry.minNs < range.endNs) yield entry.table()
+    }
+  }
+
+  function compact(): boolean {
+    const byTime = [...catalog.blocks.values()].sort((a, b) => (a.minNs < b.minNs ? -1 : a.minNs > b.minNs ? 1 : 0))
+    const rows = (block: Block) => block.file.header.rows
+    const i = byTime.findIndex((block, at) => at > 0 && rows(block) + rows(byTime[at - 1]!) <= BLOCK_ROWS)
+    if (i < 1) return false
+    const pair = [byTime[i - 1]!, byTime[i]!]
+    const builder = new LogBuilder(pair[0]!.minNs)
+    for (const block of pair) {
+      try {
+        const table = catalog.table(block)
+        builder.appendTable(
+          table,
+          Array.from({ length: table.rows }, (_, row) => row),
+        )
+      } catch (error) {
+        if (!catalog.setAside(block.file.path, error instanceof Error ? error.message : String(error))) throw error
+        return true
+      }
+    }
+    const table = builder.freeze()
+    const walMax = Math.max(...pair.map(({ file }) => (file.header.epoch === deps.epoch ? file.header.walMax : 0)))
+    catalog.write(
+      table,
+      table.streams.length,
+      walMax,
+      pair.map((block) => block.number),
+    )
+    for (const block of pair) catalog.remove(block.number)
+    return true
+  }
+
   return {
-    add(batch) {
-      readLogs(batch.bytes, (record) => {
-        head ??= new LogBuilder(BigInt(batch.receivedMs) * 1_000_000n)
-        head.append(record, batch.receivedMs)
-      })
+    add,
+    seal,
+    tables,
+    compact,
+    sealedBelow: (position) => (lowest === Number.POSITIVE_INFINITY ? position + 1 : lowest),
+    forgetExpired(nowMs) {
+      for (const number of catalog.expired(nowMs)) catalog.remove(number)
     },
-    *tables(range: LogTimeRange) {
-      const table = headTable()
-      if (table !== undefined && table.maxNs >= range.startNs && table.minNs < range.endNs) yield table
-    },
+    setAside: (path, reason) => catalog.setAside(path, reason),
+    stats: () => ({ ...catalog.stats(), headRows: head?.rows ?? 0 }),
+    close() {},
   }
 }

@@ -65,6 +65,13 @@ export class SpanBuilder {
     return this.attributes.columns.size + children + owners
   }
 
+  /** The first batch that any span here came in; Infinity when there is none. */
+  lowestBatch(): number {
+    let lowest = Number.POSITIVE_INFINITY
+    for (let row = 0; row < this.rows; row++) lowest = Math.min(lowest, this.batch.data[row]!)
+    return lowest
+  }
+
   append(span: SpanRecord, batch: number, now: number): HeadTrace {
     const row = this.rows++
     this.version++

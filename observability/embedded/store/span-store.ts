@@ -1,21 +1,126 @@
-/** Spans on the worker's side: the head (in no block yet) and the blocks, as one SpanSource. */
+/**
+ * Spans on the worker's side: the head (in no block yet) and the blocks, as one SpanSource whose traces are whole.
+ *
+ * A trace stays in the head until it has been quiet for a while, so almost every trace ends up in one block. What comes
+ * late makes its trace "shared": tables are then served without the shared traces, and these in tables of their own.
+ */
 import { readTraces } from '../otlp/traces.ts'
-import type { SpanSource, SpanTable, TimeRange } from '../traceql/span-table.ts'
-import { SpanBuilder } from './span-builder.ts'
+import type { SpanSource, TimeRange } from '../traceql/span-table.ts'
+import type { TableCache } from './cache.ts'
+import { type Block, openCatalog } from './catalog.ts'
+import type { SignalStats } from './messages.ts'
+import { pickTraces } from './pick.ts'
+import { readSpanBlock, spanSections } from './span-block.ts'
+import { MAX_COLUMNS, SpanBuilder } from './span-builder.ts'
 import type { StoredSpans } from './span-data.ts'
+import { openTraceIndex, traceKey } from './trace-index.ts'
 import type { Batch } from './wal.ts'
 
 export interface SpanStore extends SpanSource {
-  /** Adds an accepted batch. */
-  add(batch: Batch): void
+  tables(range: TimeRange): Iterable<StoredSpans>
   /** Every span of one trace, joined; undefined when there is none. `idHex` is 32 lower-case hex characters. */
   trace(idHex: string): StoredSpans | undefined
-  tables(range: TimeRange): Iterable<StoredSpans>
 }
 
-export function createSpanStore(): SpanStore {
+export interface SpanKeeper extends SpanStore {
+  /** Adds an accepted batch. During a replay, spans that already are in a block are left out. */
+  add(batch: Batch, replay: boolean): void
+  /** Batches below this id are no longer needed. */
+  sealedBelow(position: number): number
+  /** Seals what is due; true when a block was written. */
+  seal(nowMs: number): boolean
+  /** Merges blocks that are small or share traces, a few at a time; true when it did something. */
+  compact(): boolean
+  forgetExpired(nowMs: number): void
+  setAside(path: string, reason: string): boolean
+  stats(): SignalStats
+  close(): void
+}
+
+export interface SpanStoreDeps {
+  readonly dir: string
+  readonly blocksDir: string
+  readonly epoch: string
+  readonly cache: TableCache
+  readonly retentionMs: number
+  readonly maxBytes: number
+  log(level: 'info' | 'warn' | 'error', message: string): void
+}
+
+const BLOCK_ROWS = 20_000
+/** A merged block may be larger than a fresh one, within reason. */
+const MAX_BLOCK_ROWS = 60_000
+const MAX_HEAD_ROWS = 60_000
+/** SDKs send every 5 s: a trace without news for longer is taken to be complete. */
+const QUIET_MS = 10_000
+const MAX_HEAD_AGE_MS = 15 * 60_000
+/** Two blocks are merged when this share of the smaller one's traces is in both. */
+const SHARED_SHARE = 0.05
+
+export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
+  const catalog = openCatalog<StoredSpans>({
+    ...deps,
+    dir: deps.blocksDir,
+    kind: 'spans',
+    sections: spanSections,
+    read: readSpanBlock,
+  })
+  const index = openTraceIndex(deps.dir, (message) => deps.log('warn', message))
+  alignIndex()
   let head: SpanBuilder | undefined
   let frozen: { version: number; table: StoredSpans } | undefined
+  /** Traces of the head that blocks have parts of: id in the head -> blocks. */
+  let headShared = new Map<string, number[]>()
+  let oldestMs = Number.POSITIVE_INFINITY
+  let replayed: Set<string> | undefined
+  let blocksVersion = 0
+  let joined: { key: string; tables: StoredSpans[] } | undefined
+
+  function alignIndex(): void {
+    const known = index.indexed()
+    for (const number of known) if (!catalog.blocks.has(number)) index.remove(number)
+    for (const block of [...catalog.blocks.values()])
+      if (!known.has(block.number)) guarded(block, () => addToIndex(block))
+  }
+
+  function addToIndex(block: Block): void {
+    index.add(block.number, keysOf(block))
+  }
+
+  function keysOf(block: Block): number[] {
+    const ids = block.file.section('traceIds')
+    return Array.from({ length: block.file.header.groups }, (_, t) => traceKey(ids, t * 16))
+  }
+
+  function remove(block: Block): void {
+    guarded(block, () => {
+      const keys = keysOf(block)
+      catalog.remove(block.number)
+      index.remove(block.number, keys)
+    })
+  }
+
+  /** Ids of another write-ahead log say nothing about this one. */
+  function walMaxOf(block: Block): number {
+    return block.file.header.epoch === deps.epoch ? block.file.header.walMax : 0
+  }
+
+  /** Runs housekeeping on a block; damage costs that block and nothing else. */
+  function guarded(block: Block, work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      if (!setAside(block.file.path, error instanceof Error ? error.message : String(error))) throw error
+    }
+  }
+
+  function setAside(path: string, reason: string): boolean {
+    const block = [...catalog.blocks.values()].find(({ file }) => file.path === path)
+    if (block === undefined || !catalog.setAside(path, reason)) return false
+    index.remove(block.number)
+    blocksVersion++
+    return true
+  }
 
   function headTable(): StoredSpans | undefined {
     if (head === undefined || head.rows === 0) return undefined
@@ -23,39 +128,286 @@ export function createSpanStore(): SpanStore {
     return frozen.table
   }
 
-  return {
-    add(batch) {
-      readTraces(batch.bytes, (span) => {
-        head ??= new SpanBuilder((BigInt(span.startHi) << 32n) | BigInt(span.startLo))
-        head.append(span, batch.id, batch.receivedMs)
+  function add(batch: Batch, replay: boolean): void {
+    if (replay) replayed ??= spansOfBlocksFrom(batch.id)
+    else replayed = undefined
+    readTraces(batch.bytes, (span) => {
+      if (replayed?.has(replayKey(span.bytes, span.traceIdAt, span.bytes, span.spanIdAt, span.kind))) return
+      head ??= new SpanBuilder((BigInt(span.startHi) << 32n) | BigInt(span.startLo))
+      const trace = head.append(span, batch.id, batch.receivedMs)
+      if (trace.rows === 1) {
+        const blocks = index.blocks(traceKey(span.bytes, span.traceIdAt))
+        if (blocks.length > 0) headShared.set(trace.id, blocks)
+      }
+    })
+    oldestMs = Math.min(oldestMs, batch.receivedMs)
+  }
+
+  /** What the log may hold although it is sealed: the crash came between writing a block and trimming the log. */
+  function spansOfBlocksFrom(batch: number): Set<string> {
+    const known = new Set<string>()
+    for (const block of [...catalog.blocks.values()]) {
+      if (walMaxOf(block) < batch) continue
+      guarded(block, () => {
+        const table = catalog.table(block)
+        for (let t = 0; t < table.traces; t++) {
+          for (let row = table.traceStart[t]!; row < table.traceStart[t + 1]!; row++) {
+            known.add(replayKey(table.traceIds, t * 16, table.spanIds, row * 8, table.kind[row]!))
+          }
+        }
       })
+    }
+    return known
+  }
+
+  function seal(nowMs: number): boolean {
+    if (head === undefined || head.rows === 0) return false
+    const quiet = [...head.traces.values()].filter((trace) => trace.lastSeen <= nowMs - QUIET_MS)
+    const quietRows = quiet.reduce((sum, trace) => sum + trace.rows, 0)
+    const full = head.rows >= MAX_HEAD_ROWS || head.columns >= MAX_COLUMNS
+    const old = nowMs - oldestMs > MAX_HEAD_AGE_MS
+    if (quietRows >= BLOCK_ROWS || (old && quietRows > 0)) write(new Set(quiet.map((trace) => trace.id)))
+    else if (full || old) write(longestQuiet(head, full ? (head.rows * 2) / 3 : head.rows))
+    else return false
+    return true
+  }
+
+  function longestQuiet(from: SpanBuilder, rows: number): Set<string> {
+    const chosen = new Set<string>()
+    let sum = 0
+    for (const trace of [...from.traces.values()].sort((a, b) => a.lastSeen - b.lastSeen)) {
+      if (sum >= rows) break
+      sum += trace.rows
+      chosen.add(trace.id)
+    }
+    return chosen
+  }
+
+  /** Writes the chosen traces as a block; the rest becomes the new head. */
+  function write(chosen: ReadonlySet<string>): void {
+    const before = head!
+    const table = headTable()!
+    const leaving: number[] = []
+    const staying: number[] = []
+    for (let t = 0; t < table.traces; t++) {
+      const id = table.traceIds.toString('latin1', t * 16, t * 16 + 16)
+      ;(chosen.has(id) ? leaving : staying).push(t)
+    }
+    const sealing = new SpanBuilder(table.baseNs)
+    sealing.appendTraces(table, leaving)
+    const sealed = sealing.freeze()
+    const block = catalog.write(
+      sealed,
+      sealed.traces,
+      sealed.batchOf!.reduce((max, id) => Math.max(max, id), 0),
+    )
+    blocksVersion++
+    const rest = new SpanBuilder(table.baseNs)
+    rest.appendTraces(table, staying, (id) => before.traces.get(id))
+    head = staying.length > 0 ? rest : undefined
+    frozen = undefined
+    headShared = new Map([...headShared].filter(([id]) => !chosen.has(id)))
+    oldestMs = [...rest.traces.values()].reduce(
+      (min, trace) => Math.min(min, trace.firstSeen),
+      Number.POSITIVE_INFINITY,
+    )
+    addToIndex(block)
+  }
+
+  function sealedBelow(position: number): number {
+    return Math.min(position + 1, head?.lowestBatch() ?? position + 1)
+  }
+
+  function* tables(range: TimeRange): Generator<StoredSpans> {
+    const shared = index.shared()
+    const newestFirst = [...catalog.blocks.values()]
+      .filter((block) => overlaps(block, range))
+      .sort((a, b) => (a.maxNs < b.maxNs ? 1 : a.maxNs > b.maxNs ? -1 : b.number - a.number))
+    const table = headTable()
+    const headInRange = table !== undefined && overlaps(table, range)
+    if (headInRange) yield without(table, (t) => headShared.has(table.traceIds.toString('latin1', t * 16, t * 16 + 16)))
+    yield* joinedTables(headInRange, newestFirst)
+    const inHead = new Set([...headShared.keys()].map((id) => traceKey(Buffer.from(id, 'latin1'), 0)))
+    for (const block of newestFirst) {
+      // A compaction can't come between: it runs in this thread, and queries are not interrupted.
+      const blockTable = catalog.table(block)
+      if (shared.size === 0 && inHead.size === 0) yield blockTable
+      else {
+        yield without(blockTable, (t) => {
+          const key = traceKey(blockTable.traceIds, t * 16)
+          return inHead.has(key) || shared.has(key)
+        })
+      }
+    }
+  }
+
+  /** The shared traces that the chosen tables have parts of, joined from wherever their parts are. */
+  function joinedTables(withHead: boolean, chosen: readonly Block[]): StoredSpans[] {
+    const shared = index.shared()
+    if (shared.size === 0 && headShared.size === 0) return []
+    const key = `${withHead}/${head?.version}/${blocksVersion}/${chosen.map((block) => block.number).join()}`
+    if (joined?.key === key) return joined.tables
+    const wanted = new Set<number>()
+    const inRange = new Set(chosen.map((block) => block.number))
+    for (const [trace, blocks] of shared) if ([...blocks].some((block) => inRange.has(block))) wanted.add(trace)
+    for (const [id, blocks] of headShared) {
+      if (withHead || blocks.some((block) => inRange.has(block))) wanted.add(traceKey(Buffer.from(id, 'latin1'), 0))
+    }
+    const tables = join(wanted)
+    joined = { key, tables }
+    return tables
+  }
+
+  function join(keys: ReadonlySet<number>): StoredSpans[] {
+    const made: StoredSpans[] = []
+    const list = [...keys]
+    const headPart = headTable()
+    // Some thousand traces at a time bound the size of a joined table.
+    for (let from = 0; from < list.length; from += JOIN_AT_ONCE) {
+      const part = new Set(list.slice(from, from + JOIN_AT_ONCE))
+      const numbers = new Set([...part].flatMap((key) => index.blocks(key)))
+      let builder: SpanBuilder | undefined
+      for (const number of numbers) {
+        const block = catalog.blocks.get(number)
+        if (block === undefined) continue
+        const table = catalog.table(block)
+        builder ??= new SpanBuilder(table.baseNs)
+        builder.appendTraces(table, tracesOf(table, part))
+      }
+      if (headPart !== undefined) {
+        builder ??= new SpanBuilder(headPart.baseNs)
+        builder.appendTraces(headPart, tracesOf(headPart, part))
+      }
+      if (builder !== undefined && builder.rows > 0) made.push(builder.freeze())
+    }
+    return made
+  }
+
+  function trace(idHex: string): StoredSpans | undefined {
+    const id = Buffer.from(idHex, 'hex')
+    const key = traceKey(id, 0)
+    let builder: SpanBuilder | undefined
+    const take = (table: StoredSpans) => {
+      const ordinal = ordinalOf(table, id)
+      if (ordinal < 0) return
+      builder ??= new SpanBuilder(table.baseNs)
+      builder.appendTraces(table, [ordinal])
+    }
+    for (const number of index.blocks(key)) {
+      const block = catalog.blocks.get(number)
+      if (block !== undefined) take(catalog.table(block))
+    }
+    const table = headTable()
+    if (table !== undefined) take(table)
+    return builder?.freeze()
+  }
+
+  function compact(): boolean {
+    const pair = pairToMerge()
+    if (pair === undefined) return false
+    const [a, b] = pair
+    let builder: SpanBuilder | undefined
+    for (const block of pair) {
+      guarded(block, () => {
+        const table = catalog.table(block)
+        builder ??= new SpanBuilder(table.baseNs)
+        builder.appendTraces(
+          table,
+          Array.from({ length: table.traces }, (_, t) => t),
+        )
+      })
+    }
+    // One of the two turned out damaged and is gone: nothing to merge.
+    if (builder === undefined || !catalog.blocks.has(a.number) || !catalog.blocks.has(b.number)) return true
+    const table = builder.freeze()
+    const walMax = Math.max(walMaxOf(a), walMaxOf(b))
+    const merged = catalog.write(table, table.traces, walMax, [a.number, b.number])
+    for (const block of pair) remove(block)
+    addToIndex(merged)
+    for (const [id, blocks] of headShared) {
+      if (blocks.some((number) => number === a.number || number === b.number)) {
+        headShared.set(id, index.blocks(traceKey(Buffer.from(id, 'latin1'), 0)))
+      }
+    }
+    blocksVersion++
+    return true
+  }
+
+  function pairToMerge(): [Block, Block] | undefined {
+    const byTime = [...catalog.blocks.values()].sort((a, b) => (a.maxNs < b.maxNs ? -1 : a.maxNs > b.maxNs ? 1 : 0))
+    const rows = (block: Block) => block.file.header.rows
+    for (let i = 1; i < byTime.length; i++) {
+      const [a, b] = [byTime[i - 1]!, byTime[i]!]
+      if (rows(a) + rows(b) <= BLOCK_ROWS) return [a, b]
+    }
+    return mostShared((a, b) => rows(a) + rows(b) <= MAX_BLOCK_ROWS)
+  }
+
+  function mostShared(allowed: (a: Block, b: Block) => boolean): [Block, Block] | undefined {
+    const counts = new Map<string, number>()
+    for (const blocks of index.shared().values()) {
+      const numbers = [...blocks].sort((a, b) => a - b)
+      for (let i = 1; i < numbers.length; i++) {
+        const key = `${numbers[i - 1]}/${numbers[i]}`
+        counts.set(key, (counts.get(key) ?? 0) + 1)
+      }
+    }
+    for (const [key, count] of [...counts].sort((x, y) => y[1] - x[1])) {
+      const [a, b] = key.split('/').map((number) => catalog.blocks.get(Number(number)))
+      if (a === undefined || b === undefined || !allowed(a, b)) continue
+      if (count >= SHARED_SHARE * Math.min(a.file.header.groups, b.file.header.groups)) return [a, b]
+    }
+    return undefined
+  }
+
+  return {
+    add,
+    seal,
+    sealedBelow,
+    tables,
+    trace,
+    compact,
+    setAside,
+    forgetExpired(nowMs) {
+      for (const number of catalog.expired(nowMs)) {
+        remove(catalog.blocks.get(number)!)
+        blocksVersion++
+      }
     },
-    *tables(range) {
-      const table = headTable()
-      if (table !== undefined && overlaps(table, range)) yield table
-    },
-    trace(idHex) {
-      const table = headTable()
-      const ordinal = table === undefined ? -1 : traceOrdinal(table, idHex)
-      if (table === undefined || ordinal < 0) return undefined
-      const joined = new SpanBuilder(table.baseNs)
-      joined.appendTraces(table, [ordinal])
-      return joined.freeze()
-    },
+    stats: () => ({ ...catalog.stats(), headRows: head?.rows ?? 0 }),
+    close: () => index.close(),
   }
 }
 
-function overlaps(table: StoredSpans, range: TimeRange): boolean {
+const JOIN_AT_ONCE = 4000
+
+const replayKey = (traces: Buffer, traceAt: number, spans: Buffer, spanAt: number, kind: number) =>
+  traces.toString('latin1', traceAt, traceAt + 16) + spans.toString('latin1', spanAt, spanAt + 8) + kind
+
+function overlaps(extent: { readonly minNs: bigint; readonly maxNs: bigint }, range: TimeRange): boolean {
   return (
-    (range.startNs === undefined || table.maxNs >= range.startNs) &&
-    (range.endNs === undefined || table.minNs < range.endNs)
+    (range.startNs === undefined || extent.maxNs >= range.startNs) &&
+    (range.endNs === undefined || extent.minNs < range.endNs)
   )
 }
 
-function traceOrdinal(table: SpanTable & { readonly traceIds: Buffer }, idHex: string): number {
-  const id = Buffer.from(idHex, 'hex')
+function ordinalOf(table: StoredSpans, id: Buffer): number {
   for (let at = table.traceIds.indexOf(id); at >= 0; at = table.traceIds.indexOf(id, at + 1)) {
     if (at % 16 === 0) return at / 16
   }
   return -1
+}
+
+function tracesOf(table: StoredSpans, keys: ReadonlySet<number>): number[] {
+  const found: number[] = []
+  for (let t = 0; t < table.traces; t++) if (keys.has(traceKey(table.traceIds, t * 16))) found.push(t)
+  return found
+}
+
+/** The table itself when nothing is left out, else a copy of the rest. */
+function without(table: StoredSpans, left: (trace: number) => boolean): StoredSpans {
+  const kept: number[] = []
+  for (let t = 0; t < table.traces; t++) if (!left(t)) kept.push(t)
+  if (kept.length === table.traces) return table
+  return pickTraces(table, kept)
 }

@@ -1,0 +1,135 @@
+/** The blocks of one signal: which there are, reading them through the cache, writing, forgetting. */
+import { unlinkSync } from 'node:fs'
+import {
+  type BlockFile,
+  type BlockHeader,
+  blockPath,
+  findBlocks,
+  openBlock,
+  setAside,
+  writeBlock,
+} from './block-file.ts'
+import type { TableCache } from './cache.ts'
+
+export interface Block {
+  readonly file: BlockFile
+  readonly number: number
+  readonly minNs: bigint
+  readonly maxNs: bigint
+}
+
+/** What a table must tell about itself to become a block. */
+export interface Sealable {
+  readonly rows: number
+  readonly minNs: bigint
+  readonly maxNs: bigint
+}
+
+export interface Catalog<T extends Sealable> {
+  readonly blocks: ReadonlyMap<number, Block>
+  table(block: Block): T
+  write(table: T, groups: number, walMax: number, replaces?: readonly number[]): Block
+  remove(number: number): void
+  /** For a file that a DamagedBlock names; false when it is none of this catalog's. */
+  setAside(path: string, reason: string): boolean
+  /** Numbers of the blocks that are too old, or that must go for the rest to fit. */
+  expired(nowMs: number): number[]
+  stats(): { blocks: number; blockBytes: number; blockRows: number; damagedBlocks: number }
+}
+
+export interface CatalogDeps<T> {
+  readonly dir: string
+  readonly kind: 'spans' | 'logs'
+  readonly epoch: string
+  readonly cache: TableCache
+  readonly retentionMs: number
+  readonly maxBytes: number
+  sections(table: T): Map<string, Buffer>
+  read(file: BlockFile, onBytes: (bytes: number) => void): T
+  log(level: 'info' | 'warn' | 'error', message: string): void
+}
+
+export function openCatalog<T extends Sealable>(deps: CatalogDeps<T>): Catalog<T> {
+  const { dir, kind, cache } = deps
+  const found = findBlocks(dir, kind)
+  const blocks = new Map<number, Block>()
+  let next = found.next
+  let damagedBlocks = 0
+  for (const file of found.blocks) add(file)
+  for (const error of found.damaged) report(error.damagedBlock, error.message)
+
+  function add(file: BlockFile): Block {
+    const { header, number } = file
+    const block = { file, number, minNs: BigInt(header.minNs), maxNs: BigInt(header.maxNs) }
+    blocks.set(number, block)
+    return block
+  }
+
+  function report(path: string, reason: string): void {
+    damagedBlocks++
+    const aside = setAside(path)
+    deps.log('error', `${reason} Its ${kind} are lost; all other blocks are served. The file is kept as ${aside}.`)
+  }
+
+  const cacheKey = (number: number) => `${kind}/${number}`
+
+  /** A block counts as old as its content or its file, whichever is older: clocks of the future must not keep it for ever. */
+  const ageBase = (block: Block) => Math.min(Number(block.maxNs / 1_000_000n), block.file.header.sealedMs)
+
+  function remove(number: number): void {
+    const block = blocks.get(number)
+    if (block === undefined) return
+    blocks.delete(number)
+    cache.forget(cacheKey(number))
+    unlinkSync(block.file.path)
+  }
+
+  return {
+    blocks,
+    table: (block) => cache.get(cacheKey(block.number), (onBytes) => deps.read(block.file, onBytes)),
+    write(table, groups, walMax, replaces = []) {
+      const header: BlockHeader = {
+        rows: table.rows,
+        groups,
+        minNs: String(table.minNs),
+        maxNs: String(table.maxNs),
+        sealedMs: Date.now(),
+        epoch: deps.epoch,
+        walMax,
+        replaces,
+      }
+      const path = blockPath(dir, kind, next++)
+      writeBlock(path, header, deps.sections(table))
+      return add(openBlock(path))
+    },
+    remove,
+    setAside(path, reason) {
+      const block = [...blocks.values()].find((candidate) => candidate.file.path === path)
+      if (block === undefined) return false
+      blocks.delete(block.number)
+      cache.forget(cacheKey(block.number))
+      report(path, reason)
+      return true
+    },
+    expired(nowMs) {
+      const oldestFirst = [...blocks.values()].sort((a, b) => ageBase(a) - ageBase(b))
+      let excess = oldestFirst.reduce((sum, block) => sum + block.file.bytes, 0) - deps.maxBytes
+      const gone: number[] = []
+      for (const block of oldestFirst) {
+        if (ageBase(block) >= nowMs - deps.retentionMs && excess <= 0) break
+        excess -= block.file.bytes
+        gone.push(block.number)
+      }
+      return gone
+    },
+    stats() {
+      let blockBytes = 0
+      let blockRows = 0
+      for (const { file } of blocks.values()) {
+        blockBytes += file.bytes
+        blockRows += file.header.rows
+      }
+      return { blocks: blocks.size, blockBytes, blockRows, damagedBlocks }
+    },
+  }
+}

@@ -1,0 +1,181 @@
+/** A span table as the sections of a block, and back. */
+import type { BlockFile } from './block-file.ts'
+import { codeArray, type StoredColumn } from './columns.ts'
+import { packColumn, packNumbers, packOwners, unpackColumn, unpackNumbers, unpackOwners } from './encoding.ts'
+import type { StoredEvents, StoredLinks, StoredSpans } from './span-data.ts'
+import { type ChildParts, type ColumnLoader, spanTable } from './span-table.ts'
+
+/** Section names: `attr/<name>`, `meta/<name>`, `event.attr/<name>`, `link.meta/<name>` ... are columns. */
+export function spanSections(table: StoredSpans): Map<string, Buffer> {
+  const sections = new Map<string, Buffer>()
+  const { rows, traceStart, parent } = table
+  const counts = Uint32Array.from({ length: table.traces }, (_, t) => traceStart[t + 1]! - traceStart[t]!)
+  sections.set('traceIds', table.traceIds)
+  sections.set('traceRows', packNumbers(counts))
+  sections.set('spanIds', table.spanIds)
+  sections.set('parents', packNumbers(Uint32Array.from(parent, (up, row) => (up < 0 ? 0 : zigzag(row - up)))))
+  packOrphans(table, sections)
+  sections.set('starts', packNumbers(startDeltas(table)))
+  sections.set('durations', packNumbers(table.duration))
+  sections.set('kinds', Buffer.from(Uint8Array.from(table.kind, (kind, row) => kind | (table.status[row]! << 4))))
+  sections.set('resources', packOwners(table.resources))
+  sections.set('scopes', packOwners(table.scopes))
+  sections.set('resourceOf', packOrdinals(table.resourceOf, table.resources.length))
+  sections.set('scopeOf', packOrdinals(table.scopeOf, table.scopes.length))
+  for (const name of table.columnNames('span')) addColumn(sections, `attr/${name}`, table.column('span', name))
+  addColumn(sections, 'meta/name', table.name)
+  for (const name of table.metaNames()) addColumn(sections, `meta/${name}`, table.meta(name))
+  packChildren(sections, 'event', table.events)
+  if (table.events.rows > 0)
+    sections.set('event.times', packNumbers(Float64Array.from(table.events.timeSinceStart, zigzag)))
+  packChildren(sections, 'link', table.links)
+  if (rows === 0) throw new Error('an empty block is never written')
+  return sections
+}
+
+/** Signed to unsigned, without the 32-bit limit of shifts: 0, 1, -1, 2 -> 0, 2, 1, 4. */
+const zigzag = (value: number) => (value < 0 ? -value * 2 - 1 : value * 2)
+const unzigzag = (value: number) => (value % 2 === 1 ? -(value + 1) / 2 : value / 2)
+
+function startDeltas(table: StoredSpans): Float64Array {
+  const deltas = new Float64Array(table.rows)
+  let previous = Number(table.minNs - table.baseNs)
+  for (let row = 0; row < table.rows; row++) {
+    deltas[row] = zigzag(table.startOffset[row]! - previous)
+    previous = table.startOffset[row]!
+  }
+  return deltas
+}
+
+/** Parents that aren't in the table are the only ones whose ids have to be written. */
+function packOrphans(table: StoredSpans, sections: Map<string, Buffer>): void {
+  const rows: number[] = []
+  const ids: Buffer[] = []
+  for (let row = 0; row < table.rows; row++) {
+    if (table.parent[row]! >= 0 || table.parentSpanId(row) === '') continue
+    rows.push(row)
+    ids.push(table.parentIds.subarray(row * 8, row * 8 + 8))
+  }
+  if (rows.length === 0) return
+  sections.set('orphanRows', packNumbers(rows.map((row, i) => row - (rows[i - 1] ?? 0))))
+  sections.set('orphanIds', Buffer.concat(ids))
+}
+
+function packOrdinals(ordinals: Uint32Array, count: number): Buffer {
+  const narrow = codeArray(ordinals.length, count)
+  narrow.set(ordinals)
+  return Buffer.from(narrow.buffer)
+}
+
+function addColumn(sections: Map<string, Buffer>, name: string, column: StoredColumn | undefined): void {
+  if (column !== undefined && column.values.length > 1) sections.set(name, packColumn(column))
+}
+
+function packChildren(sections: Map<string, Buffer>, prefix: string, table: StoredEvents | StoredLinks): void {
+  if (table.rows === 0) return
+  sections.set(`${prefix}.spans`, packNumbers(table.span.map((row, i) => row - (table.span[i - 1] ?? 0))))
+  for (const name of table.columnNames()) addColumn(sections, `${prefix}.attr/${name}`, table.column(name))
+  for (const name of table.metaNames()) addColumn(sections, `${prefix}.meta/${name}`, table.meta(name))
+}
+
+/** Reads what every query needs now and the columns when they are asked for. `onBytes` hears of memory taken. */
+export function readSpanBlock(file: BlockFile, onBytes: (bytes: number) => void): StoredSpans {
+  const { rows, groups: traces } = file.header
+  const baseNs = BigInt(file.header.minNs)
+  const counts = unpackNumbers(file.section('traceRows'), traces)
+  const traceStart = new Uint32Array(traces + 1)
+  for (let t = 0; t < traces; t++) traceStart[t + 1] = traceStart[t]! + counts[t]!
+  const parent = Int32Array.from(unpackNumbers(file.section('parents'), rows), (up, row) =>
+    up === 0 ? -1 : row - unzigzag(up),
+  )
+  const startOffset = unpackNumbers(file.section('starts'), rows)
+  let previous = 0
+  for (let row = 0; row < rows; row++) {
+    previous += unzigzag(startOffset[row]!)
+    startOffset[row] = previous
+  }
+  const kinds = file.section('kinds')
+  const spanIds = file.section('spanIds')
+  const resources = unpackOwners(file.section('resources'))
+  const scopes = unpackOwners(file.section('scopes'))
+  onBytes(rows * 38 + traces * 20)
+  return spanTable(
+    {
+      rows,
+      traceStart,
+      traceIds: file.section('traceIds'),
+      spanIds,
+      parent,
+      parentIds: () => parentIds(file, parent, spanIds),
+      baseNs,
+      startOffset,
+      duration: unpackNumbers(file.section('durations'), rows),
+      kind: Uint8Array.from(kinds, (byte) => byte & 0xf),
+      status: Uint8Array.from(kinds, (byte) => byte >> 4),
+      resources,
+      resourceOf: unpackOrdinals(file.section('resourceOf'), rows, resources.length),
+      scopes,
+      scopeOf: unpackOrdinals(file.section('scopeOf'), rows, scopes.length),
+      minNs: baseNs,
+      maxNs: BigInt(file.header.maxNs),
+      attributes: columnsOf(file, 'attr/', rows),
+      meta: columnsOf(file, 'meta/', rows),
+      events: () => {
+        const children = readChildren(file, 'event')
+        const times =
+          children.rows === 0 ? new Float64Array(0) : unpackNumbers(file.section('event.times'), children.rows)
+        return { ...children, timeSinceStart: times.map(unzigzag) }
+      },
+      links: () => readChildren(file, 'link'),
+    },
+    onBytes,
+  )
+}
+
+function parentIds(file: BlockFile, parent: Int32Array, spanIds: Buffer): Buffer {
+  const ids = Buffer.alloc(parent.length * 8)
+  for (let row = 0; row < parent.length; row++) {
+    const up = parent[row]!
+    if (up >= 0) spanIds.copy(ids, row * 8, up * 8, up * 8 + 8)
+  }
+  if (!file.has('orphanIds')) return ids
+  const orphans = file.section('orphanIds')
+  const steps = unpackNumbers(file.section('orphanRows'), orphans.length / 8)
+  let row = 0
+  for (let i = 0; i < steps.length; i++) {
+    row += steps[i]!
+    orphans.copy(ids, row * 8, i * 8, i * 8 + 8)
+  }
+  return ids
+}
+
+function unpackOrdinals(bytes: Buffer, rows: number, count: number): Uint32Array {
+  const narrow = codeArray(rows, count)
+  Buffer.from(narrow.buffer).set(bytes)
+  return Uint32Array.from(narrow)
+}
+
+function columnsOf(file: BlockFile, prefix: string, rows: number): ColumnLoader {
+  const names = file
+    .sections()
+    .filter((section) => section.startsWith(prefix))
+    .map((section) => section.slice(prefix.length))
+  return { names: () => names, load: (name) => unpackColumn(file.section(prefix + name), rows) }
+}
+
+function readChildren(file: BlockFile, prefix: string): ChildParts {
+  if (!file.has(`${prefix}.spans`)) {
+    const none: ColumnLoader = { names: () => [], load: () => undefined }
+    return { rows: 0, span: new Uint32Array(0), attributes: none, meta: none }
+  }
+  const packed = file.section(`${prefix}.spans`)
+  const rows = packed.reduce((count, byte) => count + (byte < 0x80 ? 1 : 0), 0)
+  const span = Uint32Array.from(unpackNumbers(packed, rows))
+  for (let i = 1; i < rows; i++) span[i]! += span[i - 1]!
+  return {
+    rows,
+    span,
+    attributes: columnsOf(file, `${prefix}.attr/`, rows),
+    meta: columnsOf(file, `${prefix}.meta/`, rows),
+  }
+}
