@@ -1,0 +1,48 @@
+/** Reads a JSON body with exact limits: 415 for another type, 413 for too much, 400 for what is not JSON. */
+import type { IncomingMessage } from 'node:http'
+import { badRequest, payloadTooLarge, unsupportedMediaType } from './problems.ts'
+
+/** Largest body that is read, bytes. */
+export const BODY_LIMIT = 64 * 1024
+
+const JSON_TYPE = /^application\/json(?:\s*;\s*charset="?utf-8"?)?\s*$/i
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+export async function readJson(request: IncomingMessage): Promise<unknown> {
+  const type = request.headers['content-type']
+  if (type === undefined || !JSON_TYPE.test(type))
+    throw unsupportedMediaType(type ? `"${type.slice(0, 100)}"` : 'absent')
+  const encoding = request.headers['content-encoding']
+  if (encoding !== undefined && encoding !== 'identity')
+    throw unsupportedMediaType(`JSON in content encoding "${encoding}"`)
+  if (Number(request.headers['content-length']) > BODY_LIMIT) throw payloadTooLarge(BODY_LIMIT)
+  const bytes = await readBytes(request)
+  let text: string
+  try {
+    text = decoder.decode(bytes)
+  } catch {
+    throw badRequest('The body is not UTF-8.')
+  }
+  if (text.trim() === '') throw badRequest('The body is empty; send a JSON object.')
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw badRequest(`The body is not JSON: ${(error as Error).message.slice(0, 120)}`)
+  }
+}
+
+async function readBytes(request: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > BODY_LIMIT) throw payloadTooLarge(BODY_LIMIT)
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ECONNRESET') throw badRequest('The body ended early.')
+    throw error
+  }
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+}

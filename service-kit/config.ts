@@ -1,0 +1,40 @@
+/** The environment every service reads, and how a schema over it becomes a checked object. */
+import { z } from 'zod'
+
+const port = z.coerce.number().int().min(0).max(65_535)
+const optional = z
+  .string()
+  .optional()
+  .transform((value) => value || undefined)
+
+/** Variables common to the services; each adds its own with `.extend`. */
+export const serviceEnvironment = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: port,
+  NEXT_SERVICE_URL: optional.pipe(z.url({ protocol: /^https?$/ }).optional()),
+  /** Name of the next hop in metrics and on service maps; default: the host in its URL. */
+  NEXT_SERVICE_NAME: optional,
+  PGHOST: z.string().default('127.0.0.1'),
+  PGPORT: port.default(5432),
+  PGDATABASE: z.string().default('sightline'),
+  PGUSER: z.string(),
+  PGPASSWORD: z.string(),
+  DB_POOL_MAX: z.coerce.number().int().min(1).max(500).default(10),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'off']).default('info'),
+  LOG_FORMAT: z.enum(['json', 'text', 'auto']).default('auto'),
+  LOG_DIR: optional,
+  SIGHTLINE_PII: z.enum(['mask', 'show']).default('mask'),
+  /** Longest time one request may take, milliseconds; a caller may ask for less. */
+  REQUEST_BUDGET_MS: z.coerce.number().int().min(100).max(60_000).default(10_000),
+  /** Event loop delay from which requests are refused with 503, milliseconds; 0 never refuses. */
+  SHED_DELAY_MS: z.coerce.number().int().min(0).default(1_000),
+})
+export type ServiceEnvironment = z.infer<typeof serviceEnvironment>
+
+/** Checks the environment; the error names every bad variable at once, without its value (it may be a secret). */
+export function readConfig<Schema extends z.ZodType>(schema: Schema, env: NodeJS.ProcessEnv): z.infer<Schema> {
+  const result = schema.safeParse(env)
+  if (result.success) return result.data
+  const lines = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
+  throw new Error(`The environment is not complete:\n${lines.join('\n')}`)
+}

@@ -1,0 +1,81 @@
+/** Liveness with detail, and readiness: whether to send traffic here. */
+import type { Hop } from './http-client.ts'
+import type { Answer, RouteDefinition, Routes } from './http-server.ts'
+import type { Metrics } from './metrics.ts'
+import type { Database } from './postgres.ts'
+
+type Status = 'ok' | 'degraded' | 'down'
+interface Check {
+  status: Status
+  latency_ms: number
+  detail?: string
+  [further: string]: unknown
+}
+
+export interface HealthOptions {
+  service: { name: string; version: string }
+  database: Pick<Database, 'check'>
+  /** The next service; its state is shown, and makes this one degraded at worst. */
+  hop: Hop | undefined
+  metrics: Metrics
+  /** True once the process has been told to stop. */
+  isDraining: () => boolean
+  openApi: object
+  endpoints: { health: RouteDefinition; ready: RouteDefinition }
+}
+
+/** Adds /health, /ready, /metrics and /openapi.json. */
+export function addCommonRoutes(routes: Routes, options: HealthOptions): void {
+  const document = JSON.stringify(options.openApi)
+  routes.add(options.endpoints.health, () => health(options))
+  routes.add(options.endpoints.ready, () => readiness(options))
+  routes.add({ method: 'get', path: '/metrics' }, async () => {
+    const { body, contentType } = await options.metrics.scrape()
+    return { status: 200, body, headers: { 'Content-Type': contentType } }
+  })
+  routes.add({ method: 'get', path: '/openapi.json' }, () => ({ status: 200, body: document }))
+}
+
+async function health({ service, database, hop }: HealthOptions): Promise<Answer> {
+  const [own, next] = await Promise.all([timed(() => database.check()), hop ? checkHop(hop) : undefined])
+  const status: Status = own.status === 'down' ? 'down' : next && next.status !== 'ok' ? 'degraded' : 'ok'
+  const body = {
+    status,
+    service: service.name,
+    version: service.version,
+    uptime_seconds: Math.round(process.uptime()),
+    checks: { database: own, ...(hop && next ? { [hop.peer]: next } : {}) },
+  }
+  return { status: status === 'down' ? 503 : 200, body }
+}
+
+async function checkHop(hop: Hop): Promise<Check> {
+  let seen: { status?: Status; checks?: unknown; version?: unknown } = {}
+  const check = await timed(async () => {
+    seen = (await hop.get('/health', 1_000)).body as typeof seen
+  })
+  if (check.status === 'down') return check
+  return { ...check, status: seen.status ?? 'down', version: seen.version, checks: seen.checks }
+}
+
+async function timed(work: () => Promise<unknown>): Promise<Check> {
+  const started = performance.now()
+  try {
+    await work()
+    return { status: 'ok', latency_ms: since(started) }
+  } catch {
+    // The reason is for logs; an address or a role name is nobody's business outside.
+    return { status: 'down', latency_ms: since(started), detail: 'no answer' }
+  }
+}
+
+function since(started: number): number {
+  return Math.round((performance.now() - started) * 100) / 100
+}
+
+async function readiness({ database, isDraining }: HealthOptions): Promise<Answer> {
+  if (isDraining()) return { status: 503, body: { status: 'not ready', reason: 'stopping' } }
+  const { status } = await timed(() => database.check())
+  if (status === 'down') return { status: 503, body: { status: 'not ready', reason: 'database' } }
+  return { status: 200, body: { status: 'ready' } }
+}

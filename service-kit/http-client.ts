@@ -1,0 +1,205 @@
+/**
+ * The client of the next hop: kept connections, the caller's shrinking time budget, bounded retries with jitter, and
+ * errors that say which of the hop's failures it was. The active span says what was tried.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { trace } from '@opentelemetry/api'
+import { Pool } from 'undici'
+import { type Metrics, observe } from './metrics.ts'
+import { badGateway, deadlineExceeded, gatewayTimeout, ProblemError, unavailable } from './problems.ts'
+import { currentRequest, remainingMs } from './request-context.ts'
+
+export interface HopOptions {
+  /** Base URL of the next service. */
+  url: string
+  /** Its name, for metrics and messages. */
+  peer: string
+  metrics: Metrics
+  /** Most connections kept open (default 128). */
+  connections?: number
+  /** Longest time one call may take, tries included, milliseconds (default 10,000). */
+  timeoutMs?: number
+  /** Part of the caller's budget kept back for this service's own answer, milliseconds (default 50). */
+  marginMs?: number
+}
+
+export interface HopCall {
+  path: string
+  body: unknown
+  /** Doing it twice is the same as once: a call that may have arrived can be tried again too. */
+  idempotent: boolean
+  headers?: Record<string, string>
+}
+
+export interface Hop {
+  readonly peer: string
+  /** Resolves to status and parsed body of a 2xx answer; else throws what to tell the caller. */
+  post(call: HopCall): Promise<{ status: number; body: unknown }>
+  /** GET without retry, whatever the status. */
+  get(path: string, timeoutMs: number): Promise<{ status: number; body: unknown }>
+  close(): Promise<void>
+}
+
+const ATTEMPTS = 3
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024
+/** The request never left: always safe to try again. */
+const CONNECT_ERRORS = [
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]
+/** The connection broke: the request may have arrived. */
+const BROKEN = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']
+
+export function createHop(options: HopOptions): Hop {
+  const { peer, metrics, marginMs = 50 } = options
+  const base = new URL(options.url)
+  const prefix = base.pathname.replace(/\/$/, '')
+  const pool = new Pool(base.origin, {
+    connections: options.connections ?? 128,
+    connect: { timeout: 1_000 },
+    keepAliveTimeout: 30_000,
+    pipelining: 1,
+  })
+  const duration = metrics.histogram('http_client_request_duration_seconds')
+  const retries = metrics.counter('http_client_retries_total')
+
+  async function post(call: HopCall): Promise<{ status: number; body: unknown }> {
+    const deadline = performance.now() + Math.min(options.timeoutMs ?? 10_000, remainingMs() - marginMs)
+    for (let attempt = 1; ; attempt++) {
+      const left = deadline - performance.now()
+      if (left <= 0) throw deadlineExceeded()
+      const span = trace.getActiveSpan()
+      span?.setAttribute('recovery.attempts', attempt)
+      try {
+        return readAnswer(await send('POST', call.path, left, call.body, call.headers), peer)
+      } catch (error) {
+        const reason = retryReason(error, call.idempotent)
+        const pause = 20 * 2 ** attempt * (0.5 + Math.random())
+        if (reason === undefined || attempt >= ATTEMPTS || deadline - performance.now() <= pause)
+          throw hopProblem(error, peer)
+        retries.inc({ peer_service: peer, reason })
+        span?.addEvent('hop.retry', { 'recovery.attempt': attempt, 'recovery.reason': reason })
+        await delay(pause)
+      }
+    }
+  }
+
+  async function send(
+    method: 'GET' | 'POST',
+    path: string,
+    timeoutMs: number,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ) {
+    const started = performance.now()
+    const labels = { http_request_method: method, peer_service: peer, http_response_status_code: '', error_type: '' }
+    const abort = new AbortController()
+    const timer = setTimeout(() => abort.abort(new HopTimeout(timeoutMs)), timeoutMs)
+    try {
+      const response = await pool.request({
+        method,
+        path: prefix + path,
+        signal: abort.signal,
+        headers: hopHeaders(timeoutMs, headers, body !== undefined),
+        body: body === undefined ? null : JSON.stringify(body),
+      })
+      labels.http_response_status_code = String(response.statusCode)
+      const contentType = String(response.headers['content-type'] ?? '')
+      const text = await readText(response.body)
+      return { status: response.statusCode, contentType, retryAfter: Number(response.headers['retry-after']), text }
+    } catch (error) {
+      labels.error_type = (error as { code?: string }).code ?? (error as Error).name
+      throw error
+    } finally {
+      clearTimeout(timer)
+      observe(duration, labels, (performance.now() - started) / 1000)
+    }
+  }
+
+  return {
+    peer,
+    post,
+    async get(path, timeoutMs) {
+      const { status, text } = await send('GET', path, timeoutMs)
+      return { status, body: JSON.parse(text) }
+    },
+    close: () => pool.close(),
+  }
+}
+
+class HopTimeout extends Error {
+  constructor(timeoutMs: number) {
+    super(`no answer within ${Math.round(timeoutMs)} ms`)
+    this.name = 'HopTimeout'
+  }
+}
+
+/** The budget travels as milliseconds left: clocks of two machines never agree well enough for a point in time. */
+function hopHeaders(timeoutMs: number, headers: Record<string, string> | undefined, hasBody: boolean) {
+  const request = currentRequest()
+  return {
+    accept: 'application/json',
+    ...(hasBody ? { 'content-type': 'application/json' } : {}),
+    ...(request ? { 'x-request-id': request.requestId, 'x-request-deadline': String(Math.floor(timeoutMs)) } : {}),
+    ...headers,
+  }
+}
+
+async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > MAX_ANSWER_BYTES) throw badGateway(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`)
+    chunks.push(chunk)
+  }
+  return (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString('utf8')
+}
+
+/** 2xx JSON is the answer; business failures pass through as the hop said them; the rest is the hop's fault. */
+function readAnswer(answer: { status: number; contentType: string; retryAfter: number; text: string }, peer: string) {
+  const { status, contentType, text } = answer
+  let body: unknown
+  try {
+    if (!/^application\/(problem\+)?json/.test(contentType))
+      throw new Error(`content type is ${contentType || 'absent'}`)
+    body = JSON.parse(text)
+  } catch (cause) {
+    throw badGateway(`${peer} answered ${status} with something that is not JSON`, cause)
+  }
+  if (status >= 200 && status < 300) return { status, body }
+  const { type, title, detail, errors } = body as { type?: unknown; title?: unknown; detail?: unknown; errors?: never }
+  const kind = typeof type === 'string' ? type.replace(/^\/problems\//, '') : ''
+  if (status === 404 || status === 409 || (status === 422 && kind === 'idempotency-key-reused')) {
+    throw new ProblemError({
+      status,
+      kind,
+      title: String(title),
+      detail: String(detail),
+      ...(errors ? { errors } : {}),
+    })
+  }
+  const said = `${peer} answered ${status} ${kind}`
+  if (status === 503) throw unavailable('next-hop-unavailable', said, answer.retryAfter > 0 ? answer.retryAfter : 1)
+  if (status === 504) throw gatewayTimeout(said)
+  throw badGateway(said)
+}
+
+function retryReason(error: unknown, idempotent: boolean): string | undefined {
+  const code = (error as { code?: string }).code ?? ''
+  if (CONNECT_ERRORS.includes(code)) return code
+  return idempotent && BROKEN.includes(code) ? code : undefined
+}
+
+function hopProblem(error: unknown, peer: string): ProblemError {
+  if (error instanceof ProblemError) return error
+  const code = (error as { code?: string }).code ?? ''
+  if (error instanceof HopTimeout) return gatewayTimeout(`${peer}: ${error.message}`, error)
+  if (CONNECT_ERRORS.includes(code))
+    return unavailable('next-hop-unavailable', `${peer} can't be reached: ${code}`, 1, error)
+  return badGateway(`${peer}: ${error instanceof Error ? error.message : String(error)}`, error)
+}

@@ -1,0 +1,214 @@
+/** A pool of PostgreSQL connections: named (prepared) statements, transactions, metrics, and errors a caller can act on. */
+import { performance } from 'node:perf_hooks'
+import pg from 'pg'
+import type { Logger } from './logging.ts'
+import { type Metrics, observe } from './metrics.ts'
+import { type ProblemError, unavailable } from './problems.ts'
+
+/** A statement with the name it is prepared under; the name is also the span's and the metric's. */
+export interface Statement {
+  readonly name: string
+  readonly text: string
+}
+
+/** Named queries cost PostgreSQL 40 % less CPU than unnamed ones: they are planned once per connection. */
+export function sql(name: string, text: string): Statement {
+  return { name, text: text.replace(/\s+/g, ' ').trim() }
+}
+
+export interface Queries {
+  /** Runs a statement and returns its rows. */
+  query<Row extends object>(statement: Statement, values?: unknown[]): Promise<Row[]>
+}
+
+export interface Database extends Queries {
+  /** Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. */
+  transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T>
+  /** Resolves when the database answers. */
+  check(): Promise<void>
+  close(): Promise<void>
+  readonly pool: pg.Pool
+}
+
+export interface DatabaseOptions {
+  connection: { host: string; port: number; database: string; user: string; password: string }
+  applicationName: string
+  poolMax: number
+  metrics: Metrics
+  logger: Logger
+  /** A statement that takes longer is cancelled, milliseconds (default 5,000). */
+  statementTimeoutMs?: number
+  /** How long to wait for a free connection, milliseconds (default 2,000). */
+  acquireTimeoutMs?: number
+}
+
+/** int8 as number (ids and cents stay far below 2^53); all else as pg does it. */
+const INT8 = 20
+const types = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === INT8 && format !== 'binary'
+      ? Number
+      : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+}
+
+export function createDatabase(options: DatabaseOptions): Database {
+  const { metrics, logger } = options
+  const pool = new pg.Pool({
+    ...options.connection,
+    max: options.poolMax,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: options.acquireTimeoutMs ?? 2_000,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: options.statementTimeoutMs ?? 5_000,
+    lock_timeout: 3_000,
+    keepAlive: true,
+    types,
+  })
+  // An idle connection that breaks is replaced by the pool; unheard, the event would end the process.
+  pool.on('error', (error) => logger.warn('idle database connection lost', error))
+  const duration = metrics.histogram('db_client_operation_duration_seconds')
+  const timeouts = metrics.counter('db_client_connection_timeouts_total')
+  registerPoolMetrics(pool, metrics, options.poolMax)
+
+  async function run<Row extends object>(target: pg.Pool | pg.PoolClient, statement: Statement, values?: unknown[]) {
+    const started = performance.now()
+    let failure: string | undefined
+    try {
+      const result = await target.query({ name: statement.name, text: statement.text, values })
+      return result.rows as Row[]
+    } catch (error) {
+      failure = (error as { code?: string }).code ?? (error as Error).name
+      throw databaseProblem(error)
+    } finally {
+      const labels = { db_query_summary: statement.name || statement.text, error_type: failure ?? '' }
+      observe(duration, labels, (performance.now() - started) / 1000)
+    }
+  }
+
+  async function connect(): Promise<pg.PoolClient> {
+    try {
+      return await pool.connect()
+    } catch (error) {
+      if (isAcquireTimeout(error)) timeouts.inc()
+      throw databaseProblem(error)
+    }
+  }
+
+  async function query<Row extends object>(statement: Statement, values?: unknown[]): Promise<Row[]> {
+    const client = await connect()
+    let broken: Error | undefined
+    try {
+      return await run<Row>(client, statement, values)
+    } catch (error) {
+      if (isConnectionLoss((error as ProblemError).cause ?? error)) broken = error as Error
+      throw error
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  async function transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
+    const client = await connect()
+    let broken: Error | undefined
+    try {
+      await run(client, BEGIN)
+      const result = await work({ query: (statement, values) => run(client, statement, values) })
+      await run(client, COMMIT)
+      return result
+    } catch (error) {
+      broken = await rollBack(client, error)
+      throw error
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  async function rollBack(client: pg.PoolClient, error: unknown): Promise<Error | undefined> {
+    if (isConnectionLoss((error as Error).cause ?? error)) return error as Error
+    try {
+      await run(client, ROLLBACK)
+      return undefined
+    } catch (failure) {
+      // Its state is unknown: the pool must not lend it again.
+      return failure as Error
+    }
+  }
+
+  return {
+    query,
+    transaction,
+    check: async () => {
+      await query(PING)
+    },
+    close: () => pool.end(),
+    pool,
+  }
+}
+
+// Unnamed: PostgreSQL needs no plan for these, and the spans are still told apart by their text.
+const BEGIN: Statement = { name: '', text: 'begin' }
+const COMMIT: Statement = { name: '', text: 'commit' }
+const ROLLBACK: Statement = { name: '', text: 'rollback' }
+const PING = sql('ping', 'select 1')
+
+function registerPoolMetrics(pool: pg.Pool, metrics: Metrics, max: number): void {
+  metrics.gauge('db_client_connection_max').set(max)
+  metrics.gauge('db_client_connection_count', (gauge) => {
+    gauge.set({ state: 'idle' }, pool.idleCount)
+    gauge.set({ state: 'used' }, pool.totalCount - pool.idleCount)
+  })
+  metrics.gauge('db_client_connection_pending_requests', (gauge) => gauge.set(pool.waitingCount))
+}
+
+/** SQLSTATEs by name, as far as they decide something here. */
+export const SQLSTATE = {
+  unique_violation: '23505',
+  foreign_key_violation: '23503',
+  check_violation: '23514',
+  insufficient_privilege: '42501',
+  query_canceled: '57014',
+  lock_not_available: '55P03',
+  too_many_connections: '53300',
+  serialization_failure: '40001',
+  deadlock_detected: '40P01',
+  idle_in_transaction_session_timeout: '25P03',
+} as const
+
+const TRY_LATER: readonly string[] = [
+  SQLSTATE.query_canceled,
+  SQLSTATE.lock_not_available,
+  SQLSTATE.too_many_connections,
+  SQLSTATE.serialization_failure,
+  SQLSTATE.deadlock_detected,
+  SQLSTATE.idle_in_transaction_session_timeout,
+]
+const NETWORK = [
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]
+
+function isAcquireTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('timeout exceeded when trying to connect')
+}
+
+/** The connection is gone: server stopped (class 57P), protocol broken (class 08), or the network. */
+export function isConnectionLoss(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: string; message?: string }
+  if (code !== undefined) return code.startsWith('57P') || code.startsWith('08') || NETWORK.includes(code)
+  return /Connection terminated|not queryable|Client has encountered a connection error/.test(message ?? '')
+}
+
+/** Down, overloaded or too slow is 503 and passes; anything else keeps its SQLSTATE for the caller. */
+function databaseProblem(error: unknown): Error {
+  const { code } = error as { code?: string }
+  if (isAcquireTimeout(error) || isConnectionLoss(error) || (code !== undefined && TRY_LATER.includes(code))) {
+    return unavailable('database-unavailable', `database: ${(error as Error).message}`, 1, error)
+  }
+  return error as Error
+}

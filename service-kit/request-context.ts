@@ -1,0 +1,58 @@
+/** What is known about the request being served, wherever in the call chain one stands: libraries included. */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { trace } from '@opentelemetry/api'
+import { deadlineExceeded } from './problems.ts'
+
+export interface RequestContext {
+  requestId: string
+  /** Of the active trace; without telemetry that of the caller, else a random one. */
+  traceId: string
+  /** performance.now() at the moment the request was taken. */
+  startedAt: number
+  /** performance.now() at which the caller stops waiting. */
+  deadlineAt: number
+}
+
+const storage = new AsyncLocalStorage<RequestContext>()
+
+export function currentRequest(): RequestContext | undefined {
+  return storage.getStore()
+}
+
+export function runInRequest<T>(request: RequestContext, work: () => T): T {
+  return storage.run(request, work)
+}
+
+const REQUEST_ID = /^[A-Za-z0-9_.-]{1,128}$/
+const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
+
+/** Takes the caller's id, trace and time budget from its headers, as far as they are valid. */
+export function requestContextFrom(headers: NodeJS.Dict<string | string[]>, budgetMs: number): RequestContext {
+  const startedAt = performance.now()
+  const id = headers['x-request-id']
+  const offered = Number(headers['x-request-deadline'] ?? Number.NaN)
+  const remaining = Number.isFinite(offered) ? Math.min(offered, budgetMs) : budgetMs
+  return {
+    requestId: typeof id === 'string' && REQUEST_ID.test(id) ? id : randomUUID(),
+    traceId:
+      trace.getActiveSpan()?.spanContext().traceId ?? traceIdOf(headers.traceparent) ?? randomBytes(16).toString('hex'),
+    startedAt,
+    deadlineAt: startedAt + remaining,
+  }
+}
+
+function traceIdOf(traceparent: string | string[] | undefined): string | undefined {
+  return typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent)?.[1] : undefined
+}
+
+/** Milliseconds until the caller stops waiting; Infinity outside of a request. */
+export function remainingMs(): number {
+  const request = storage.getStore()
+  return request ? request.deadlineAt - performance.now() : Number.POSITIVE_INFINITY
+}
+
+/** Throws 504 when nobody waits for the answer any more: called before work that would be durable. */
+export function checkDeadline(): void {
+  if (remainingMs() <= 0) throw deadlineExceeded()
+}

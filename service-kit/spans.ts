@@ -1,0 +1,50 @@
+/** Business spans, and the one place that records an exception. */
+import { type Attributes, context, propagation, type Span, SpanStatusCode, trace } from '@opentelemetry/api'
+import { getRPCMetadata } from '@opentelemetry/core'
+import { errorType, ProblemError } from './problems.ts'
+
+const tracer = trace.getTracer('@sightline/service-kit')
+const recorded = new WeakSet<object>()
+
+/**
+ * Runs `work` in a span. When it fails, the innermost span gets the exception, all spans on the way out get the error
+ * status and `error.type`.
+ */
+export async function inSpan<T>(
+  name: string,
+  attributes: Attributes,
+  work: (span: Span) => Promise<T> | T,
+): Promise<T> {
+  return tracer.startActiveSpan(name, { attributes }, async (span) => {
+    try {
+      return await work(span)
+    } catch (error) {
+      failSpan(span, error)
+      throw error
+    } finally {
+      span.end()
+    }
+  })
+}
+
+/** Marks the span as failed and records the exception unless an inner span has done so. */
+export function failSpan(span: Span, error: unknown): void {
+  const message =
+    error instanceof ProblemError ? error.details.title : error instanceof Error ? error.message : String(error)
+  span.setStatus({ code: SpanStatusCode.ERROR, message })
+  span.setAttribute('error.type', errorType(error))
+  if (typeof error !== 'object' || error === null || recorded.has(error)) return
+  recorded.add(error)
+  span.recordException(error as Error)
+}
+
+/** Adds business context that travels on: to the server span now, to spans made from here on, and to the next hops. */
+export function withBaggage<T>(entries: Record<string, string | number>, work: () => T): T {
+  let baggage = propagation.getBaggage(context.active()) ?? propagation.createBaggage()
+  const server = getRPCMetadata(context.active())?.span ?? trace.getActiveSpan()
+  for (const [key, value] of Object.entries(entries)) {
+    baggage = baggage.setEntry(key, { value: String(value) })
+    server?.setAttribute(key, String(value))
+  }
+  return context.with(propagation.setBaggage(context.active(), baggage), work)
+}

@@ -1,0 +1,19 @@
+/** The SDK's own complaints become log lines, once per half minute each: a backend that is down complains every second. */
+import type { DiagLogger } from '@opentelemetry/api'
+import log4js from 'log4js'
+
+const QUIET_MS = 30_000
+
+export function diagLogger(): DiagLogger {
+  const lastSaid = new Map<string, number>()
+  const say = (level: 'error' | 'warn') => (message: string) => {
+    const key = message.slice(0, 120)
+    const now = Date.now()
+    if (now - (lastSaid.get(key) ?? 0) < QUIET_MS) return
+    if (lastSaid.size > 200) lastSaid.clear()
+    lastSaid.set(key, now)
+    log4js.getLogger('opentelemetry')[level](message.slice(0, 500))
+  }
+  const silent = () => {}
+  return { error: say('error'), warn: say('warn'), info: silent, debug: silent, verbose: silent }
+}

@@ -1,0 +1,85 @@
+/** What happens to each span and log record on its way out: business context in, personal data out, into the queue. */
+import { type Context, propagation, type Span, SpanStatusCode, TraceFlags } from '@opentelemetry/api'
+import type { LogRecordExporter, LogRecordProcessor, ReadableLogRecord } from '@opentelemetry/sdk-logs'
+import type { ReadableSpan, SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace'
+import { maskAttributes, maskText } from '../masking.ts'
+import { createBatcher } from './batcher.ts'
+
+/** Baggage is written by whoever calls: only these keys are taken, and only plain short values. */
+const BAGGAGE_KEYS = ['request.id', 'user.id', 'order.id']
+const BAGGAGE_VALUE = /^[A-Za-z0-9_.-]{1,128}$/
+const DATABASE_SCOPE = '@opentelemetry/instrumentation-pg'
+
+/** Copies baggage to spans at their start, masks them at their end, queues the sampled ones. */
+export function spanProcessor(
+  exporter: SpanExporter | undefined,
+  env: NodeJS.ProcessEnv,
+  showPersonalData: boolean,
+): SpanProcessor {
+  const batcher =
+    exporter &&
+    createBatcher<ReadableSpan>({
+      signal: 'traces',
+      exporter,
+      capacity: setting(env.OTEL_BSP_MAX_QUEUE_SIZE, 16_384),
+      batchSize: setting(env.OTEL_BSP_MAX_EXPORT_BATCH_SIZE, 512),
+      delayMs: setting(env.OTEL_BSP_SCHEDULE_DELAY, 500),
+      timeoutMs: setting(env.OTEL_BSP_EXPORT_TIMEOUT, 30_000),
+    })
+  return {
+    onStart: (span, parent) => copyBaggage(span, parent),
+    onEnd(span) {
+      if (batcher === undefined || (span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) return
+      if (!showPersonalData) maskSpan(span)
+      batcher.add(span)
+    },
+    forceFlush: async () => batcher?.flush(),
+    shutdown: async () => batcher?.shutdown(),
+  }
+}
+
+/** Queues log records; the appender that made them has masked them. */
+export function logProcessor(exporter: LogRecordExporter, env: NodeJS.ProcessEnv): LogRecordProcessor {
+  const batcher = createBatcher<ReadableLogRecord>({
+    signal: 'logs',
+    exporter,
+    capacity: setting(env.OTEL_BLRP_MAX_QUEUE_SIZE, 16_384),
+    batchSize: setting(env.OTEL_BLRP_MAX_EXPORT_BATCH_SIZE, 512),
+    delayMs: setting(env.OTEL_BLRP_SCHEDULE_DELAY, 500),
+    timeoutMs: setting(env.OTEL_BLRP_EXPORT_TIMEOUT, 30_000),
+  })
+  return {
+    onEmit: (record) => batcher.add(record),
+    forceFlush: () => batcher.flush(),
+    shutdown: () => batcher.shutdown(),
+  }
+}
+
+function copyBaggage(span: Span, parent: Context): void {
+  const baggage = propagation.getBaggage(parent)
+  if (baggage === undefined) return
+  for (const key of BAGGAGE_KEYS) {
+    const value = baggage.getEntry(key)?.value
+    if (value !== undefined && BAGGAGE_VALUE.test(value)) span.setAttribute(key, value)
+  }
+}
+
+/** A finished span refuses setters, but its attributes are the object that will be encoded. */
+function maskSpan(span: ReadableSpan): void {
+  maskAttributes(span.attributes)
+  for (const event of span.events) if (event.attributes) maskAttributes(event.attributes)
+  const { status } = span
+  if (status.code !== SpanStatusCode.ERROR || !status.message) return
+  // PostgreSQL quotes values in its messages: `invalid input syntax for type integer: "John"`, `Key (email)=(x)`.
+  const text = span.instrumentationScope.name === DATABASE_SCOPE ? withoutQuotedValues(status.message) : status.message
+  ;(status as { message: string }).message = maskText(text)
+}
+
+function withoutQuotedValues(message: string): string {
+  return message.replace(/: ".*$/s, ': ?').replace(/=\(.*?\)/gs, '=(?)')
+}
+
+function setting(value: string | undefined, fallback: number): number {
+  const number = Number(value)
+  return Number.isInteger(number) && number > 0 ? number : fallback
+}

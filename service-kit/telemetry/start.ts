@@ -1,0 +1,75 @@
+/** Puts the OpenTelemetry SDK together from the standard OTEL_* variables. */
+import { randomUUID } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { DiagLogLevel, diag } from '@opentelemetry/api'
+import { getStringFromEnv } from '@opentelemetry/core'
+import { envDetector, hostDetector, resourceFromAttributes } from '@opentelemetry/resources'
+import { NodeSDK } from '@opentelemetry/sdk-node'
+import {
+  ATTR_SERVICE_INSTANCE_ID,
+  ATTR_SERVICE_NAME,
+  ATTR_SERVICE_NAMESPACE,
+  ATTR_SERVICE_VERSION,
+} from '@opentelemetry/semantic-conventions'
+import { showsPersonalData } from '../masking.ts'
+import { diagLogger } from './diag.ts'
+import { logExporter, spanExporter } from './exporters.ts'
+import { instrumentations } from './instrumentations.ts'
+import { logProcessor, spanProcessor } from './processors.ts'
+import { propagator } from './propagators.ts'
+import { telemetry } from './state.ts'
+
+/** Starts the SDK once per process; `stopTelemetry` flushes it. */
+export function startTelemetry(env: NodeJS.ProcessEnv): void {
+  diag.setLogger(diagLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
+  const entry = entryPackage(process.argv[1])
+  // The SDK reads the variable itself, also for its default resource, so the default is put where it looks.
+  env.OTEL_SERVICE_NAME ??= entry.name
+  const showPersonalData = showsPersonalData(env)
+  const logs = logExporter(getStringFromEnv('OTEL_LOGS_EXPORTER') ?? 'otlp')
+  const sdk = new NodeSDK({
+    instrumentations: instrumentations(),
+    textMapPropagator: propagator(getStringFromEnv('OTEL_PROPAGATORS') ?? 'tracecontext,baggage'),
+    resource: resourceFromAttributes({
+      [ATTR_SERVICE_NAME]: env.OTEL_SERVICE_NAME,
+      [ATTR_SERVICE_NAMESPACE]: 'sightline',
+      [ATTR_SERVICE_VERSION]: entry.version,
+      [ATTR_SERVICE_INSTANCE_ID]: randomUUID(),
+      'deployment.environment.name': 'local',
+    }),
+    resourceDetectors: [envDetector, hostDetector],
+    // Metrics are prom-client's; without an empty list the SDK would export its own over OTLP.
+    metricReaders: [],
+    spanProcessors: [
+      spanProcessor(spanExporter(getStringFromEnv('OTEL_TRACES_EXPORTER') ?? 'otlp'), env, showPersonalData),
+    ],
+    logRecordProcessors: logs ? [logProcessor(logs, env)] : [],
+  })
+  sdk.start()
+  telemetry.logsWanted = logs !== undefined && env.OTEL_SDK_DISABLED !== 'true'
+  telemetry.shutdown = () => sdk.shutdown()
+}
+
+/** Sends what is queued and closes the exporters; resolves after `timeoutMs` at the latest, whatever the backend does. */
+export async function stopTelemetry(timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs)
+  })
+  const shutdown = telemetry.shutdown().catch((error) => diag.warn(`telemetry did not shut down: ${error}`))
+  await Promise.race([shutdown, limit])
+  clearTimeout(timer)
+}
+
+/** Name and version of the program that was started: `@sightline/user-service` gives `user-service`. */
+export function entryPackage(entry: string | undefined): { name: string; version: string } {
+  for (let folder = path.dirname(path.resolve(entry ?? '.')); ; folder = path.dirname(folder)) {
+    const file = path.join(folder, 'package.json')
+    if (existsSync(file)) {
+      const { name, version } = JSON.parse(readFileSync(file, 'utf8')) as { name?: string; version?: string }
+      return { name: (name ?? 'unknown_service').replace(/^@[^/]*\//, ''), version: version ?? '0.0.0' }
+    }
+    if (folder === path.dirname(folder)) return { name: 'unknown_service', version: '0.0.0' }
+  }
+}
