@@ -122,10 +122,10 @@ function typeOfScalar(scalar: Scalar, fail: Fail, text: string): Type {
     case 'aggregate': {
       if (scalar.of === null) return 'int'
       const type = typeOf(scalar.of, fail)
-      if (!mentionsSpan(scalar.of))
-        throw fail(scalar.at, `aggregate field expressions must reference the span: ${printScalar(scalar)}`)
       if (!isNumber(type))
         throw fail(scalar.at, `aggregate field expressions must resolve to a number type: ${printScalar(scalar)}`)
+      if (!mentionsSpan(scalar.of))
+        throw fail(scalar.at, `aggregate field expressions must reference the span: ${printScalar(scalar)}`)
       return type
     }
   }

@@ -31,7 +31,11 @@ export function createCursor(text: string): Cursor {
   const error = (token: Token, reason: string, hint?: string) =>
     new TraceQLError('syntax', text, token.at, reason, hint)
   const unexpected = (token: Token, wanted: string) =>
-    error(token, `unexpected ${shown(text, token)}, expected ${wanted}`, commonSlip(text, token, tokens[index - 1]))
+    error(
+      token,
+      `unexpected ${shown(text, token)}, expected ${wanted}`,
+      commonSlip(text, token, tokens[tokens.indexOf(token) - 1]),
+    )
   return {
     text,
     peek,

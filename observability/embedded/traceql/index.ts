@@ -2,9 +2,10 @@
 export type { Query } from './ast.ts'
 export { check } from './check.ts'
 export { type ErrorKind, TraceQLError } from './errors.ts'
+export { type Token, type TokenKind, tokenize } from './lexer.ts'
 export { metricsInstant, metricsRange } from './metrics.ts'
 export { parse } from './parse.ts'
-export { print } from './print.ts'
+export { formatDuration, print } from './print.ts'
 export type {
   Exemplar,
   InstantSeries,

@@ -233,3 +233,24 @@ export function printDuration(ns: number): string {
   }
   return text
 }
+
+/** A duration as Go writes it, which is how Tempo's answers carry durations: `1.8s`, `250ms`, `1m30s`, `0s`. */
+export function formatDuration(ns: number): string {
+  const sign = ns < 0 ? '-' : ''
+  const size = Math.abs(ns)
+  if (size === 0) return '0s'
+  if (size < 1e3) return `${sign}${size}ns`
+  if (size < 1e6) return `${sign}${shifted(size, 3)}µs`
+  if (size < 1e9) return `${sign}${shifted(size, 6)}ms`
+  const minutes = Math.floor(size / 60e9)
+  const seconds = `${shifted(size - minutes * 60e9, 9)}s`
+  if (minutes === 0) return sign + seconds
+  return minutes < 60 ? `${sign}${minutes}m${seconds}` : `${sign}${Math.floor(minutes / 60)}h${minutes % 60}m${seconds}`
+}
+
+/** `value / 10^digits` in decimal, without the rounding of a division. */
+function shifted(value: number, digits: number): string {
+  const text = String(Math.trunc(value)).padStart(digits + 1, '0')
+  const fraction = text.slice(-digits).replace(/0+$/, '')
+  return text.slice(0, -digits) + (fraction === '' ? '' : `.${fraction}`)
+}

@@ -1,5 +1,5 @@
 /** Search: which traces have spansets left at the end of the pipeline, newest first, and what to show of them. */
-import type { Binary, Field, FieldExpression, Query, Scalar, Stage } from './ast.ts'
+import type { Binary, Field, FieldExpression, MetricsExpression, Query, Scalar, Stage } from './ast.ts'
 import { rootOfTrace, traceExtent } from './fields.ts'
 import { compareValues, matchValue } from './operators.ts'
 import { notesOf, runStages, type Sets } from './pipeline.ts'
@@ -20,21 +20,35 @@ const DEFAULT_SPANS = 3
  * limit; with the hint `most_recent=true` it reads on wherever a newer trace could still be.
  */
 export function search(query: Query, source: SpanSource, options: SearchOptions = {}): TraceResult[] {
-  if (query.kind !== 'search') throw new TypeError('a metrics query has series, not traces: use metricsRange')
+  const stages = query.kind === 'search' ? query.stages : measuredStages(query.expression)
   const limit = options.limit ?? DEFAULT_LIMIT
   const exact = query.hints.some(({ name, value }) => name === 'most_recent' && value.value === true)
-  const shown = shownFields(query.stages)
+  const shown = shownFields(stages)
   let results: TraceResult[] = []
   for (const table of source.tables(options.range ?? {})) {
     if (results.length >= limit) {
       if (!exact) break
       if (newestStart(table) <= results.at(-1)!.startNs) continue
     }
-    const sets = runStages(query.stages, table)
+    const sets = runStages(stages, table)
     const found = newestTraces(sets, options.range ?? {}, limit).map((trace) => describe(trace, sets, shown, options))
     results = [...results, ...found].sort(newestFirst).slice(0, limit)
   }
   return results
+}
+
+/** A metrics query searches for the spans it would count, as in Tempo; of several the first. */
+function measuredStages(expression: MetricsExpression): readonly Stage[] {
+  switch (expression.kind) {
+    case 'metrics':
+      return expression.stages
+    case 'metricsArithmetic':
+      return measuredStages(expression.left.kind === 'number' ? expression.right : expression.left)
+    case 'number':
+      return []
+    default:
+      return measuredStages(expression.of)
+  }
 }
 
 function newestFirst(a: TraceResult, b: TraceResult): number {
