@@ -3,21 +3,21 @@ import { execFile } from 'node:child_process'
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { promisify } from 'node:util'
-import { type Ports, portNames, startError } from './settings.ts'
+import { startError } from './settings.ts'
 
-/** Throws one startError that lists every port that can't be listened on. */
-export async function assertPortsFree(ports: Ports): Promise<void> {
+/** Throws one startError that lists every port, by the name of its variable, that can't be listened on. */
+export async function assertPortsFree(ports: Record<string, number>, command = 'npm start'): Promise<void> {
   const lines: string[] = []
-  for (const name of portNames) {
-    const code = await whyNot(ports[name])
-    if (code === 'EADDRINUSE') lines.push(`  ${name}=${ports[name]} is in use${await heldBy(ports[name])}`)
-    else if (code) lines.push(`  ${name}=${ports[name]} can't be listened on (${code})`)
+  for (const [name, port] of Object.entries(ports)) {
+    const code = await whyNot(port)
+    if (code === 'EADDRINUSE') lines.push(`  ${name}=${port} is in use${await heldBy(port)}`)
+    else if (code) lines.push(`  ${name}=${port} can't be listened on (${code})`)
   }
   if (lines.length === 0) return
   const example = lines[0]!.trim().split('=')[0]
   throw startError(
     `${lines.length === 1 ? 'A port is' : 'Some ports are'} not free:\n${lines.join('\n')}\n` +
-      `Stop what holds ${lines.length === 1 ? 'it' : 'them'}, or choose another: ${example}=${freeExample(ports)} npm start`,
+      `Stop what holds ${lines.length === 1 ? 'it' : 'them'}, or choose another: ${example}=${freeExample(ports)} ${command}`,
   )
 }
 
@@ -30,7 +30,7 @@ function whyNot(port: number): Promise<string | null> {
   })
 }
 
-function freeExample(ports: Ports): number {
+function freeExample(ports: Record<string, number>): number {
   let port = 18_080
   while (Object.values(ports).includes(port)) port++
   return port

@@ -1,0 +1,55 @@
+/** `docker compose` of this project, and what to say when it isn't there. */
+import { spawn, spawnSync } from 'node:child_process'
+import { root, startError } from '../local/settings.ts'
+
+const GET_DOCKER = `Docker with Compose 2.20 or newer runs the stack: https://docs.docker.com/engine/install
+Without Docker the same system runs on this machine's own programs: npm start`
+
+/** Throws a startError that names what is missing: the program, its Compose plugin, or a daemon that answers. */
+export function assertDocker(env: NodeJS.ProcessEnv): void {
+  const ask = (...args: string[]) => spawnSync('docker', args, { encoding: 'utf8', timeout: 15_000, env })
+  const compose = ask('compose', 'version', '--short')
+  if (compose.error && (compose.error as NodeJS.ErrnoException).code === 'ENOENT') {
+    throw startError(`Docker was not found on PATH.\n${GET_DOCKER}`)
+  }
+  const version = /(\d+)\.(\d+)/.exec(compose.stdout ?? '')
+  if (compose.status !== 0 || !version) {
+    throw startError(`Docker is here, but its Compose plugin is not (docker compose version fails).\n${GET_DOCKER}`)
+  }
+  const [major, minor] = [Number(version[1]), Number(version[2])]
+  if (major < 2 || (major === 2 && minor < 20)) {
+    throw startError(`Docker Compose ${version[0]} is too old.\n${GET_DOCKER}`)
+  }
+  const daemon = ask('info', '--format', '{{.ServerVersion}}')
+  if (daemon.status === 0) return
+  const reason = (daemon.stderr || daemon.error?.message || 'no answer').trim().split('\n').at(-1)
+  throw startError(
+    `The Docker daemon does not answer: ${reason}\n` +
+      'Start it (Docker Desktop, or: sudo systemctl start docker), and check that you may use it: docker info',
+  )
+}
+
+/** Names of the services of this project that have a running container. */
+export function runningServices(env: NodeJS.ProcessEnv): string[] {
+  const answer = spawnSync('docker', ['compose', 'ps', '--services', '--status', 'running'], {
+    cwd: root,
+    encoding: 'utf8',
+    env,
+  })
+  return answer.status === 0 ? answer.stdout.split('\n').filter(Boolean) : []
+}
+
+/** Runs `docker compose ...` in the terminal; resolves to its exit code. */
+export function compose(args: string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const child = spawn('docker', ['compose', ...args], { cwd: root, stdio: 'inherit', env })
+  // Ctrl-C reaches docker compose by itself; this process waits for what it makes of it.
+  const ignore = () => undefined
+  process.on('SIGINT', ignore)
+  return new Promise((done, failed) => {
+    child.once('error', failed)
+    child.once('exit', (code) => {
+      process.off('SIGINT', ignore)
+      done(code ?? 1)
+    })
+  })
+}
