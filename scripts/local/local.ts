@@ -206,7 +206,7 @@ async function stopAll(running: Map<PartName, RunningPart>): Promise<void> {
 
 async function runMigrations(settings: Settings, passwords: Passwords): Promise<void> {
   await migrate({
-    ...ownerConnection(settings, passwords),
+    connection: ownerConnection(settings, passwords),
     rolePasswords: {
       user_service: passwords.user_service,
       order_service: passwords.order_service,

@@ -1,0 +1,142 @@
+/**
+ * Follows the gateway's access log and hands spans and log lines to the store, each record exactly once: the position is written
+ * in the same transaction as what was read up to it.
+ *
+ *   access.log -> lines -> records -> spans   + cursor "gateway-log/traces" -> store
+ *                                  -> lines   + cursor "gateway-log/logs"   -> store
+ */
+import { existsSync, readFileSync, renameSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type AccessRecord, parseAccessRecord } from './access-record.ts'
+import { type Line, LogReader, type Position } from './log-reader.ts'
+import { type GatewayResource, logsFrom, tracesFrom } from './to-otlp.ts'
+
+/** What the follower needs of the store. A cursor is stored with the batch or not at all. */
+export interface GatewayLogSink {
+  cursor(name: string): string | undefined
+  ingestTraces(bytes: Uint8Array, cursor: { name: string; value: string }): unknown
+  ingestLogs(bytes: Uint8Array, cursor: { name: string; value: string }): unknown
+}
+
+export interface FollowerOptions {
+  accessLog: string
+  /** Nginx's pid file: needed for rotation, without it the log grows. */
+  pidFile?: string
+  /** The log is rotated when it has grown to this; on disk it takes up to twice as much. Default 32 MiB. */
+  rotateAtBytes?: number
+  sink: GatewayLogSink
+  resource: GatewayResource
+  /** Called once per record, at most twice after a crash. */
+  onRecord?: (record: AccessRecord) => void
+  /** Lines that are no access records. */
+  onMalformed?: (count: number) => void
+  /** The store refused, or the file can't be read: tried again until it works. */
+  onError: (error: unknown) => void
+  pollMs?: number
+}
+
+export interface Follower {
+  /** Takes what has been written so far, then stops. */
+  stop(): Promise<void>
+}
+
+const TRACES = 'gateway-log/traces'
+const LOGS = 'gateway-log/logs'
+const RETRY_MS = 1000
+
+export function followAccessLog(options: FollowerOptions): Follower {
+  const stopping = new AbortController()
+  const done = follow(options, stopping.signal)
+  return {
+    stop: async () => {
+      stopping.abort()
+      await done
+    },
+  }
+}
+
+async function follow(options: FollowerOptions, signal: AbortSignal): Promise<void> {
+  const reader = new LogReader(options.accessLog)
+  let ahead: Ahead | null = null
+  try {
+    for (;;) {
+      let pause = options.pollMs ?? 150
+      try {
+        ahead ??= resume(reader, options.sink)
+        if (await takeBatch(reader, ahead, options)) continue
+        rotateWhenLarge(reader, options)
+      } catch (error) {
+        options.onError(error)
+        // What was read and not stored is read again.
+        ahead = null
+        pause = RETRY_MS
+      }
+      if (signal.aborted) return
+      await delay(pause, undefined, { signal }).catch(() => undefined)
+    }
+  } finally {
+    reader.close()
+  }
+}
+
+/** Up to where a signal has everything already; null once reading has come there. */
+type Ahead = Record<'traces' | 'logs', Position | null>
+
+/** Both cursors move together, but a store may have taken one batch and refused the other: the later one skips what it has. */
+function resume(reader: LogReader, sink: GatewayLogSink): Ahead {
+  const [traces = null, logs = null] = reader.seek([positionOf(sink, TRACES), positionOf(sink, LOGS)])
+  return { traces, logs }
+}
+
+function positionOf(sink: GatewayLogSink, name: string): Position | null {
+  const value = sink.cursor(name)
+  return value === undefined ? null : (JSON.parse(value) as Position)
+}
+
+/** True when there was something to take. */
+async function takeBatch(reader: LogReader, ahead: Ahead, options: FollowerOptions): Promise<boolean> {
+  const lines = reader.read(Date.now())
+  const last = lines.at(-1)
+  if (!last) return false
+  const parsed = lines.map((line) => ({ line, record: parseAccessRecord(line.text) }))
+  const records = parsed.flatMap(({ record }) => record ?? [])
+  const { sink, resource } = options
+  const value = JSON.stringify(last.next)
+  // Handed over in one turn, so that the store writes both in one transaction. An empty batch moves the cursor.
+  await Promise.all([
+    sink.ingestTraces(tracesFrom(fresh(parsed, ahead, 'traces'), resource), { name: TRACES, value }),
+    sink.ingestLogs(logsFrom(fresh(parsed, ahead, 'logs'), resource), { name: LOGS, value }),
+  ])
+  for (const record of records) options.onRecord?.(record)
+  if (records.length < lines.length) options.onMalformed?.(lines.length - records.length)
+  return true
+}
+
+function fresh(
+  parsed: { line: Line; record: AccessRecord | null }[],
+  ahead: Ahead,
+  signal: keyof Ahead,
+): AccessRecord[] {
+  return parsed.flatMap(({ line, record }) => {
+    const until = ahead[signal]
+    if (until) {
+      const reached = line.next.file === until.file && line.next.offset >= until.offset
+      if (reached) ahead[signal] = null
+      // The line that ends where the cursor stands is the last one taken.
+      if (!reached || line.next.offset === until.offset) return []
+    }
+    return record ?? []
+  })
+}
+
+/** Renames the log and tells Nginx to open a new one. Not before the last renamed one has been read to its end. */
+function rotateWhenLarge(
+  reader: LogReader,
+  { pidFile, rotateAtBytes = 32 * 2 ** 20, accessLog }: FollowerOptions,
+): void {
+  if (!pidFile || reader.size() < rotateAtBytes || existsSync(reader.rotatedPath) || !existsSync(pidFile)) return
+  const pid = Number(readFileSync(pidFile, 'utf8'))
+  if (!Number.isInteger(pid) || pid <= 0) return
+  renameSync(accessLog, reader.rotatedPath)
+  process.kill(pid, 'SIGUSR1')
+}

@@ -1,0 +1,34 @@
+/** The gateway's place in telemetry: its access log becomes spans, log lines and metrics. */
+import { hostname } from 'node:os'
+import { type Follower, followAccessLog, type GatewayLogSink } from './follower.ts'
+import { type ExemplarRegistry, registerGatewayMetrics } from './metrics.ts'
+
+export type { Follower, GatewayLogSink } from './follower.ts'
+
+export interface GatewayLogOptions {
+  /** Path of the JSON access log (GATEWAY_ACCESS_LOG). It need not exist yet. */
+  accessLog: string
+  /** Nginx's pid file (GATEWAY_PID_FILE): lets the log be rotated. */
+  pidFile?: string
+  /** Where stub_status answers (GATEWAY_STATUS_URL). */
+  statusUrl?: string
+  /** Version and environment of the gateway's resource. */
+  version: string
+  environment: string
+  sink: GatewayLogSink
+  registry: ExemplarRegistry
+  onError: (error: unknown) => void
+}
+
+export function startGatewayLog(options: GatewayLogOptions): Follower {
+  const metrics = registerGatewayMetrics(options.registry, options.statusUrl)
+  return followAccessLog({
+    accessLog: options.accessLog,
+    pidFile: options.pidFile,
+    sink: options.sink,
+    resource: { version: options.version, environment: options.environment, instanceId: `gateway@${hostname()}` },
+    onRecord: metrics.onRecord,
+    onMalformed: metrics.onMalformed,
+    onError: options.onError,
+  })
+}

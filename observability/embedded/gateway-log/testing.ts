@@ -1,0 +1,33 @@
+/** A line as Nginx writes it; fields can be replaced. */
+export function recordLine(fields: Record<string, string> = {}): string {
+  return JSON.stringify({
+    time: '1795241396.809',
+    duration: '0.011',
+    trace_id: '0af7651916cd43dd8448eb211c80319c',
+    span_id: 'b7ad6b7169203331',
+    parent_span_id: '',
+    sampled: '1',
+    trace_state: '',
+    request_id: 'req-1',
+    method: 'POST',
+    path: '/api/v1/process',
+    route: '/api/v1/process',
+    status: '200',
+    scheme: 'http',
+    protocol: 'HTTP/1.1',
+    host: 'localhost:8080',
+    server_port: '8080',
+    client_address: '127.0.0.1',
+    client_port: '41078',
+    user_agent: 'curl/8',
+    request_bytes: '250',
+    response_body_bytes: '441',
+    upstream_service: 'user_service',
+    upstream_address: '127.0.0.1:5001',
+    upstream_status: '200',
+    upstream_connect_time: '0.001',
+    upstream_header_time: '0.010',
+    upstream_response_time: '0.011',
+    ...fields,
+  })
+}

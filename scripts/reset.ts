@@ -1,0 +1,33 @@
+/** `npm run reset`: removes the state folder, with all orders, traces, logs and metrics. Not while anything runs on it. */
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { partNames } from './local/local.ts'
+import { pidFileOf } from './local/part.ts'
+import { livingProcess } from './local/process-identity.mjs'
+import { readSettings } from './local/settings.ts'
+
+const { home } = readSettings()
+const launcher = livingProcess(join(home, 'run/launcher.lock'))
+const parts = partNames.filter((name) => livingProcess(pidFileOf(home, name)) !== null)
+
+if (!existsSync(home)) {
+  console.log(`There is no ${home}: nothing to remove.`)
+} else if (launcher !== null) {
+  refuse(`Sightline is running in ${home} (process ${launcher}). Stop it with Ctrl-C there, or: kill ${launcher}`)
+} else if (parts.length > 0) {
+  refuse(
+    `${parts.join(', ')} still run in ${home} after a killed start. npm start stops them; then Ctrl-C, and reset again.`,
+  )
+} else if (!existsSync(join(home, 'passwords.json')) && !existsSync(join(home, 'run'))) {
+  // A wrong SIGHTLINE_HOME must not cost anyone a folder of theirs.
+  refuse(`${home} does not look like a state folder of Sightline (no passwords.json, no run/). Nothing was removed.`)
+} else {
+  await rm(home, { recursive: true })
+  console.log(`Removed ${home}. npm start begins anew.`)
+}
+
+function refuse(message: string): void {
+  console.error(message)
+  process.exitCode = 1
+}
