@@ -17,6 +17,8 @@ export interface MigrateOptions {
   connection: { host: string; port: number; user: string; password: string; database: string }
   /** Password of each service's login role; set anew at every run, so a changed one takes effect. */
   rolePasswords: Record<ServiceRole, string>
+  /** Password of the role that dashboards read with; without one it exists but can't log in. */
+  dashboardsPassword?: string | undefined
   /** Receives one line per applied migration. */
   log?: (line: string) => void
 }
@@ -34,6 +36,7 @@ export async function migrate(options: MigrateOptions): Promise<string[]> {
     await maintenance.query('select pg_advisory_lock($1)', [LOCK])
     await createDatabase(maintenance, connection.database)
     for (const role of SERVICE_ROLES) await createRole(maintenance, role, rolePasswords[role], connection.database)
+    await createDashboardsRole(maintenance, options.dashboardsPassword, connection.database)
     const applied = await runner({
       databaseUrl: connection,
       dir: fileURLToPath(new URL('migrations', import.meta.url)),
@@ -66,6 +69,21 @@ async function createRole(client: pg.Client, role: ServiceRole, password: string
   await client.query(`grant connect on database ${client.escapeIdentifier(database)} to ${name}`)
 }
 
+/** Reads what migrations/0005 grants, and the server's statistics; a query that runs away is ended. */
+async function createDashboardsRole(client: pg.Client, password: string | undefined, database: string): Promise<void> {
+  const { rowCount } = await client.query("select from pg_roles where rolname = 'dashboards'")
+  if (rowCount === 0) await client.query('create role dashboards nosuperuser nocreatedb nocreaterole')
+  await client.query(
+    password
+      ? `alter role dashboards login password ${client.escapeLiteral(password)}`
+      : 'alter role dashboards nologin',
+  )
+  await client.query("alter role dashboards set default_transaction_read_only = 'on'")
+  await client.query("alter role dashboards set statement_timeout = '10s'")
+  await client.query('grant pg_read_all_stats to dashboards')
+  await client.query(`grant connect on database ${client.escapeIdentifier(database)} to dashboards`)
+}
+
 function requiredVariable(name: string): string {
   const value = process.env[name]
   if (!value)
@@ -89,6 +107,7 @@ if (import.meta.main) {
       order_service: requiredVariable('ORDER_SERVICE_DB_PASSWORD'),
       audit_service: requiredVariable('AUDIT_SERVICE_DB_PASSWORD'),
     },
+    dashboardsPassword: process.env.DASHBOARDS_DB_PASSWORD,
     log: (line) => console.log(line),
   })
   console.log(applied.length === 0 ? 'database is up to date' : `${applied.length} migrations applied`)
