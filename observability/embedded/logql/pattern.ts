@@ -1,0 +1,76 @@
+/** `| pattern "<ip> - <_> <path>"`, and the line filters `|>` and `!>` that use the same notation. */
+type Part = { readonly literal: string } | { readonly capture: string }
+
+const capture = /<([A-Za-z_][A-Za-z0-9_]*)>/g
+
+function split(expression: string): Part[] {
+  const parts: Part[] = []
+  let end = 0
+  for (const found of expression.matchAll(capture)) {
+    if (found.index > end) parts.push({ literal: expression.slice(end, found.index) })
+    else if (end > 0) throw new Error(`found consecutive capture '<${captureBefore(parts)}><${found[1]}>'`)
+    parts.push({ capture: found[1]! })
+    end = found.index + found[0].length
+  }
+  if (end < expression.length) parts.push({ literal: expression.slice(end) })
+  return parts
+}
+
+function captureBefore(parts: readonly Part[]): string {
+  const last = parts.at(-1)
+  return last && 'capture' in last ? last.capture : ''
+}
+
+/** A parser: the captured texts in order, as far as the line goes. Throws an Error on a pattern that captures nothing. */
+export function compilePattern(expression: string): (line: string) => [name: string, value: string][] {
+  const parts = split(expression)
+  const names = parts.flatMap((part) => ('capture' in part && part.capture !== '_' ? [part.capture] : []))
+  if (names.length === 0) throw new Error('at least one capture is required, as in <name>')
+  for (const [index, name] of names.entries()) {
+    if (names.indexOf(name) !== index) throw new Error(`duplicate capture name (${name})`)
+  }
+  return (line) => {
+    const found: [string, string][] = []
+    let at = 0
+    const first = parts[0]!
+    // Text in front of the first capture is looked for anywhere in the line.
+    if ('literal' in first) {
+      const start = line.indexOf(first.literal)
+      if (start < 0) return found
+      at = start + first.literal.length
+    }
+    for (const [index, part] of parts.entries()) {
+      if (!('capture' in part)) continue
+      const next = parts[index + 1]
+      const stop = next && 'literal' in next ? line.indexOf(next.literal, at) : line.length
+      const end = stop < 0 ? line.length : stop
+      if (part.capture !== '_') found.push([part.capture, line.slice(at, end)])
+      if (stop < 0) return found
+      at = end + (next && 'literal' in next ? next.literal.length : 0)
+    }
+    return found
+  }
+}
+
+/** A line filter: only `<_>` stands for "anything". */
+export function compileLinePattern(expression: string): (line: string) => boolean {
+  const parts = split(expression)
+  for (const part of parts) {
+    if ('capture' in part && part.capture !== '_') throw new Error(`named captures are not allowed: <${part.capture}>`)
+  }
+  const literals = parts.flatMap((part) => ('literal' in part ? [part.literal] : []))
+  const openStart = parts.length > 0 && 'capture' in parts[0]!
+  const openEnd = parts.length > 0 && 'capture' in parts.at(-1)!
+  return (line) => {
+    if (literals.length === 0) return parts.length > 0 || line === ''
+    let at = 0
+    for (const [index, literal] of literals.entries()) {
+      const last = index === literals.length - 1
+      const found = last && !openEnd && parts.length > 1 ? line.lastIndexOf(literal) : line.indexOf(literal, at)
+      if (found < at || (index === 0 && !openStart && parts.length > 1 && found !== 0)) return false
+      if (last && !openEnd && parts.length > 1 && found + literal.length !== line.length) return false
+      at = found + literal.length
+    }
+    return true
+  }
+}

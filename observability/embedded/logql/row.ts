@@ -1,0 +1,143 @@
+/** One log line on its way through a pipeline. One object serves all rows of a scan: `move` points it at the next. */
+import type { Labels, LogColumn, LogTable } from './log-table.ts'
+
+export class Row {
+  readonly table: LogTable
+  /** Labels set by stages; they hide metadata and stream labels of the same name. */
+  readonly parsed = new Map<string, string>()
+  /** What `__error__` and `__error_details__` hold; '' = none. */
+  error = ''
+  errorDetails = ''
+  index = 0
+  readonly columns: ReadonlyMap<string, LogColumn>
+  private text: string | undefined
+  private readonly removed = new Set<string>()
+
+  constructor(table: LogTable) {
+    this.table = table
+    const columns = new Map<string, LogColumn>()
+    for (const name of table.metadataNames()) {
+      const column = table.metadata(name)
+      if (column) columns.set(name, column)
+    }
+    this.columns = columns
+  }
+
+  move(index: number): void {
+    this.index = index
+    this.text = undefined
+    this.error = ''
+    this.errorDetails = ''
+    if (this.parsed.size > 0) this.parsed.clear()
+    if (this.removed.size > 0) this.removed.clear()
+  }
+
+  get timeNs(): bigint {
+    return this.table.baseNs + BigInt(this.table.timeOffset[this.index]!)
+  }
+
+  get line(): string {
+    this.text ??= this.table.text.toString('utf8', this.lineStart, this.table.end[this.index])
+    return this.text
+  }
+
+  set line(text: string) {
+    this.text = text
+  }
+
+  get lineStart(): number {
+    return this.index === 0 ? 0 : this.table.end[this.index - 1]!
+  }
+
+  /** Bytes of the line as it now is. */
+  get lineBytes(): number {
+    return this.text === undefined ? this.table.end[this.index]! - this.lineStart : Buffer.byteLength(this.text)
+  }
+
+  get stream(): Labels {
+    return this.table.streams[this.table.stream[this.index]!]!
+  }
+
+  /** The value of a label, '' when it is absent. */
+  get(name: string): string {
+    return this.find(name) ?? ''
+  }
+
+  find(name: string): string | undefined {
+    const set = this.parsed.get(name)
+    if (set !== undefined) return set
+    if (name === '__error__') return this.error || undefined
+    if (name === '__error_details__') return this.errorDetails || undefined
+    return this.removed.has(name) ? undefined : this.base(name)
+  }
+
+  /** A label that the line was stored with. */
+  base(name: string): string | undefined {
+    const column = this.columns.get(name)
+    const code = column ? column.codes[this.index]! : 0
+    if (code !== 0) return column!.values[code]
+    const labels = this.stream
+    return Object.hasOwn(labels, name) ? labels[name] : undefined
+  }
+
+  /** Sets what a parser found; a name that the line was stored with gets the suffix `_extracted`. */
+  extract(name: string, value: string): void {
+    this.parsed.set(!this.removed.has(name) && this.base(name) !== undefined ? `${name}_extracted` : name, value)
+  }
+
+  set(name: string, value: string): void {
+    this.parsed.set(name, value)
+  }
+
+  remove(name: string): void {
+    this.parsed.delete(name)
+    this.removed.add(name)
+    if (name === '__error__') this.error = ''
+    if (name === '__error_details__') this.errorDetails = ''
+  }
+
+  /** The first error stays: what follows is most often its consequence. */
+  fail(error: string, details: string): void {
+    if (this.error) return
+    this.error = error
+    this.errorDetails = details
+  }
+
+  /** All labels by where they come from, without empty ones. */
+  categories(): { stream: Labels; structuredMetadata: Labels; parsed: Labels } {
+    const stream: Record<string, string> = {}
+    const structuredMetadata: Record<string, string> = {}
+    const parsed: Record<string, string> = {}
+    const hidden = (name: string): boolean => this.parsed.has(name) || this.removed.has(name)
+    for (const [name, value] of Object.entries(this.stream)) if (!hidden(name)) stream[name] = value
+    for (const [name, column] of this.columns) {
+      const code = column.codes[this.index]!
+      if (code !== 0 && !hidden(name)) {
+        structuredMetadata[name] = column.values[code]!
+        delete stream[name]
+      }
+    }
+    for (const [name, value] of this.parsed) if (value !== '') parsed[name] = value
+    if (this.error) parsed.__error__ = this.error
+    if (this.errorDetails) parsed.__error_details__ = this.errorDetails
+    return { stream, structuredMetadata, parsed }
+  }
+
+  labels(): Labels {
+    const { stream, structuredMetadata, parsed } = this.categories()
+    return { ...stream, ...structuredMetadata, ...parsed }
+  }
+
+  names(): string[] {
+    return Object.keys(this.labels())
+  }
+
+  /** Equal for rows of this table with equal labels; cheaper than `labels()`. */
+  signature(): string {
+    let text = `${this.table.stream[this.index]}`
+    for (const column of this.columns.values()) text += `,${column.codes[this.index]}`
+    for (const [name, value] of this.parsed) text += `\0${name}\0${value}`
+    for (const name of this.removed) text += `\x01${name}`
+    return this.error ? `${text}\x02${this.error}\0${this.errorDetails}` : text
+  }
+}

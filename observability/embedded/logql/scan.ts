@@ -1,0 +1,183 @@
+/**
+ * Runs the pipeline of a log query over tables: first whatever can be decided on columns and on the text buffer for all
+ * rows at a time, then the remaining stages row by row.
+ */
+import type { LabelFilter, LogQuery, Stage } from './ast.ts'
+import { limitError } from './errors.ts'
+import { isTextOnly } from './label-filter.ts'
+import { compileLineFilter, type LineFilter } from './line-filter.ts'
+import { keepContaining } from './line-search.ts'
+import type { LogTable, LogTimeRange } from './log-table.ts'
+import { compileMatcher } from './matcher.ts'
+import type { Row } from './row.ts'
+import { compileStages } from './stages.ts'
+
+/** What a query may spend; one object per query. */
+export interface Budget {
+  /** Throws once the time is up. */
+  tick(): void
+  /** Counted as it goes. */
+  readonly stats: { lines: number; bytes: number; tables: number }
+}
+
+export function createBudget(timeoutMs = 60_000): Budget {
+  const deadline = performance.now() + timeoutMs
+  return {
+    tick() {
+      if (performance.now() > deadline) throw limitError(`the query took longer than ${timeoutMs / 1000} s. Narrow it`)
+    },
+    stats: { lines: 0, bytes: 0, tables: 0 },
+  }
+}
+
+export interface Scan {
+  /** Rows of the table that pass what is decided in bulk, ascending; `run` decides the rest. */
+  candidates(table: LogTable, range: LogTimeRange): Uint32Array
+  /** The remaining stages on one row that was moved to a candidate. */
+  run(row: Row): boolean
+  /** No stage changes labels or line: rows need not be looked at one by one. */
+  readonly untouched: boolean
+}
+
+export function compileScan(query: LogQuery, budget: Budget): Scan {
+  const selector = query.selector.map((matcher) => ({ name: matcher.name, test: compileMatcher(matcher) }))
+  const { bulkFilters, lineFilters, hints, rest } = plan(query.stages)
+  const run = compileStages(rest)
+  return {
+    run,
+    untouched: rest.length === 0,
+    candidates(table, range) {
+      budget.tick()
+      const { stats } = budget
+      stats.tables += 1
+      const streamPasses = Uint8Array.from(table.streams, (labels) =>
+        selector.every(({ name, test }) => test(Object.hasOwn(labels, name) ? labels[name]! : '')) ? 1 : 0,
+      )
+      const from = firstAt(table, range.startNs)
+      const to = firstAt(table, range.endNs)
+      const rows = new Uint32Array(Math.max(0, to - from))
+      let count = 0
+      for (let row = from; row < to; row += 1) if (streamPasses[table.stream[row]!]) rows[count++] = row
+      stats.lines += count
+      stats.bytes += count > 0 ? Math.round((count / (to - from)) * (table.end[to - 1]! - startOf(table, from))) : 0
+      for (const filter of bulkFilters) count = keepLabels(table, filter, rows, count)
+      for (const hint of hints) count = keepHinted(table, hint, rows, count)
+      for (const filter of lineFilters) count = filter.keep(table, rows, count, budget.tick)
+      return rows.subarray(0, count)
+    },
+  }
+}
+
+interface Hint {
+  readonly name: string
+  readonly value: string
+}
+
+interface Plan {
+  readonly bulkFilters: readonly LabelFilter[]
+  readonly lineFilters: readonly LineFilter[]
+  /** `| json | trace_id="..."`: the value must stand in the row's metadata or somewhere in its line. */
+  readonly hints: readonly Hint[]
+  readonly rest: readonly Stage[]
+}
+
+function plan(stages: readonly Stage[]): Plan {
+  const bulkFilters: LabelFilter[] = []
+  const lineFilters: LineFilter[] = []
+  const hints: Hint[] = []
+  const rest: Stage[] = []
+  let lineIsOriginal = true
+  let labels: 'stored' | 'parsed' | 'edited' = 'stored'
+  for (const stage of stages) {
+    if (stage.kind === 'line-filter' && lineIsOriginal) {
+      lineFilters.push(compileLineFilter(stage))
+      continue
+    }
+    if (stage.kind === 'label-filter' && isTextOnly(stage.filter)) {
+      if (labels === 'stored') {
+        bulkFilters.push(stage.filter)
+        continue
+      }
+      if (labels === 'parsed' && lineIsOriginal) hints.push(...hintsOf(stage.filter))
+    }
+    rest.push(stage)
+    if (stage.kind === 'json' || stage.kind === 'logfmt' || stage.kind === 'regexp' || stage.kind === 'pattern') {
+      if (labels === 'stored') labels = 'parsed'
+    } else if (stage.kind === 'line-format' || stage.kind === 'decolorize') {
+      lineIsOriginal = false
+    } else if (stage.kind === 'unpack') {
+      lineIsOriginal = false
+      labels = 'edited'
+    } else if (stage.kind !== 'line-filter' && stage.kind !== 'label-filter') {
+      labels = 'edited'
+    }
+  }
+  return { bulkFilters, lineFilters, hints, rest }
+}
+
+/** Equalities that must hold, with values that stand in a line as they are unless it has a backslash. */
+function hintsOf(filter: LabelFilter): Hint[] {
+  if (filter.kind === 'and') return [...hintsOf(filter.left), ...hintsOf(filter.right)]
+  if (filter.kind !== 'match' || filter.matcher.op !== '=') return []
+  const { name, value } = filter.matcher
+  return /^[A-Za-z0-9_-]{4,}$/.test(value) ? [{ name, value }] : []
+}
+
+/** First row at or after a time. */
+function firstAt(table: LogTable, timeNs: bigint): number {
+  const offset = Number(timeNs - table.baseNs)
+  let low = 0
+  let high = table.rows
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (table.timeOffset[middle]! < offset) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+const startOf = (table: LogTable, row: number): number => (row === 0 ? 0 : table.end[row - 1]!)
+
+/** A label filter on columns: its tests run once per distinct value, rows are matched by code. */
+function keepLabels(table: LogTable, filter: LabelFilter, rows: Uint32Array, count: number): number {
+  const passes = compileBulk(table, filter)
+  let kept = 0
+  for (let k = 0; k < count; k += 1) if (passes(rows[k]!)) rows[kept++] = rows[k]!
+  return kept
+}
+
+function compileBulk(table: LogTable, filter: LabelFilter): (row: number) => boolean {
+  if (filter.kind === 'and' || filter.kind === 'or') {
+    const [left, right] = [compileBulk(table, filter.left), compileBulk(table, filter.right)]
+    return filter.kind === 'and' ? (row) => left(row) && right(row) : (row) => left(row) || right(row)
+  }
+  if (filter.kind !== 'match') throw new Error(`${filter.kind} is no filter on texts`)
+  const { name } = filter.matcher
+  const test = compileMatcher(filter.matcher)
+  const streams = Uint8Array.from(table.streams, (labels) => (test(labels[name] ?? '') ? 1 : 0))
+  const column = table.metadata(name)
+  if (!column) return (row) => streams[table.stream[row]!] === 1
+  const passes = Uint8Array.from(column.values, (value) => (test(value) ? 1 : 0))
+  const { codes } = column
+  return (row) => (codes[row] === 0 ? streams[table.stream[row]!] === 1 : passes[codes[row]!] === 1)
+}
+
+/** Drops rows that can't have the label: stored with another value, or without it and without its text in the line. */
+function keepHinted(table: LogTable, { name, value }: Hint, rows: Uint32Array, count: number): number {
+  const column = table.metadata(name)
+  const code = column ? column.values.indexOf(value, 1) : -1
+  const streams = Uint8Array.from(table.streams, (labels) => (Object.hasOwn(labels, name) ? 1 : 0))
+  const stored: number[] = []
+  const open: number[] = []
+  for (let k = 0; k < count; k += 1) {
+    const row = rows[k]!
+    const own = column ? column.codes[row]! : 0
+    if (own === 0 && streams[table.stream[row]!] === 0) open.push(row)
+    else if (own === 0 || own === code) stored.push(row)
+  }
+  const unsure = Uint32Array.from(open)
+  const left = keepContaining(table, unsure, unsure.length, [value, '\\'], true)
+  const merged = Uint32Array.from([...stored, ...unsure.subarray(0, left)]).sort()
+  rows.set(merged)
+  return merged.length
+}

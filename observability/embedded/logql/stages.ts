@@ -1,0 +1,123 @@
+/** Pipeline stages as functions of a row, in the order they were written. */
+import type { LabelChoice, Stage } from './ast.ts'
+import { compileLabelFilter } from './label-filter.ts'
+import { compileLineFilter } from './line-filter.ts'
+import { compileMatcher } from './matcher.ts'
+import { compileJson, compileLogfmt, compilePatternParser, compileRegexp, unpack } from './parsers.ts'
+import type { Row } from './row.ts'
+import { compileTemplate } from './template.ts'
+
+/** False = the row is dropped. */
+type RowStage = (row: Row) => boolean
+
+export function compileStages(stages: readonly Stage[]): RowStage {
+  const steps = stages.map(compileStage)
+  return (row) => {
+    for (const step of steps) if (!step(row)) return false
+    return true
+  }
+}
+
+function compileStage(stage: Stage): RowStage {
+  switch (stage.kind) {
+    case 'line-filter': {
+      const { test } = compileLineFilter(stage)
+      return (row) => test(row.line)
+    }
+    case 'label-filter':
+      return compileLabelFilter(stage.filter)
+    case 'json':
+      return always(compileJson(stage))
+    case 'logfmt':
+      return always(compileLogfmt(stage))
+    case 'regexp':
+      return always(compileRegexp(stage.expression))
+    case 'pattern':
+      return always(compilePatternParser(stage.expression))
+    case 'unpack':
+      return always(unpack)
+    case 'decolorize':
+      return always((row) => {
+        row.line = row.line.replace(colors, '')
+      })
+    case 'line-format': {
+      const format = compileTemplate(stage.template)
+      return always((row) => {
+        const text = formatted(row, format)
+        if (text !== undefined) row.line = text
+      })
+    }
+    case 'label-format':
+      return always(compileLabelFormat(stage))
+    case 'drop':
+      return always(compileDrop(stage.choices))
+    case 'keep':
+      return always(compileKeep(stage.choices))
+  }
+}
+
+const always =
+  (step: (row: Row) => void): RowStage =>
+  (row) => {
+    step(row)
+    return true
+  }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours begin with ESC.
+const colors = /\x1b\[[0-9;]*[A-Za-z]/g
+
+function formatted(row: Row, format: (row: Row) => string): string | undefined {
+  try {
+    return format(row)
+  } catch (error) {
+    row.fail('TemplateFormatErr', error instanceof Error ? error.message : 'template failed')
+    return undefined
+  }
+}
+
+function compileLabelFormat({ formats }: Stage & { kind: 'label-format' }): (row: Row) => void {
+  const steps = formats.map(({ label, source }): ((row: Row) => void) => {
+    if (source.kind === 'label') {
+      return (row) => {
+        const value = row.find(source.value)
+        if (value === undefined) return
+        row.remove(source.value)
+        row.set(label, value)
+      }
+    }
+    const format = compileTemplate(source.value)
+    return (row) => {
+      const text = formatted(row, format)
+      if (text !== undefined) row.set(label, text)
+    }
+  })
+  return (row) => {
+    for (const step of steps) step(row)
+  }
+}
+
+function compileDrop(choices: readonly LabelChoice[]): (row: Row) => void {
+  const compiled = choices.map(compileChoice)
+  return (row) => {
+    for (const { name, test } of compiled) {
+      const value = row.find(name)
+      if (value !== undefined && test(value)) row.remove(name)
+    }
+  }
+}
+
+function compileKeep(choices: readonly LabelChoice[]): (row: Row) => void {
+  const compiled = choices.map(compileChoice)
+  return (row) => {
+    for (const name of row.names()) {
+      if (name.startsWith('__error')) continue
+      const value = row.get(name)
+      if (!compiled.some((choice) => choice.name === name && choice.test(value))) row.remove(name)
+    }
+  }
+}
+
+const compileChoice = ({ name, matcher }: LabelChoice): { name: string; test: (value: string) => boolean } => ({
+  name,
+  test: matcher ? compileMatcher(matcher) : () => true,
+})

@@ -1,0 +1,302 @@
+/** The functions that templates may call, with Go's order of arguments: what is piped in comes last. */
+import { formatTime, parseTime } from './go-time.ts'
+import { countRegex, replaceAllRegex } from './regex.ts'
+import { formatValue, isList, sprintf, type TimeValue, type Value } from './template-format.ts'
+import { parseBytes, parseDuration } from './units.ts'
+
+export interface TemplateFunction {
+  readonly least: number
+  readonly most: number
+  call(values: readonly Value[]): Value
+}
+
+const fixed = (count: number, call: (...values: Value[]) => Value): TemplateFunction => ({
+  least: count,
+  most: count,
+  call: (values) => call(...values),
+})
+const atLeast = (least: number, call: (...values: Value[]) => Value): TemplateFunction => ({
+  least,
+  most: Number.POSITIVE_INFINITY,
+  call: (values) => call(...values),
+})
+const between = (least: number, most: number, call: (...values: Value[]) => Value): TemplateFunction => ({
+  least,
+  most,
+  call: (values) => call(...values),
+})
+
+const text = (value: Value): string => (value === undefined ? '' : formatValue(value))
+const texts = (count: number, call: (...values: string[]) => Value): TemplateFunction =>
+  fixed(count, (...values) => call(...values.map(text)))
+
+/** As a lenient cast: what is no number is 0. */
+function float(value: Value): number {
+  if (typeof value === 'number') return value
+  if (typeof value === 'boolean') return value ? 1 : 0
+  const number = Number(text(value) || 0)
+  return Number.isNaN(number) ? 0 : number
+}
+const int = (value: Value): number => Math.trunc(float(value))
+
+const maxRepeat = 1 << 20
+function repeat(unit: string, count: number): string {
+  if (unit.length * Math.max(0, count) > maxRepeat) throw new Error('repeat: the result is too long')
+  return unit.repeat(Math.max(0, count))
+}
+
+const escapeSet = (set: string): string => set.replace(/[\\\]^-]/g, '\\$&')
+const trimLeft = (value: string, set: string): string =>
+  set ? value.replace(new RegExp(`^[${escapeSet(set)}]+`, 'u'), '') : value
+function trimRight(value: string, set: string): string {
+  const points = [...value]
+  const cut = new Set(set)
+  let end = points.length
+  while (end > 0 && cut.has(points[end - 1]!)) end -= 1
+  return points.slice(0, end).join('')
+}
+const trimPrefix = (value: string, prefix: string): string =>
+  value.startsWith(prefix) ? value.slice(prefix.length) : value
+const trimSuffix = (value: string, suffix: string): string =>
+  suffix && value.endsWith(suffix) ? value.slice(0, -suffix.length) : value
+
+function align(count: number, value: string, right: boolean): string {
+  const points = [...value]
+  if (count <= points.length)
+    return count < 0 ? value : (right ? points.slice(points.length - count) : points.slice(0, count)).join('')
+  const blanks = repeat(' ', count - points.length)
+  return right ? blanks + value : value + blanks
+}
+
+function truncate(count: number, value: string): string {
+  const points = [...value]
+  if (count < 0 && points.length + count > 0) return points.slice(points.length + count).join('')
+  return count >= 0 && points.length > count ? points.slice(0, count).join('') : value
+}
+
+const indent = (count: number, value: string): string => {
+  const blanks = repeat(' ', count)
+  return blanks + value.replaceAll('\n', `\n${blanks}`)
+}
+
+function replaceFirst(value: string, from: string, to: string, count: number): string {
+  if (count < 0) return value.replaceAll(from, () => to)
+  let out = value
+  let at = 0
+  for (let done = 0; done < count; done += 1) {
+    const found = out.indexOf(from, at)
+    if (found < 0) break
+    out = out.slice(0, found) + to + out.slice(found + from.length)
+    at = found + to.length + (from === '' ? 1 : 0)
+  }
+  return out
+}
+
+function substring(start: number, end: number, value: string): string {
+  const bytes = Buffer.from(value)
+  if (start < 0) return bytes.subarray(0, Math.max(end, 0)).toString()
+  return bytes.subarray(start, end < 0 || end > bytes.length ? undefined : end).toString()
+}
+
+function round(value: number, digits: number, turn: number): number {
+  const scale = 10 ** digits
+  const scaled = Math.abs(value) * scale
+  const whole = Math.floor(scaled)
+  const rounded = (scaled - whole >= turn ? whole + 1 : whole) / scale
+  return value < 0 ? -rounded : rounded
+}
+
+const time = (value: Value): TimeValue => {
+  if (typeof value === 'object' && 'kind' in value && value.kind === 'time') return value
+  const ns = typeof value === 'number' ? BigInt(Math.trunc(value)) * 1_000_000_000n : undefined
+  if (ns === undefined) throw new Error(`${JSON.stringify(text(value))} is no time; use toDate or unixToTime`)
+  return { kind: 'time', ns, zone: 'UTC' }
+}
+
+function toDate(layout: string, zone: string, value: string): TimeValue {
+  const ns = parseTime(layout, value, zone)
+  // Go's zero time stands for what can't be read.
+  return { kind: 'time', ns: ns ?? -62_135_596_800_000_000_000n, zone }
+}
+
+function unixToTime(value: string): TimeValue {
+  const scale = { 5: 86_400_000_000_000n, 10: 1_000_000_000n, 13: 1_000_000n, 16: 1_000n, 19: 1n }[value.length]
+  if (scale === undefined || !/^\d+$/.test(value)) throw new Error(`unable to parse time '${value}'`)
+  return { kind: 'time', ns: BigInt(value) * scale, zone: 'UTC' }
+}
+
+function fromJson(value: unknown): Value {
+  if (value === null || value === undefined) return undefined
+  if (Array.isArray(value)) return value.map(fromJson)
+  if (typeof value !== 'object') return value as Value
+  return { kind: 'map', entries: new Map(Object.entries(value).map(([key, one]) => [key, fromJson(one)])) }
+}
+
+function tryJson(value: string): Value {
+  try {
+    return fromJson(JSON.parse(value))
+  } catch {
+    // As in Go templates: what isn't JSON is nothing.
+    return undefined
+  }
+}
+
+export function isTruthy(value: Value): boolean {
+  if (isList(value)) return value.length > 0
+  if (typeof value === 'object' && 'kind' in value && value.kind === 'map') return value.entries.size > 0
+  return Boolean(value)
+}
+
+function same(a: Value, b: Value): boolean {
+  if (typeof a !== typeof b) throw new Error('incompatible types for comparison')
+  return typeof a === 'object' ? formatValue(a) === formatValue(b) : a === b
+}
+
+function compare(a: Value, b: Value): number {
+  if (typeof a !== typeof b || (typeof a !== 'number' && typeof a !== 'string')) {
+    throw new Error('incompatible types for comparison')
+  }
+  return a < (b as typeof a) ? -1 : a > (b as typeof a) ? 1 : 0
+}
+
+function length(value: Value): number {
+  if (typeof value === 'string') return Buffer.byteLength(value)
+  if (isList(value)) return value.length
+  if (typeof value === 'object' && 'kind' in value && value.kind === 'map') return value.entries.size
+  throw new Error(`len of ${formatValue(value)}`)
+}
+
+function index(value: Value, ...keys: Value[]): Value {
+  return keys.reduce((current: Value, key): Value => {
+    if (isList(current)) {
+      if (int(key) < 0 || int(key) >= current.length) throw new Error(`index out of range: ${formatValue(key)}`)
+      return current[int(key)]
+    }
+    if (typeof current === 'object' && 'kind' in current && current.kind === 'map')
+      return current.entries.get(text(key))
+    if (typeof current === 'string') return Buffer.from(current)[int(key)]
+    throw new Error(`can't index ${formatValue(current)}`)
+  }, value)
+}
+
+const seconds = texts(
+  1,
+  (value) => (parseDuration(value) ?? fail(`time: invalid duration ${JSON.stringify(value)}`)) / 1e9,
+)
+
+function fail(message: string): never {
+  throw new Error(message)
+}
+
+const html: Record<string, string> = { '<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&#34;', "'": '&#39;' }
+const urlEncode = (value: string): string =>
+  encodeURIComponent(value).replace(/%20|[!'()*]/g, (one) =>
+    one === '%20' ? '+' : `%${one.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+const divide = (a: number, b: number): number => (b === 0 ? fail('integer divide by zero') : Math.trunc(a / b))
+const fold = (step: (a: number, b: number) => number, cast: (value: Value) => number): TemplateFunction =>
+  atLeast(1, (...values) => values.map(cast).reduce(step))
+const printed = (values: readonly Value[]): string =>
+  values.reduce<string>((out, value, k) => {
+    const spaced = k > 0 && typeof value !== 'string' && typeof values[k - 1] !== 'string'
+    return out + (spaced ? ' ' : '') + formatValue(value)
+  }, '')
+
+const lower = texts(1, (value) => value.toLowerCase())
+const upper = texts(1, (value) => value.toUpperCase())
+
+export const templateFunctions: Readonly<Record<string, TemplateFunction>> = Object.assign(Object.create(null), {
+  ToLower: lower,
+  ToUpper: upper,
+  lower,
+  upper,
+  title: texts(1, (value) =>
+    value.replace(/(^|\s)(\S)/g, (_, blank: string, first: string) => blank + first.toUpperCase()),
+  ),
+  Replace: fixed(4, (value, from, to, count) => replaceFirst(text(value), text(from), text(to), int(count))),
+  replace: texts(3, (from, to, value) => value.replaceAll(from, () => to)),
+  Trim: texts(2, (value, set) => trimRight(trimLeft(value, set), set)),
+  TrimLeft: texts(2, trimLeft),
+  TrimRight: texts(2, trimRight),
+  TrimPrefix: texts(2, trimPrefix),
+  TrimSuffix: texts(2, trimSuffix),
+  TrimSpace: texts(1, (value) => value.trim()),
+  trim: texts(1, (value) => value.trim()),
+  trimAll: texts(2, (set, value) => trimRight(trimLeft(value, set), set)),
+  trimPrefix: texts(2, (prefix, value) => trimPrefix(value, prefix)),
+  trimSuffix: texts(2, (suffix, value) => trimSuffix(value, suffix)),
+  trunc: fixed(2, (count, value) => truncate(int(count), text(value))),
+  substr: fixed(3, (start, end, value) => substring(int(start), int(end), text(value))),
+  repeat: fixed(2, (count, value) => repeat(text(value), int(count))),
+  indent: fixed(2, (count, value) => indent(int(count), text(value))),
+  nindent: fixed(2, (count, value) => `\n${indent(int(count), text(value))}`),
+  alignLeft: fixed(2, (count, value) => align(int(count), text(value), false)),
+  alignRight: fixed(2, (count, value) => align(int(count), text(value), true)),
+  contains: texts(2, (part, value) => value.includes(part)),
+  hasPrefix: texts(2, (prefix, value) => value.startsWith(prefix)),
+  hasSuffix: texts(2, (suffix, value) => value.endsWith(suffix)),
+  count: texts(2, (pattern, value) => countRegex(pattern)(value)),
+  regexReplaceAll: texts(3, (pattern, value, to) => replaceAllRegex(pattern, false)(value, to)),
+  regexReplaceAllLiteral: texts(3, (pattern, value, to) => replaceAllRegex(pattern, true)(value, to)),
+  default: fixed(2, (other, value) => (isTruthy(value) ? value : other)),
+  b64enc: texts(1, (value) => Buffer.from(value).toString('base64')),
+  b64dec: texts(1, (value) => Buffer.from(value, 'base64').toString()),
+  urlencode: texts(1, urlEncode),
+  urldecode: texts(1, (value) => decodeURIComponent(value.replaceAll('+', ' '))),
+  urlquery: texts(1, urlEncode),
+  html: texts(1, (value) => value.replace(/[<>&"']/g, (char) => html[char]!)),
+  js: texts(1, (value) =>
+    JSON.stringify(value)
+      .slice(1, -1)
+      .replace(/[<>&='/]/g, (char) => `\\u${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`),
+  ),
+  bytes: texts(1, (value) => parseBytes(value) ?? fail(`invalid size ${JSON.stringify(value)}`)),
+  duration: seconds,
+  duration_seconds: seconds,
+  int: fixed(1, int),
+  float64: fixed(1, float),
+  add: fold((a, b) => a + b, int),
+  sub: fixed(2, (a, b) => int(a) - int(b)),
+  mul: fold((a, b) => a * b, int),
+  div: fixed(2, (a, b) => divide(int(a), int(b))),
+  mod: fixed(2, (a, b) => (int(b) === 0 ? fail('integer divide by zero') : int(a) % int(b))),
+  min: fold(Math.min, int),
+  max: fold(Math.max, int),
+  addf: fold((a, b) => a + b, float),
+  subf: fold((a, b) => a - b, float),
+  mulf: fold((a, b) => a * b, float),
+  divf: fold((a, b) => a / b, float),
+  minf: fold(Math.min, float),
+  maxf: fold(Math.max, float),
+  ceil: fixed(1, (value) => Math.ceil(float(value))),
+  floor: fixed(1, (value) => Math.floor(float(value))),
+  round: between(2, 3, (value, digits, turn = 0.5) => round(float(value), int(digits), float(turn))),
+  fromJson: texts(1, tryJson),
+  now: fixed(0, (): Value => ({ kind: 'time', ns: BigInt(Date.now()) * 1_000_000n, zone: 'UTC' })),
+  date: fixed(2, (layout, value) => formatTime(time(value).ns, text(layout), time(value).zone)),
+  toDate: texts(2, (layout, value) => toDate(layout, 'UTC', value)),
+  toDateInZone: texts(3, toDate),
+  unixToTime: texts(1, unixToTime),
+  unixEpoch: fixed(1, (value) => String(time(value).ns / 1_000_000_000n)),
+  unixEpochMillis: fixed(1, (value) => String(time(value).ns / 1_000_000n)),
+  unixEpochNanos: fixed(1, (value) => String(time(value).ns)),
+  not: fixed(1, (value) => !isTruthy(value)),
+  eq: atLeast(2, (first, ...others) => others.some((other) => same(first, other))),
+  ne: fixed(2, (a, b) => !same(a, b)),
+  lt: fixed(2, (a, b) => compare(a, b) < 0),
+  le: fixed(2, (a, b) => compare(a, b) <= 0),
+  gt: fixed(2, (a, b) => compare(a, b) > 0),
+  ge: fixed(2, (a, b) => compare(a, b) >= 0),
+  len: fixed(1, length),
+  index: atLeast(1, index),
+  slice: between(1, 3, (value, start = 0, end?: Value) =>
+    isList(value)
+      ? value.slice(int(start), end === undefined ? undefined : int(end))
+      : Buffer.from(text(value))
+          .subarray(int(start), end === undefined ? undefined : int(end))
+          .toString(),
+  ),
+  print: atLeast(0, (...values) => printed(values)),
+  println: atLeast(0, (...values) => `${values.map(formatValue).join(' ')}\n`),
+  printf: atLeast(1, (format, ...values) => sprintf(text(format), values)),
+} satisfies Record<string, TemplateFunction>)
