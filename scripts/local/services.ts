@@ -7,10 +7,21 @@ import { httpOk } from './probes.ts'
 import { type PortName, root, type Settings } from './settings.ts'
 
 const services = {
-  'user-service': { port: 'USER_SERVICE_PORT', role: 'user_service', next: 'ORDER_SERVICE_PORT' },
-  'order-service': { port: 'ORDER_SERVICE_PORT', role: 'order_service', next: 'AUDIT_SERVICE_PORT' },
+  'user-service': {
+    port: 'USER_SERVICE_PORT',
+    role: 'user_service',
+    next: { name: 'order-service', port: 'ORDER_SERVICE_PORT' },
+  },
+  'order-service': {
+    port: 'ORDER_SERVICE_PORT',
+    role: 'order_service',
+    next: { name: 'audit-service', port: 'AUDIT_SERVICE_PORT' },
+  },
   'audit-service': { port: 'AUDIT_SERVICE_PORT', role: 'audit_service', next: null },
-} as const satisfies Record<string, { port: PortName; role: keyof Passwords; next: PortName | null }>
+} as const satisfies Record<
+  string,
+  { port: PortName; role: keyof Passwords; next: { name: string; port: PortName } | null }
+>
 export type ServiceName = keyof typeof services
 
 export function serviceSpec(name: ServiceName, settings: Settings, passwords: Passwords): PartSpec {
@@ -24,12 +35,15 @@ export function serviceSpec(name: ServiceName, settings: Settings, passwords: Pa
       ...inherited(env),
       HOST: '127.0.0.1',
       PORT: String(ports[port]),
-      NEXT_SERVICE_URL: next ? `http://127.0.0.1:${ports[next]}` : undefined,
+      NEXT_SERVICE_URL: next ? `http://127.0.0.1:${ports[next.port]}` : undefined,
+      NEXT_SERVICE_NAME: next?.name,
       PGHOST: '127.0.0.1',
       PGPORT: String(ports.POSTGRES_PORT),
       PGDATABASE: 'sightline',
       PGUSER: role,
       PGPASSWORD: passwords[role],
+      // What goes to the terminal is for people; the same lines as JSON are in the files.
+      LOG_FORMAT: env.LOG_FORMAT ?? 'text',
       LOG_DIR: join(home, 'logs'),
       OTEL_EXPORTER_OTLP_ENDPOINT: env.OTEL_EXPORTER_OTLP_ENDPOINT ?? `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`,
       OTEL_RESOURCE_ATTRIBUTES: env.OTEL_RESOURCE_ATTRIBUTES ?? 'deployment.environment.name=local',

@@ -1,0 +1,254 @@
+/** The gateway's own behaviour, on a real Nginx before a service that repeats what it was told. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { parseAccessRecord } from '../observability/embedded/gateway-log/access-record.ts'
+import { parseStubStatus } from '../observability/embedded/gateway-log/metrics.ts'
+import { prepareGateway } from '../scripts/local/gateway.ts'
+import { type RunningPart, startPart } from '../scripts/local/part.ts'
+import { findNginx } from '../scripts/local/programs.ts'
+import { freePort, freePorts, readSettings } from '../scripts/local/settings.ts'
+
+interface Told {
+  method: string
+  url: string
+  headers: IncomingHttpHeaders
+}
+
+const home = mkdtempSync(join(tmpdir(), 'sightline-gateway-'))
+const TRACE = '0af7651916cd43dd8448eb211c80319c'
+const SPAN = 'b7ad6b7169203331'
+let service: Server
+let gateway: RunningPart
+let url: string
+let port: number
+let statusUrl: string
+let accessLog: string
+
+before(async () => {
+  const ports = await freePorts()
+  const env = { ...process.env, GATEWAY_RATE_LIMIT: '50r/s', GATEWAY_RATE_BURST: '200', GATEWAY_UPSTREAM_TIMEOUT: '1s' }
+  const settings = readSettings({ home, ports, env })
+  service = createServer((request, response) => {
+    if (request.url === '/users/silent') return
+    const busy = request.url === '/users/busy'
+    response.writeHead(busy ? 503 : 200, {
+      'content-type': 'application/json',
+      ...(busy ? { 'retry-after': '7' } : {}),
+    })
+    const told: Told = { method: request.method!, url: request.url!, headers: request.headers }
+    request.resume().once('end', () => response.end(JSON.stringify(told)))
+  })
+  // user-service and order-service answer, audit-service is down.
+  await new Promise<void>((listening) => service.listen(ports.USER_SERVICE_PORT, '127.0.0.1', listening))
+  const prepared = prepareGateway(settings, await findNginx(), await freePort())
+  gateway = await startPart(prepared.spec, home)
+  port = ports.GATEWAY_PORT
+  url = `http://127.0.0.1:${port}`
+  ;({ statusUrl, accessLog } = prepared)
+})
+after(async () => {
+  await gateway?.stop()
+  service?.close()
+  service?.closeAllConnections()
+  rmSync(home, { recursive: true, force: true })
+})
+
+async function told(path: string, headers: Record<string, string> = {}): Promise<Told> {
+  const response = await fetch(url + path, { headers })
+  assert.equal(response.status, 200)
+  return (await response.json()) as Told
+}
+
+async function recordOf(requestId: string) {
+  const deadline = Date.now() + 5000
+  for (;;) {
+    const lines = readFileSync(accessLog, 'utf8').split('\n')
+    const record = lines.map(parseAccessRecord).find((found) => found?.requestId === requestId)
+    if (record) return record
+    if (Date.now() > deadline) throw new Error(`no access record of ${requestId}`)
+    await delay(10)
+  }
+}
+
+const valid = {
+  'version 00': [`00-${TRACE}-${SPAN}-01`, '01'],
+  'not sampled': [`00-${TRACE}-${SPAN}-00`, '00'],
+  'random trace id': [`00-${TRACE}-${SPAN}-03`, '03'],
+  'unknown flags are cleared': [`00-${TRACE}-${SPAN}-f9`, '01'],
+  'a later version with more behind it': [`cc-${TRACE}-${SPAN}-01-what-ever`, '01'],
+} as const
+for (const [name, [traceparent, flags]] of Object.entries(valid)) {
+  test(`traceparent honoured: ${name}`, async () => {
+    const requestId = `tp-${name.replace(/\W/g, '-')}`
+    const { headers } = await told('/api/v1/users', { traceparent, tracestate: 'a=b', 'x-request-id': requestId })
+    const [, trace, span, sent] = (headers.traceparent as string).split('-')
+    assert.deepEqual([trace, sent, headers.tracestate], [TRACE, flags, 'a=b'])
+    assert.notEqual(span, SPAN)
+    const record = await recordOf(requestId)
+    assert.deepEqual(
+      [record.traceId, record.spanId, record.parentSpanId, record.sampled, record.traceState],
+      [TRACE, span, SPAN, (Number.parseInt(flags, 16) & 1) === 1, 'a=b'],
+    )
+  })
+}
+
+const invalid = {
+  absent: '',
+  'version ff': `ff-${TRACE}-${SPAN}-01`,
+  'version 00 with more behind it': `00-${TRACE}-${SPAN}-01-x`,
+  'a later version with more but no dash': `01-${TRACE}-${SPAN}-01x`,
+  'trace id of zeros': `00-${'0'.repeat(32)}-${SPAN}-01`,
+  'span id of zeros': `00-${TRACE}-${'0'.repeat(16)}-01`,
+  'upper case': `00-${TRACE.toUpperCase()}-${SPAN}-01`,
+  'too long': `00-${TRACE}0-${SPAN}-01`,
+  'too short': `00-${TRACE}-${SPAN}-1`,
+}
+for (const [name, traceparent] of Object.entries(invalid)) {
+  test(`a trace begins, tracestate dropped: traceparent ${name}`, async () => {
+    const requestId = `new-${name.replace(/\W/g, '-')}`
+    const sent = { ...(traceparent ? { traceparent } : {}), tracestate: 'a=b', 'x-request-id': requestId }
+    const { headers } = await told('/api/v1/users', sent)
+    assert.match(headers.traceparent as string, /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+    assert.equal((headers.traceparent as string).includes(TRACE), false)
+    assert.equal(headers.tracestate, undefined)
+    const record = await recordOf(requestId)
+    assert.deepEqual([record.parentSpanId, record.sampled, record.traceState], ['', true, ''])
+    assert.equal(headers.traceparent, `00-${record.traceId}-${record.spanId}-01`)
+  })
+}
+
+test('a health probe begins no trace, but joins one', async () => {
+  assert.match((await told('/health')).headers.traceparent as string, /-00$/)
+  assert.match((await told('/health', { traceparent: `00-${TRACE}-${SPAN}-01` })).headers.traceparent as string, /-01$/)
+})
+
+test('X-Request-ID: taken when valid, made otherwise, returned and forwarded', async () => {
+  for (const id of ['abc-1.2_3', 'x'.repeat(128)]) {
+    const response = await fetch(`${url}/api/v1/users`, { headers: { 'x-request-id': id } })
+    assert.equal(response.headers.get('x-request-id'), id)
+    assert.equal(((await response.json()) as Told).headers['x-request-id'], id)
+  }
+  for (const id of ['two words', 'x'.repeat(129), '"quoted"', 'a,b']) {
+    const response = await fetch(`${url}/api/v1/users`, { headers: { 'x-request-id': id } })
+    assert.match(response.headers.get('x-request-id')!, /^[0-9a-f]{32}$/)
+    assert.equal(((await response.json()) as Told).headers['x-request-id'], response.headers.get('x-request-id'))
+  }
+})
+
+test('a client can not forge what only the gateway says; baggage passes', async () => {
+  const { headers } = await told('/api/v1/users', {
+    'x-forwarded-for': '6.6.6.6',
+    'x-real-ip': '6.6.6.6',
+    forwarded: 'for=6.6.6.6',
+    'x-request-deadline': '1',
+    b3: '1',
+    'x-b3-traceid': TRACE,
+    'uber-trace-id': 'x',
+    baggage: 'user.id=5',
+  })
+  assert.deepEqual(
+    [headers['x-forwarded-for'], headers['x-real-ip'], headers.baggage],
+    ['127.0.0.1', '127.0.0.1', 'user.id=5'],
+  )
+  for (const name of ['forwarded', 'x-request-deadline', 'b3', 'x-b3-traceid', 'uber-trace-id']) {
+    assert.equal(headers[name], undefined, name)
+  }
+})
+
+test('the published routes reach their service; an encoded line break stays encoded', async () => {
+  assert.equal((await told('/api/v1/users/5?limit=2')).url, '/users/5?limit=2')
+  assert.equal((await told('/api/v1/user-service/openapi.json')).url, '/openapi.json')
+  assert.equal((await told('/api/v1/users/a%0d%0aX-Evil:%201')).url, '/users/a%0D%0AX-Evil:%201')
+  const requestId = 'route-of-user'
+  await told('/api/v1/users/5?limit=2', { 'x-request-id': requestId })
+  const record = await recordOf(requestId)
+  assert.deepEqual([record.route, record.path, record.query], ['/api/v1/users/{id}', '/api/v1/users/5', 'limit=2'])
+})
+
+async function problem(response: Response, status: number, type: string): Promise<void> {
+  assert.equal(response.status, status)
+  assert.match(response.headers.get('content-type')!, /^application\/problem\+json/)
+  const body = (await response.json()) as Record<string, unknown>
+  assert.deepEqual([body.status, body.type], [status, `/problems/${type}`])
+  assert.equal(body.trace_id, response.headers.get('x-trace-id'))
+  assert.equal(body.request_id, response.headers.get('x-request-id'))
+  assert.match(body.trace_id as string, /^[0-9a-f]{32}$/)
+}
+
+test("nginx's own errors are problems with both ids", async () => {
+  for (const path of ['/', '/metrics', '/api/v1/user-service/metrics', '/api/v1/inventory/x/steal', '/.problem']) {
+    await problem(await fetch(url + path), 404, 'not-published')
+  }
+  await problem(
+    await fetch(`${url}/api/v1/process`, { method: 'POST', body: 'x'.repeat(65_537) }),
+    413,
+    'body-too-large',
+  )
+  const down = await fetch(`${url}/api/v1/audit`)
+  assert.equal(down.headers.get('retry-after'), '2')
+  await problem(down, 502, 'bad-gateway')
+  const silent = await fetch(`${url}/api/v1/users/silent`)
+  assert.equal(silent.headers.get('retry-after'), '5')
+  await problem(silent, 504, 'gateway-timeout')
+})
+
+test("a service's own Retry-After is not doubled", async () => {
+  const response = await fetch(`${url}/api/v1/users/busy`)
+  assert.equal(response.headers.get('retry-after'), '7')
+  await response.text()
+})
+
+test('what is no HTTP gets a problem too, and a record', async () => {
+  const answer = await raw('GARBAGE\r\n\r\n')
+  assert.match(answer, /^HTTP\/1\.1 400 /)
+  assert.match(answer, /"type":"\/problems\/malformed-request"/)
+  const long = await raw(`GET /${'x'.repeat(9000)} HTTP/1.1\r\nHost: a\r\n\r\n`)
+  assert.match(long, /"type":"\/problems\/uri-too-long"/)
+  const requestId = /X-Request-ID: (\w+)/.exec(answer)![1]!
+  assert.equal((await recordOf(requestId)).status, 400)
+})
+
+function raw(text: string): Promise<string> {
+  return new Promise((done, failed) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(text))
+    let answer = ''
+    socket.on('data', (chunk) => {
+      answer += chunk
+    })
+    socket.once('close', () => done(answer))
+    socket.once('error', failed)
+    socket.setTimeout(5000, () => socket.destroy())
+  })
+}
+
+test('security headers on every answer, no version anywhere', async () => {
+  for (const path of ['/api/v1/users', '/nowhere']) {
+    const { headers } = await fetch(url + path)
+    assert.equal(headers.get('server'), 'nginx')
+    assert.equal(headers.get('x-content-type-options'), 'nosniff')
+    assert.equal(headers.get('x-frame-options'), 'DENY')
+    assert.match(headers.get('content-security-policy')!, /default-src 'none'/)
+  }
+})
+
+test('stub_status answers on its own port only', async () => {
+  assert.notEqual(parseStubStatus(await (await fetch(statusUrl)).text()), null)
+  assert.equal((await fetch(`${url}/stub_status`)).status, 404)
+})
+
+test('over the rate: 429 with Retry-After', async () => {
+  // 50 a second with a burst of 200: of 400 at once some are refused, whatever the machine's speed.
+  const answers = await Promise.all(Array.from({ length: 400 }, () => fetch(`${url}/api/v1/users`)))
+  const refused = answers.filter(({ status }) => status === 429)
+  assert.ok(refused.length > 0)
+  assert.ok(answers.some(({ status }) => status === 200))
+  assert.equal(refused[0]!.headers.get('retry-after'), '1')
+  await problem(refused[0]!, 429, 'too-many-requests')
+  await Promise.all(answers.map((answer) => (answer.bodyUsed ? null : answer.text())))
+})
