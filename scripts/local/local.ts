@@ -120,7 +120,7 @@ async function startAll(
   say(`found nginx ${nginx.version} (${nginx.from}), prometheus ${prometheus.version} (${prometheus.from})`)
   const passwords = readOrMakePasswords(settings.home)
   const gateway = prepareGateway(settings, nginx, await freePort())
-  const run = (spec: PartSpec) => () => startPart(spec, settings.home)
+  const run = (spec: PartSpec) => () => startPart(spec, settings.home, options.signal)
   const starters: Record<PartName, () => Promise<RunningPart>> = {
     postgres: () => startPostgresPart(settings, passwords.sightline),
     'telemetry-backend': run(backendSpec(settings, gateway)),

@@ -43,10 +43,11 @@ export interface RunningPart {
 export const pidFileOf = (home: string, name: string) => join(home, 'run', `${name}.pid`)
 export const logFileOf = (home: string, name: string) => join(home, 'logs', name, 'output.log')
 
-export async function startPart(spec: PartSpec, home: string): Promise<RunningPart> {
+/** Rejects with a startError and leaves nothing running when the part ends, is too slow, or `signal` says to give up. */
+export async function startPart(spec: PartSpec, home: string, signal?: AbortSignal): Promise<RunningPart> {
   const part = spawnPart(spec, home)
   try {
-    await untilReady(spec, part)
+    await untilReady(spec, part, signal)
     return part
   } catch (error) {
     await part.stop()
@@ -118,13 +119,14 @@ function killGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-async function untilReady(spec: PartSpec, part: RunningPart): Promise<void> {
+async function untilReady(spec: PartSpec, part: RunningPart, signal?: AbortSignal): Promise<void> {
   const deadline = Date.now() + spec.readyWithinMs
   let ended: Exit | null = null
   void part.exited.then((exit) => {
     ended = exit
   })
   while (Date.now() < deadline) {
+    signal?.throwIfAborted()
     if (ended) throw startError(describeExit(part, ended))
     if (await spec.ready().catch(() => false)) return
     await delay(25)
