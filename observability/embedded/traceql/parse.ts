@@ -291,8 +291,11 @@ function parseRank(cursor: Cursor, of: MetricsExpression): MetricsExpression {
   if (token.text !== 'topk' && token.text !== 'bottomk') {
     throw cursor.unexpected(token, 'topk or bottomk after a metrics function')
   }
-  const count = inParentheses(cursor, () => cursor.next())
-  if (count.kind !== 'int') throw cursor.unexpected(count, 'the number of series to keep')
+  const count = inParentheses(cursor, () => {
+    const number = cursor.next()
+    if (number.kind !== 'int') throw cursor.unexpected(number, 'the number of series to keep')
+    return number
+  })
   return { kind: 'rank', fn: token.text, limit: Number(count.number), of, at: token.at }
 }
 

@@ -174,9 +174,12 @@ function operand(expression: FieldExpression, level: number, strictly: boolean):
   return own < level || (strictly && own === level) ? `(${printField(expression)})` : printField(expression)
 }
 
+const MIN_INT = -9_223_372_036_854_775_808n
+
 function isNegative(expression: FieldExpression | Scalar): boolean {
   if (expression.kind !== 'literal') return false
   const { value } = expression
+  if (value === MIN_INT) return false
   return (typeof value === 'number' || typeof value === 'bigint') && (value < 0 || Object.is(value, -0))
 }
 
@@ -201,7 +204,10 @@ function printLiteral({ type, value }: Literal): string {
       return KIND_WORDS[value as number]!
     case 'nil':
       return 'nil'
-    default:
+    case 'int':
+      // The only int whose digits are none without their sign.
+      return value === MIN_INT ? 'minInt' : String(value)
+    case 'bool':
       return String(value)
   }
 }
