@@ -1,6 +1,6 @@
 /**
  * OTLP requests shaped like what our own services send: one trace has 14 spans of gateway, user, order and audit with
- * their PostgreSQL calls, about 16 attributes each; one request carries one service's spans of 40 traces.
+ * their PostgreSQL calls, about 16 attributes each; one request carries one service's spans of 100 traces.
  *
  * A template is encoded once and its ids, times and unique texts are overwritten in place for each round, so that the
  * generator costs far less than what it measures and no two traces are equal.
@@ -16,7 +16,7 @@ import {
 } from '../../observability/embedded/otlp/gen/otlp_pb.ts'
 
 export const SPANS_PER_TRACE = 14
-export const TRACES_PER_ROUND = 40
+export const TRACES_PER_ROUND = 100
 
 type Attribute = MessageInitShape<typeof KeyValueSchema>
 type SpanInit = MessageInitShape<typeof SpanSchema>
@@ -229,12 +229,12 @@ export interface GeneratorOptions {
   readonly stepNs: bigint
 }
 
-/** Endless rounds of `TRACES_PER_ROUND` traces. 1 trace of 40 has an error with an exception event; 1 of ~10,000 the attribute `rare.flag`. */
+/** Endless rounds of `TRACES_PER_ROUND` traces. 1 trace of 100 has an error with an exception event; 1 of ~10,000 the attribute `rare.flag`. */
 export function* rounds({ startNs, stepNs }: GeneratorOptions): Generator<Round> {
   const plain = template(false)
   const rare = template(true)
   for (let round = 0; ; round++) {
-    const chosen = round % 250 === 100 ? rare : plain
+    const chosen = round % 100 === 40 ? rare : plain
     yield fill(chosen, startNs + BigInt(round * TRACES_PER_ROUND) * stepNs, stepNs)
   }
 }

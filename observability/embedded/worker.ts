@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { type ApiHandler, type ApiResponse, isHttpError, text } from './http.ts'
+import { createLokiApi } from './loki-api/index.ts'
 import { createEngine } from './store/engine.ts'
 import type { Api, FromWorker, ToWorker, WorkerSettings } from './store/messages.ts'
 import { createTempoApi } from './tempo-api/index.ts'
@@ -12,7 +13,8 @@ const port = parentPort
 if (port === null) throw new Error('worker.ts runs as a worker thread of main.ts')
 const tell = (message: FromWorker) => port.postMessage(message)
 
-const engine = createEngine(workerData as WorkerSettings, {
+const settings = workerData as WorkerSettings
+const engine = createEngine(settings, {
   log: (level, message) => tell({ kind: 'log', level, message }),
   sealed: (signal, below) => tell({ kind: 'sealed', signal, below }),
   stats: (stats) => tell({ kind: 'stats', stats }),
@@ -20,7 +22,7 @@ const engine = createEngine(workerData as WorkerSettings, {
 
 const apis: Record<Api, ApiHandler> = {
   tempo: createTempoApi({ spans: engine.spans }),
-  loki: (request) => text(501, `${request.path} is not served yet`),
+  loki: createLokiApi({ logs: engine.logs, timeoutMs: settings.queryTimeoutMs }),
 }
 
 port.on('message', (message: ToWorker) => {

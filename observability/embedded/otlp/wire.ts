@@ -151,8 +151,13 @@ export class WireReader {
     const length = end - start
     const { bytes } = this
     if (length > INTERN_LENGTH) return bytes.toString('utf8', start, end)
-    let hash = length
-    for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + bytes[i]!) | 0
+    if (length === 0) return ''
+    // A few bytes tell most texts apart; those that they don't only lose their place to each other.
+    let hash = Math.imul(length, 31) + bytes[start]!
+    hash = Math.imul(hash, 31) + bytes[end - 1]!
+    hash = Math.imul(hash, 31) + bytes[start + (length >> 1)]!
+    hash = Math.imul(hash, 31) + bytes[start + (length >> 2)]!
+    hash = Math.imul(hash, 31) + bytes[end - 1 - (length >> 2)]!
     const slot = (hash ^ (hash >>> 13)) & (INTERN_SLOTS - 1)
     const known = interned[slot]!
     if (known.length === length && sameText(known, bytes, start)) return known

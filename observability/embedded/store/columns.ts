@@ -146,3 +146,32 @@ export class Bytes {
     this.length += size
   }
 }
+
+/** `source` at the places `order`. Plain loops: `TypedArray.from` with a function is ten times slower. */
+export function gatherFloats(source: ArrayLike<number>, order: Uint32Array): Float64Array {
+  const target = new Float64Array(order.length)
+  for (let i = 0; i < order.length; i++) target[i] = source[order[i]!]!
+  return target
+}
+
+export function gatherBytes(source: ArrayLike<number>, order: Uint32Array): Uint8Array {
+  const target = new Uint8Array(order.length)
+  for (let i = 0; i < order.length; i++) target[i] = source[order[i]!]!
+  return target
+}
+
+export function gatherInts(source: ArrayLike<number>, order: Uint32Array): Uint32Array {
+  const target = new Uint32Array(order.length)
+  for (let i = 0; i < order.length; i++) target[i] = source[order[i]!]!
+  return target
+}
+
+/** Ids of `size` bytes (a multiple of 4) each. */
+export function gatherIds(source: Buffer, order: Uint32Array, size: number): Buffer {
+  const target = Buffer.from(new ArrayBuffer(order.length * size))
+  for (let i = 0; i < order.length; i++) {
+    const from = order[i]! * size
+    for (let k = 0; k < size; k++) target[i * size + k] = source[from + k]!
+  }
+  return target
+}

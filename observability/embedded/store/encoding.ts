@@ -44,19 +44,16 @@ const COLUMN_HEAD = 12
 /** Below this share of rows with a value, only those rows are written. */
 const SPARSE_SHARE = 1 / 32
 
-export function packColumn(column: {
+export interface Packable {
   readonly codes: Codes
   readonly values: readonly unknown[]
   readonly otlpTypes?: Uint8Array
-}): Buffer {
-  const { codes } = column
-  const dictionary = Buffer.from(JSON.stringify([packTypes(column.otlpTypes), column.values.slice(1).map(packValue)]))
-  let present = 0
-  let constant = codes.length > 0
-  for (let i = 0; i < codes.length; i++) {
-    if (codes[i] !== 0) present++
-    if (codes[i] !== codes[0]) constant = false
-  }
+}
+
+/** Values that no row has (the table may be a part of a larger one) are left out. */
+export function packColumn(column: Packable): Buffer {
+  const { codes, values, types, present, constant } = usedOnly(column)
+  const dictionary = Buffer.from(JSON.stringify([packTypes(types), values.map(packValue)]))
   const layout = constant ? CONSTANT : present < codes.length * SPARSE_SHARE ? SPARSE : DENSE
   const head = Buffer.alloc(COLUMN_HEAD)
   head[0] = codes.BYTES_PER_ELEMENT
@@ -66,6 +63,30 @@ export function packColumn(column: {
   const body =
     layout === DENSE ? bytesOf(codes) : packNumbers(layout === CONSTANT ? [codes[0]!] : sparse(codes, present))
   return Buffer.concat([head, dictionary, body])
+}
+
+function usedOnly({ codes, values, otlpTypes }: Packable) {
+  const newCode = new Uint32Array(values.length)
+  let present = 0
+  let constant = codes.length > 0
+  for (let i = 0; i < codes.length; i++) {
+    const code = codes[i]!
+    if (code !== 0) {
+      present++
+      newCode[code] = 1
+    }
+    if (code !== codes[0]) constant = false
+  }
+  const used: unknown[] = []
+  const types: number[] = []
+  for (let code = 1; code < values.length; code++) {
+    if (newCode[code] === 0) continue
+    newCode[code] = used.push(values[code])
+    types.push(otlpTypes?.[code] ?? 1)
+  }
+  const narrow = codeArray(codes.length, used.length + 1)
+  for (let i = 0; i < codes.length; i++) narrow[i] = newCode[codes[i]!]!
+  return { codes: narrow, values: used, types, present, constant }
 }
 
 const bytesOf = (array: Codes) => Buffer.from(array.buffer, array.byteOffset, array.byteLength)
@@ -112,8 +133,8 @@ function unpackCodes(body: Buffer, rows: number, width: number, layout: number, 
 }
 
 /** One digit per value; '' when all are strings. */
-function packTypes(types: Uint8Array | undefined): string {
-  const text = types === undefined ? '' : types.subarray(1).join('')
+function packTypes(types: readonly number[]): string {
+  const text = types.join('')
   return /^1*$/.test(text) ? '' : text
 }
 

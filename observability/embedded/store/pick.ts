@@ -1,6 +1,7 @@
 /** A span table with some of another's traces; columns are taken over only when they are asked for. */
-import { codeArray, type StoredColumn } from './columns.ts'
+import { codeArray, gatherBytes, gatherFloats, gatherIds, gatherInts, type StoredColumn } from './columns.ts'
 import type { StoredEvents, StoredLinks, StoredSpans } from './span-data.ts'
+import { extent } from './span-order.ts'
 import { type ColumnLoader, spanTable } from './span-table.ts'
 
 /** `traces`: ascending ordinals of `table`. */
@@ -16,25 +17,28 @@ export function pickTraces(table: StoredSpans, traces: readonly number[]): Store
     traceStart[i + 1] = kept.length
   }
   const rows = Uint32Array.from(kept)
+  const startOffset = gatherFloats(table.startOffset, rows)
+  const duration = gatherFloats(table.duration, rows)
+  const { min, max } = extent(startOffset, duration)
   return spanTable({
     rows: rows.length,
     traceStart,
-    traceIds: Buffer.concat(traces.map((trace) => table.traceIds.subarray(trace * 16, trace * 16 + 16))),
-    spanIds: pickBytes(table.spanIds, rows),
-    parent: Int32Array.from(rows, (row) => (table.parent[row]! < 0 ? -1 : position[table.parent[row]!]!)),
-    parentIds: () => pickBytes(table.parentIds, rows),
+    traceIds: gatherIds(table.traceIds, Uint32Array.from(traces), 16),
+    spanIds: gatherIds(table.spanIds, rows, 8),
+    parent: movedParents(table.parent, rows, position),
+    parentIds: () => gatherIds(table.parentIds, rows, 8),
     baseNs: table.baseNs,
-    startOffset: Float64Array.from(rows, (row) => table.startOffset[row]!),
-    duration: Float64Array.from(rows, (row) => table.duration[row]!),
-    kind: Uint8Array.from(rows, (row) => table.kind[row]!),
-    status: Uint8Array.from(rows, (row) => table.status[row]!),
+    startOffset,
+    duration,
+    kind: gatherBytes(table.kind, rows),
+    status: gatherBytes(table.status, rows),
     resources: table.resources,
-    resourceOf: Uint32Array.from(rows, (row) => table.resourceOf[row]!),
+    resourceOf: gatherInts(table.resourceOf, rows),
     scopes: table.scopes,
-    scopeOf: Uint32Array.from(rows, (row) => table.scopeOf[row]!),
-    minNs: table.minNs,
-    maxNs: table.maxNs,
-    batchOf: table.batchOf && Float64Array.from(rows, (row) => table.batchOf![row]!),
+    scopeOf: gatherInts(table.scopeOf, rows),
+    minNs: table.baseNs + BigInt(min),
+    maxNs: table.baseNs + BigInt(max),
+    batchOf: table.batchOf && gatherFloats(table.batchOf, rows),
     attributes: picked(
       rows,
       () => table.columnNames('span'),
@@ -47,16 +51,19 @@ export function pickTraces(table: StoredSpans, traces: readonly number[]): Store
     ),
     events: () => {
       const { parts, chosen } = pickChildren(table.events, position)
-      return { ...parts, timeSinceStart: Float64Array.from(chosen, (row) => table.events.timeSinceStart[row]!) }
+      return { ...parts, timeSinceStart: gatherFloats(table.events.timeSinceStart, chosen) }
     },
     links: () => pickChildren(table.links, position).parts,
   })
 }
 
-function pickBytes(ids: Buffer, rows: Uint32Array): Buffer {
-  const target = Buffer.allocUnsafe(rows.length * 8)
-  for (let i = 0; i < rows.length; i++) ids.copy(target, i * 8, rows[i]! * 8, rows[i]! * 8 + 8)
-  return target
+function movedParents(parent: Int32Array, rows: Uint32Array, position: Int32Array): Int32Array {
+  const moved = new Int32Array(rows.length)
+  for (let i = 0; i < rows.length; i++) {
+    const up = parent[rows[i]!]!
+    moved[i] = up < 0 ? -1 : position[up]!
+  }
+  return moved
 }
 
 function picked(

@@ -13,11 +13,11 @@ export function spanSections(table: StoredSpans): Map<string, Buffer> {
   sections.set('traceIds', table.traceIds)
   sections.set('traceRows', packNumbers(counts))
   sections.set('spanIds', table.spanIds)
-  sections.set('parents', packNumbers(Uint32Array.from(parent, (up, row) => (up < 0 ? 0 : zigzag(row - up)))))
+  sections.set('parents', packNumbers(parent.map((up, row) => (up < 0 ? 0 : zigzag(row - up)))))
   packOrphans(table, sections)
   sections.set('starts', packNumbers(startDeltas(table)))
   sections.set('durations', packNumbers(table.duration))
-  sections.set('kinds', Buffer.from(Uint8Array.from(table.kind, (kind, row) => kind | (table.status[row]! << 4))))
+  sections.set('kinds', Buffer.from(table.kind.map((kind, row) => kind | (table.status[row]! << 4))))
   sections.set('resources', packOwners(table.resources))
   sections.set('scopes', packOwners(table.scopes))
   sections.set('resourceOf', packOrdinals(table.resourceOf, table.resources.length))
@@ -26,8 +26,7 @@ export function spanSections(table: StoredSpans): Map<string, Buffer> {
   addColumn(sections, 'meta/name', table.name)
   for (const name of table.metaNames()) addColumn(sections, `meta/${name}`, table.meta(name))
   packChildren(sections, 'event', table.events)
-  if (table.events.rows > 0)
-    sections.set('event.times', packNumbers(Float64Array.from(table.events.timeSinceStart, zigzag)))
+  if (table.events.rows > 0) sections.set('event.times', packNumbers(table.events.timeSinceStart.map(zigzag)))
   packChildren(sections, 'link', table.links)
   if (rows === 0) throw new Error('an empty block is never written')
   return sections
@@ -85,9 +84,7 @@ export function readSpanBlock(file: BlockFile, onBytes: (bytes: number) => void)
   const counts = unpackNumbers(file.section('traceRows'), traces)
   const traceStart = new Uint32Array(traces + 1)
   for (let t = 0; t < traces; t++) traceStart[t + 1] = traceStart[t]! + counts[t]!
-  const parent = Int32Array.from(unpackNumbers(file.section('parents'), rows), (up, row) =>
-    up === 0 ? -1 : row - unzigzag(up),
-  )
+  const parent = readParents(file.section('parents'), rows)
   const startOffset = unpackNumbers(file.section('starts'), rows)
   let previous = 0
   for (let row = 0; row < rows; row++) {
@@ -110,8 +107,8 @@ export function readSpanBlock(file: BlockFile, onBytes: (bytes: number) => void)
       baseNs,
       startOffset,
       duration: unpackNumbers(file.section('durations'), rows),
-      kind: Uint8Array.from(kinds, (byte) => byte & 0xf),
-      status: Uint8Array.from(kinds, (byte) => byte >> 4),
+      kind: new Uint8Array(kinds).map((byte) => byte & 0xf),
+      status: new Uint8Array(kinds).map((byte) => byte >> 4),
       resources,
       resourceOf: unpackOrdinals(file.section('resourceOf'), rows, resources.length),
       scopes,
@@ -130,6 +127,13 @@ export function readSpanBlock(file: BlockFile, onBytes: (bytes: number) => void)
     },
     onBytes,
   )
+}
+
+function readParents(bytes: Buffer, rows: number): Int32Array {
+  const steps = unpackNumbers(bytes, rows)
+  const parent = new Int32Array(rows)
+  for (let row = 0; row < rows; row++) parent[row] = steps[row] === 0 ? -1 : row - unzigzag(steps[row]!)
+  return parent
 }
 
 function parentIds(file: BlockFile, parent: Int32Array, spanIds: Buffer): Buffer {

@@ -8,9 +8,9 @@
 import type { OwnerRecord, SpanRecord } from '../otlp/traces.ts'
 import type { AttributeList } from '../otlp/wire.ts'
 import { copyAttributes } from '../otlp/wire.ts'
-import { Bytes, ColumnSet, Floats } from './columns.ts'
+import { Bytes, ColumnSet, Floats, gatherBytes, gatherFloats, gatherIds, gatherInts } from './columns.ts'
 import type { StoredSpans } from './span-data.ts'
-import { linkRows, orderRows } from './span-order.ts'
+import { extent, linkRows, orderRows } from './span-order.ts'
 import { type ColumnLoader, spanTable } from './span-table.ts'
 
 /** Attribute names per table beyond which a block is cut early: each costs a section in the file. */
@@ -168,40 +168,35 @@ export class SpanBuilder {
     const kept = order.length
     const position = new Int32Array(rows).fill(-1)
     for (let i = 0; i < kept; i++) position[order[i]!] = i
-    const spanIds = gatherBytes(this.spanIds.data, order, 8)
-    const parentIds = gatherBytes(this.parentIds.data, order, 8)
-    const startOffset = Float64Array.from(order, (row) => start[row]!)
-    const duration = Float64Array.from(order, (row) => this.duration.data[row]!)
-    let min = Number.POSITIVE_INFINITY
-    let max = Number.NEGATIVE_INFINITY
-    for (let i = 0; i < kept; i++) {
-      min = Math.min(min, startOffset[i]!)
-      max = Math.max(max, startOffset[i]! + duration[i]!)
-    }
+    const spanIds = gatherIds(this.spanIds.data, order, 8)
+    const parentIds = gatherIds(this.parentIds.data, order, 8)
+    const startOffset = gatherFloats(start, order)
+    const duration = gatherFloats(this.duration.data, order)
+    const { min, max } = extent(startOffset, duration)
     return spanTable({
       rows: kept,
       traceStart,
-      traceIds: gatherBytes(this.traceIds.data, traceOrder, 16),
+      traceIds: gatherIds(this.traceIds.data, traceOrder, 16),
       spanIds,
       parent: linkRows(traceStart, spanIds, parentIds),
       parentIds: () => parentIds,
       baseNs: this.baseNs,
       startOffset,
       duration,
-      kind: Uint8Array.from(order, (row) => this.kind[row]!),
-      status: Uint8Array.from(order, (row) => this.status[row]!),
+      kind: gatherBytes(this.kind, order),
+      status: gatherBytes(this.status, order),
       resources: this.resources.list.slice(),
-      resourceOf: Uint32Array.from(order, (row) => this.resourceOf[row]!),
+      resourceOf: gatherInts(this.resourceOf, order),
       scopes: this.scopes.list.slice(),
-      scopeOf: Uint32Array.from(order, (row) => this.scopeOf[row]!),
-      minNs: kept === 0 ? 0n : this.baseNs + BigInt(min),
-      maxNs: kept === 0 ? 0n : this.baseNs + BigInt(max),
-      batchOf: Float64Array.from(order, (row) => this.batch.data[row]!),
+      scopeOf: gatherInts(this.scopeOf, order),
+      minNs: this.baseNs + BigInt(min),
+      maxNs: this.baseNs + BigInt(max),
+      batchOf: gatherFloats(this.batch.data, order),
       attributes: frozen(this.attributes, kept, position),
       meta: frozen(this.meta, kept, position),
       events: () => {
         const { parts, order: children } = this.events.freeze(position)
-        return { ...parts, timeSinceStart: Float64Array.from(children, (child) => this.eventTime.data[child]!) }
+        return { ...parts, timeSinceStart: gatherFloats(this.eventTime.data, children) }
       },
       links: () => this.links.freeze(position).parts,
     })
@@ -232,12 +227,6 @@ function addAttributes(columns: ColumnSet, row: number, list: AttributeList): vo
     // An attribute without a value (AnyValue left empty) is as good as absent.
     if (value !== undefined) columns.column(list.keys[i]!).set(row, list.types[i]!, value)
   }
-}
-
-function gatherBytes(source: Buffer, order: Uint32Array, size: number): Buffer {
-  const target = Buffer.allocUnsafe(order.length * size)
-  for (let i = 0; i < order.length; i++) source.copy(target, i * size, order[i]! * size, order[i]! * size + size)
-  return target
 }
 
 /** Columns of the builder as they are now; the builder may grow afterwards, so they are frozen when asked for only once per version. */

@@ -132,3 +132,15 @@ function cutCycles(from: number, to: number, parent: Int32Array): void {
     }
   }
 }
+
+/** Earliest start and latest end, as offsets; zeros for no rows. */
+export function extent(startOffset: Float64Array, duration: Float64Array): { min: number; max: number } {
+  let min = startOffset[0] ?? 0
+  let max = min
+  for (let row = 0; row < startOffset.length; row++) {
+    const start = startOffset[row]!
+    if (start < min) min = start
+    if (start + duration[row]! > max) max = start + duration[row]!
+  }
+  return { min, max }
+}

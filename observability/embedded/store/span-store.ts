@@ -193,9 +193,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
       const id = table.traceIds.toString('latin1', t * 16, t * 16 + 16)
       ;(chosen.has(id) ? leaving : staying).push(t)
     }
-    const sealing = new SpanBuilder(table.baseNs)
-    sealing.appendTraces(table, leaving)
-    const sealed = sealing.freeze()
+    const sealed = pickTraces(table, leaving)
     const block = catalog.write(
       sealed,
       sealed.traces,
@@ -206,12 +204,16 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
     rest.appendTraces(table, staying, (id) => before.traces.get(id))
     head = staying.length > 0 ? rest : undefined
     frozen = undefined
+    // The head knows which of its traces other blocks have parts of: the index needn't be asked again for each.
+    const elsewhere = new Map<number, number[]>()
+    for (const [id, blocks] of headShared)
+      if (chosen.has(id)) elsewhere.set(traceKey(Buffer.from(id, 'latin1'), 0), blocks)
     headShared = new Map([...headShared].filter(([id]) => !chosen.has(id)))
     oldestMs = [...rest.traces.values()].reduce(
       (min, trace) => Math.min(min, trace.firstSeen),
       Number.POSITIVE_INFINITY,
     )
-    addToIndex(block)
+    index.add(block.number, keysOf(block), (key) => elsewhere.get(key) ?? [])
   }
 
   function sealedBelow(position: number): number {

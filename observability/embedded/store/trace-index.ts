@@ -9,7 +9,8 @@ import { DatabaseSync } from 'node:sqlite'
 export interface TraceIndex {
   /** Blocks of a trace, by key. */
   blocks(key: number): number[]
-  add(block: number, keys: Iterable<number>): void
+  /** `elsewhere`: other blocks of a key, when the caller knows; by default they are looked up. */
+  add(block: number, keys: Iterable<number>, elsewhere?: (key: number) => readonly number[]): void
   /** `keys`: those of the block, where they are known; without them the whole index is searched. */
   remove(block: number, keys?: Iterable<number>): void
   /** Blocks the index knows. */
@@ -86,11 +87,11 @@ function traceIndex(db: DatabaseSync): TraceIndex {
 
   return {
     blocks,
-    add(block, keys) {
+    add(block, keys, elsewhere = blocks) {
       transaction(() => {
         db.prepare('INSERT OR IGNORE INTO indexed VALUES (?)').run(block)
         for (const key of keys) {
-          for (const other of blocks(key)) {
+          for (const other of elsewhere(key)) {
             if (other === block) continue
             share(key, other)
             share(key, block)
