@@ -1,0 +1,186 @@
+/** Names and ports stand in several files, because each has its own reader. Here they are held together. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { parse } from 'yaml'
+import { root } from '../scripts/local/settings.ts'
+import { secretNames } from '../scripts/stack/secrets.ts'
+import { stackPorts } from '../scripts/stack.ts'
+
+interface Service {
+  image: string
+  ports?: string[]
+  environment?: Record<string, string>
+  env_file?: string[]
+  profiles?: string[]
+  volumes?: string[]
+  mem_limit: string
+  [key: string]: unknown
+}
+
+const read = (path: string) => readFileSync(join(root, path), 'utf8')
+const composeText = read('docker-compose.yaml')
+const { services } = parse(composeText, { merge: true }) as { services: Record<string, Service> }
+const local = envFile('env/local.env')
+const stack = { ...local, ...envFile('env/compose.env') }
+const grafanaTypes = {
+  prometheus: 'prometheus',
+  tempo: 'tempo',
+  loki: 'loki',
+  postgres: 'grafana-postgresql-datasource',
+}
+
+/** Where a service of the stack's network listens: its published ports, and those that are for neighbours only. */
+const portsInside = new Map(
+  Object.entries(services).map(([name, { ports = [] }]) => [
+    name,
+    new Set(ports.map((port) => publishedPort(port).inside)),
+  ]),
+)
+portsInside.get('gateway')!.add(portOf(stack.GATEWAY_STATUS_LISTEN!))
+portsInside.get('collector')!.add(13133)
+portsInside.get('tempo')!.add(4317)
+portsInside.get('jaeger')!.add(4317)
+
+function envFile(path: string): Record<string, string> {
+  const lines = read(path)
+    .split('\n')
+    .filter((line) => line && !line.startsWith('#'))
+  return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]))
+}
+
+function publishedPort(text: string): { variable: string; standard: number; inside: number } {
+  const port = /^127\.0\.0\.1:\$\{([A-Z_]+):-(\d+)\}:(\d+)$/.exec(text)
+  assert.ok(port, `${text}: publish on 127.0.0.1, by a variable with a default`)
+  return { variable: port[1]!, standard: Number(port[2]), inside: Number(port[3]) }
+}
+
+function portOf(address: string): number {
+  return Number(address.slice(address.lastIndexOf(':') + 1))
+}
+
+/** `host:port`, with or without http:// and a path, must be a service of the stack and a port it listens on. */
+function assertReachable(address: string, where: string): void {
+  const [, host, port] = /^(?:https?:\/\/)?([a-z-]+):(\d+)/.exec(address) ?? []
+  assert.ok(host && portsInside.has(host), `${where}: ${address} is no service of docker-compose.yaml`)
+  assert.ok(portsInside.get(host)!.has(Number(port)), `${where}: ${host} does not listen on ${port}`)
+}
+
+test('published ports have the variables and defaults of local mode and of npm run stack:up', () => {
+  const published = Object.values(services).flatMap(({ ports = [] }) => ports.map(publishedPort))
+  const wanted: Record<string, number> = { ...stackPorts, JAEGER_PORT: 16_686 }
+  assert.deepEqual(Object.fromEntries(published.map(({ variable, standard }) => [variable, standard])), wanted)
+  for (const [name, value] of Object.entries(local)) {
+    if (name.endsWith('_PORT')) assert.equal(wanted[name], Number(value), `${name} in env/local.env`)
+  }
+})
+
+test('every address that a program of the stack is told leads to a service and a port of the stack', () => {
+  for (const [name, value] of Object.entries(envFile('env/compose.env'))) {
+    if (/_(URL|ENDPOINT|SERVICE)$/.test(name)) assertReachable(value, `env/compose.env ${name}`)
+  }
+  assertReachable(`${stack.PGHOST}:${stack.PGPORT}`, 'env/compose.env PGHOST:PGPORT')
+  for (const [name, { environment = {} }] of Object.entries(services)) {
+    if (environment.NEXT_SERVICE_URL) assertReachable(environment.NEXT_SERVICE_URL, `${name} NEXT_SERVICE_URL`)
+    if (environment.PORT) assert.ok(portsInside.get(name)!.has(Number(environment.PORT)), `${name} PORT`)
+  }
+  for (const [, address] of composeText.matchAll(/wget -qO- (http:\S+?)( |\n|&|")/g))
+    assertReachable(address!, 'compose')
+  const targets = JSON.parse(read('observability/prometheus/targets/stack.json')) as { targets: string[] }[]
+  for (const target of targets.flatMap((group) => group.targets)) {
+    // Prometheus itself is the only one that is asked at home.
+    assertReachable(target.replace(/^localhost:/, 'prometheus:'), 'targets/stack.json')
+  }
+})
+
+test('the defaults in the engines’ configuration are the names and ports of the stack', () => {
+  const hosts = new Map<string, string>()
+  const ports = new Map<string, number>()
+  for (const file of ['collector', 'collector-jaeger', 'tempo', 'loki']) {
+    for (const [, name, value] of read(`observability/${file}.yaml`).matchAll(/\$\{(?:env:)?([A-Z_]+):-([^}]*)\}/g)) {
+      if (name!.endsWith('_HOST') && name !== 'LISTEN_HOST') hosts.set(name!, value!)
+      if (name!.endsWith('_PORT')) {
+        assert.equal(ports.get(name!) ?? Number(value), Number(value), `${name} has two defaults`)
+        ports.set(name!, Number(value))
+      }
+    }
+  }
+  for (const [name, host] of hosts) assert.ok(portsInside.has(host), `${name}: ${host} is no service`)
+  const known: Record<string, number> = stackPorts
+  for (const [name, port] of ports) if (known[name]) assert.equal(port, known[name], name)
+  assertReachable(`${hosts.get('TEMPO_HOST')}:${ports.get('TEMPO_OTLP_GRPC_PORT')}`, 'Collector -> Tempo')
+  assertReachable(`${hosts.get('LOKI_HOST')}:${ports.get('LOKI_PORT')}`, 'Collector -> Loki')
+  assertReachable(`${hosts.get('PROMETHEUS_HOST')}:${ports.get('PROMETHEUS_PORT')}`, 'Collector, Tempo -> Prometheus')
+  assertReachable(`${hosts.get('GATEWAY_HOST')}:${ports.get('GATEWAY_STATUS_PORT')}`, 'Collector -> gateway')
+  assert.match(read('observability/collector.yaml'), new RegExp(`GATEWAY_ACCESS_LOG:-${stack.GATEWAY_ACCESS_LOG}\\}`))
+})
+
+test('the gateway’s templates find every variable they name, and an upstream for each service', () => {
+  const templates = globSync('gateway/*.template', { cwd: root })
+    .map((file) => read(file))
+    .join('\n')
+  const missing = [...templates.matchAll(/\$\{(GATEWAY_[A-Z_]+)\}/g)].flatMap(([, name]) =>
+    stack[name!] ? [] : [name],
+  )
+  assert.deepEqual(missing, [])
+  const upstreams = [...templates.matchAll(/upstream (\w+) \{\s+server \$\{([A-Z_]+)\}/g)]
+  for (const [, upstream, variable] of upstreams) {
+    assert.equal(stack[variable!]?.split(':')[0], upstream!.replaceAll('_', '-'), `upstream ${upstream}`)
+  }
+  assert.equal(upstreams.length, Object.keys(services).filter((name) => name.endsWith('-service')).length)
+})
+
+test('Grafana’s data sources are the four the dashboards use, and know every variable they name', () => {
+  const text = read('observability/grafana/provisioning/datasources/sightline.yaml')
+  const { datasources } = parse(text) as { datasources: { uid: string; type: string; url: string }[] }
+  assert.deepEqual(Object.fromEntries(datasources.map(({ uid, type }) => [uid, type])), grafanaTypes)
+  const given = { ...stack, ...services.grafana!.environment }
+  const expand = (value: string) => value.replace(/(?<!\$)\$([A-Z_]+)/g, (_, name: string) => given[name] ?? `?${name}`)
+  assert.doesNotMatch(expand(text), /\?[A-Z]/)
+  for (const { uid, url } of datasources) assertReachable(expand(url), `data source ${uid}`)
+  for (const file of globSync('observability/grafana/dashboards/*.json', { cwd: root })) {
+    for (const [, uid] of read(file).matchAll(/"datasource":\s*\{[^}]*"uid":\s*"([^"$]+)"/g)) {
+      assert.ok(uid! in grafanaTypes || uid === '-- Grafana --', `${file} uses the data source ${uid}`)
+    }
+  }
+  const mounted = services.grafana!.volumes!.map((volume) => volume.split(':').slice(0, 2))
+  const provider = parse(read('observability/grafana/provisioning/dashboards/sightline.yaml'))
+  assert.deepEqual(
+    mounted.find(([from]) => from === './observability/grafana/dashboards')?.[1],
+    provider.providers[0].options.path,
+  )
+})
+
+test('what is mounted exists, and Prometheus reads the folder that local mode copies', () => {
+  const mounts = Object.values(services).flatMap(({ volumes = [] }) => volumes.map((volume) => volume.split(':')[0]!))
+  for (const path of mounts.filter((path) => path.startsWith('./') && path !== './observability/grafana/dashboards')) {
+    assert.ok(existsSync(join(root, path)), path)
+  }
+  assert.ok(services.prometheus!.volumes!.includes('./observability/prometheus:/etc/prometheus:ro'))
+})
+
+test('the stack is safe by default and fits 2 GiB', () => {
+  for (const [name, service] of Object.entries(services)) {
+    assert.match(service.image, /^sightline\/|:v?\d+\.\d+/, `${name}: pin the image by its version`)
+    assert.equal(service.read_only, true, name)
+    assert.deepEqual(service.cap_drop, ['ALL'], name)
+    assert.equal(service.privileged, undefined, name)
+  }
+  assert.doesNotMatch(composeText, /docker\.sock/)
+  // A password has no default anywhere: Compose refuses to start without it.
+  for (const name of secretNames) assert.match(composeText, new RegExp(`\\$\\{${name}:\\?`), name)
+  const always = Object.values(services).filter(({ profiles }) => !profiles)
+  const megabytes = always.reduce((sum, { mem_limit }) => sum + Number(/^(\d+)m$/.exec(mem_limit)![1]), 0)
+  assert.ok(megabytes <= 2048, `${megabytes} MiB`)
+})
+
+test('Docker Compose reads the file', (t) => {
+  const compose = (args: string[], env = {}) =>
+    spawnSync('docker', ['compose', ...args], { cwd: root, encoding: 'utf8', env: { ...process.env, ...env } })
+  if (compose(['version']).status !== 0) return t.skip('no docker compose on this machine')
+  const secrets = Object.fromEntries(secretNames.map((name) => [name, 'x']))
+  const answer = compose(['--profile', '*', 'config', '--quiet'], secrets)
+  assert.equal(answer.status, 0, answer.stderr)
+})
