@@ -5,6 +5,7 @@
 // Plain JavaScript with no dependency, because nothing is installed yet.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import * as fs from 'node:fs'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -15,6 +16,8 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const modules = join(root, 'node_modules')
 const stampFile = join(modules, '.sightline-installed')
 const pinnedNode = join(modules, 'node/bin', process.platform === 'win32' ? 'node.exe' : 'node')
+
+const ROOM_NEEDED_MB = 800
 
 const [name, ...args] = process.argv.slice(2)
 if (Number(process.versions.node.split('.')[0]) < 18) {
@@ -42,6 +45,7 @@ async function installWhenNeeded() {
     await new Promise((later) => setTimeout(later, 200))
     lock = takeLock(lockPath)
   }
+  process.once('exit', lock.release)
   try {
     if (!isInstalled()) await install()
   } finally {
@@ -85,6 +89,7 @@ function pinnedNodeRuns() {
 }
 
 async function install() {
+  assertRoom()
   const began = Date.now()
   const seconds = () => `${((Date.now() - began) / 1000).toFixed(0)} s`
   console.log('Installing the packages (npm ci) ...')
@@ -102,10 +107,21 @@ async function install() {
   console.log(`  packages are there (${seconds()})`)
 }
 
+/** npm on a full disk fails in many ways, few of which say why. */
+function assertRoom() {
+  // Not before Node 18.15.
+  if (!fs.statfsSync) return
+  const { bavail, bsize } = fs.statfsSync(root)
+  const free = Math.floor((bavail * bsize) / 2 ** 20)
+  if (free < ROOM_NEEDED_MB) fail(`Only ${free} MB are free in ${root}; the packages need about ${ROOM_NEEDED_MB} MB.`)
+}
+
 /** npm's warnings (EBADENGINE by the dozen under Node 20, deprecations) help nobody here: errors only, and at the end. */
 function npmCi() {
   // The `node` package fetches its binary in an install script: a user's ignore-scripts would leave none.
   const flags = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts=false', '--no-progress']
+  // With npm's own pauses (10 s, then 60 s) a machine without network would wait for more than a minute to be told so.
+  flags.push('--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000')
   const npm = process.env.npm_execpath?.endsWith('npm-cli.js')
     ? { command: process.execPath, args: [process.env.npm_execpath, ...flags] }
     : { command: process.platform === 'win32' ? 'npm.cmd' : 'npm', args: flags }
@@ -150,9 +166,8 @@ function explainNpm(output, status) {
 }
 
 function indented(text) {
-  return text
-    .trim()
-    .split('\n')
+  const telling = text.split('\n').filter((line) => line.trim() && !/^npm error\s*$|^npm error\s+at /.test(line))
+  return telling
     .slice(-12)
     .map((line) => `  | ${line}`)
     .join('\n')
