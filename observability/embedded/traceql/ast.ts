@@ -241,3 +241,7 @@ export type Query =
       readonly hints: readonly Hint[]
       readonly text: string
     }
+
+export function isField(expression: FieldExpression): expression is Field {
+  return expression.kind === 'attribute' || expression.kind === 'intrinsic'
+}

@@ -1,8 +1,8 @@
 /** The hot loop of metrics queries: every span that matched goes into a cell, by its labels and its interval. */
 import type { MetricsAggregate } from './ast.ts'
 import { TraceQLError } from './errors.ts'
+import { evaluate } from './evaluate.ts'
 import { spanFrame, traceOfRow } from './fields.ts'
-import { evaluate } from './filter.ts'
 import { numberValues } from './groups.ts'
 import { numbersOf, runStages, type Sets } from './pipeline.ts'
 import { printField } from './print.ts'

@@ -4,6 +4,13 @@ import type { Matcher } from './regex.ts'
 import type { AttributeValue, Scalar } from './span-table.ts'
 import type { VectorType } from './vector.ts'
 
+/** A comparison of values; regular expressions are matched elsewhere. */
+export type Comparison = Exclude<ComparisonOperator, '=~' | '!~'>
+
+export function isComparison(op: string): op is Comparison {
+  return op === '=' || op === '!=' || op === '>' || op === '>=' || op === '<' || op === '<='
+}
+
 export function isNumeric(type: VectorType): boolean {
   return type === 'int' || type === 'float' || type === 'duration'
 }
@@ -20,7 +27,7 @@ export function comparable(left: VectorType, right: VectorType, strict: boolean)
  * An array matches when one of its elements does.
  */
 export function compareValues(
-  op: ComparisonOperator,
+  op: Comparison,
   leftType: VectorType,
   left: AttributeValue | undefined,
   rightType: VectorType,
@@ -40,7 +47,7 @@ export function compareValues(
   return comparable(leftType, rightType, strict) && compareScalars(op, left as Scalar, right as Scalar)
 }
 
-function compareScalars(op: ComparisonOperator, left: Scalar, right: Scalar): boolean {
+function compareScalars(op: Comparison, left: Scalar, right: Scalar): boolean {
   switch (op) {
     case '=':
       // An int beyond 2^53 is a bigint, which only relational operators compare with plain numbers.
@@ -55,8 +62,6 @@ function compareScalars(op: ComparisonOperator, left: Scalar, right: Scalar): bo
       return left < right
     case '<=':
       return left <= right
-    default:
-      return false
   }
 }
 

@@ -3,9 +3,11 @@
  * a column of set numbers tells apart. No object is made per span.
  */
 import type { Aggregate, Scalar, ScalarFilter, SpansetExpression, Stage } from './ast.ts'
+import { evaluate } from './evaluate.ts'
 import { spanFrame, traceOfRow } from './fields.ts'
-import { and, evaluate, filterSpans, type Mask, or } from './filter.ts'
+import { filterSpans } from './filter.ts'
 import { numberValues } from './groups.ts'
+import { and, type Mask, or } from './mask.ts'
 import { calculate, compareValues, isNumeric } from './operators.ts'
 import { printField, printScalar } from './print.ts'
 import { typedValue } from './read-value.ts'

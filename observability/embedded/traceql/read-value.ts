@@ -15,25 +15,30 @@ export function typedValue(type: VectorType, value: AttributeValue | undefined):
   return { type, value: value as Scalar | readonly Scalar[] }
 }
 
-/** Values of a field on some spans; of several events or links the first counts that `prefer` accepts, else the first. */
-export function readValues(
-  field: Field,
-  table: SpanTable,
-  rows: readonly number[],
-  prefer: (value: TypedValue) => boolean = () => true,
-): TypedValue[] {
+/**
+ * Values of a field on some spans. Of a span's events and links the one in `chosen` counts, or the first that has a value
+ * where that one has none.
+ */
+export function readValues(field: Field, table: SpanTable, rows: readonly number[], chosen: ChosenChild): TypedValue[] {
   const scope = childScope(field)
   if (scope === undefined) {
     const vector = readField(field, frameOf(table, Uint32Array.from(rows)))
     return rows.map((_, i) => typedValue(typeAt(vector, i), valueAt(vector, i)))
   }
   return rows.map((row) => {
-    const found = childValues(field, scope, table, row).filter((value) => value.type !== 'nil')
-    return found.find(prefer) ?? found[0] ?? absentChild(field)
+    const values = childValues(field, scope, table, row)
+    const own = values[chosen(scope, row)]
+    return own !== undefined && own.type !== 'nil'
+      ? own
+      : (values.find(({ type }) => type !== 'nil') ?? absentChild(field))
   })
 }
 
-function childValues(field: Field, scope: 'event' | 'link', table: SpanTable, row: number): TypedValue[] {
+/** Which of a span's events or links an answer shows: its place among them. */
+export type ChosenChild = (scope: 'event' | 'link', row: number) => number
+
+/** A field on each event or link of a span, in their order. */
+export function childValues(field: Field, scope: 'event' | 'link', table: SpanTable, row: number): TypedValue[] {
   const owner = scope === 'event' ? table.events.span : table.links.span
   const first = lowerBound(owner, row)
   const last = lowerBound(owner, row + 1)

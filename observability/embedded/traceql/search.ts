@@ -1,10 +1,11 @@
 /** Search: which traces have spansets left at the end of the pipeline, newest first, and what to show of them. */
-import type { Binary, Field, FieldExpression, MetricsExpression, Query, Scalar, Stage } from './ast.ts'
-import { rootOfTrace, traceExtent } from './fields.ts'
-import { compareValues, matchValue } from './operators.ts'
+import type { Binary, Field, FieldExpression, Literal, MetricsExpression, Query, Scalar, Stage } from './ast.ts'
+import { isField } from './ast.ts'
+import { childScope, rootOfTrace, traceExtent } from './fields.ts'
+import { compareValues, isComparison, matchValue } from './operators.ts'
 import { notesOf, runStages, type Sets } from './pipeline.ts'
 import { printField } from './print.ts'
-import { readValues } from './read-value.ts'
+import { type ChosenChild, childValues, readValues } from './read-value.ts'
 import { compileRegex } from './regex.ts'
 import type { NamedValue, SearchOptions, SpanMatch, SpanSet, TraceResult, TypedValue } from './result.ts'
 import type { SpanSource, SpanTable, TimeRange } from './span-table.ts'
@@ -26,13 +27,12 @@ export function search(query: Query, source: SpanSource, options: SearchOptions 
   const shown = shownFields(stages)
   let results: TraceResult[] = []
   for (const table of source.tables(options.range ?? {})) {
-    if (results.length >= limit) {
-      if (!exact) break
-      if (newestStart(table) <= results.at(-1)!.startNs) continue
-    }
+    if (results.length >= limit && newestStart(table) <= results.at(-1)!.startNs) continue
     const sets = runStages(stages, table)
     const found = newestTraces(sets, options.range ?? {}, limit).map((trace) => describe(trace, sets, shown, options))
     results = [...results, ...found].sort(newestFirst).slice(0, limit)
+    // Leaving the loop here, not at its head, spares the source from preparing a table that nobody reads.
+    if (results.length >= limit && !exact) break
   }
   return results
 }
@@ -75,13 +75,6 @@ function newestTraces({ table, mask }: Sets, range: TimeRange, limit: number): n
   return traces.sort((a, b) => start[b]! - start[a]!).slice(0, limit)
 }
 
-/** A field to show with each span, and how to choose among several values of it: by what the query asked for. */
-interface ShownField {
-  readonly field: Field
-  readonly key: string
-  readonly wanted: (value: TypedValue) => boolean
-}
-
 /** Answers carry these as members of their own, so they are not repeated as attributes. */
 const OWN_MEMBERS = new Set([
   ...[
@@ -97,39 +90,34 @@ const OWN_MEMBERS = new Set([
   ],
 ])
 
-function shownFields(stages: readonly Stage[]): { fields: ShownField[]; name: boolean } {
+interface Shown {
+  readonly name: boolean
+  readonly fields: readonly Field[]
+  /** The query's comparisons of a field of events or links with a constant: they tell which event to show. */
+  readonly asked: readonly (Binary & { readonly left: Field; readonly right: Literal })[]
+}
+
+function shownFields(stages: readonly Stage[]): Shown {
   const fields = new Map<string, Field>()
-  const comparisons: Binary[] = []
+  const asked: Shown['asked'][number][] = []
   const visit = (expression: FieldExpression | null): void => {
     if (expression === null || expression.kind === 'literal') return
-    if (expression.kind === 'unary') {
-      visit(expression.of)
-      return
-    }
-    if (expression.kind === 'attribute' || expression.kind === 'intrinsic') {
+    if (expression.kind === 'attribute' || expression.kind === 'intrinsic')
       fields.set(printField(expression), expression)
-      return
+    else if (expression.kind === 'unary') visit(expression.of)
+    else {
+      const { left, right } = expression
+      if (isField(left) && childScope(left) !== undefined && right.kind === 'literal')
+        asked.push({ ...expression, left, right })
+      visit(left)
+      visit(right)
     }
-    if (expression.right.kind === 'literal') comparisons.push(expression)
-    visit(expression.left)
-    visit(expression.right)
   }
   for (const stage of stages) visitFields(stage, visit)
   const shown = [...fields].filter(
     ([key, field]) => !OWN_MEMBERS.has(key) && !(field.kind === 'attribute' && field.parent),
   )
-  return {
-    name: fields.has('name'),
-    fields: shown.map(([printed, field]) => {
-      const asked = comparisons.filter(({ left }) => printField(left) === printed)
-      const key = field.kind === 'attribute' ? field.name : field.name
-      return {
-        field,
-        key,
-        wanted: (value) => asked.length === 0 || asked.some((comparison) => satisfies(value, comparison)),
-      }
-    }),
-  }
+  return { name: fields.has('name'), fields: shown.map(([, field]) => field), asked }
 }
 
 function visitFields(stage: Stage | Scalar, visit: (expression: FieldExpression | null) => void): void {
@@ -156,18 +144,34 @@ function visitFields(stage: Stage | Scalar, visit: (expression: FieldExpression 
   }
 }
 
-function satisfies(value: TypedValue, { op, right }: Binary): boolean {
-  if (right.kind !== 'literal') return false
-  if (op === '=~' || op === '!~')
+/** The event or link that meets most of what the query asked of events or links; the first of equals. */
+function chooseChild(table: SpanTable, asked: Shown['asked']): ChosenChild {
+  return (scope, row) => {
+    const met: number[] = []
+    for (const comparison of asked) {
+      if (childScope(comparison.left) !== scope) continue
+      for (const [i, value] of childValues(comparison.left, scope, table, row).entries()) {
+        met[i] = (met[i] ?? 0) + (satisfies(value, comparison) ? 1 : 0)
+      }
+    }
+    return met.length === 0 ? 0 : met.indexOf(Math.max(...met))
+  }
+}
+
+function satisfies(value: TypedValue, { op, right }: Shown['asked'][number]): boolean {
+  if (op === '=~' || op === '!~') {
     return matchValue(compileRegex(String(right.value)), op === '!~', value.type, value.value ?? undefined)
-  if (op === '&&' || op === '||' || /^[-+*/%^]$/.test(op)) return false
-  return compareValues(op as '=', value.type, value.value ?? undefined, right.type, right.value ?? undefined, true)
+  }
+  return (
+    isComparison(op) &&
+    compareValues(op, value.type, value.value ?? undefined, right.type, right.value ?? undefined, true)
+  )
 }
 
 function describe(
   trace: number,
   sets: Sets,
-  shown: ReturnType<typeof shownFields>,
+  shown: Shown,
   { spansPerSpanset = DEFAULT_SPANS }: SearchOptions,
 ): TraceResult {
   const { table } = sets
@@ -200,11 +204,9 @@ function spanSetsOf(trace: number, { table, mask, setOf }: Sets): [number, numbe
   return [...bySet]
 }
 
-function matches(rows: readonly number[], table: SpanTable, shown: ReturnType<typeof shownFields>): SpanMatch[] {
-  const columns = shown.fields.map(({ field, key, wanted }) => ({
-    key,
-    values: readValues(field, table, rows, wanted),
-  }))
+function matches(rows: readonly number[], table: SpanTable, shown: Shown): SpanMatch[] {
+  const chosen = chooseChild(table, shown.asked)
+  const columns = shown.fields.map((field) => ({ key: field.name, values: readValues(field, table, rows, chosen) }))
   return rows.map((row, i) => ({
     spanId: table.spanId(row),
     name: shown.name ? String(table.name.values[table.name.codes[row]!] ?? '') : '',

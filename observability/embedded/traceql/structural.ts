@@ -1,6 +1,6 @@
 /** `>` `>>` `<` `<<` `~` over whole tables, by the array of parent rows. Masks in, mask out. */
 import type { Relation, StructuralOperator } from './ast.ts'
-import type { Mask } from './filter.ts'
+import type { Mask } from './mask.ts'
 import type { SpanTable } from './span-table.ts'
 
 /** `null`: the spans of a trace are one set. Otherwise the set of each row; only spans of one set are related. */
