@@ -46,7 +46,11 @@ export function tokenize(text: string): Token[] {
       throw parseError("unexpected character '", place(offset), 'write strings in double quotes or backticks')
     }
     if (char === '.' && !/\d/.test(text[offset + 1] ?? '')) {
-      throw parseError('unexpected "."', place(offset), 'names have underscores for dots: service_name for service.name')
+      throw parseError(
+        'unexpected "."',
+        place(offset),
+        'names have underscores for dots: service_name for service.name',
+      )
     }
     const name = take(word)
     if (name !== undefined) {

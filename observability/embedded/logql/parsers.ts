@@ -25,7 +25,7 @@ export function compileJson({ extractions }: Stage & { kind: 'json' }): RowStep 
   }
   return (row) => {
     const value = readJson(row)
-    if (value !== undefined) flatten(row, '', value)
+    if (value !== undefined) flatten(value, (name, text) => row.extract(name, text))
   }
 }
 
@@ -38,19 +38,23 @@ const keepNumberText = ((_key: string, value: unknown, context: { source?: strin
 const numberText = Symbol('number')
 
 /** The object in the line; undefined, with the row marked, when it is none. */
-function readJson(row: Row): Record<string, unknown> | undefined {
-  const { line } = row
-  try {
-    const fragile = fragileNumber.test(line)
-    const value = fragile
-      ? JSON.parse(line, keepNumberText as (key: string, value: unknown) => unknown)
-      : JSON.parse(line)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value) && !(numberText in value)) return value
-    row.fail('JSONParserErr', 'expecting json object, but it is not')
-  } catch (error) {
-    row.fail('JSONParserErr', error instanceof Error ? error.message : 'malformed json')
-  }
+function readJson(row: Row): object | undefined {
+  const value = parseObject(row.line)
+  if (typeof value === 'object') return value
+  row.fail('JSONParserErr', value)
   return undefined
+}
+
+/** The object, or what is wrong with the text. */
+function parseObject(line: string): object | string {
+  try {
+    const exact = fragileNumber.test(line) ? (keepNumberText as (key: string, value: unknown) => unknown) : undefined
+    const value: unknown = JSON.parse(line, exact)
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value) && !(numberText in value)
+    return isObject ? value : 'expecting json object, but it is not'
+  } catch (error) {
+    return error instanceof Error ? error.message : 'malformed json'
+  }
 }
 
 /** A value as a label; objects and arrays as JSON; undefined for nothing. */
@@ -71,16 +75,31 @@ function stringify(value: unknown): string {
 
 const maxNesting = 100
 
-function flatten(row: Row, prefix: string, object: object, depth = 0): void {
+/** Leaves of nested objects by joined names; lists are left out. */
+function flatten(object: object, found: (name: string, value: string) => void, prefix = '', depth = 0): void {
   for (const [key, value] of Object.entries(object)) {
     const name = prefix ? `${prefix}_${labelName(key).replace(/^_(?=\d)/, '')}` : labelName(key)
     if (value === null || Array.isArray(value) || name === '') continue
     if (typeof value === 'object' && !(numberText in value)) {
-      if (depth < maxNesting) flatten(row, name, value, depth + 1)
+      if (depth < maxNesting) flatten(value, found, name, depth + 1)
     } else {
-      row.extract(name, jsonText(value)!)
+      found(name, jsonText(value)!)
     }
   }
+}
+
+/** Labels that `json` or else `logfmt` would make of a line. */
+export function parseFields(line: string): { parser: 'json' | 'logfmt'; pairs: [string, string][] } {
+  if (line.startsWith('{')) {
+    const pairs: [string, string][] = []
+    const value = parseObject(line)
+    if (typeof value === 'object') {
+      flatten(value, (name, one) => pairs.push([name, one]))
+      return { parser: 'json', pairs }
+    }
+  }
+  const pairs = parseLogfmt(line).pairs.filter(([, value]) => value !== '')
+  return { parser: 'logfmt', pairs: pairs.map(([key, value]) => [labelName(key), value]) }
 }
 
 export function compileLogfmt({ strict, keepEmpty, extractions }: Stage & { kind: 'logfmt' }): RowStep {
@@ -121,17 +140,8 @@ export function compilePatternParser(expression: string): RowStep {
 
 /** The reverse of an agent's packing: text fields become labels, `_entry` becomes the line. */
 export const unpack: RowStep = (row) => {
-  let value: unknown
-  try {
-    value = JSON.parse(row.line)
-  } catch (error) {
-    row.fail('JSONParserErr', error instanceof Error ? error.message : 'malformed json')
-    return
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    row.fail('JSONParserErr', 'expecting json object, but it is not')
-    return
-  }
+  const value = readJson(row)
+  if (value === undefined) return
   const entry = Object.hasOwn(value, '_entry') ? (value as Record<string, unknown>)._entry : undefined
   for (const [key, one] of Object.entries(value)) {
     if (key !== '_entry' && typeof one === 'string') row.extract(labelName(key), one)

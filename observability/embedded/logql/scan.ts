@@ -124,7 +124,7 @@ function hintsOf(filter: LabelFilter): Hint[] {
 }
 
 /** First row at or after a time. */
-function firstAt(table: LogTable, timeNs: bigint): number {
+export function firstAt(table: LogTable, timeNs: bigint): number {
   const offset = Number(timeNs - table.baseNs)
   let low = 0
   let high = table.rows

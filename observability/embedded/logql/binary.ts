@@ -1,0 +1,169 @@
+/** `a / on (x) b`, `a > bool 5`, `a or b`: two operands -> series. */
+import type { BinaryOp, Matching, MetricQuery } from './ast.ts'
+import { evaluationError } from './errors.ts'
+import type { Labels } from './log-table.ts'
+import { emptySeries, type Grid, labelsKey, omitLabels, pickLabels, type Series, showLabels } from './series.ts'
+
+type Binary = MetricQuery & { kind: 'binary' }
+
+/** A plain number, the same at all steps, or series. */
+export type Operand = number | readonly Series[]
+
+export function evaluateBinary(query: Binary, left: Operand, right: Operand, grid: Grid): Operand {
+  const { op, bool } = query
+  if (typeof left === 'number' && typeof right === 'number') return compute(op, left, right, true) ?? 0
+  if (typeof left === 'number')
+    return (right as readonly Series[]).map((one) => withNumber(query, one, left, true, grid))
+  if (typeof right === 'number') return left.map((one) => withNumber(query, one, right, false, grid))
+  if (op === 'and' || op === 'or' || op === 'unless') return setOperation(op, query.matching, left, right, grid)
+  return matchSeries(query.matching, left, right, grid, (a, b) => compute(op, a, b, bool))
+}
+
+const comparisons: Record<string, (a: number, b: number) => boolean> = {
+  '==': (a, b) => a === b,
+  '!=': (a, b) => a !== b,
+  '>': (a, b) => a > b,
+  '>=': (a, b) => a >= b,
+  '<': (a, b) => a < b,
+  '<=': (a, b) => a <= b,
+}
+
+/** undefined: a comparison that doesn't hold and filters. Dividing by zero gives NaN. */
+function compute(op: BinaryOp, a: number, b: number, bool: boolean): number | undefined {
+  switch (op) {
+    case '+':
+      return a + b
+    case '-':
+      return a - b
+    case '*':
+      return a * b
+    case '/':
+      return b === 0 ? Number.NaN : a / b
+    case '%':
+      return b === 0 ? Number.NaN : a % b
+    case '^':
+      return a ** b
+    default: {
+      const holds = comparisons[op]!(a, b)
+      if (bool) return holds ? 1 : 0
+      return holds ? a : undefined
+    }
+  }
+}
+
+/** A filtering comparison keeps the value of the series, on whichever side it stands. */
+function withNumber({ op, bool }: Binary, series: Series, number: number, numberIsLeft: boolean, grid: Grid): Series {
+  const out = emptySeries(series.labels, grid)
+  for (let k = 0; k < grid.count; k += 1) {
+    if (!series.present[k]) continue
+    const own = series.values[k]!
+    const value = numberIsLeft ? compute(op, number, own, bool) : compute(op, own, number, bool)
+    if (value === undefined) continue
+    out.present[k] = 1
+    out.values[k] = Object.hasOwn(comparisons, op) && !bool ? own : value
+  }
+  return out
+}
+
+function matchKey(labels: Labels, matching: Matching | undefined): string {
+  if (!matching) return labelsKey(labels)
+  return labelsKey(matching.on ? pickLabels(labels, matching.labels) : omitLabels(labels, matching.labels))
+}
+
+function indexSeries(input: readonly Series[], matching: Matching | undefined): Map<string, Series[]> {
+  const index = new Map<string, Series[]>()
+  for (const series of input) {
+    const key = matchKey(series.labels, matching)
+    const known = index.get(key)
+    if (known) known.push(series)
+    else index.set(key, [series])
+  }
+  return index
+}
+
+function setOperation(
+  op: 'and' | 'or' | 'unless',
+  matching: Matching | undefined,
+  left: readonly Series[],
+  right: readonly Series[],
+  grid: Grid,
+): Series[] {
+  const keepWhere = (input: readonly Series[], other: Map<string, Series[]>, matched: boolean): Series[] =>
+    input.map((series) => {
+      const partners = other.get(matchKey(series.labels, matching)) ?? []
+      const present = series.present.map((own, k) =>
+        own === 1 && partners.some((partner) => partner.present[k] === 1) === matched ? 1 : 0,
+      )
+      return { ...series, present }
+    })
+  if (op === 'or') return merge([...left, ...keepWhere(right, indexSeries(left, matching), false)], grid)
+  return keepWhere(left, indexSeries(right, matching), op === 'and')
+}
+
+/** Series with equal labels become one. */
+function merge(input: readonly Series[], grid: Grid): Series[] {
+  const merged = new Map<string, Series>()
+  for (const series of input) {
+    const key = labelsKey(series.labels)
+    const known = merged.get(key) ?? emptySeries(series.labels, grid)
+    merged.set(key, known)
+    for (let k = 0; k < grid.count; k += 1) {
+      if (!series.present[k] || known.present[k]) continue
+      known.present[k] = 1
+      known.values[k] = series.values[k]!
+    }
+  }
+  return [...merged.values()]
+}
+
+function matchSeries(
+  matching: Matching | undefined,
+  left: readonly Series[],
+  right: readonly Series[],
+  grid: Grid,
+  apply: (left: number, right: number) => number | undefined,
+): Series[] {
+  // "One" is the side that may have a single series per match.
+  const oneIsRight = matching?.group?.side !== 'right'
+  const [many, one] = oneIsRight ? [left, indexSeries(right, matching)] : [right, indexSeries(left, matching)]
+  const out = new Map<string, Series>()
+  for (const series of many) {
+    const partners = one.get(matchKey(series.labels, matching)) ?? []
+    for (let k = 0; k < grid.count; k += 1) {
+      if (!series.present[k]) continue
+      const present = partners.filter((partner) => partner.present[k])
+      if (present.length === 0) continue
+      if (present.length > 1) throw duplicate(present[0]!.labels, oneIsRight ? 'right' : 'left')
+      const [own, other] = [series.values[k]!, present[0]!.values[k]!]
+      const value = oneIsRight ? apply(own, other) : apply(other, own)
+      const labels = resultLabels(series.labels, present[0]!.labels, matching)
+      const key = labelsKey(labels)
+      let result = out.get(key)
+      if (!result) {
+        result = emptySeries(labels, grid)
+        out.set(key, result)
+      }
+      if (result.present[k]) throw duplicate(series.labels, oneIsRight ? 'left' : 'right')
+      if (value === undefined) continue
+      result.present[k] = 1
+      result.values[k] = value
+    }
+  }
+  return [...out.values()]
+}
+
+function duplicate(labels: Labels, side: 'left' | 'right'): Error {
+  return evaluationError(
+    `multiple matches for labels: several series of the ${side} side match ${showLabels(labels)}. ` +
+      'Match by more labels, or use group_left() or group_right()',
+  )
+}
+
+function resultLabels(many: Labels, one: Labels, matching: Matching | undefined): Labels {
+  if (!matching) return many
+  if (!matching.group) {
+    return matching.on ? pickLabels(many, matching.labels) : omitLabels(many, matching.labels)
+  }
+  const { include } = matching.group
+  return { ...omitLabels(many, include), ...pickLabels(one, include) }
+}

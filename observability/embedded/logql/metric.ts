@@ -1,0 +1,133 @@
+/** Metric queries over a range of time or at one moment. */
+import type { Grouping, MetricQuery } from './ast.ts'
+import { evaluateBinary, type Operand } from './binary.ts'
+import { limitError } from './errors.ts'
+import type { Labels, LogSource } from './log-table.ts'
+import { evaluateRange } from './range-aggregation.ts'
+import { fullReplacer } from './regex.ts'
+import { type Budget, createBudget } from './scan.ts'
+import { emptySeries, type Grid, labelsKey, type Series } from './series.ts'
+import { aggregateVector, instantOrder } from './vector-aggregation.ts'
+
+export interface MetricOptions {
+  readonly budget?: Budget | undefined
+  /** More series than this are refused. */
+  readonly maxSeries?: number | undefined
+}
+
+export interface MetricSeries {
+  readonly labels: Labels
+  /** At least one, ascending. */
+  readonly points: readonly { readonly timeNs: bigint; readonly value: number }[]
+}
+
+export interface MetricSample {
+  readonly labels: Labels
+  readonly value: number
+}
+
+const defaultMaxSeries = 500
+
+/** One point per step, from `startNs` to `endNs` inclusive. */
+export function metricsRange(
+  query: MetricQuery,
+  source: LogSource,
+  { startNs, endNs, stepNs, ...options }: MetricOptions & { startNs: bigint; endNs: bigint; stepNs: bigint },
+): MetricSeries[] {
+  const grid: Grid = { startNs, stepNs, count: Number((endNs - startNs) / stepNs) + 1 }
+  const result = evaluate(query, { source, grid, budget: options.budget ?? createBudget() })
+  const series = typeof result === 'number' ? [constant(result, grid)] : result
+  const answer = series.flatMap(({ labels, values, present }) => {
+    const points = []
+    for (let k = 0; k < grid.count; k += 1) {
+      if (present[k]) points.push({ timeNs: startNs + BigInt(k) * stepNs, value: values[k]! })
+    }
+    return points.length > 0 ? [{ labels, points }] : []
+  })
+  return inLabelOrder(limited(answer, options.maxSeries))
+}
+
+/** The value at one moment: a number for plain arithmetic, else one sample per series. */
+export function metricsInstant(
+  query: MetricQuery,
+  source: LogSource,
+  { timeNs, ...options }: MetricOptions & { timeNs: bigint },
+): number | MetricSample[] {
+  const grid: Grid = { startNs: timeNs, stepNs: 1n, count: 1 }
+  const result = evaluate(query, { source, grid, budget: options.budget ?? createBudget() })
+  if (typeof result === 'number') return result
+  const samples = result.flatMap(({ labels, values, present }) => (present[0] ? [{ labels, value: values[0]! }] : []))
+  const order = instantOrder(query)
+  const answer = inLabelOrder(limited(samples, options.maxSeries))
+  return order ? answer.sort((a, b) => order(a.value, b.value)) : answer
+}
+
+function limited<T>(series: T[], most = defaultMaxSeries): T[] {
+  if (series.length <= most) return series
+  throw limitError(
+    `maximum number of series (${most}) reached for a single query; consider reducing query cardinality by adding more ` +
+      'specific stream selectors, reducing the time range, or aggregating results with functions like sum(), count() or topk()',
+  )
+}
+
+function inLabelOrder<T extends { labels: Labels }>(series: T[]): T[] {
+  const keyed = series.map((one): [string, T] => [labelsKey(one.labels), one])
+  return keyed.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, one]) => one)
+}
+
+interface Context {
+  readonly source: LogSource
+  readonly grid: Grid
+  readonly budget: Budget
+}
+
+function evaluate(query: MetricQuery, context: Context): Operand {
+  const { source, grid, budget } = context
+  budget.tick()
+  switch (query.kind) {
+    case 'number':
+      return query.value
+    case 'vector-of':
+      return [constant(query.value, grid)]
+    case 'range':
+      return evaluateRange(query, source, grid, budget)
+    case 'vector': {
+      const pushed = pushedGrouping(query)
+      const inner = pushed
+        ? evaluateRange(query.expression as MetricQuery & { kind: 'range' }, source, grid, budget, pushed)
+        : evaluate(query.expression, context)
+      return aggregateVector(query, typeof inner === 'number' ? [constant(inner, grid)] : inner, grid)
+    }
+    case 'binary':
+      return evaluateBinary(query, evaluate(query.left, context), evaluate(query.right, context), grid)
+    case 'label-replace': {
+      const inner = evaluate(query.expression, context)
+      return replaceLabels(query, typeof inner === 'number' ? [constant(inner, grid)] : inner)
+    }
+  }
+}
+
+function constant(value: number, grid: Grid): Series {
+  const series = emptySeries({}, grid)
+  series.values.fill(value)
+  series.present.fill(1)
+  return series
+}
+
+const additive = new Set(['count_over_time', 'rate', 'bytes_over_time', 'bytes_rate', 'sum_over_time'])
+
+/** A sum of sums needs no finer series than its own groups. */
+function pushedGrouping({ op, grouping, expression }: MetricQuery & { kind: 'vector' }): Grouping | undefined {
+  if (op !== 'sum' || expression.kind !== 'range' || expression.grouping || grouping?.without) return undefined
+  return additive.has(expression.op) ? (grouping ?? { without: false, labels: [] }) : undefined
+}
+
+function replaceLabels(query: MetricQuery & { kind: 'label-replace' }, input: readonly Series[]): Series[] {
+  const replace = fullReplacer(query.regex)
+  return input.map((series) => {
+    const value = replace(series.labels[query.source] ?? '', query.replacement)
+    if (value === undefined) return series
+    const { [query.target]: _, ...others } = series.labels
+    return { ...series, labels: value === '' ? others : { ...others, [query.target]: value } }
+  })
+}

@@ -1,0 +1,278 @@
+/** `rate({...}[5m])` and its kin: log lines -> series. */
+import type { Grouping, RangeAggregation, Unwrap } from './ast.ts'
+import { evaluationError, limitError } from './errors.ts'
+import { compileLabelFilter, conversionProblem, converters, type RowTest } from './label-filter.ts'
+import type { Labels, LogSource, LogTable } from './log-table.ts'
+import { Row } from './row.ts'
+import { type Budget, compileScan, type Scan } from './scan.ts'
+import { emptySeries, type Grid, labelsKey, omitLabels, pickLabels, type Series, showLabels } from './series.ts'
+import { windowFunction } from './window-functions.ts'
+
+/** Series a single aggregation may hold while it runs. */
+const maxHeld = 100_000
+
+const counting = new Set(['count_over_time', 'bytes_over_time', 'bytes_rate', 'absent_over_time'])
+
+/** `outer`: the labels a sum around this one asks for, so that finer series need not be made. */
+export function evaluateRange(
+  query: RangeAggregation,
+  source: LogSource,
+  grid: Grid,
+  budget: Budget,
+  outer?: Grouping,
+): Series[] {
+  const collector = collectorOf(query, grid)
+  collect(query, source, grid, budget, query.grouping ?? outer, collector)
+  if (query.op === 'absent_over_time') return absent(query, grid, collector.finish())
+  return collector.finish()
+}
+
+/** What becomes of the samples of one series. */
+interface Collector {
+  /** A new series; its ordinal. */
+  open(labels: Labels): number
+  /** `time`: nanoseconds since the first step, shifted by the offset. */
+  add(series: number, time: number, value: number): void
+  finish(): Series[]
+}
+
+function collectorOf(query: RangeAggregation, grid: Grid): Collector {
+  const lines = !query.unwrap && (counting.has(query.op) || query.op === 'rate')
+  return lines ? countCollector(query, grid) : sampleCollector(query, grid)
+}
+
+/** Counts and byte sums: a sample adds to all steps whose window holds it, kept as differences between steps. */
+function countCollector(query: RangeAggregation, grid: Grid): Collector {
+  const step = Number(grid.stepNs)
+  const perSecond = query.op === 'rate' || query.op === 'bytes_rate'
+  const divisor = perSecond ? query.rangeNs / 1e9 : 1
+  const held: { labels: Labels; counts: Float64Array; sums: Float64Array }[] = []
+  return {
+    open(labels) {
+      const zeros = (): Float64Array => new Float64Array(grid.count + 1)
+      return held.push({ labels, counts: zeros(), sums: zeros() }) - 1
+    },
+    add(series, time, value) {
+      const first = Math.max(0, Math.ceil(time / step))
+      const after = Math.min(grid.count, Math.ceil((time + query.rangeNs) / step))
+      if (first >= after) return
+      const { counts, sums } = held[series]!
+      counts[first]! += 1
+      counts[after]! -= 1
+      sums[first]! += value
+      sums[after]! -= value
+    },
+    finish: () =>
+      held.map(({ labels, counts, sums }) => {
+        const series = emptySeries(labels, grid)
+        let [count, sum] = [0, 0]
+        for (let k = 0; k < grid.count; k += 1) {
+          count += counts[k]!
+          sum += sums[k]!
+          series.present[k] = count > 0 ? 1 : 0
+          series.values[k] = sum / divisor
+        }
+        return series
+      }),
+  }
+}
+
+/** Keeps all samples and computes each window from those in it. */
+function sampleCollector(query: RangeAggregation, grid: Grid): Collector {
+  const compute = windowFunction(query.op, query.parameter)
+  const held: { labels: Labels; times: number[]; values: number[] }[] = []
+  return {
+    open: (labels) => held.push({ labels, times: [], values: [] }) - 1,
+    add(series, time, value) {
+      held[series]!.times.push(time)
+      held[series]!.values.push(value)
+    },
+    finish: () =>
+      held.map((one) => {
+        const samples = inOrder(one)
+        const series = emptySeries(one.labels, grid)
+        let [from, to] = [0, 0]
+        for (let k = 0; k < grid.count; k += 1) {
+          const endNs = k * Number(grid.stepNs)
+          while (to < samples.times.length && samples.times[to]! <= endNs) to += 1
+          while (from < to && samples.times[from]! <= endNs - query.rangeNs) from += 1
+          if (from === to) continue
+          const value = compute(samples, { from, to, endNs, rangeNs: query.rangeNs })
+          if (value === undefined) continue
+          series.present[k] = 1
+          series.values[k] = value
+        }
+        return series
+      }),
+  }
+}
+
+/** Tables may overlap, so samples may have come out of order. */
+function inOrder({ times, values }: { times: number[]; values: number[] }): { times: number[]; values: number[] } {
+  if (times.every((time, k) => k === 0 || times[k - 1]! <= time)) return { times, values }
+  const order = [...times.keys()].sort((a, b) => times[a]! - times[b]!)
+  return { times: order.map((k) => times[k]!), values: order.map((k) => values[k]!) }
+}
+
+function collect(
+  query: RangeAggregation,
+  source: LogSource,
+  grid: Grid,
+  budget: Budget,
+  grouping: Grouping | undefined,
+  collector: Collector,
+): void {
+  const scan = compileScan(query.query, budget)
+  const origin = grid.startNs - BigInt(query.offsetNs)
+  // A window holds its end but not its beginning.
+  const range = {
+    startNs: origin - BigInt(query.rangeNs) + 1n,
+    endNs: origin + grid.stepNs * BigInt(grid.count - 1) + 1n,
+  }
+  const extract = compileExtractor(query)
+  const known = new Map<string, number>()
+  const seriesOf = (labels: Labels): number => {
+    const key = labelsKey(labels)
+    let series = known.get(key)
+    if (series === undefined) {
+      if (known.size >= maxHeld)
+        throw limitError(`the query makes more than ${maxHeld} series. Group it by fewer labels`)
+      series = collector.open(labels)
+      known.set(key, series)
+    }
+    return series
+  }
+  for (const table of source.tables(range, 'forward')) {
+    const rows = scan.candidates(table, range)
+    if (rows.length === 0) continue
+    const shift = Number(table.baseNs - origin)
+    // More labels could make codes too large to be exact.
+    const columnar = scan.untouched && !query.unwrap && grouping && !grouping.without && grouping.labels.length <= 3
+    if (columnar) addColumnar(table, rows, shift, grouping.labels, query.op.startsWith('bytes'), seriesOf, collector)
+    else addRows(table, rows, shift, { scan, extract, query, grouping, seriesOf, collector, budget })
+  }
+}
+
+/** No stage changes a row and only named labels count: the series follows from the codes alone. */
+function addColumnar(
+  table: LogTable,
+  rows: Uint32Array,
+  shift: number,
+  names: readonly string[],
+  bytes: boolean,
+  seriesOf: (labels: Labels) => number,
+  collector: Collector,
+): void {
+  const columns = names.flatMap((name) => table.metadata(name) ?? [])
+  const row = new Row(table)
+  const ordinals = new Map<number, number>()
+  for (const index of rows) {
+    let code = table.stream[index]!
+    for (const column of columns) code = code * column.values.length + column.codes[index]!
+    let series = ordinals.get(code)
+    if (series === undefined) {
+      row.move(index)
+      series = seriesOf(groupedLabels(row, names))
+      ordinals.set(code, series)
+    }
+    const size = bytes ? table.end[index]! - (index === 0 ? 0 : table.end[index - 1]!) : 1
+    collector.add(series, shift + table.timeOffset[index]!, size)
+  }
+}
+
+function groupedLabels(row: Row, names: readonly string[]): Labels {
+  return Object.fromEntries(names.flatMap((name) => (row.get(name) === '' ? [] : [[name, row.get(name)]])))
+}
+
+interface RowJob {
+  readonly scan: Scan
+  readonly extract: (row: Row) => number | undefined
+  readonly query: RangeAggregation
+  readonly grouping: Grouping | undefined
+  readonly seriesOf: (labels: Labels) => number
+  readonly collector: Collector
+  readonly budget: Budget
+}
+
+function addRows(table: LogTable, rows: Uint32Array, shift: number, job: RowJob): void {
+  const row = new Row(table)
+  const { grouping, query } = job
+  const unwrapped = query.unwrap ? [query.unwrap.label] : []
+  const ordinals = new Map<string, number>()
+  for (const [k, index] of rows.entries()) {
+    if ((k & 255) === 0) job.budget.tick()
+    row.move(index)
+    if (!job.scan.run(row)) continue
+    const value = job.extract(row)
+    if (value === undefined) continue
+    if (row.error && row.get('__preserve_error__') !== 'true') throw pipelineError(row)
+    const signature =
+      grouping && !grouping.without ? grouping.labels.map((name) => row.get(name)).join('\0') : signatureOf(row, query)
+    let series = ordinals.get(signature)
+    if (series === undefined) {
+      const labels = omitLabels(row.labels(), unwrapped)
+      if (!grouping) series = job.seriesOf(labels)
+      else if (grouping.without) series = job.seriesOf(omitLabels(labels, grouping.labels))
+      else series = job.seriesOf(pickLabels(row.labels(), grouping.labels))
+      ordinals.set(signature, series)
+    }
+    job.collector.add(series, shift + table.timeOffset[index]!, value)
+  }
+}
+
+/** Without the unwrapped value, which differs from row to row and is no label of the series. */
+function signatureOf(row: Row, { unwrap }: RangeAggregation): string {
+  const value = unwrap ? row.parsed.get(unwrap.label) : undefined
+  if (value === undefined) return row.signature()
+  row.parsed.set(unwrap!.label, '')
+  const signature = row.signature()
+  row.parsed.set(unwrap!.label, value)
+  return signature
+}
+
+function pipelineError(row: Row): Error {
+  const { error } = row
+  return evaluationError(
+    `pipeline error: '${error}' for series: '${showLabels(row.labels())}'.\n` +
+      `Use a label filter to intentionally skip this error. (e.g | __error__!="${error}").\n` +
+      'To skip all potential errors you can match empty errors.(e.g __error__="")\n' +
+      'The label filter can also be specified after unwrap. (e.g | unwrap latency | __error__="" )\n',
+  )
+}
+
+/** The sample of a row: 1, its size, or the unwrapped number; undefined when it has none. */
+function compileExtractor({ op, unwrap }: RangeAggregation): (row: Row) => number | undefined {
+  if (unwrap) return compileUnwrap(unwrap)
+  return op.startsWith('bytes') ? (row) => row.lineBytes : () => 1
+}
+
+const unitOf = { duration: 'duration', duration_seconds: 'duration', bytes: 'bytes' } as const
+
+function compileUnwrap({ label, conversion, filters }: Unwrap): (row: Row) => number | undefined {
+  const unit = conversion ? unitOf[conversion] : 'number'
+  const convert = converters[unit]
+  const scale = unit === 'duration' ? 1e9 : 1
+  const tests: RowTest[] = filters.map(compileLabelFilter)
+  return (row) => {
+    const text = row.find(label)
+    if (text === undefined) return undefined
+    const number = convert(text)
+    if (number === undefined) row.fail('SampleExtractionErr', conversionProblem(unit, text))
+    return tests.every((test) => test(row)) ? (number ?? 0) / scale : undefined
+  }
+}
+
+/** 1 where nothing was found, labelled by what the selector demands exactly. */
+function absent(query: RangeAggregation, grid: Grid, found: readonly Series[]): Series[] {
+  const labels: Record<string, string> = {}
+  const names = query.query.selector.map((matcher) => matcher.name)
+  for (const { name, op, value } of query.query.selector) {
+    if (op === '=' && names.indexOf(name) === names.lastIndexOf(name)) labels[name] = value
+  }
+  const series = emptySeries(labels, grid)
+  for (let k = 0; k < grid.count; k += 1) {
+    series.present[k] = found.some((one) => one.present[k] === 1) ? 0 : 1
+    series.values[k] = 1
+  }
+  return series.present.includes(1) ? [series] : []
+}
