@@ -15,7 +15,7 @@ export class Tally {
   readonly #rows = new Map<Kind, Row>()
 
   add(exchange: Exchange, outcome: number | string, milliseconds: number): void {
-    const row = this.#rows.get(exchange.kind) ?? { milliseconds: [], outcomes: new Map(), unexpected: 0 }
+    const row: Row = this.#rows.get(exchange.kind) ?? { milliseconds: [], outcomes: new Map(), unexpected: 0 }
     this.#rows.set(exchange.kind, row)
     row.milliseconds.push(milliseconds)
     row.outcomes.set(outcome, (row.outcomes.get(outcome) ?? 0) + 1)
