@@ -1,5 +1,6 @@
 /** Filters over whole tables: which spans match what stands between a pair of braces. */
 import type { FieldExpression } from './ast.ts'
+import { TraceQLError } from './errors.ts'
 import { truth } from './evaluate.ts'
 import { childScope, type Frame, spanFrame } from './fields.ts'
 import { and, type Mask, or } from './mask.ts'
@@ -71,6 +72,9 @@ function childScopes(expression: FieldExpression): Set<'event' | 'link'> {
   })
 }
 
+/** Spans with a thousand events and a thousand links each would make a million rows a span. */
+const MAX_FRAME_ROWS = 20_000_000
+
 /** A row per span and event and link of it; a span without any has one row with -1. */
 function childFrame(table: SpanTable, events: boolean, links: boolean): Frame {
   const firstEvent = events ? offsets(table.events.span, table.rows) : undefined
@@ -79,6 +83,9 @@ function childFrame(table: SpanTable, events: boolean, links: boolean): Frame {
     first === undefined ? 1 : Math.max(1, first[row + 1]! - first[row]!)
   let rows = 0
   for (let row = 0; row < table.rows; row++) rows += count(firstEvent, row) * count(firstLink, row)
+  if (rows > MAX_FRAME_ROWS) {
+    throw new TraceQLError('limit', '', 0, 'the spans have too many events and links to try them all with each other')
+  }
   const span = new Uint32Array(rows)
   const event = events ? new Int32Array(rows) : null
   const link = links ? new Int32Array(rows) : null

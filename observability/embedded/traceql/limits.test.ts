@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { check, parse, search, TraceQLError } from './index.ts'
+import { compileRegex } from './regex.ts'
 import { type PlainSpan, plainSource } from './testing.ts'
 
 /** Far more than any of these takes, far less than what they would take if they got out of hand. */
@@ -55,6 +56,13 @@ test('patterns that make a backtracking engine hang are matched in linear time',
   for (const pattern of ['(a+)+', '(a|aa)+', '(a|a?)+', '(.*a){10}', '([a-zA-Z]+)*', '(x+x+)+y', '(a?){500}a{500}']) {
     bounded(() => assert.equal(search(check(parse(`{ name =~ "${pattern}" }`)), source).length, 0, pattern))
   }
+})
+
+test('a pattern that has used up its time is stopped', () => {
+  const matches = compileRegex('(a?){200}a{200}b', 1)
+  assert.throws(() => {
+    for (let i = 0; i < 1_000; i++) matches('a'.repeat(2_000))
+  }, /takes too long/)
 })
 
 test('patterns that grow without bounds are refused', () => {
