@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { test } from 'node:test'
+import { assertPortsFree, holderFromProc } from './busy-ports.ts'
+import { freePorts } from './settings.ts'
+
+test('free ports pass', async () => {
+  await assertPortsFree(await freePorts())
+})
+
+test('every busy port is named with its variable and, on Linux, its holder', async () => {
+  const ports = await freePorts()
+  const mine = createServer().listen(ports.TEMPO_PORT, '127.0.0.1')
+  await once(mine, 'listening')
+  // On all addresses: as a service of the system would be.
+  const program = `require('net').createServer().listen(${ports.GATEWAY_PORT}, () => console.log('listening'))`
+  const other = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  try {
+    await once(other.stdout, 'data')
+    await assert.rejects(assertPortsFree(ports), (error: Error) => {
+      assert.equal(error.name, 'StartError')
+      assert.match(error.message, new RegExp(`GATEWAY_PORT=${ports.GATEWAY_PORT} is in use`))
+      assert.match(error.message, new RegExp(`TEMPO_PORT=${ports.TEMPO_PORT} is in use`))
+      assert.match(error.message, /GATEWAY_PORT=\d+ npm start/)
+      if (process.platform === 'linux') assert.match(error.message, new RegExp(`by .*node.*\\(process ${other.pid}\\)`))
+      return true
+    })
+    if (process.platform === 'linux') assert.equal((await holderFromProc(ports.TEMPO_PORT))!.pid, process.pid)
+  } finally {
+    mine.close()
+    other.kill()
+    await once(other, 'exit')
+  }
+})
