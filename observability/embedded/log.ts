@@ -4,3 +4,8 @@ export function log(level: 'info' | 'warn' | 'error', message: string): void {
     `${JSON.stringify({ timestamp: new Date().toISOString(), level, service: 'embedded', message })}\n`,
   )
 }
+
+/** For what should not happen: with the stack, which never leaves the process another way. */
+export function logError(error: unknown): void {
+  log('error', error instanceof Error ? (error.stack ?? error.message) : String(error))
+}

@@ -1,26 +1,34 @@
 /**
  * The embedded backend: OTLP in; Tempo's API, Loki's API, the console and metrics out. One process, two threads.
  *
- *   services ── OTLP/HTTP ──► receiver ─┐                      ┌─► Tempo API ◄── console, curl, Grafana
- *   gateway's access log ──► follower ──┼─► ingest ─► wal.db ──┤   (worker: heads, blocks, TraceQL, LogQL)
- *   Loki clients ── push ───────────────┘      │               └─► Loki API  ◄──
- *                                              └─► service graph ─► /metrics ◄── Prometheus
+ *   services ── OTLP/HTTP ──► receiver ─┐              ┌─► wal.db ──► worker: heads, blocks, TraceQL, LogQL
+ *   gateway's access log ──► follower ──┼──► ingest ───┤                │
+ *   Loki clients ── push ───────────────┘              └─► service      ├─► Tempo's API  ◄── console, curl, Grafana
+ *                                                          graph        └─► Loki's API   ◄──
+ *                                                            └─► /metrics ◄── Prometheus
  */
 import { readConfig } from './config.ts'
+import { startGatewayLog } from './gateway-log/index.ts'
 import { listen, serveApi } from './http.ts'
-import { log } from './log.ts'
+import { log, logError } from './log.ts'
+import { createMetrics } from './metrics.ts'
 import { createReceiver } from './otlp/receiver.ts'
 import { startQueryWorker } from './query-worker.ts'
+import { createServiceGraph, GRAPH_ATTRIBUTES, graphSpan } from './service-graph/index.ts'
 import { openFolder } from './store/folder.ts'
 import { createIngest } from './store/ingest.ts'
 import { openWal } from './store/wal.ts'
+import { tempoPort } from './tempo-port.ts'
 
 const MAX_BACKLOG_BYTES = 512 * 2 ** 20
+const VERSION = '0.1.0'
 
 async function main(): Promise<void> {
   const config = readConfig(process.env)
   const folder = openFolder(config.EMBEDDED_DATA_DIR)
   const wal = openWal(folder.path, (message) => log('warn', message))
+  const metrics = createMetrics(wal, () => worker.stats())
+  const graph = createServiceGraph(metrics.registry)
   const worker = await startQueryWorker(
     {
       dataDir: folder.path,
@@ -30,32 +38,57 @@ async function main(): Promise<void> {
       cacheBytes: config.QUERY_CACHE_BYTES,
       queryTimeoutMs: config.QUERY_TIMEOUT,
     },
-    { log, sealed: (signal, below) => wal.trim(signal, below) },
+    { log, sealed: wal.trim, answered: metrics.answered },
   )
   const ingest = createIngest({
     wal,
     maxBacklogBytes: MAX_BACKLOG_BYTES,
-    spanAttributes: new Set(),
-    onSpan: () => {},
-    onAccepted: () => worker.accepted(),
+    stage: graphSpan,
+    spanAttributes: GRAPH_ATTRIBUTES,
+    onSpans: (spans) => graph.add(spans, Date.now()),
+    onAccepted(signal, counts) {
+      metrics.accepted(signal, counts)
+      worker.accepted()
+    },
   })
-  const onError = (error: unknown) =>
-    log('error', error instanceof Error ? (error.stack ?? error.message) : String(error))
-  const receiver = createReceiver({ ...ingest, maxBodyBytes: config.OTLP_MAX_BODY_BYTES, onError })
+  const graphClock = setInterval(() => graph.expire(Date.now()), 1000)
+  const receiver = createReceiver({
+    ...ingest,
+    maxBodyBytes: config.OTLP_MAX_BODY_BYTES,
+    onError: logError,
+    onRequest: ({ signal, status, bytes }) => metrics.received(signal, status, bytes),
+  })
+  const gateway =
+    config.GATEWAY_ACCESS_LOG === undefined
+      ? undefined
+      : startGatewayLog({
+          accessLog: config.GATEWAY_ACCESS_LOG,
+          ...(config.GATEWAY_PID_FILE !== undefined && { pidFile: config.GATEWAY_PID_FILE }),
+          ...(config.GATEWAY_STATUS_URL !== undefined && { statusUrl: config.GATEWAY_STATUS_URL }),
+          version: VERSION,
+          environment: config.DEPLOYMENT_ENVIRONMENT,
+          sink: ingest,
+          registry: metrics.registry,
+          onError: logError,
+        })
+  const tempo = tempoPort({ api: worker.tempo, registry: metrics.registry, ready: worker.ready })
 
   const servers = [
     await listen(receiver, config.HOST, config.OTLP_HTTP_PORT, 'OTLP_HTTP_PORT'),
-    await listen(serveApi(worker.tempo, onError), config.HOST, config.TEMPO_PORT, 'TEMPO_PORT'),
-    await listen(serveApi(worker.loki, onError), config.HOST, config.LOKI_PORT, 'LOKI_PORT'),
+    await listen(serveApi(tempo, logError), config.HOST, config.TEMPO_PORT, 'TEMPO_PORT'),
+    await listen(serveApi(worker.loki, logError), config.HOST, config.LOKI_PORT, 'LOKI_PORT'),
   ]
   log(
     'info',
-    `Ready: OTLP on ${config.OTLP_HTTP_PORT}, Tempo API on ${config.TEMPO_PORT}, Loki API on ${config.LOKI_PORT}.`,
+    `Ready: OTLP on ${config.OTLP_HTTP_PORT}, Tempo's API on ${config.TEMPO_PORT}, Loki's on ${config.LOKI_PORT}.`,
   )
 
   const stop = async () => {
+    // First what brings data, then what keeps it: nothing that was answered 200 is on its way any more when the log closes.
     for (const server of servers) server.close()
     for (const server of servers) server.closeIdleConnections()
+    clearInterval(graphClock)
+    await gateway?.stop()
     await worker.close()
     await wal.close()
     folder.release()

@@ -56,6 +56,6 @@ function failure(error: unknown): ApiResponse {
 }
 
 /** Time passes also when nothing comes in: traces become complete, blocks too old. */
-const timer = setInterval(() => engine.work(), 5_000)
+const timer = setInterval(() => engine.work(), 1_000)
 
 tell({ kind: 'ready' })

@@ -32,6 +32,8 @@ export interface LinkRecord {
 export interface SpanRecord {
   /** Buffer that the `...At` offsets point into. */
   bytes: Buffer
+  /** Length of the span's message. */
+  size: number
   /** 16 bytes, or -1 with a length that is wrong. */
   traceIdAt: number
   /** 8 bytes. */
@@ -108,6 +110,7 @@ export function readTraces(
 function emptySpan(bytes: Buffer): SpanRecord {
   return {
     bytes,
+    size: 0,
     traceIdAt: -1,
     spanIdAt: -1,
     parentSpanIdAt: -1,
@@ -217,6 +220,7 @@ function scopeSpans(
 /** Fills `span`; returns why it can't be stored, if so. */
 function readSpan(reader: WireReader, end: number, span: SpanRecord, options: TraceReadOptions): string | undefined {
   let problem: string | undefined
+  span.size = end - reader.pos
   span.traceIdAt = span.spanIdAt = span.parentSpanIdAt = -1
   span.startHi = span.startLo = span.endHi = span.endLo = 0
   span.kind = span.status = span.flags = 0

@@ -15,17 +15,19 @@ export interface Ingest {
   cursor(name: string): string | undefined
 }
 
-export interface IngestDeps {
+export interface IngestDeps<T> {
   readonly wal: Wal
   /** Bytes of the log, as stored, beyond which batches are refused: the worker is too far behind. */
   readonly maxBacklogBytes: number
-  /** Sees every span of an accepted batch, with the attributes of `spanAttributes` only. The record is reused. */
-  onSpan(span: SpanRecord): void
+  /** What is kept of a batch's spans until it is on disk; only `spanAttributes` are read. The record is reused. */
+  stage(span: SpanRecord): T
   readonly spanAttributes: ReadonlySet<string>
+  /** Gets them then: never for a batch that is refused, or sent a second time. */
+  onSpans(spans: T[]): void
   onAccepted(signal: Signal, counts: ReadCounts, bytes: number): void
 }
 
-export function createIngest(deps: IngestDeps): Ingest {
+export function createIngest<T>(deps: IngestDeps<T>): Ingest {
   const { wal } = deps
   const options = { wanted: deps.spanAttributes, skipChildren: true }
 
@@ -38,12 +40,11 @@ export function createIngest(deps: IngestDeps): Ingest {
   return {
     async ingestTraces(bytes, cursor) {
       refuseWhenBehind('traces')
-      // Checked before it is stored, and read again for the service graph once it is: a batch that is refused or sent
-      // twice must not be counted.
-      const counts = readTraces(bytes, () => {}, NOTHING_WANTED)
+      const staged: T[] = []
+      const counts = readTraces(bytes, (span) => staged.push(deps.stage(span)), options)
       if (counts.accepted === 0 && cursor === undefined) return counts
       const id = await wal.append('traces', bytes, cursor)
-      if (id > 0) readTraces(bytes, deps.onSpan, options)
+      if (id > 0) deps.onSpans(staged)
       deps.onAccepted('traces', counts, bytes.length)
       return counts
     },
@@ -58,5 +59,3 @@ export function createIngest(deps: IngestDeps): Ingest {
     cursor: (name) => wal.cursor(name),
   }
 }
-
-const NOTHING_WANTED = { wanted: new Set<string>(), skipChildren: true }

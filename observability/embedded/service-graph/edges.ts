@@ -1,0 +1,180 @@
+/**
+ * Finds who called whom. The two ends of a call are spans of two services that arrive in any order, seconds apart:
+ *
+ *   CLIENT span of A  <- parent of -  SERVER span of B     A -> B
+ *   SERVER span of G  <- parent of -  SERVER span of B     G -> B: a gateway that has no client spans of its own
+ *   CLIENT span of A with a database                       A -> database, complete by itself
+ *   SERVER span without a parent                           user -> B
+ *   CLIENT span whose other end never comes                A -> what it says it called
+ *
+ * Ends wait for each other in maps of bounded size and for a bounded time.
+ */
+import { type GraphSpan, KIND } from './graph-span.ts'
+
+export interface Edge {
+  readonly client: string
+  readonly server: string
+  readonly connection: '' | 'database' | 'messaging_system' | 'virtual_node'
+  readonly failed: boolean
+  readonly clientSeconds: number | undefined
+  readonly serverSeconds: number | undefined
+  readonly traceId: string
+}
+
+export interface EdgeFinderOptions {
+  onEdge(edge: Edge): void
+  /** An end whose other end never came and that doesn't say who it was. */
+  onUnpaired(span: GraphSpan): void
+  /** An end that had to go before its time, for lack of room. */
+  onDropped(): void
+  /** How long an end waits: exporters send every 5 s and retry. */
+  readonly waitMs?: number
+  readonly maxWaiting?: number
+}
+
+export interface EdgeFinder {
+  add(span: GraphSpan, nowMs: number): void
+  /** Lets go of what has waited long enough. */
+  expire(nowMs: number): void
+  waiting(): number
+}
+
+interface Waiting {
+  readonly span: GraphSpan
+  readonly sinceMs: number
+}
+
+/** Who calls when nobody says so; Tempo's word. */
+const USER = 'user'
+const MAX_LEARNED = 1000
+
+export function createEdgeFinder(options: EdgeFinderOptions): EdgeFinder {
+  const { onEdge, onUnpaired, onDropped, waitMs = 30_000, maxWaiting = 50_000 } = options
+  // Keys are trace id + span id of the calling side. Maps keep the order of insertion, so the first is the oldest.
+  const clients = new Map<string, Waiting>()
+  const orphans = new Map<string, Waiting[]>()
+  const servers = new Map<string, Waiting>()
+  const entrances = new Set<string>()
+  const serviceAt = new Map<string, string>()
+
+  function add(span: GraphSpan, nowMs: number): void {
+    if (span.kind === KIND.client || span.kind === KIND.producer) addClient(span, nowMs)
+    else if (span.kind === KIND.server || span.kind === KIND.consumer) addServer(span, nowMs)
+  }
+
+  function addClient(span: GraphSpan, nowMs: number): void {
+    if (span.connection === 'database') {
+      emit(span, span.peer, 'database', span, span)
+      return
+    }
+    const key = span.traceId + span.spanId
+    const children = orphans.get(key)
+    if (children === undefined) {
+      keep(clients, key, { span, sinceMs: nowMs })
+      return
+    }
+    orphans.delete(key)
+    for (const { span: child } of children) pair(span, child)
+  }
+
+  function addServer(span: GraphSpan, nowMs: number): void {
+    const own = span.traceId + span.spanId
+    keep(servers, own, { span, sinceMs: nowMs })
+    const children = orphans.get(own)
+    if (children !== undefined) {
+      orphans.delete(own)
+      for (const { span: child } of children) passOn(span, child)
+    }
+    if (span.parentId === '') {
+      entrances.add(span.service)
+      emit(undefined, span.service, 'virtual_node', undefined, span)
+      return
+    }
+    const up = span.traceId + span.parentId
+    const caller = clients.get(up)
+    const gateway = servers.get(up)
+    if (caller !== undefined) {
+      clients.delete(up)
+      pair(caller.span, span)
+    } else if (gateway !== undefined) passOn(gateway.span, span)
+    else {
+      const siblings = orphans.get(up)
+      if (siblings === undefined) keep(orphans, up, [{ span, sinceMs: nowMs }])
+      else siblings.push({ span, sinceMs: nowMs })
+    }
+  }
+
+  function pair(client: GraphSpan, server: GraphSpan): void {
+    if (client.address !== '' && client.service !== server.service && serviceAt.size < MAX_LEARNED) {
+      serviceAt.set(client.address, server.service)
+    }
+    emit(client, server.service, client.connection, client, server)
+  }
+
+  /** A server span directly below another service's: the upper one passes requests on. */
+  function passOn(gateway: GraphSpan, server: GraphSpan): void {
+    if (gateway.service !== server.service) emit(gateway, server.service, '', gateway, server)
+  }
+
+  function emit(
+    from: GraphSpan | undefined,
+    server: string,
+    connection: Edge['connection'],
+    clientEnd: GraphSpan | undefined,
+    serverEnd: GraphSpan | undefined,
+  ): void {
+    onEdge({
+      client: from?.service ?? USER,
+      server,
+      connection,
+      failed: clientEnd?.failed === true || serverEnd?.failed === true,
+      clientSeconds: clientEnd?.seconds,
+      serverSeconds: serverEnd?.seconds,
+      traceId: (clientEnd ?? serverEnd)!.traceId,
+    })
+  }
+
+  function keep<T>(map: Map<string, T>, key: string, value: T): void {
+    map.set(key, value)
+    if (map.size <= maxWaiting) return
+    const oldest = map.keys().next().value!
+    map.delete(oldest)
+    // Server spans wait only in case they are gateways: nothing is lost with most of them.
+    if (map !== (servers as unknown)) onDropped()
+  }
+
+  function expire(nowMs: number): void {
+    const before = nowMs - waitMs
+    for (const [key, { sinceMs }] of servers) {
+      if (sinceMs > before) break
+      servers.delete(key)
+    }
+    for (const [key, { span, sinceMs }] of clients) {
+      if (sinceMs > before) break
+      clients.delete(key)
+      expireClient(span)
+    }
+    for (const [key, children] of orphans) {
+      if (children[0]!.sinceMs > before) break
+      orphans.delete(key)
+      for (const { span } of children) expireServer(span)
+    }
+  }
+
+  /** The other side is down, or tells nothing: the call is drawn to what the client knows of it. */
+  function expireClient(span: GraphSpan): void {
+    const learned = span.peer || serviceAt.get(span.address)
+    if (learned)
+      emit(span, learned, span.connection || (serviceAt.has(span.address) ? '' : 'virtual_node'), span, undefined)
+    else if (span.address !== '') emit(span, span.address, 'virtual_node', span, undefined)
+    else onUnpaired(span)
+  }
+
+  /** A caller from outside who sent a traceparent but no spans looks like this, at a service that has callers from outside. */
+  function expireServer(span: GraphSpan): void {
+    if (entrances.has(span.service)) emit(undefined, span.service, 'virtual_node', undefined, span)
+    else onUnpaired(span)
+  }
+
+  return { add, expire, waiting: () => clients.size + orphans.size }
+}

@@ -1,0 +1,93 @@
+/** What the service graph and the span metrics keep of a span until its batch is on disk. */
+import type { OwnerRecord, SpanRecord } from '../otlp/traces.ts'
+import type { AttributeList } from '../otlp/wire.ts'
+
+export const KIND = { unspecified: 0, internal: 1, server: 2, client: 3, producer: 4, consumer: 5 } as const
+
+export interface GraphSpan {
+  readonly service: string
+  readonly name: string
+  readonly kind: number
+  readonly failed: boolean
+  readonly status: number
+  readonly seconds: number
+  readonly bytes: number
+  /** Raw ids as one character per byte: cheap keys. Span ids are '' for spans that can't be an edge's end. */
+  readonly traceId: string
+  readonly spanId: string
+  readonly parentId: string
+  /** The other side by name, where the span says it: peer.service, a database, a message broker. */
+  readonly peer: string
+  readonly connection: '' | 'database' | 'messaging_system'
+  /** `host:port` of the other side, '' when unknown. */
+  readonly address: string
+}
+
+/** The only span attributes that the graph reads; both generations of the semantic conventions. */
+export const GRAPH_ATTRIBUTES: ReadonlySet<string> = new Set([
+  'peer.service',
+  'db.system.name',
+  'db.system',
+  'db.namespace',
+  'db.name',
+  'messaging.system',
+  'server.address',
+  'server.port',
+  'net.peer.name',
+  'net.peer.port',
+])
+
+export function graphSpan(span: SpanRecord): GraphSpan {
+  const { bytes, kind } = span
+  const edgeEnd = kind >= KIND.server
+  const values = edgeEnd ? read(span.attributes) : NO_VALUES
+  const database = values['db.system.name'] ?? values['db.system'] ?? ''
+  const broker = values['messaging.system'] ?? ''
+  const host = values['server.address'] ?? values['net.peer.name'] ?? ''
+  const port = values['server.port'] ?? values['net.peer.port'] ?? ''
+  const elapsed = (span.endHi - span.startHi) * 0x1_0000_0000 + (span.endLo - span.startLo)
+  return {
+    service: serviceOf(span.resource),
+    name: span.name,
+    kind,
+    failed: span.status === 2,
+    status: span.status,
+    seconds: Math.max(0, elapsed) / 1e9,
+    bytes: span.size,
+    traceId: bytes.toString('latin1', span.traceIdAt, span.traceIdAt + 16),
+    spanId: edgeEnd ? bytes.toString('latin1', span.spanIdAt, span.spanIdAt + 8) : '',
+    parentId:
+      edgeEnd && span.parentSpanIdAt >= 0 ? bytes.toString('latin1', span.parentSpanIdAt, span.parentSpanIdAt + 8) : '',
+    // A database is a node of its own even when it runs on localhost, so its address is never its name.
+    peer: values['peer.service'] ?? (database || (values['db.namespace'] ?? values['db.name'] ?? broker)),
+    connection: database ? 'database' : broker ? 'messaging_system' : '',
+    address: host === '' ? '' : port === '' ? host : `${host}:${port}`,
+  }
+}
+
+type Values = Partial<Record<string, string>>
+const NO_VALUES: Values = {}
+
+function read(list: AttributeList): Values {
+  if (list.count === 0) return NO_VALUES
+  const values: Values = {}
+  for (let i = 0; i < list.count; i++) {
+    const value = list.values[i]
+    if (value !== undefined && value !== '') values[list.keys[i]!] = String(value)
+  }
+  return values
+}
+
+const services = new WeakMap<OwnerRecord, string>()
+
+function serviceOf(resource: OwnerRecord): string {
+  let service = services.get(resource)
+  if (service === undefined) {
+    const at = resource.attributes.keys.indexOf('service.name')
+    service = at < 0 ? 'unknown_service' : String(resource.attributes.values[at])
+    services.set(resource, service)
+  }
+  return service
+}
+
+export const hexId = (raw: string): string => Buffer.from(raw, 'latin1').toString('hex')
