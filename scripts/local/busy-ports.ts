@@ -63,14 +63,18 @@ export async function holderFromProc(port: number): Promise<Holder | null> {
     for (const file of files) {
       const target = await readlink(`/proc/${pid}/fd/${file}`).catch(() => '')
       if (!inodes.has(target)) continue
-      const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0').join(' ').trim()
-      return {
-        pid: Number(pid),
-        command: words.length > 80 ? `${words.slice(0, 77)}...` : words || 'an unnamed process',
-      }
+      const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+      return { pid: Number(pid), command: shortened(command) || 'an unnamed process' }
     }
   }
   return null
+}
+
+/** The program without its folder, its arguments as far as they fit on a line. */
+function shortened(command: string): string {
+  const [program = '', ...args] = command.replace(/\0$/, '').split('\0')
+  const words = [program.replace(/^\/\S*\//, ''), ...args].join(' ').trim()
+  return words.length > 72 ? `${words.slice(0, 69)}...` : words
 }
 
 async function holderFromLsof(port: number): Promise<Holder | null> {

@@ -91,6 +91,7 @@ async function download(name: string, folder: string): Promise<string> {
 async function privateLists(folder: string): Promise<string[]> {
   const options = [
     ['Dir::State', join(folder, 'state')],
+    ['Dir::State::lists', join(folder, 'state/lists')],
     ['Dir::State::status', '/var/lib/dpkg/status'],
     ['Dir::Cache', join(folder, 'cache')],
     ['Acquire::Languages', 'none'],
@@ -100,18 +101,11 @@ async function privateLists(folder: string): Promise<string[]> {
   if (existsSync(join(folder, 'state/lists'))) return options
   await mkdir(join(folder, 'state/lists/partial'), { recursive: true })
   await mkdir(join(folder, 'cache/archives/partial'), { recursive: true })
-  try {
-    await run('apt-get', [...options, 'update'])
-  } catch (error) {
-    // One unreachable third-party source fails the update though the lists that matter arrived: the download will tell.
-    if (!(await readdir(join(folder, 'state/lists'))).some((file) => file.includes('_Packages'))) {
-      await rm(folder, { recursive: true, force: true })
-      const { stderr, message } = error as { stderr?: string; message: string }
-      throw startError(
-        `apt-get can't fetch the package lists. Is the network there?\n${indented(stderr ?? message)}`,
-        error,
-      )
-    }
+  // Says 0 when nothing could be fetched, and fails when one third-party source of many can't be: what arrived decides.
+  const { stderr } = await run('apt-get', [...options, 'update']).catch((error: { stderr: string }) => error)
+  if (!(await readdir(join(folder, 'state/lists'))).some((file) => file.includes('_Packages'))) {
+    await rm(folder, { recursive: true, force: true })
+    throw startError(`apt-get can't fetch the package lists. Is the network there?\n${indented(stderr)}`)
   }
   return options
 }
