@@ -1,0 +1,117 @@
+/**
+ * The console on its port: the built pages, the dashboards' JSON as they lie in observability/grafana/dashboards, and the
+ * query APIs under the same origin.
+ *
+ *   GET /                         the console (every page address gives index.html)
+ *   GET /assets/*                 built files, named by their content
+ *   GET /dashboards.json          [{file, uid, title, description, tags, error?}]
+ *   GET /dashboards/<file>.json   one dashboard, unchanged
+ *   GET|POST /api/<name>/*        tempo, loki, prometheus, audit: reading only
+ *   GET /ready                    200 when the pages are built
+ */
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { isIP } from 'node:net'
+import { createProxy, queryUpstreams } from './proxy.ts'
+import { SECURITY_HEADERS } from './security.ts'
+import { listDashboards, type StaticFile, staticFolder } from './static-files.ts'
+
+export interface ConsoleOptions {
+  /** Folder of the built pages: what `buildConsole()` gives. */
+  readonly dist: string
+  /** Folder with dashboards as classic Grafana JSON. */
+  readonly dashboards: string
+  /** Base URLs, e.g. `http://127.0.0.1:3200`. */
+  readonly tempoUrl: string
+  readonly lokiUrl: string
+  readonly prometheusUrl: string
+  readonly auditUrl: string
+  /** Names besides IP addresses and localhost that the console may be opened by, e.g. behind a forwarded port. */
+  readonly allowedHosts?: readonly string[]
+}
+
+/** A server that doesn't listen yet. */
+export const createConsoleServer = (options: ConsoleOptions): Server => createServer(consoleListener(options))
+
+export function consoleListener(options: ConsoleOptions): RequestListener {
+  const pages = staticFolder(options.dist)
+  const boards = staticFolder(options.dashboards)
+  const proxy = createProxy(
+    queryUpstreams({
+      tempo: options.tempoUrl,
+      loki: options.lokiUrl,
+      prometheus: options.prometheusUrl,
+      audit: options.auditUrl,
+    }),
+    refuse,
+  )
+  const hosts = new Set(['localhost', ...(options.allowedHosts ?? [])])
+
+  const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    if (!isOwnHost(req.headers.host, hosts))
+      return refuse(res, 403, 'Open the console by its IP address or as localhost.')
+    const url = new URL(req.url ?? '/', 'http://console')
+    const api = /^\/api\/([a-z]+)(\/.*)$/.exec(url.pathname)
+    if (api) return proxy(req, res, api[1]!, api[2]!, url.search)
+    if (req.method !== 'GET' && req.method !== 'HEAD') return refuse(res, 405, `${req.method} is not allowed here.`)
+    if (url.pathname === '/dashboards.json') return sendJson(res, await listDashboards(options.dashboards))
+    if (url.pathname === '/ready') return refuse(res, (await pages.read('index.html')) ? 200 : 503, 'ready')
+    if (url.pathname.startsWith('/dashboards/')) {
+      const board = await boards.read(url.pathname.slice('/dashboards/'.length))
+      return board ? sendFile(req, res, board, 'no-cache') : refuse(res, 404, 'There is no such dashboard file.')
+    }
+    const name = url.pathname.slice(1)
+    const file =
+      name.includes('.') || name.startsWith('assets/') ? await pages.read(name) : await pages.read('index.html')
+    if (!file) return refuse(res, 404, 'There is no such page.')
+    sendFile(req, res, file, name.startsWith('assets/') ? 'public, max-age=31536000, immutable' : 'no-cache')
+  }
+  return (req, res) => {
+    answer(req, res).catch((cause: unknown) => {
+      console.error('console:', cause)
+      if (res.headersSent) res.destroy()
+      else refuse(res, 500, 'internal error')
+    })
+  }
+}
+
+/**
+ * A page of another site can make a name of its own resolve to 127.0.0.1 and read whatever answers there. Requests that
+ * come under such a name are refused.
+ */
+function isOwnHost(header: string | undefined, hosts: ReadonlySet<string>): boolean {
+  const name = (header ?? '')
+    .replace(/:\d+$/, '')
+    .replace(/^\[|\]$/g, '')
+    .toLowerCase()
+  return isIP(name) !== 0 || hosts.has(name)
+}
+
+function sendFile(req: IncomingMessage, res: ServerResponse, file: StaticFile, cache: string): void {
+  const headers = {
+    ...SECURITY_HEADERS,
+    'content-type': file.type,
+    'cache-control': cache,
+    etag: file.etag,
+    vary: 'accept-encoding',
+  }
+  if (req.headers['if-none-match'] === file.etag) {
+    res.writeHead(304, headers).end()
+    return
+  }
+  const zipped = /\bgzip\b/.test(String(req.headers['accept-encoding'] ?? ''))
+  const body = zipped ? file.gzipped : file.plain
+  res.writeHead(200, { ...headers, 'content-length': body.length, ...(zipped && { 'content-encoding': 'gzip' }) })
+  res.end(req.method === 'HEAD' ? undefined : body)
+}
+
+function sendJson(res: ServerResponse, value: unknown): void {
+  res
+    .writeHead(200, { ...SECURITY_HEADERS, 'content-type': 'application/json', 'cache-control': 'no-cache' })
+    .end(JSON.stringify(value))
+}
+
+function refuse(res: ServerResponse, status: number, message: string): void {
+  res
+    .writeHead(status, { ...SECURITY_HEADERS, 'content-type': 'text/plain; charset=utf-8', connection: 'close' })
+    .end(`${message}\n`)
+}

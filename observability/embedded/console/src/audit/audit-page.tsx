@@ -1,0 +1,173 @@
+/** /audit: the audit table with filters, each row linked to its trace, and whether the hash chain holds. */
+import { useEffect, useState } from 'preact/hooks'
+import { type AuditFilter, auditPage, toField, verifyAudit } from '../data/audit.ts'
+import type { Field, Frame } from '../data/frame.ts'
+import { newClient } from '../data/http.ts'
+import type { Row } from '../data/sql.ts'
+import { DataTable } from '../panels/table.tsx'
+import { Icon } from '../shell/icons.tsx'
+import { Failure, Loading, NoData } from '../shell/states.tsx'
+import { useTime } from '../shell/time.tsx'
+import { setParams, useAddress } from '../shell/url.ts'
+import { useQuery } from '../shell/use-query.ts'
+
+const FILTERS = [
+  { name: 'user_id', label: 'User', pattern: '\\d*' },
+  { name: 'order_id', label: 'Order', pattern: '\\d*' },
+  { name: 'trace_id', label: 'Trace id', pattern: '[0-9a-fA-F]{0,32}' },
+] as const
+
+const COLUMNS: readonly { name: string; label: string; link?: string }[] = [
+  { name: 'id', label: 'Id' },
+  { name: 'recorded_at', label: 'Recorded' },
+  { name: 'event_type', label: 'Event' },
+  { name: 'action', label: 'Action' },
+  { name: 'user_id', label: 'User' },
+  { name: 'order_id', label: 'Order' },
+  { name: 'total', label: 'Total' },
+  { name: 'sealed', label: 'Sealed' },
+  { name: 'trace_id', label: 'Trace', link: '/trace/${__value.raw}' },
+]
+
+export function AuditPage() {
+  const { params } = useAddress()
+  const { tick } = useTime()
+  const filter: AuditFilter = Object.fromEntries(
+    FILTERS.flatMap(({ name }) => (params.get(name) ? [[name, params.get(name)!]] : [])),
+  )
+  const cursor = params.get('cursor') ?? undefined
+  const { data, error, loading } = useQuery(JSON.stringify([filter, cursor, tick]), (signal) =>
+    auditPage(newClient(signal), filter, 50, cursor),
+  )
+  return (
+    <main class="page audit-page">
+      <div class="page-head">
+        <h1>Audit table</h1>
+        <VerifyState />
+      </div>
+      <form class="audit-filters" onSubmit={(event) => event.preventDefault()}>
+        {FILTERS.map(({ name, label, pattern }) => (
+          <FilterBox
+            key={name}
+            label={label}
+            pattern={pattern}
+            value={params.get(name) ?? ''}
+            onChange={(value) => setParams({ [name]: value || null, cursor: null })}
+          />
+        ))}
+        {Object.keys(filter).length > 0 && (
+          <button
+            type="button"
+            class="button"
+            onClick={() => setParams({ user_id: null, order_id: null, trace_id: null, cursor: null })}
+          >
+            Clear
+          </button>
+        )}
+      </form>
+      {error && <Failure message={error} />}
+      {loading && !data && <Loading />}
+      {data && data.items.length === 0 && <NoData hint="No row matches." />}
+      {data && data.items.length > 0 && (
+        <DataTable frame={toTable(data.items)} variables={new Map()} label="Audit rows" />
+      )}
+      <p class="pager">
+        {cursor && (
+          <button type="button" class="button" onClick={() => setParams({ cursor: null })}>
+            Newest rows
+          </button>
+        )}
+        {data?.next_cursor && (
+          <button type="button" class="button" onClick={() => setParams({ cursor: data.next_cursor ?? null })}>
+            Older rows
+          </button>
+        )}
+      </p>
+    </main>
+  )
+}
+
+function toTable(items: readonly Row[]): Frame {
+  const rows = items.map((item): Row => {
+    const { total, currency } = (item.details ?? {}) as { total?: unknown; currency?: unknown }
+    return {
+      ...item,
+      total: total === undefined ? null : `${total} ${currency ?? ''}`,
+      sealed: item.sealed ? 'sealed' : 'waiting',
+    }
+  })
+  const fields = COLUMNS.map(({ name, label, link }): Field => {
+    const field = toField(
+      name,
+      rows.map((row) => row[name] ?? null),
+    )
+    return {
+      ...field,
+      config: { displayName: label, ...(link && { links: [{ title: 'Open the trace', url: link }] }) },
+    }
+  })
+  return { refId: 'audit', fields }
+}
+
+function FilterBox({
+  label,
+  pattern,
+  value,
+  onChange,
+}: {
+  label: string
+  pattern: string
+  value: string
+  onChange: (value: string) => void
+}) {
+  const [text, setText] = useState(value)
+  useEffect(() => setText(value), [value])
+  const commit = () => text !== value && new RegExp(`^${pattern}$`).test(text) && onChange(text)
+  return (
+    <label>
+      {label}
+      <input
+        value={text}
+        pattern={pattern}
+        spellcheck={false}
+        onInput={(event) => setText(event.currentTarget.value.trim())}
+        onBlur={commit}
+        onKeyDown={(event) => event.key === 'Enter' && commit()}
+      />
+    </label>
+  )
+}
+
+interface Verification {
+  status?: string
+  checked?: number
+  unsealed?: number
+  first_broken?: { position: number | null; audit_id: number | null; reason: string } | null
+}
+
+function VerifyState() {
+  const [asked, setAsked] = useState(0)
+  // The check reads the whole chain: once per visit and when asked for, not at every refresh.
+  const { data, error, loading } = useQuery(
+    `verify ${asked}`,
+    async (signal) => (await verifyAudit(newClient(signal))) as Verification,
+  )
+  const intact = data?.status === 'intact'
+  return (
+    <div class={`verify ${data ? (intact ? 'intact' : 'broken') : ''}`} role="status">
+      {loading && 'Checking the hash chain…'}
+      {error && `The chain can't be checked: ${error}`}
+      {!loading && data && (
+        <>
+          <Icon name={intact ? 'check' : 'warning'} />
+          {intact
+            ? `Chain intact: ${data.checked ?? 0} rows checked, ${data.unsealed ?? 0} waiting for their seal`
+            : `Chain broken at row ${data.first_broken?.audit_id ?? data.first_broken?.position ?? '?'}: ${data.first_broken?.reason ?? ''}`}
+        </>
+      )}
+      <button type="button" class="button" onClick={() => setAsked(asked + 1)}>
+        Verify again
+      </button>
+    </div>
+  )
+}

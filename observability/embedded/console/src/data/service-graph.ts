@@ -1,0 +1,94 @@
+/** Who calls whom, how often, how many fail and how slow: from the metrics that Tempo (or the embedded backend) derives. */
+import type { Client } from './http.ts'
+import { instantQuery, type Series } from './prometheus.ts'
+import { durationText, queryStep, rateInterval } from './step.ts'
+import type { TimeRange } from './time-range.ts'
+
+export interface Flow {
+  /** Requests per second. */
+  readonly rate: number
+  /** 0..1 */
+  readonly errorRatio: number
+  /** Seconds; null where nothing was measured. */
+  readonly p95: number | null
+}
+
+export interface GraphNode extends Flow {
+  readonly id: string
+  /** `database`, `messaging_system`, `virtual_node` or empty, as the edge that leads here says. */
+  readonly kind: string
+}
+
+export interface GraphEdge extends Flow {
+  readonly id: string
+  readonly source: string
+  readonly target: string
+}
+
+export interface ServiceGraph {
+  readonly nodes: readonly GraphNode[]
+  readonly edges: readonly GraphEdge[]
+}
+
+export async function loadServiceGraph(client: Client, range: TimeRange): Promise<ServiceGraph> {
+  // Totals over the whole range, as rates: what the map shows must not depend on the width of a rate window.
+  const window = durationText(
+    Math.max(Math.round((range.to - range.from) / 1000) * 1000, rateInterval(queryStep(range.to - range.from, 100))),
+  )
+  const over = (metric: string, by: string) => `sum by (${by}) (rate(${metric}[${window}]))`
+  const quantile = (metric: string, by: string) => `histogram_quantile(0.95, ${over(`${metric}_bucket`, `${by}, le`)})`
+  const ask = (query: string) => instantQuery(client, query, range.to)
+  const [totals, failures, slow, served] = await Promise.all([
+    ask(over('traces_service_graph_request_total', 'client, server, connection_type')),
+    ask(over('traces_service_graph_request_failed_total', 'client, server')),
+    ask(quantile('traces_service_graph_request_server_seconds', 'client, server')),
+    ask(quantile('traces_service_graph_request_server_seconds', 'server')),
+  ])
+  return buildGraph(totals, failures, slow, served)
+}
+
+export function buildGraph(
+  totals: readonly Series[],
+  failures: readonly Series[],
+  slow: readonly Series[],
+  served: readonly Series[],
+): ServiceGraph {
+  const byEdge = (series: readonly Series[]) => new Map(series.map((one) => [edgeId(one), valueOf(one)]))
+  const failed = byEdge(failures)
+  const p95 = byEdge(slow)
+  const nodeP95 = new Map(served.map((one) => [one.labels.server ?? '', valueOf(one)]))
+  const edges = totals
+    .map((one): GraphEdge & { kind: string } => {
+      const id = edgeId(one)
+      const rate = valueOf(one) ?? 0
+      return {
+        id,
+        source: one.labels.client ?? '',
+        target: one.labels.server ?? '',
+        kind: one.labels.connection_type ?? '',
+        rate,
+        errorRatio: rate > 0 ? (failed.get(id) ?? 0) / rate : 0,
+        p95: p95.get(id) ?? null,
+      }
+    })
+    .filter((edge) => edge.rate > 0)
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+  const names = [...new Set(edges.flatMap((edge) => [edge.source, edge.target]))].sort()
+  const nodes = names.map((id): GraphNode => {
+    const incoming = edges.filter((edge) => edge.target === id)
+    const flows = incoming.length ? incoming : edges.filter((edge) => edge.source === id)
+    const rate = flows.reduce((total, edge) => total + edge.rate, 0)
+    const errors = flows.reduce((total, edge) => total + edge.rate * edge.errorRatio, 0)
+    return {
+      id,
+      kind: incoming.find((edge) => edge.kind)?.kind ?? '',
+      rate,
+      errorRatio: rate > 0 ? errors / rate : 0,
+      p95: nodeP95.get(id) ?? null,
+    }
+  })
+  return { nodes, edges: edges.map(({ kind: _kind, ...edge }) => edge) }
+}
+
+const edgeId = ({ labels }: Series): string => `${labels.client} -> ${labels.server}`
+const valueOf = (series: Series): number | null => series.values.at(-1) ?? null

@@ -1,0 +1,10 @@
+/** Explore's state in the address, and links to it from everywhere else. */
+import type { SourceId } from '../data/datasources.ts'
+import type { RawRange } from '../data/time-range.ts'
+import { withParams } from '../shell/url.ts'
+
+export const exploreHref = (source: Exclude<SourceId, 'postgres'>, query: string, range: RawRange): string =>
+  withParams('/explore', { source, query, from: range.from, to: range.to })
+
+export const traceHref = (traceId: string, extra: Record<string, string> = {}): string =>
+  withParams(`/trace/${traceId}`, extra)

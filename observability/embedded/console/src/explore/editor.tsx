@@ -1,0 +1,126 @@
+/**
+ * The query editor. It lives in a shadow root: there CodeMirror's styles are constructed style sheets, which a content
+ * security policy without inline styles allows; in the document itself they would be <style> elements.
+ */
+import {
+  acceptCompletion,
+  autocompletion,
+  type CompletionSource,
+  closeBrackets,
+  closeBracketsKeymap,
+  completionKeymap,
+  startCompletion,
+} from '@codemirror/autocomplete'
+import { defaultKeymap, history, historyKeymap } from '@codemirror/commands'
+import { bracketMatching } from '@codemirror/language'
+import { Compartment, EditorState, Prec } from '@codemirror/state'
+import { EditorView, keymap, placeholder, tooltips } from '@codemirror/view'
+import { useEffect, useRef } from 'preact/hooks'
+import { languageSupport, type QueryLanguage } from './languages.ts'
+
+interface EditorProps {
+  readonly language: QueryLanguage
+  readonly value: string
+  readonly onChange: (text: string) => void
+  readonly onRun: () => void
+  readonly complete: CompletionSource
+  readonly label: string
+  readonly hint: string
+}
+
+const theme = EditorView.theme({
+  '&': {
+    background: 'var(--raised)',
+    color: 'var(--text)',
+    border: '1px solid var(--line)',
+    borderRadius: '6px',
+    fontSize: '13px',
+  },
+  '&.cm-focused': { outline: '2px solid var(--accent)' },
+  '.cm-content': { fontFamily: 'var(--mono)', padding: '8px 4px', caretColor: 'var(--text)' },
+  '.cm-cursor': { borderLeftColor: 'var(--text)' },
+  '.cm-placeholder': { color: 'var(--muted)' },
+  '.cm-selectionBackground, &.cm-focused .cm-selectionBackground': {
+    background: 'color-mix(in srgb, var(--link) 30%, transparent) !important',
+  },
+  '.cm-tooltip': {
+    background: 'var(--raised)',
+    border: '1px solid var(--line)',
+    borderRadius: '6px',
+    boxShadow: 'var(--shadow)',
+  },
+  '.cm-tooltip-autocomplete > ul > li[aria-selected]': { background: 'var(--hover)', color: 'var(--text)' },
+  '.cm-completionDetail': { color: 'var(--muted)', fontStyle: 'normal', marginLeft: '1em' },
+  '.cm-completionInfo': { maxWidth: '380px', padding: '6px 10px' },
+})
+
+export function Editor({ language, value, onChange, onRun, complete, label, hint }: EditorProps) {
+  const host = useRef<HTMLDivElement>(null)
+  const view = useRef<EditorView | undefined>(undefined)
+  const current = useRef({ onChange, onRun, complete })
+  current.current = { onChange, onRun, complete }
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: made once per language; the value has its own effect
+  useEffect(() => {
+    const root = host.current?.shadowRoot ?? host.current?.attachShadow({ mode: 'open' })
+    if (!root) return undefined
+    const run = () => {
+      current.current.onRun()
+      return true
+    }
+    const editor = new EditorView({
+      root,
+      parent: root,
+      state: EditorState.create({
+        doc: value,
+        extensions: [
+          Prec.highest(
+            keymap.of([
+              { key: 'Mod-Enter', run },
+              { key: 'Shift-Enter', run },
+              { key: 'Tab', run: acceptCompletion },
+            ]),
+          ),
+          history(),
+          bracketMatching(),
+          closeBrackets(),
+          autocompletion({
+            override: [(context) => current.current.complete(context)],
+            activateOnTyping: true,
+            icons: false,
+          }),
+          keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap]),
+          new Compartment().of(languageSupport(language)),
+          EditorView.lineWrapping,
+          EditorView.contentAttributes.of({ 'aria-label': label }),
+          EditorView.updateListener.of((update) => {
+            if (!update.docChanged) return
+            current.current.onChange(update.state.doc.toString())
+            // Inside quotes nothing would be offered by itself, but that is where values are wanted.
+            if (
+              update.transactions.some((tr) => tr.isUserEvent('input.type')) &&
+              /["`]$/.test(update.state.sliceDoc(0, update.state.selection.main.head))
+            )
+              startCompletion(update.view)
+          }),
+          placeholder(hint),
+          tooltips({ position: 'fixed', parent: root as unknown as HTMLElement }),
+          theme,
+        ],
+      }),
+    })
+    view.current = editor
+    return () => {
+      editor.destroy()
+      view.current = undefined
+    }
+  }, [language])
+
+  useEffect(() => {
+    const editor = view.current
+    if (!editor || editor.state.doc.toString() === value) return
+    editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } })
+  }, [value])
+
+  return <div class="editor" ref={host} />
+}

@@ -1,0 +1,84 @@
+/** /explore: one query, in one of three languages, and what it finds. */
+import { useEffect, useMemo, useState } from 'preact/hooks'
+import { DATA_SOURCES, type SourceId } from '../data/datasources.ts'
+import { Icon } from '../shell/icons.tsx'
+import { useTime } from '../shell/time.tsx'
+import { setParams, useAddress } from '../shell/url.ts'
+import { completionFor } from './completion.ts'
+import { Editor } from './editor.tsx'
+import { EXAMPLES } from './examples.ts'
+import type { QueryLanguage } from './languages.ts'
+import { Results } from './results.tsx'
+
+type ExploreSource = Exclude<SourceId, 'postgres'>
+const SOURCES: readonly ExploreSource[] = ['tempo', 'loki', 'prometheus']
+
+export default function ExplorePage() {
+  const { params } = useAddress()
+  const { raw, range, refreshNow } = useTime()
+  const source = SOURCES.find((one) => one === params.get('source')) ?? 'tempo'
+  const asked = params.get('query') ?? ''
+  const [text, setText] = useState(asked)
+  useEffect(() => setText(asked), [asked, source])
+  const language = DATA_SOURCES[source].language as QueryLanguage
+  // biome-ignore lint/correctness/useExhaustiveDependencies: suggestions follow the range chosen, not every tick of the clock
+  const complete = useMemo(() => completionFor(language, range), [language, raw.from, raw.to])
+  const run = () => {
+    if (text === asked) refreshNow()
+    else setParams({ source, query: text })
+  }
+  return (
+    <main class="page explore">
+      <div class="page-head">
+        <h1>Explore</h1>
+        <div class="source-tabs" role="group" aria-label="What to search">
+          {SOURCES.map((one) => (
+            <button
+              key={one}
+              type="button"
+              aria-pressed={one === source}
+              onClick={() => setParams({ source: one, query: null })}
+            >
+              {DATA_SOURCES[one].label}
+            </button>
+          ))}
+        </div>
+      </div>
+      <div class="query-row">
+        <Editor
+          key={source}
+          language={language}
+          value={text}
+          onChange={setText}
+          onRun={run}
+          complete={complete}
+          label={`${language} query`}
+          hint={EXAMPLES[source][0]!.query}
+        />
+        <button type="button" class="primary run" onClick={run} title="Run (Ctrl+Enter)">
+          <Icon name="play" /> Run
+        </button>
+      </div>
+      {asked ? <Results source={source} query={asked} /> : <Examples source={source} />}
+    </main>
+  )
+}
+
+function Examples({ source }: { source: ExploreSource }) {
+  return (
+    <section class="examples" aria-label="Examples">
+      <h2>Try one of these</h2>
+      <ul>
+        {EXAMPLES[source].map(({ title, query }) => (
+          <li key={query}>
+            <button type="button" class="card" onClick={() => setParams({ source, query })}>
+              <span>{title}</span>
+              <code>{query}</code>
+            </button>
+          </li>
+        ))}
+      </ul>
+      <p class="muted">Ctrl+Space completes names and values from the data, Ctrl+Enter runs the query.</p>
+    </section>
+  )
+}

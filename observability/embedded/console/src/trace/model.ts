@@ -1,0 +1,191 @@
+/** A trace as the waterfall needs it: spans in order of the tree, with what each one alone took. */
+
+export type AttributeValue = string | number | boolean | readonly AttributeValue[]
+export type Attributes = Readonly<Record<string, AttributeValue>>
+
+export interface SpanEvent {
+  readonly name: string
+  readonly timeNs: bigint
+  readonly attributes: Attributes
+}
+
+export interface SpanLink {
+  readonly traceId: string
+  readonly spanId: string
+  readonly attributes: Attributes
+}
+
+export interface Span {
+  readonly spanId: string
+  readonly parentSpanId: string
+  readonly name: string
+  /** `server`, `client`, `internal`, `producer`, `consumer`, `unspecified` */
+  readonly kind: string
+  readonly status: 'unset' | 'ok' | 'error'
+  readonly statusMessage: string
+  /** Nanoseconds since the trace's first span began. */
+  readonly start: number
+  readonly duration: number
+  readonly service: string
+  readonly scope: string
+  readonly attributes: Attributes
+  readonly resource: Attributes
+  readonly events: readonly SpanEvent[]
+  readonly links: readonly SpanLink[]
+}
+
+export interface Trace {
+  readonly traceId: string
+  /** Nanoseconds since 1970 of the first span's begin. */
+  readonly startNs: bigint
+  /** Nanoseconds from the first begin to the last end. */
+  readonly duration: number
+  /** In no particular order. */
+  readonly spans: readonly Span[]
+}
+
+export interface SpanNode {
+  readonly span: Span
+  readonly children: readonly SpanNode[]
+  readonly depth: number
+  /** Spans below this one, itself included. */
+  readonly size: number
+  /** Nanoseconds in which no child was running. */
+  readonly selfTime: number
+  /** Names a parent that isn't in the trace: it was lost, or not sampled. */
+  readonly orphan: boolean
+}
+
+/** Roots by start time; a span whose parent is missing is a root too, and a cycle of parents is cut. */
+export function buildTree(trace: Trace): SpanNode[] {
+  const known = new Set(trace.spans.map((span) => span.spanId))
+  const childrenOf = new Map<string, Span[]>()
+  for (const span of trace.spans) {
+    const parent = known.has(span.parentSpanId) && span.parentSpanId !== span.spanId ? span.parentSpanId : ''
+    const siblings = childrenOf.get(parent)
+    if (siblings) siblings.push(span)
+    else childrenOf.set(parent, [span])
+  }
+  const placed = new Set<string>()
+  const build = (spans: Span[], depth: number): SpanNode[] =>
+    spans
+      .filter((span) => !placed.has(span.spanId) && placed.add(span.spanId))
+      .sort((a, b) => a.start - b.start || b.duration - a.duration)
+      .map((span) => {
+        const children = build(childrenOf.get(span.spanId) ?? [], depth + 1)
+        const size = children.reduce((total, child) => total + child.size, 1)
+        return {
+          span,
+          children,
+          depth,
+          size,
+          selfTime: selfTime(span, children),
+          orphan: depth === 0 && span.parentSpanId !== '',
+        }
+      })
+  const roots = build(childrenOf.get('') ?? [], 0)
+  const cut = trace.spans.filter((span) => !placed.has(span.spanId))
+  return cut.length ? [...roots, ...build(cut, 0)] : roots
+}
+
+function selfTime(span: Span, children: readonly SpanNode[]): number {
+  const end = span.start + span.duration
+  let covered = 0
+  let reached = span.start
+  for (const { span: child } of children) {
+    const from = Math.max(child.start, reached)
+    const to = Math.min(child.start + child.duration, end)
+    if (to > from) {
+      covered += to - from
+      reached = to
+    }
+  }
+  return span.duration - covered
+}
+
+export interface Segment {
+  readonly spanId: string
+  readonly start: number
+  readonly end: number
+}
+
+/**
+ * The stretches that decided how long the trace took: walking back from the end, always into the child that finished
+ * last before the point reached. Shortening any other stretch wouldn't have made the request faster. Segments ascend
+ * and don't overlap.
+ */
+export function criticalPath(roots: readonly SpanNode[]): Segment[] {
+  const root = roots.reduce<SpanNode | undefined>(
+    (longest, node) => (!longest || node.span.duration > longest.span.duration ? node : longest),
+    undefined,
+  )
+  if (!root) return []
+  const segments: Segment[] = []
+  walkBack(root, root.span.start + root.span.duration, segments)
+  return segments.reverse()
+}
+
+function walkBack(node: SpanNode, until: number, segments: Segment[]): void {
+  const { span } = node
+  let reached = Math.min(until, span.start + span.duration)
+  // A child may end after its parent (fire and forget, clocks that differ): what lies beyond delayed nobody here.
+  const ends = new Map(node.children.map((child) => [child, Math.min(endOf(child), endOf(node))]))
+  const byEnd = node.children.toSorted((a, b) => ends.get(b)! - ends.get(a)!)
+  for (const child of byEnd) {
+    const childEnd = ends.get(child)!
+    // A child that outlives what is already explained ran beside the path, not on it.
+    if (childEnd > reached || childEnd <= span.start || child.span.start >= reached) continue
+    if (childEnd < reached) segments.push({ spanId: span.spanId, start: childEnd, end: reached })
+    walkBack(child, childEnd, segments)
+    reached = Math.max(child.span.start, span.start)
+  }
+  if (reached > span.start) segments.push({ spanId: span.spanId, start: span.start, end: reached })
+}
+
+const endOf = (node: SpanNode): number => node.span.start + node.span.duration
+
+/** The rows on screen, top to bottom, leaving out what is below collapsed spans. */
+export function visibleRows(roots: readonly SpanNode[], collapsed: ReadonlySet<string>): SpanNode[] {
+  const rows: SpanNode[] = []
+  const visit = (nodes: readonly SpanNode[]) => {
+    for (const node of nodes) {
+      rows.push(node)
+      if (!collapsed.has(node.span.spanId)) visit(node.children)
+    }
+  }
+  visit(roots)
+  return rows
+}
+
+/** Ids of the spans whose name, service, status message, ids, attributes or events hold the text, any case. */
+export function searchSpans(trace: Trace, text: string): Set<string> {
+  const wanted = text.trim().toLowerCase()
+  if (!wanted) return new Set()
+  return new Set(trace.spans.filter((span) => haystack(span).includes(wanted)).map((span) => span.spanId))
+}
+
+function haystack(span: Span): string {
+  const attributes = (all: Attributes) => Object.entries(all).map(([name, value]) => `${name}=${value}`)
+  const events = span.events.flatMap((event) => [event.name, ...attributes(event.attributes)])
+  const own = [span.spanId, span.service, span.name, span.kind, span.status, span.statusMessage]
+  return [...own, ...attributes(span.attributes), ...attributes(span.resource), ...events].join('\n').toLowerCase()
+}
+
+export interface ServiceShare {
+  readonly service: string
+  readonly spans: number
+  readonly errors: number
+}
+
+/** Services in order of first appearance. */
+export function services(trace: Trace): ServiceShare[] {
+  const shares = new Map<string, { service: string; spans: number; errors: number; first: number }>()
+  for (const span of trace.spans) {
+    const share = shares.get(span.service) ?? { service: span.service, spans: 0, errors: 0, first: span.start }
+    share.spans++
+    share.first = Math.min(share.first, span.start)
+    if (span.status === 'error') share.errors++
+    shares.set(span.service, share)
+  }
+  return [...shares.values()].sort((a, b) => a.first - b.first)
+}

@@ -1,0 +1,155 @@
+/** /trace/<id>: one trace, or with ?compare=<id> two side by side. */
+import { useMemo, useState } from 'preact/hooks'
+import { newClient } from '../data/http.ts'
+import { fetchTrace, isTraceId } from '../data/tempo.ts'
+import { formatNanos } from '../data/units.ts'
+import { Failure, Loading } from '../shell/states.tsx'
+import { navigate, setParams, useAddress } from '../shell/url.ts'
+import { useQuery } from '../shell/use-query.ts'
+import { compareTraces, type Difference, isStructural } from './compare.ts'
+import type { Trace } from './model.ts'
+import { TraceView } from './trace-view.tsx'
+
+export function TracePage({ traceId }: { traceId: string }) {
+  const { params } = useAddress()
+  const compare = params.get('compare') ?? undefined
+  const left = useTrace(traceId)
+  const right = useTrace(compare)
+  return (
+    <main class="page trace-page">
+      <div class="page-head">
+        <h1>{compare ? 'Two traces' : 'Trace'}</h1>
+        <CompareForm compare={compare} />
+      </div>
+      {(left.loading || right.loading) && <Loading what="Loading the trace" />}
+      {[left.error, right.error].map((message) => message && <Failure key={message} message={message} />)}
+      {left.data && !compare && (
+        <TraceView
+          trace={left.data}
+          selected={params.get('span') ?? undefined}
+          onSelect={(span) => setParams({ span }, true)}
+          search={params.get('find') ?? ''}
+          onSearch={(find) => setParams({ find: find || null }, true)}
+        />
+      )}
+      {left.data && right.data && <Comparison left={left.data} right={right.data} />}
+    </main>
+  )
+}
+
+const useTrace = (traceId: string | undefined) =>
+  useQuery(traceId, async (signal) => {
+    if (!isTraceId(traceId!)) throw new Error(`"${traceId}" is no trace id: those are up to 32 hexadecimal digits.`)
+    const trace = await fetchTrace(newClient(signal), traceId!)
+    if (!trace)
+      throw new Error(`No trace ${traceId} is stored. It may be older than the retention, or not finished yet.`)
+    return trace
+  })
+
+function CompareForm({ compare }: { compare: string | undefined }) {
+  const [text, setText] = useState(compare ?? '')
+  if (compare)
+    return (
+      <button type="button" class="button" onClick={() => setParams({ compare: null })}>
+        Close the comparison
+      </button>
+    )
+  return (
+    <form
+      class="compare-form"
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (isTraceId(text)) setParams({ compare: text.trim(), span: null })
+      }}
+    >
+      <input
+        value={text}
+        placeholder="Trace id to compare with"
+        aria-label="Trace id to compare with"
+        spellcheck={false}
+        onInput={(event) => setText(event.currentTarget.value)}
+      />
+      <button type="submit" class="button" disabled={!isTraceId(text)}>
+        Compare
+      </button>
+    </form>
+  )
+}
+
+function Comparison({ left, right }: { left: Trace; right: Trace }) {
+  const differences = useMemo(() => compareTraces(left, right), [left, right])
+  const marked = useMemo(
+    () => new Set(differences.filter(isStructural).flatMap((one) => [...one.left.spanIds, ...one.right.spanIds])),
+    [differences],
+  )
+  const scale = Math.max(left.duration, right.duration)
+  return (
+    <>
+      <div class="comparison">
+        {[left, right].map((trace) => (
+          <SideView key={trace.traceId} trace={trace} marked={marked} scale={scale} />
+        ))}
+      </div>
+      <DifferenceTable differences={differences} />
+    </>
+  )
+}
+
+function SideView({ trace, marked, scale }: { trace: Trace; marked: ReadonlySet<string>; scale: number }) {
+  const [selected, setSelected] = useState<string>()
+  return (
+    <section aria-label={`Trace ${trace.traceId}`}>
+      <p>
+        <button type="button" class="link" onClick={() => navigate(`/trace/${trace.traceId}`)}>
+          {trace.traceId}
+        </button>
+      </p>
+      <TraceView trace={trace} selected={selected} onSelect={setSelected} marked={marked} scale={scale} compact />
+    </section>
+  )
+}
+
+function DifferenceTable({ differences }: { differences: readonly Difference[] }) {
+  const widest = Math.max(...differences.map(({ left, right }) => Math.abs(right.duration - left.duration)), 1)
+  const cell = (share: Difference['left']) =>
+    share.count
+      ? `${formatNanos(share.duration)}${share.count > 1 ? ` in ${share.count}` : ''}${share.errors ? `, ${share.errors} err` : ''}`
+      : 'absent'
+  return (
+    <section class="table-box" tabIndex={0} aria-label="Differences by operation">
+      <table class="data-table">
+        <thead>
+          <tr>
+            {['Operation', 'Left', 'Right', 'Right is'].map((name, i) => (
+              <th key={name} scope="col" class={i ? 'number' : ''}>
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {differences.map((one) => {
+            const delta = one.right.duration - one.left.duration
+            return (
+              <tr key={one.key} class={isStructural(one) ? 'marked' : ''}>
+                <td style={{ paddingLeft: `${one.depth * 14 + 8}px` }}>
+                  <b>{one.service}</b> {one.name}
+                </td>
+                <td class="number">{cell(one.left)}</td>
+                <td class="number">{cell(one.right)}</td>
+                <td class="number">
+                  <span
+                    class={`delta${delta > 0 ? ' slower' : ' faster'}`}
+                    style={{ '--share': `${(Math.abs(delta) / widest) * 100}%` }}
+                  >
+                    {formatNanos(Math.abs(delta))} {delta > 0 ? 'slower' : 'faster'}
+                  </span>
+                </td>
+              </tr>
+            )
+          })}
+        </tbody>
+      </table>
+    </section>
+  )
+}

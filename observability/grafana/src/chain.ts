@@ -1,0 +1,364 @@
+/** Rate, errors, duration of the chain; its map, its objectives, its failed requests. */
+import type { Board } from './board.ts'
+import { ERROR_COLOR, OK_COLOR, PERCENTILE_COLORS } from './colors.ts'
+import { bars, heatmap, lines, logPanel, nodeGraph, number, table, tracePanel } from './panels.ts'
+import { buckets, instant, logLines, logRange, oneTrace, range, serviceMap, traces, withExemplars } from './queries.ts'
+import { colored, errorSteps, latencySteps, percentileOverrides, serviceOverrides, steps, zeroSteps } from './styles.ts'
+import { labelVariable, serviceVariable, textVariable } from './variables.ts'
+
+const GATEWAY = 'service="gateway", span_kind="SPAN_KIND_SERVER"'
+const SERVED = 'service=~"gateway|$service", span_kind="SPAN_KIND_SERVER"'
+const ROUTES = 'job=~"$service", http_route=~"$route"'
+const calls = (labels: string, by = '') =>
+  `sum ${by}(rate(traces_spanmetrics_calls_total{${labels}}[$__rate_interval]))`
+const latency = (labels: string, by: string) =>
+  `sum by (${by}) (rate(traces_spanmetrics_latency_bucket{${labels}}[$__rate_interval]))`
+
+/** Zero instead of nothing as long as none has failed. */
+const errorRatio = (labels: string, by = '') =>
+  `(${calls(`${labels}, status_code="STATUS_CODE_ERROR"`, by)} or 0 * ${calls(labels, by)}) / ${calls(labels, by)}`
+
+const percentile = (quantile: number) =>
+  `histogram_quantile(${quantile}, sum by (le) (rate(http_server_request_duration_seconds_bucket{${ROUTES}}[$__rate_interval])))`
+
+const levelColors = [
+  ['error', colored(ERROR_COLOR)],
+  ['warn', colored(PERCENTILE_COLORS.p95)],
+  ['info', colored(OK_COLOR)],
+  ['debug', colored('#5794f2')],
+] as const
+
+const burnColors = [
+  ['5 min', colored('#ff9830')],
+  ['1 h', colored('#5794f2')],
+] as const
+
+export const chain: Board = {
+  uid: 'sightline-chain',
+  title: 'Chain',
+  description:
+    'From the gateway through the three services to PostgreSQL: how many requests, how many fail, how long they take, and which ones.',
+  variables: [
+    serviceVariable(),
+    labelVariable(
+      'route',
+      'Route',
+      'label_values(http_server_request_duration_seconds_count{job=~"$service"}, http_route)',
+      'Routes of the chosen services.',
+    ),
+    textVariable('trace_id', 'Trace id', 'A trace to show below; a click on one in the table puts its id here.'),
+  ],
+  rows: [
+    {
+      title: 'At a glance',
+      lines: [
+        {
+          height: 4,
+          panels: [
+            [
+              4,
+              number({
+                title: 'Requests',
+                description: 'Requests per second that enter at the gateway. Health probes are not counted.',
+                unit: 'reqps',
+                queries: [range(calls(GATEWAY), 'requests')],
+              }),
+            ],
+            [
+              4,
+              number({
+                title: 'Error ratio',
+                description:
+                  'Share of requests the gateway answered with a 5xx. The objective allows 0.1 %. When it is red: the error traces below.',
+                unit: 'percentunit',
+                thresholds: errorSteps(),
+                queries: [range(errorRatio(GATEWAY), 'errors')],
+              }),
+            ],
+            [
+              4,
+              number({
+                title: 'p95',
+                description:
+                  '95 % of requests are answered faster than this, as seen at the gateway. The objective is 250 ms.',
+                unit: 's',
+                thresholds: latencySteps(),
+                queries: [withExemplars(`histogram_quantile(0.95, ${latency(GATEWAY, 'le')})`, 'p95')],
+              }),
+            ],
+            [
+              4,
+              number({
+                title: 'Error budget left',
+                description:
+                  'What is left of the failures that 99.9 % availability allows in three days: 100 % untouched, below 0 overdrawn.',
+                unit: 'percentunit',
+                decimals: 1,
+                thresholds: steps([null, 'red'], [0.001, 'yellow'], [0.5, 'green']),
+                queries: [range('slo:error_budget_remaining:ratio{slo="availability"}', 'left')],
+              }),
+            ],
+            [
+              4,
+              number({
+                title: 'Latency budget left',
+                description: 'What is left of the 5 % of requests that may take longer than 250 ms, in three days.',
+                unit: 'percentunit',
+                decimals: 1,
+                thresholds: steps([null, 'red'], [0.001, 'yellow'], [0.5, 'green']),
+                queries: [range('slo:error_budget_remaining:ratio{slo="latency"}', 'left')],
+              }),
+            ],
+            [
+              4,
+              number({
+                title: 'Alerts firing',
+                description: 'Rules of observability/prometheus/rules that fire now.',
+                unit: 'none',
+                thresholds: zeroSteps(),
+                sparkline: false,
+                queries: [instant('count(ALERTS{alertstate="firing"}) or vector(0)', 'alerts')],
+              }),
+            ],
+          ],
+        },
+      ],
+    },
+    {
+      title: 'Rate, errors, duration',
+      lines: [
+        {
+          height: 8,
+          panels: [
+            [
+              8,
+              lines({
+                title: 'Requests',
+                description: 'Requests per second that each service answered.',
+                unit: 'reqps',
+                overrides: serviceOverrides,
+                queries: [range(calls(SERVED, 'by (service) '), '{{service}}')],
+              }),
+            ],
+            [
+              8,
+              lines({
+                title: 'Errors',
+                description:
+                  'Share of requests each service answered with an error. Where the line of a service rises alone, the fault is in it or below it.',
+                unit: 'percentunit',
+                overrides: serviceOverrides,
+                thresholds: errorSteps(),
+                queries: [range(errorRatio(SERVED, 'by (service) '), '{{service}}')],
+              }),
+            ],
+            [
+              8,
+              lines({
+                title: 'p95 by service',
+                description:
+                  '95th percentile of each service, waiting for the services behind it included. Diamonds are single requests: click for the trace.',
+                unit: 's',
+                overrides: serviceOverrides,
+                queries: [withExemplars(`histogram_quantile(0.95, ${latency(SERVED, 'le, service')})`, '{{service}}')],
+              }),
+            ],
+          ],
+        },
+        {
+          height: 9,
+          panels: [
+            [
+              12,
+              lines({
+                title: 'Duration',
+                description:
+                  'Percentiles of the chosen services and routes, with the objective of 250 ms. Diamonds are single requests: click for the trace.',
+                unit: 's',
+                overrides: percentileOverrides,
+                thresholds: steps([null, 'green'], [0.25, 'red']),
+                limits: true,
+                queries: [
+                  range(percentile(0.5), 'p50'),
+                  withExemplars(percentile(0.95), 'p95'),
+                  range(percentile(0.99), 'p99'),
+                ],
+              }),
+            ],
+            [
+              12,
+              heatmap({
+                title: 'Duration of all requests',
+                description:
+                  'How many requests took how long. A second band is a second kind of request, or trouble that percentiles hide. Diamonds are single requests.',
+                unit: 's',
+                queries: [
+                  buckets(
+                    `sum by (le) (increase(http_server_request_duration_seconds_bucket{${ROUTES}}[$__rate_interval]))`,
+                  ),
+                ],
+              }),
+            ],
+          ],
+        },
+      ],
+    },
+    {
+      title: 'Service map',
+      lines: [
+        {
+          height: 11,
+          panels: [
+            [
+              16,
+              nodeGraph({
+                title: 'Service dependency map',
+                description:
+                  'Who calls whom: requests per second, p95 and share of failures of each service and connection, over the whole time range. Click for traces.',
+                queries: [serviceMap()],
+              }),
+            ],
+            [
+              8,
+              bars({
+                title: 'Slowest routes (p95)',
+                description: '95th percentile of the slowest routes over the time range.',
+                unit: 's',
+                thresholds: latencySteps(),
+                queries: [
+                  instant(
+                    `sort_desc(topk(9, histogram_quantile(0.95, sum by (le, job, http_request_method, http_route) (rate(http_server_request_duration_seconds_bucket{job=~"$service", http_route=~"$route"}[$__range]))) > 0))`,
+                    '{{job}} {{http_request_method}} {{http_route}}',
+                  ),
+                ],
+              }),
+            ],
+          ],
+        },
+      ],
+    },
+    {
+      title: 'Error traces and logs',
+      lines: [
+        {
+          height: 11,
+          panels: [
+            [
+              13,
+              table({
+                title: 'Error traces',
+                description:
+                  'The latest requests in which a chosen service failed. A click on the id opens the trace below and shows its log lines.',
+                noValue: 'No request failed in this time range.',
+                queries: [traces('{ resource.service.name =~ "$service" && status = error }', 20)],
+                overrides: [
+                  [
+                    'traceID',
+                    [
+                      {
+                        id: 'links',
+                        value: [
+                          {
+                            title: 'Show below',
+                            url: '/d/sightline-chain?${__url_time_range}&${service:queryparam}&${route:queryparam}&var-trace_id=${__value.raw}',
+                          },
+                        ],
+                      },
+                    ],
+                  ],
+                ],
+              }),
+            ],
+            [
+              11,
+              [
+                [
+                  3,
+                  lines({
+                    title: 'Log lines by level',
+                    description: 'How many lines the chosen services wrote, by level.',
+                    unit: 'short',
+                    decimals: 0,
+                    bars: true,
+                    stacked: true,
+                    overrides: levelColors,
+                    queries: [
+                      logRange(
+                        'sum by (level) (count_over_time({service_name=~"gateway|$service"} | trace_id=~"${trace_id:raw}.*" [$__interval]))',
+                        '{{level}}',
+                      ),
+                    ],
+                  }),
+                ],
+                [
+                  8,
+                  logPanel({
+                    title: 'Logs',
+                    description:
+                      'Lines of the chosen services and the gateway; of one trace when an id is given above. A line opens to its fields and its trace.',
+                    queries: [logLines('{service_name=~"gateway|$service"} | trace_id=~"${trace_id:raw}.*"', 300)],
+                  }),
+                ],
+              ],
+            ],
+          ],
+        },
+        {
+          height: 15,
+          panels: [
+            [
+              24,
+              tracePanel({
+                title: 'Trace ${trace_id}',
+                description:
+                  'The trace chosen above. The dark line along the bars is the critical path: only what lies on it made the request as slow as it was.',
+                queries: [oneTrace('${trace_id}')],
+              }),
+            ],
+          ],
+        },
+      ],
+    },
+    {
+      title: 'Objectives',
+      lines: [
+        {
+          height: 8,
+          panels: [
+            [
+              12,
+              lines({
+                title: 'Availability: burn rate',
+                description:
+                  'How many times faster than allowed the error budget burns: at 1 it lasts just as long as it should. An alert fires when the hour and the last five minutes are both above 14.4.',
+                unit: 'short',
+                overrides: burnColors,
+                thresholds: steps([null, 'green'], [14.4, 'red']),
+                limits: true,
+                queries: [
+                  range('gateway:request_errors:ratio_rate5m / 0.001', '5 min'),
+                  range('gateway:request_errors:ratio_rate1h / 0.001', '1 h'),
+                ],
+              }),
+            ],
+            [
+              12,
+              lines({
+                title: 'Latency: burn rate',
+                description: 'The same for the 5 % of requests that may take longer than 250 ms.',
+                unit: 'short',
+                overrides: burnColors,
+                thresholds: steps([null, 'green'], [14.4, 'red']),
+                limits: true,
+                queries: [
+                  range('gateway:request_slow:ratio_rate5m / 0.05', '5 min'),
+                  range('gateway:request_slow:ratio_rate1h / 0.05', '1 h'),
+                ],
+              }),
+            ],
+          ],
+        },
+      ],
+    },
+  ],
+}

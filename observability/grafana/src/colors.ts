@@ -1,0 +1,15 @@
+/** One colour per service and per percentile, the same on every board, in Grafana and in the console. */
+export const SERVICE_COLORS: Readonly<Record<string, string>> = {
+  user: '#8e9aab',
+  client: '#8e9aab',
+  gateway: '#b877d9',
+  'user-service': '#ff9830',
+  'order-service': '#5794f2',
+  'audit-service': '#2fb8ac',
+  postgresql: '#e0b400',
+}
+
+export const PERCENTILE_COLORS = { p50: '#73bf69', p95: '#f2cc0c', p99: '#ff7383' } as const
+
+export const ERROR_COLOR = '#f2495c'
+export const OK_COLOR = '#73bf69'

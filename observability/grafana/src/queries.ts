@@ -1,0 +1,72 @@
+/** Targets of panels, one function per language. */
+import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog'
+import { DataqueryBuilder as LokiQuery } from '@grafana/grafana-foundation-sdk/loki'
+import { DataqueryBuilder as PromQuery, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus'
+import { SearchTableType, DataqueryBuilder as TempoQuery } from '@grafana/grafana-foundation-sdk/tempo'
+import { LOKI, POSTGRES, PROMETHEUS, TEMPO } from './sources.ts'
+
+export type Query = Builder<Dataquery>
+
+/** Drawn over time; `legend` may hold `{{label}}`. */
+export const range = (expr: string, legend: string): PromQuery =>
+  new PromQuery().datasource(PROMETHEUS).expr(expr).legendFormat(legend).range()
+
+/** With single requests to click on, where the metric carries them. */
+export const withExemplars = (expr: string, legend: string): PromQuery => range(expr, legend).exemplar(true)
+
+export const instant = (expr: string, legend: string): PromQuery =>
+  new PromQuery().datasource(PROMETHEUS).expr(expr).legendFormat(legend).instant()
+
+export const instantTable = (expr: string): PromQuery =>
+  new PromQuery().datasource(PROMETHEUS).expr(expr).format(PromQueryFormat.Table).instant()
+
+/** Buckets of a histogram, for a heatmap. */
+export const buckets = (expr: string): PromQuery =>
+  new PromQuery()
+    .datasource(PROMETHEUS)
+    .expr(expr)
+    .format(PromQueryFormat.Heatmap)
+    .legendFormat('{{le}}')
+    .range()
+    .exemplar(true)
+
+export const traces = (query: string, limit: number): TempoQuery =>
+  new TempoQuery()
+    .datasource(TEMPO)
+    .queryType('traceql')
+    .query(query)
+    .limit(limit)
+    .spss(3)
+    .tableType(SearchTableType.Traces)
+
+/** A row per span, with the attributes that the query selects. */
+export const spans = (query: string, limit: number): TempoQuery =>
+  traces(query, limit).spss(10).tableType(SearchTableType.Spans)
+
+export const oneTrace = (traceId: string): TempoQuery =>
+  new TempoQuery().datasource(TEMPO).queryType('traceql').query(traceId)
+
+export const serviceMap = (): TempoQuery =>
+  new TempoQuery().datasource(TEMPO).queryType('serviceMap').serviceMapQuery('{}')
+
+export const logLines = (expr: string, maxLines: number): LokiQuery =>
+  new LokiQuery().datasource(LOKI).expr(expr).queryType('range').maxLines(maxLines)
+
+export const logRange = (expr: string, legend: string): LokiQuery =>
+  new LokiQuery().datasource(LOKI).expr(expr).queryType('range').legendFormat(legend)
+
+/**
+ * A table of rows by SQL. The console answers `SELECT .. FROM audit_logs` through audit-service's API, so keep to columns,
+ * conditions, one ORDER BY and a LIMIT.
+ */
+export const auditRows = (rawSql: string): Query => ({
+  build: () =>
+    ({
+      datasource: POSTGRES,
+      format: 'table',
+      editorMode: 'code',
+      rawQuery: true,
+      rawSql,
+      refId: 'A',
+    }) as unknown as Dataquery,
+})

@@ -1,0 +1,17 @@
+/** All boards as the texts of their files. */
+import { audit } from './audit.ts'
+import { buildBoard } from './board.ts'
+import { chain } from './chain.ts'
+import { database } from './database.ts'
+import { telemetryHealth } from './telemetry-health.ts'
+
+export interface BoardFile {
+  readonly file: string
+  readonly json: string
+}
+
+export const renderBoards = (): BoardFile[] =>
+  [chain, database, audit, telemetryHealth].map((board) => ({
+    file: `${board.uid.replace('sightline-', '')}.json`,
+    json: `${JSON.stringify(buildBoard(board), null, 2)}\n`,
+  }))

@@ -1,0 +1,33 @@
+/** Choices above the boards. */
+import {
+  QueryVariableBuilder,
+  TextBoxVariableBuilder,
+  VariableRefresh,
+  VariableSort,
+} from '@grafana/grafana-foundation-sdk/dashboard'
+import { PROMETHEUS } from './sources.ts'
+
+/** Values of a label, several or all at once; kept in step with the time range. */
+export const labelVariable = (name: string, label: string, query: string, description: string): QueryVariableBuilder =>
+  new QueryVariableBuilder(name)
+    .label(label)
+    .description(description)
+    .datasource(PROMETHEUS)
+    .query(query)
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.AlphabeticalAsc)
+    .multi(true)
+    .includeAll(true)
+    .allValue('.*')
+    .current({ selected: true, text: 'All', value: '$__all' })
+
+export const textVariable = (name: string, label: string, description: string): TextBoxVariableBuilder =>
+  new TextBoxVariableBuilder(name).label(label).description(description).defaultValue('')
+
+export const serviceVariable = () =>
+  labelVariable(
+    'service',
+    'Service',
+    'label_values(http_server_request_duration_seconds_count, job)',
+    'Services of the chain. The gateway is always shown: every request enters there.',
+  )
