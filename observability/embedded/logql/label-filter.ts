@@ -27,7 +27,7 @@ export function compileLabelFilter(filter: LabelFilter): RowTest {
       const { name, op } = filter
       return (row) => {
         const address = row.find(name)
-        return row.error !== '' || (address !== undefined && test(address) === (op === '='))
+        return address !== undefined && (row.error !== '' || test(address) === (op === '='))
       }
     }
     case 'compare':
@@ -50,9 +50,9 @@ function compileComparison(filter: LabelFilter & { kind: 'compare' }): RowTest {
   const compare = comparisons[filter.op]
   const convert = converters[unit]
   return (row) => {
-    if (row.error) return true
     const text = row.find(name)
     if (text === undefined || text === '') return false
+    if (row.error) return true
     const number = convert(text)
     if (number === undefined) {
       row.fail('LabelFilterErr', conversionProblem(unit, text))

@@ -1,26 +1,51 @@
-/** Reads `key=value key="quoted \"value\"" flag` lines. */
-const pair = /([^\s="]+)(?:=(?:"((?:[^"\\]|\\.)*)"(?=\s|$)|([^\s"=]*)(?=\s|$))?)?|\s+/y
+/** Reads `key=value key="quoted \"value\"" flag` lines. Blanks and control characters separate. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are separators.
+const separators = /[\x00-\x20]*/y
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
+const bareText = /[^\x00-\x20="]*/y
+const quotedText = /"([^"\\]*(?:\\.[^"\\]*)*)"/y
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
+const restOfWord = /[^\x00-\x20]*/y
 
-/** Pairs in order; a key without a value has ''. What can't be read is skipped, and `problem` says where it began. */
-export function parseLogfmt(line: string): { pairs: [string, string][]; problem?: string } {
+/**
+ * Pairs in order; a key without a value has ''. A word that can't be read is left out; `strict` stops there and tells
+ * the problem, with positions in bytes from 1.
+ */
+export function parseLogfmt(line: string, strict: boolean): { pairs: [string, string][]; problem?: string } {
   const pairs: [string, string][] = []
-  let problem: string | undefined
   let at = 0
-  while (at < line.length) {
-    pair.lastIndex = at
-    const found = pair.exec(line)
-    const stop = found ? at + found[0].length : at
-    const whole = found && (stop >= line.length || /\s/.test(line[stop]!) || /^\s/.test(found[0]))
-    if (whole) {
-      if (found[1] !== undefined) pairs.push([found[1], found[2] !== undefined ? unquote(found[2]) : (found[3] ?? '')])
-      at = stop
+  const take = (pattern: RegExp): RegExpExecArray | null => {
+    pattern.lastIndex = at
+    const found = pattern.exec(line)
+    if (found) at = pattern.lastIndex
+    return found
+  }
+  while (true) {
+    take(separators)
+    if (at >= line.length) return { pairs }
+    const key = take(bareText)![0]
+    let value = ''
+    let broken = key === ''
+    if (!broken && line[at] === '=') {
+      at += 1
+      const quoted = line[at] === '"' ? take(quotedText) : null
+      value = quoted ? unquote(quoted[1]!) : take(bareText)![0]
+      broken = !quoted && (line[at] === '=' || line[at] === '"')
+    } else if (line[at] === '"') {
+      broken = true
+    }
+    if (!broken) {
+      pairs.push([key, value])
       continue
     }
-    problem ??= `logfmt syntax error at pos ${stop + 1} : unexpected '${line[stop] ?? ''}'`
-    const space = line.slice(stop).search(/\s/)
-    at = space < 0 ? line.length : stop + space
+    if (strict) {
+      const position = Buffer.byteLength(line.slice(0, at)) + 1
+      return { pairs, problem: `logfmt syntax error at pos ${position} : unexpected '${line[at]}'` }
+    }
+    // An open quote takes the rest of the line with it.
+    if (line[at] === '"' && line[at - 1] === '=') return { pairs }
+    take(restOfWord)
   }
-  return problem === undefined ? { pairs } : { pairs, problem }
 }
 
 function unquote(text: string): string {

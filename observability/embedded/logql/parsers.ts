@@ -1,6 +1,7 @@
 /** The parser stages: labels out of lines. Each takes a row, sets labels, and marks an error where the line can't be read. */
 import type { Stage } from './ast.ts'
 import { type JsonPath, parseJsonPath, walkJsonPath } from './json-path.ts'
+import { scanJson } from './json-scan.ts'
 import { parseLogfmt } from './logfmt.ts'
 import { compilePattern } from './pattern.ts'
 import { captureRegex } from './regex.ts'
@@ -24,9 +25,26 @@ export function compileJson({ extractions }: Stage & { kind: 'json' }): RowStep 
     }
   }
   return (row) => {
-    const value = readJson(row)
-    if (value !== undefined) flatten(value, (name, text) => row.extract(name, text))
+    const problem = scanJson(row.line, (path, text) => {
+      const name = joinPath(path)
+      if (name) row.extract(name, text)
+    })
+    if (problem) row.fail('JSONParserErr', problem)
   }
+}
+
+/** Keys of nested objects are joined by underscores. */
+function joinPath(path: readonly string[]): string {
+  return path.length === 1 ? labelName(path[0]!) : labelName(path.join('_'))
+}
+
+/** Labels that `json` or else `logfmt` would make of a line. */
+export function parseFields(line: string): { parser: 'json' | 'logfmt'; pairs: [string, string][] } {
+  const pairs: [string, string][] = []
+  const problem = scanJson(line, (path, text) => pairs.push([joinPath(path), text]))
+  if (!problem) return { parser: 'json', pairs }
+  const found = parseLogfmt(line, false).pairs.filter(([, value]) => value !== '')
+  return { parser: 'logfmt', pairs: found.map(([key, value]) => [labelName(key), value]) }
 }
 
 /** Numbers whose text JavaScript would change (1.0, 1e3, 16 digits and more); only these lines pay for exact texts. */
@@ -51,11 +69,13 @@ function parseObject(line: string): object | string {
     const exact = fragileNumber.test(line) ? (keepNumberText as (key: string, value: unknown) => unknown) : undefined
     const value: unknown = JSON.parse(line, exact)
     const isObject = typeof value === 'object' && value !== null && !Array.isArray(value) && !(numberText in value)
-    return isObject ? value : 'expecting json object, but it is not'
-  } catch (error) {
-    return error instanceof Error ? error.message : 'malformed json'
+    return isObject ? value : notAnObject
+  } catch {
+    return line.trimStart().startsWith('{') ? 'Malformed JSON error' : notAnObject
   }
 }
+
+const notAnObject = "Value looks like object, but can't find closing '}' symbol"
 
 /** A value as a label; objects and arrays as JSON; undefined for nothing. */
 function jsonText(value: unknown): string | undefined {
@@ -73,50 +93,15 @@ function stringify(value: unknown): string {
   return `{${Object.entries(value).map(([key, one]) => `${JSON.stringify(key)}:${stringify(one)}`)}}`
 }
 
-const maxNesting = 100
-
-/** Leaves of nested objects by joined names; lists are left out. */
-function flatten(object: object, found: (name: string, value: string) => void, prefix = '', depth = 0): void {
-  for (const [key, value] of Object.entries(object)) {
-    const name = prefix ? `${prefix}_${labelName(key).replace(/^_(?=\d)/, '')}` : labelName(key)
-    if (value === null || Array.isArray(value) || name === '') continue
-    if (typeof value === 'object' && !(numberText in value)) {
-      if (depth < maxNesting) flatten(value, found, name, depth + 1)
-    } else {
-      found(name, jsonText(value)!)
-    }
-  }
-}
-
-/** Labels that `json` or else `logfmt` would make of a line. */
-export function parseFields(line: string): { parser: 'json' | 'logfmt'; pairs: [string, string][] } {
-  if (line.startsWith('{')) {
-    const pairs: [string, string][] = []
-    const value = parseObject(line)
-    if (typeof value === 'object') {
-      flatten(value, (name, one) => pairs.push([name, one]))
-      return { parser: 'json', pairs }
-    }
-  }
-  const pairs = parseLogfmt(line).pairs.filter(([, value]) => value !== '')
-  return { parser: 'logfmt', pairs: pairs.map(([key, value]) => [labelName(key), value]) }
-}
-
 export function compileLogfmt({ strict, keepEmpty, extractions }: Stage & { kind: 'logfmt' }): RowStep {
   const wanted = extractions.map((one): [string, string] => [one.label, String(parseJsonPath(one.expression)[0])])
   return (row) => {
-    const { pairs, problem } = parseLogfmt(row.line)
+    const { pairs, problem } = parseLogfmt(row.line, strict)
     if (wanted.length > 0) {
       const found = new Map(pairs)
       for (const [label, key] of wanted) row.extract(label, found.get(key) ?? '')
     } else {
-      const seen = new Set<string>()
-      for (const [key, value] of pairs) {
-        const name = labelName(key)
-        if (seen.has(name) || (value === '' && !keepEmpty)) continue
-        seen.add(name)
-        row.extract(name, value)
-      }
+      for (const [key, value] of pairs) if (value !== '' || keepEmpty) row.extract(labelName(key), value)
     }
     if (problem && strict) row.fail('LogfmtParserErr', problem)
   }
@@ -142,9 +127,11 @@ export function compilePatternParser(expression: string): RowStep {
 export const unpack: RowStep = (row) => {
   const value = readJson(row)
   if (value === undefined) return
-  const entry = Object.hasOwn(value, '_entry') ? (value as Record<string, unknown>)._entry : undefined
+  // Without an entry the line was not packed.
+  const entry = (value as Record<string, unknown>)._entry
+  if (typeof entry !== 'string') return
   for (const [key, one] of Object.entries(value)) {
     if (key !== '_entry' && typeof one === 'string') row.extract(labelName(key), one)
   }
-  if (typeof entry === 'string') row.line = entry
+  row.line = entry
 }

@@ -59,16 +59,17 @@ export function compileLinePattern(expression: string): (line: string) => boolea
     if ('capture' in part && part.capture !== '_') throw new Error(`named captures are not allowed: <${part.capture}>`)
   }
   const literals = parts.flatMap((part) => ('literal' in part ? [part.literal] : []))
-  const openStart = parts.length > 0 && 'capture' in parts[0]!
-  const openEnd = parts.length > 0 && 'capture' in parts.at(-1)!
+  if (parts.length === 0) return () => false
+  if (literals.length === parts.length) return (line) => line === expression
+  const openStart = 'capture' in parts[0]!
+  const openEnd = 'capture' in parts.at(-1)!
   return (line) => {
-    if (literals.length === 0) return parts.length > 0 || line === ''
     let at = 0
     for (const [index, literal] of literals.entries()) {
       const last = index === literals.length - 1
-      const found = last && !openEnd && parts.length > 1 ? line.lastIndexOf(literal) : line.indexOf(literal, at)
-      if (found < at || (index === 0 && !openStart && parts.length > 1 && found !== 0)) return false
-      if (last && !openEnd && parts.length > 1 && found + literal.length !== line.length) return false
+      const found = last && !openEnd ? line.lastIndexOf(literal) : line.indexOf(literal, at)
+      if (found < at || (index === 0 && !openStart && found !== 0)) return false
+      if (last && !openEnd && found + literal.length !== line.length) return false
       at = found + literal.length
     }
     return true

@@ -1,5 +1,5 @@
 /** `rate({...}[5m])` and its kin: log lines -> series. */
-import type { Grouping, RangeAggregation, Unwrap } from './ast.ts'
+import type { Grouping, LogQuery, RangeAggregation, Unwrap } from './ast.ts'
 import { evaluationError, limitError } from './errors.ts'
 import { compileLabelFilter, conversionProblem, converters, type RowTest } from './label-filter.ts'
 import type { Labels, LogSource, LogTable } from './log-table.ts'
@@ -97,10 +97,8 @@ function sampleCollector(query: RangeAggregation, grid: Grid): Collector {
           while (to < samples.times.length && samples.times[to]! <= endNs) to += 1
           while (from < to && samples.times[from]! <= endNs - query.rangeNs) from += 1
           if (from === to) continue
-          const value = compute(samples, { from, to, endNs, rangeNs: query.rangeNs })
-          if (value === undefined) continue
           series.present[k] = 1
-          series.values[k] = value
+          series.values[k] = compute(samples, { from, to, rangeNs: query.rangeNs })
         }
         return series
       }),
@@ -122,7 +120,7 @@ function collect(
   grouping: Grouping | undefined,
   collector: Collector,
 ): void {
-  const scan = compileScan(query.query, budget)
+  const scan = compileScan(withoutIdleParsers(query, grouping), budget)
   const origin = grid.startNs - BigInt(query.offsetNs)
   // A window holds its end but not its beginning.
   const range = {
@@ -151,6 +149,14 @@ function collect(
     if (columnar) addColumnar(table, rows, shift, grouping.labels, query.op.startsWith('bytes'), seriesOf, collector)
     else addRows(table, rows, shift, { scan, extract, query, grouping, seriesOf, collector, budget })
   }
+}
+
+/** When no label is asked for and no stage looks at one, lines need not be parsed, nor can parsing them fail. */
+function withoutIdleParsers({ query, unwrap }: RangeAggregation, grouping: Grouping | undefined): LogQuery {
+  const idle = grouping && !grouping.without && grouping.labels.length === 0 && !unwrap
+  const parsers = new Set(['json', 'logfmt', 'regexp', 'pattern'])
+  if (!idle || !query.stages.every(({ kind }) => kind === 'line-filter' || parsers.has(kind))) return query
+  return { ...query, stages: query.stages.filter(({ kind }) => kind === 'line-filter') }
 }
 
 /** No stage changes a row and only named labels count: the series follows from the codes alone. */

@@ -80,9 +80,10 @@ export class Row {
     return Object.hasOwn(labels, name) ? labels[name] : undefined
   }
 
-  /** Sets what a parser found; a name that the line was stored with gets the suffix `_extracted`. */
+  /** Sets what a parser found, the first time. A name that the line was stored with gets the suffix `_extracted`. */
   extract(name: string, value: string): void {
-    this.parsed.set(!this.removed.has(name) && this.base(name) !== undefined ? `${name}_extracted` : name, value)
+    const own = !this.removed.has(name) && this.base(name) !== undefined ? `${name}_extracted` : name
+    if (!this.parsed.has(own)) this.parsed.set(own, value)
   }
 
   set(name: string, value: string): void {
@@ -103,7 +104,7 @@ export class Row {
     this.errorDetails = details
   }
 
-  /** All labels by where they come from, without empty ones. */
+  /** All labels by where they come from. */
   categories(): { stream: Labels; structuredMetadata: Labels; parsed: Labels } {
     const stream: Record<string, string> = {}
     const structuredMetadata: Record<string, string> = {}
@@ -117,7 +118,7 @@ export class Row {
         delete stream[name]
       }
     }
-    for (const [name, value] of this.parsed) if (value !== '') parsed[name] = value
+    for (const [name, value] of this.parsed) parsed[name] = value
     if (this.error) parsed.__error__ = this.error
     if (this.errorDetails) parsed.__error_details__ = this.errorDetails
     return { stream, structuredMetadata, parsed }

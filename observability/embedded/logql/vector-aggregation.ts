@@ -29,7 +29,7 @@ export function aggregateVector(query: VectorAggregation, input: readonly Series
 const overTime =
   (op: Parameters<typeof windowFunction>[0]) =>
   (values: number[]): number =>
-    windowFunction(op)({ times: values, values }, { from: 0, to: values.length, endNs: 0, rangeNs: 1 })!
+    windowFunction(op)({ values }, { from: 0, to: values.length, rangeNs: 1 })
 
 const combiners: Record<string, (values: number[]) => number> = {
   sum: overTime('sum_over_time'),

@@ -2,21 +2,17 @@
 import type { RangeOp } from './ast.ts'
 
 export interface Samples {
-  /** Nanoseconds relative to any origin, ascending. */
-  readonly times: ArrayLike<number>
   readonly values: ArrayLike<number>
 }
 
 export interface Window {
   readonly from: number
   readonly to: number
-  /** The window is (endNs - rangeNs, endNs] on the clock of the samples. */
-  readonly endNs: number
   readonly rangeNs: number
 }
 
-/** NaN is a value; undefined = no point. There is at least one sample in the window. */
-export type WindowFunction = (samples: Samples, window: Window) => number | undefined
+/** There is at least one sample in the window. */
+export type WindowFunction = (samples: Samples, window: Window) => number
 
 export function windowFunction(op: RangeOp, parameter = 0): WindowFunction {
   switch (op) {
@@ -37,9 +33,9 @@ export function windowFunction(op: RangeOp, parameter = 0): WindowFunction {
     case 'quantile_over_time':
       return ({ values }, { from, to }) => quantile(parameter, Array.prototype.slice.call(values, from, to))
     case 'first_over_time':
-      return ({ values }, { from }) => values[from]
+      return ({ values }, { from }) => values[from]!
     case 'last_over_time':
-      return ({ values }, { to }) => values[to - 1]
+      return ({ values }, { to }) => values[to - 1]!
     case 'rate_counter':
       return counterRate
     default:
@@ -85,20 +81,12 @@ export function quantile(q: number, values: number[]): number {
   return values[low]! * (1 - (rank - low)) + values[high]! * (rank - low)
 }
 
-/**
- * Increase of a counter per second: resets are added back, and the ends of the window are extrapolated to, as far as the
- * distance between samples suggests and not below zero. Two samples at least.
- */
-function counterRate({ times, values }: Samples, { from, to, endNs, rangeNs }: Window): number | undefined {
-  if (to - from < 2) return undefined
-  let increase = values[to - 1]! - values[from]!
-  for (let k = from + 1; k < to; k += 1) if (values[k]! < values[k - 1]!) increase += values[k - 1]!
-  const sampled = times[to - 1]! - times[from]!
-  if (sampled === 0) return undefined
-  const between = sampled / (to - from - 1)
-  let before = times[from]! - (endNs - rangeNs)
-  const after = endNs - times[to - 1]!
-  if (increase > 0 && values[from]! >= 0) before = Math.min(before, sampled * (values[from]! / increase))
-  const reach = (gap: number): number => (gap < between * 1.1 ? gap : between / 2)
-  return (increase * ((sampled + reach(before) + reach(after)) / sampled)) / (rangeNs / 1e9)
+/** Increase of a counter per second of the range; a value below the one before is a reset. One sample is no increase. */
+function counterRate({ values }: Samples, { from, to, rangeNs }: Window): number {
+  let increase = 0
+  for (let k = from + 1; k < to; k += 1) {
+    const step = values[k]! - values[k - 1]!
+    increase += step < 0 ? values[k]! : step
+  }
+  return increase / (rangeNs / 1e9)
 }

@@ -12,7 +12,16 @@ import {
   select,
 } from '../logql/index.ts'
 import type { LokiStore } from './index.ts'
-import { readDirection, readDuration, readLimit, readStep, readTime, readWindow, requireQuery } from './params.ts'
+import {
+  readDirection,
+  readDuration,
+  readLimit,
+  readStep,
+  readTime,
+  readWindow,
+  requireQuery,
+  type TimeWindow,
+} from './params.ts'
 import { streamsOf, wantsCategories } from './streams.ts'
 
 export function queryRange(store: LokiStore, { query: params, headers }: ApiRequest): ApiResponse {
@@ -21,7 +30,7 @@ export function queryRange(store: LokiStore, { query: params, headers }: ApiRequ
   const answer = startAnswer(store)
   if (query.kind !== 'log') {
     const stepNs = readStep(params, window)
-    const series = metricsRange(query, store.logs, { ...window, stepNs, budget: answer.budget })
+    const series = metricsRange(query, store.logs, { ...alignToStep(window, stepNs), stepNs, budget: answer.budget })
     return answer.send('matrix', series.map(matrixOf), series.length)
   }
   const interval = params.get('interval')
@@ -33,6 +42,12 @@ export function queryRange(store: LokiStore, { query: params, headers }: ApiRequ
     budget: answer.budget,
   })
   return sendEntries(answer, entries, wantsCategories(headers))
+}
+
+/** Steps lie on multiples of the step, so that repeated queries of a moving window ask for the same points. */
+function alignToStep({ startNs, endNs }: TimeWindow, stepNs: bigint): TimeWindow {
+  const beyond = endNs % stepNs
+  return { startNs: startNs - (startNs % stepNs), endNs: beyond === 0n ? endNs : endNs - beyond + stepNs }
 }
 
 export function queryInstant(store: LokiStore, { query: params }: ApiRequest): ApiResponse {

@@ -46,8 +46,7 @@ export function volumeRange(store: LokiStore, { query }: ApiRequest): ApiRespons
   const stepNs = readStep(query, window)
   const found = new Map<string, { metric: Labels; total: number; values: [number, string][] }>()
   for (let startNs = window.startNs; startNs < window.endNs; startNs += stepNs) {
-    const endNs = startNs + stepNs < window.endNs ? startNs + stepNs : window.endNs
-    for (const { metric, bytes } of volumesOf(store, query, { startNs, endNs })) {
+    for (const { metric, bytes } of volumesOf(store, query, { startNs, endNs: startNs + stepNs })) {
       const key = JSON.stringify(metric)
       const series = found.get(key) ?? { metric, total: 0, values: [] }
       series.total += bytes

@@ -1,0 +1,92 @@
+/**
+ * Reads a JSON object leaf by leaf. `JSON.parse` would lose what labels must keep: the text of numbers, the first of
+ * two equal keys, and all that stands before the place where a cut-off line breaks.
+ */
+const blank = /[ \t\r\n]*/y
+const string = /"([^"\\]*(?:\\.[^"\\]*)*)"/y
+const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
+const word = /true|false|null/y
+
+const maxDepth = 100
+const malformed = 'Malformed JSON error'
+
+/** What a leaf is: `text` is a string's value, or a number's or boolean's text. */
+export type LeafVisitor = (path: readonly string[], text: string) => void
+
+/** Calls `visit` for strings, numbers and booleans outside of lists. Returns what is wrong with the line, if anything. */
+export function scanJson(line: string, visit: LeafVisitor): string | undefined {
+  let at = 0
+  const path: string[] = []
+  const take = (pattern: RegExp): RegExpExecArray | null => {
+    pattern.lastIndex = at
+    const found = pattern.exec(line)
+    if (found) at = pattern.lastIndex
+    return found
+  }
+  const skipBlank = (): void => {
+    take(blank)
+  }
+  const readObject = (): boolean => {
+    at += 1
+    skipBlank()
+    if (line[at] === '}') {
+      at += 1
+      return true
+    }
+    while (true) {
+      skipBlank()
+      const key = take(string)
+      if (!key) return false
+      skipBlank()
+      if (line[at] !== ':') return false
+      at += 1
+      skipBlank()
+      path.push(decode(key))
+      if (!readValue()) return false
+      path.pop()
+      skipBlank()
+      const next = line[at]
+      at += 1
+      if (next === '}') return true
+      if (next !== ',') return false
+    }
+  }
+  const readValue = (): boolean => {
+    const first = line[at]
+    if (first === '{') return path.length <= maxDepth && readObject()
+    if (first === '[') return skipList()
+    const text = first === '"' ? take(string) : (take(number) ?? take(word))
+    if (!text) return false
+    if (first === '"') visit(path, decode(text))
+    else if (text[0] !== 'null') visit(path, text[0])
+    return true
+  }
+  const skipList = (): boolean => {
+    let open = 0
+    while (at < line.length) {
+      const char = line[at]!
+      if (char === '"') {
+        if (!take(string)) return false
+        continue
+      }
+      at += 1
+      if (char === '[' || char === '{') open += 1
+      if ((char === ']' || char === '}') && --open === 0) return true
+    }
+    return false
+  }
+  skipBlank()
+  if (line[at] !== '{') return "Value looks like object, but can't find closing '}' symbol"
+  return readObject() ? undefined : malformed
+}
+
+function decode(found: RegExpExecArray): string {
+  const raw = found[1]!
+  if (!raw.includes('\\')) return raw
+  try {
+    return JSON.parse(found[0]) as string
+  } catch {
+    // An escape that JSON doesn't know: the text as it stands says more than nothing.
+    return raw
+  }
+}
