@@ -5,6 +5,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
+import { LATENCY_BUCKETS } from '../observability/embedded/service-graph/histogram.ts'
 import { root } from '../scripts/local/settings.ts'
 import { secretNames } from '../scripts/stack/secrets.ts'
 import { stackPorts } from '../scripts/stack.ts'
@@ -183,4 +184,13 @@ test('Docker Compose reads the file', (t) => {
   const secrets = Object.fromEntries(secretNames.map((name) => [name, 'x']))
   const answer = compose(['--profile', '*', 'config', '--quiet'], secrets)
   assert.equal(answer.status, 0, answer.stderr)
+})
+
+test('service graph and span metrics have one set of buckets, wherever they are made', () => {
+  const tempo = parse(read('observability/tempo.yaml').replace(/\$\{[^}]*\}/g, 'x')).metrics_generator.processor
+  const collector = parse(read('observability/collector.yaml')).connectors.service_graph
+  const seconds = (text: string) => Number.parseFloat(text) / (text.endsWith('ms') ? 1000 : 1)
+  assert.deepEqual(tempo.span_metrics.histogram_buckets, [...LATENCY_BUCKETS])
+  assert.deepEqual(tempo.service_graphs.histogram_buckets, [...LATENCY_BUCKETS])
+  assert.deepEqual(collector.latency_histogram_buckets.map(seconds), [...LATENCY_BUCKETS])
 })

@@ -17,7 +17,7 @@ export const secretNames = [
 /** Adds what is missing and keeps the rest of the file as it is. Returns its KEY=value pairs. */
 export function readOrMakeSecrets(path: string): Record<string, string> {
   const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
-  const pairs = parse(text)
+  const pairs = parseEnv(text)
   const missing = secretNames.filter((name) => !pairs[name])
   if (missing.length === 0) return pairs
   // Hex: no character that a shell, a connection string or Compose would read as more than itself.
@@ -44,7 +44,8 @@ export function forgetSecrets(path: string): void {
   else writeFileSync(path, `${kept.join('\n')}\n`, { mode: 0o600 })
 }
 
-function parse(text: string): Record<string, string> {
+/** The KEY=value lines of an env file; anything else is passed over. */
+export function parseEnv(text: string): Record<string, string> {
   const pairs = text.split('\n').map((line) => /^([A-Z_][A-Z0-9_]*)=(.*)$/.exec(line.trim()))
   return Object.fromEntries(pairs.filter((pair) => pair !== null).map((pair) => [pair[1]!, pair[2]!]))
 }

@@ -1,0 +1,48 @@
+/**
+ * `npm run test:stack`: observability/expectations.yaml on a running system: the stack of docker-compose.yaml, or whatever
+ * GATEWAY_URL, USER_SERVICE_URL, TEMPO_URL, LOKI_URL, PROMETHEUS_URL and DATABASE_URL point at.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from './local/settings.ts'
+import { colour } from './local/terminal.ts'
+import { parseEnv } from './stack/secrets.ts'
+import { stackPorts } from './stack.ts'
+
+// The settings beside docker-compose.yaml, as Compose reads them.
+const dotEnv = join(root, '.env')
+const settings = { ...(existsSync(dotEnv) ? parseEnv(readFileSync(dotEnv, 'utf8')) : {}), ...process.env }
+const at = (name: keyof typeof stackPorts) => `http://127.0.0.1:${settings[name] ?? stackPorts[name]}`
+const targets: Record<string, string | undefined> = {
+  GATEWAY_URL: at('GATEWAY_PORT'),
+  USER_SERVICE_URL: at('USER_SERVICE_PORT'),
+  TEMPO_URL: at('TEMPO_PORT'),
+  LOKI_URL: at('LOKI_PORT'),
+  PROMETHEUS_URL: at('PROMETHEUS_PORT'),
+  DATABASE_URL:
+    settings.POSTGRES_PASSWORD &&
+    `postgres://sightline:${settings.POSTGRES_PASSWORD}@127.0.0.1:${settings.POSTGRES_PORT ?? stackPorts.POSTGRES_PORT}/sightline`,
+}
+for (const name of Object.keys(targets)) targets[name] = process.env[name] || targets[name]
+
+if (!targets.DATABASE_URL) {
+  fail('The database password is not known. Start the stack (npm run stack:up), or set DATABASE_URL.')
+}
+try {
+  await fetch(`${targets.GATEWAY_URL}/health`, { signal: AbortSignal.timeout(10_000) })
+} catch (error) {
+  const reason = ((error as Error).cause as Error | undefined)?.message ?? (error as Error).message
+  fail(`Nothing answers at ${targets.GATEWAY_URL} (${reason}). Start the stack: npm run stack:up, or set GATEWAY_URL.`)
+}
+const run = spawnSync(process.execPath, ['--test', '--test-reporter=spec', 'test/expectations.stack.ts'], {
+  cwd: root,
+  stdio: 'inherit',
+  env: { ...process.env, ...targets },
+})
+process.exitCode = run.status ?? 1
+
+function fail(message: string): never {
+  console.error(`${colour.red('✘')} ${message}`)
+  process.exit(1)
+}
