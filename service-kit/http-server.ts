@@ -40,7 +40,7 @@ export interface RouteDefinition {
   body?: z.ZodType
 }
 
-type Output<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined
+type Output<Schema> = NonNullable<Schema> extends z.ZodType ? z.output<NonNullable<Schema>> : undefined
 export interface RouteRequest<Definition extends RouteDefinition> {
   params: Output<Definition['params']>
   query: Output<Definition['query']>
@@ -65,14 +65,13 @@ export interface HttpAppOptions {
   service: { name: string; version: string }
   logger: Logger
   metrics: Metrics
-  /** Time budget of a request whose caller gives none, milliseconds. */
-  budgetMs: number
-  /** Asked before work starts; an error it returns is the answer (overload, draining). */
+  /** REQUEST_BUDGET_MS: time budget of a request whose caller gives none. */
+  config: { REQUEST_BUDGET_MS: number }
+  /** Asked before work starts; an error it returns is the answer (overload). */
   admit?: () => ProblemError | undefined
-  routes: (routes: Routes) => void
 }
 
-export function createHttpApp(options: HttpAppOptions): Koa {
+export function createHttpApp(options: HttpAppOptions, addRoutes: (routes: Routes) => void): Koa {
   const app = new Koa()
   const router = new Router()
   const answered = options.metrics.histogram('http_server_request_duration_seconds')
@@ -80,7 +79,7 @@ export function createHttpApp(options: HttpAppOptions): Koa {
 
   app.use((ctx, next) => serve(ctx, next, options, answered, active))
   // Koa's instrumentation patches the routes that exist when the router is used, so they are added first.
-  options.routes({ add: (definition, handler) => addRoute(router, definition, handler, options) })
+  addRoutes({ add: (definition, handler) => addRoute(router, definition, handler, options) })
   app.use(router.routes())
   app.use(router.allowedMethods({ throw: true }))
   app.use((ctx) => ctx.throw(404, `There is nothing at ${ctx.path}.`))
@@ -97,7 +96,7 @@ async function serve(
   answered: ReturnType<Metrics['histogram']>,
   active: ReturnType<Metrics['gauge']>,
 ): Promise<void> {
-  const request = requestContextFrom(ctx.headers, options.budgetMs)
+  const request = requestContextFrom(ctx.headers, options.config.REQUEST_BUDGET_MS)
   ctx.set('X-Request-ID', request.requestId)
   ctx.set('X-Trace-Id', request.traceId)
   active.inc()

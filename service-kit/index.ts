@@ -3,12 +3,20 @@ export { readConfig, type ServiceEnvironment, serviceEnvironment } from './confi
 export { addCommonRoutes } from './health.ts'
 export { createHop, type Hop, type HopCall } from './http-client.ts'
 export { type Answer, createHttpApp, type HttpServer, listen, type RouteRequest, type Routes } from './http-server.ts'
+export { type AnswerStore, createAnswerStore, type Idempotency, keyReused } from './idempotency.ts'
 export { getLogger, type Logger, startLogging } from './logging.ts'
 export { createMetrics, type Metrics, observe } from './metrics.ts'
 export { cursorKey, page } from './pages.ts'
 export { createDatabase, type Database, type Queries, SQLSTATE, type Statement, sql } from './postgres.ts'
 export * from './problems.ts'
-export { checkDeadline, currentRequest, type RequestContext, remainingMs, runInRequest } from './request-context.ts'
+export {
+  checkDeadline,
+  currentRequest,
+  outsideRequests,
+  type RequestContext,
+  remainingMs,
+  runInRequest,
+} from './request-context.ts'
 export { createRunGroup, type Part, type RunGroup } from './run-group.ts'
 export { type KitParts, runService, type ServiceParts } from './service.ts'
 export { failSpan, inSpan, withBaggage } from './spans.ts'

@@ -27,12 +27,20 @@ export function createMetrics(service: { name: string; version: string }, catalo
     if (entry?.type !== type) throw new Error(`${name} is no ${type} in the catalogue of telemetry names`)
     return { name, help: entry.help, labelNames: [...entry.labels], registers: [registry] }
   }
+  // Two parts of a service may count the same thing: the first to ask makes the metric.
+  function once<Metric>(name: string, make: () => Metric): Metric {
+    return (registry.getSingleMetric(name) as Metric | undefined) ?? make()
+  }
   const metrics: Metrics = {
     counter: (name, collect) =>
-      new Counter({ ...options(name, 'counter'), collect: collect && atScrape<Counter>(collect) }),
-    gauge: (name, collect) => new Gauge({ ...options(name, 'gauge'), collect: collect && atScrape<Gauge>(collect) }),
+      once(name, () => new Counter({ ...options(name, 'counter'), collect: collect && atScrape<Counter>(collect) })),
+    gauge: (name, collect) =>
+      once(name, () => new Gauge({ ...options(name, 'gauge'), collect: collect && atScrape<Gauge>(collect) })),
     histogram: (name) =>
-      new Histogram({ ...options(name, 'histogram'), buckets: DURATION_BUCKETS, enableExemplars: true }),
+      once(
+        name,
+        () => new Histogram({ ...options(name, 'histogram'), buckets: DURATION_BUCKETS, enableExemplars: true }),
+      ),
     scrape: async () => ({ body: await registry.metrics(), contentType: registry.contentType }),
   }
   metrics
@@ -75,5 +83,5 @@ function registerTelemetryMetrics(metrics: Metrics): void {
     }
   })
   const duration = metrics.histogram('telemetry_export_duration_seconds')
-  telemetry.onExport = (signal, seconds) => duration.observe({ signal }, seconds)
+  telemetry.onExport = (signal, seconds) => observe(duration, { signal }, seconds)
 }

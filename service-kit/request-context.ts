@@ -1,7 +1,7 @@
 /** What is known about the request being served, wherever in the call chain one stands: libraries included. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { trace } from '@opentelemetry/api'
+import { context, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 import { deadlineExceeded } from './problems.ts'
 
 export interface RequestContext {
@@ -22,6 +22,11 @@ export function currentRequest(): RequestContext | undefined {
 
 export function runInRequest<T>(request: RequestContext, work: () => T): T {
   return storage.run(request, work)
+}
+
+/** For background work that a request happens to set off: its spans and log lines must not count as that request's. */
+export function outsideRequests<T>(work: () => T): T {
+  return storage.exit(() => context.with(ROOT_CONTEXT, work))
 }
 
 const REQUEST_ID = /^[A-Za-z0-9_.-]{1,128}$/

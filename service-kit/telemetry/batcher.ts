@@ -5,6 +5,7 @@
  */
 import { context, diag, ROOT_CONTEXT } from '@opentelemetry/api'
 import { type ExportResult, ExportResultCode, suppressTracing } from '@opentelemetry/core'
+import { outsideRequests } from '../request-context.ts'
 import { type DropReason, type QueueCounts, type Signal, telemetry } from './state.ts'
 
 export interface BatcherOptions<Item> {
@@ -56,7 +57,8 @@ export function createBatcher<Item extends { resource?: unknown }>(options: Batc
   function start() {
     clearTimeout(timer)
     timer = undefined
-    running = drain().finally(() => {
+    // Set off by whichever span came last: a complaint about the backend is not that request's.
+    running = outsideRequests(drain).finally(() => {
       running = undefined
       if (queue.length > 0 && !closed) timer ??= setTimeout(start, delayMs).unref()
     })

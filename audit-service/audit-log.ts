@@ -1,0 +1,96 @@
+/** SQL of the audit trail: rows are added and read, never changed. */
+import type { AuditEvent, AuditRow } from '@sightline/contracts'
+import { type Queries, sql } from '@sightline/service-kit'
+
+export interface AuditFilter {
+  user_id?: number | undefined
+  order_id?: number | undefined
+  trace_id?: string | undefined
+}
+
+export interface AuditLog {
+  /** Adds the event's row; an event that is there already gives its row and `duplicate: true`. */
+  record(event: AuditEvent): Promise<{ id: number; recordedAt: Date; duplicate: boolean }>
+  /** Rows with an id below `before`, newest first. */
+  list(filter: AuditFilter, limit: number, before?: number): Promise<AuditRow[]>
+}
+
+const INSERT = sql(
+  'insert_audit_log',
+  `insert into audit_logs (event_id, event_type, occurred_at, source, user_id, order_id, action, trace_id, request_id, details)
+   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+   on conflict (event_id) do nothing
+   returning id, recorded_at`,
+)
+const FIND = sql('find_audit_log', 'select id, recorded_at from audit_logs where event_id = $1')
+
+const COLUMNS = `a.id, a.event_id, a.event_type, a.occurred_at, a.recorded_at, a.source, a.user_id, a.order_id, a.action,
+  a.trace_id, a.request_id, a.details, c.position is not null as sealed`
+const PAGE = 'and ($2::bigint is null or a.id < $2) order by a.id desc limit $3'
+/** One statement per filter: a statement that serves all of them at once would use no index well. */
+const LIST = {
+  none: sql('list_audit', view('$1::text is null')),
+  user_id: sql('list_audit_by_user', view('a.user_id = $1')),
+  order_id: sql('list_audit_by_order', view('a.order_id = $1')),
+  trace_id: sql('list_audit_by_trace', view('a.trace_id = $1')),
+}
+
+function view(condition: string): string {
+  return `select ${COLUMNS} from audit_logs a left join audit_chain c on c.audit_id = a.id where ${condition} ${PAGE}`
+}
+
+interface Row extends Omit<AuditRow, 'occurred_at' | 'recorded_at'> {
+  occurred_at: Date
+  recorded_at: Date
+}
+
+export function createAuditLog(database: Queries): AuditLog {
+  return {
+    async record(event) {
+      const values = [
+        event.event_id,
+        event.event_type,
+        event.occurred_at,
+        event.source,
+        event.user_id,
+        event.order_id,
+        event.action,
+        event.trace_id,
+        event.request_id,
+        JSON.stringify(event.details),
+      ]
+      const [added] = await database.query<{ id: number; recorded_at: Date }>(INSERT, values)
+      if (added) return { id: added.id, recordedAt: added.recorded_at, duplicate: false }
+      const [known] = await database.query<{ id: number; recorded_at: Date }>(FIND, [event.event_id])
+      return { id: known!.id, recordedAt: known!.recorded_at, duplicate: true }
+    },
+
+    async list(filter, limit, before) {
+      const [statement, first, rest] = statementFor(filter)
+      const matches = (row: Row) => Object.entries(rest).every(([key, value]) => row[key as keyof Row] === value)
+      const rows: Row[] = []
+      // A second condition is applied here: each narrow index gives few rows, and pages are filled up from the next ones.
+      for (let below = before; rows.length < limit; ) {
+        const chunk = await database.query<Row>(statement, [first, below ?? null, limit])
+        rows.push(...chunk.filter(matches))
+        if (chunk.length < limit) break
+        below = chunk.at(-1)!.id
+      }
+      return rows.slice(0, limit).map(shown)
+    },
+  }
+}
+
+/** The most selective condition goes to the index. */
+function statementFor({ trace_id, order_id, user_id }: AuditFilter): [ReturnType<typeof sql>, unknown, AuditFilter] {
+  const given = (filter: AuditFilter) =>
+    Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined))
+  if (trace_id !== undefined) return [LIST.trace_id, trace_id, given({ order_id, user_id })]
+  if (order_id !== undefined) return [LIST.order_id, order_id, given({ user_id })]
+  if (user_id !== undefined) return [LIST.user_id, user_id, {}]
+  return [LIST.none, null, {}]
+}
+
+function shown(row: Row): AuditRow {
+  return { ...row, occurred_at: row.occurred_at.toISOString(), recorded_at: row.recorded_at.toISOString() }
+}

@@ -1,0 +1,4 @@
+import { serviceEnvironment } from '@sightline/service-kit'
+
+/** Environment of audit-service. */
+export const environment = serviceEnvironment

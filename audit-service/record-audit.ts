@@ -1,0 +1,51 @@
+/** The use case of audit-service: write the event down, once, and pass it on where a further hop is set. */
+import { type AuditEvent, type AuditProcessAnswer, auditProcessAnswer } from '@sightline/contracts'
+import { badGateway, checkDeadline, currentRequest, inSpan, type KitParts } from '@sightline/service-kit'
+import type { AuditLog } from './audit-log.ts'
+
+export type RecordAudit = (event: AuditEvent) => Promise<AuditProcessAnswer>
+
+export function createRecordAudit(
+  deps: Pick<KitParts, 'service' | 'hop' | 'logger' | 'metrics'> & { auditLog: AuditLog },
+): RecordAudit {
+  const { auditLog, hop, logger, service } = deps
+  const events = deps.metrics.counter('audit_events_total')
+
+  return async (event) => {
+    checkDeadline()
+    const { id, recordedAt } = await record(event)
+    const behind = await forward(event)
+    const duration_ms = Math.round((performance.now() - currentRequest()!.startedAt) * 100) / 100
+    const own = { service: service.name, version: service.version, duration_ms }
+    return { audit: { id, recorded_at: recordedAt.toISOString() }, chain: [own, ...behind] }
+  }
+
+  function record(event: AuditEvent) {
+    const attributes = {
+      'audit.event_id': event.event_id,
+      'order.id': String(event.order_id),
+      'order.action': event.action,
+    }
+    return inSpan('record_audit', attributes, async (span) => {
+      const recorded = await auditLog.record(event)
+      span.setAttributes({ 'audit.id': String(recorded.id), 'audit.duplicate': recorded.duplicate })
+      span.addEvent('audit.recorded', { 'audit.id': String(recorded.id) })
+      events.inc({ outcome: recorded.duplicate ? 'duplicate' : 'recorded' })
+      logger.info('audit row recorded', {
+        audit_id: recorded.id,
+        order_id: event.order_id,
+        duplicate: recorded.duplicate,
+      })
+      return recorded
+    })
+  }
+
+  /** A failure behind this service fails the request: the sender keeps the event and delivers it again, which is harmless. */
+  async function forward(event: AuditEvent): Promise<AuditProcessAnswer['chain']> {
+    if (hop === undefined) return []
+    const { status, body } = await hop.post({ path: '/process', body: event, idempotent: true })
+    const answer = auditProcessAnswer.pick({ chain: true }).safeParse(body)
+    if (!answer.success) throw badGateway(`${hop.peer} answered ${status} with an unexpected body`, answer.error)
+    return answer.data.chain
+  }
+}

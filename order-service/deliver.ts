@@ -1,0 +1,65 @@
+/** Hands the audit event of a committed order to the next hop. Whatever happens there, the order stands. */
+import { type AuditReceipt, auditProcessAnswer, type Hop as ChainHop } from '@sightline/contracts'
+import { badGateway, inSpan, type KitParts, unavailable, withBaggage } from '@sightline/service-kit'
+import type { Config } from './config.ts'
+import type { OrderRecord } from './orders.ts'
+import type { Outbox } from './outbox.ts'
+import { auditEventOf } from './place-order.ts'
+
+export interface Delivered {
+  audit: AuditReceipt
+  /** Hops behind this one; empty when none answered. */
+  chain: ChainHop[]
+}
+export type Delivery = (order: OrderRecord) => Promise<Delivered>
+
+export function createDelivery(
+  deps: Pick<KitParts<Config>, 'service' | 'hop' | 'logger' | 'metrics'> & { outbox: Outbox },
+): Delivery {
+  const { hop, logger, outbox, service } = deps
+  const deliveries = deps.metrics.counter('outbox_deliveries_total')
+  const created = deps.metrics.counter('orders_created_total')
+
+  return (order) =>
+    withBaggage({ 'order.id': order.id }, async (): Promise<Delivered> => {
+      try {
+        const delivered = await inSpan('deliver_audit_event', { 'audit.event_id': order.event_id }, async (span) => {
+          try {
+            return await deliver(order)
+          } catch (error) {
+            span.setAttributes({ 'fallback.used': true, 'audit.status': 'pending' })
+            throw error
+          }
+        })
+        outbox.delivered(order.event_id)
+        deliveries.inc({ path: 'request', outcome: 'done' })
+        created.inc({ audit_status: 'recorded' })
+        return delivered
+      } catch (error) {
+        deliveries.inc({ path: 'request', outcome: 'failed' })
+        created.inc({ audit_status: 'pending' })
+        logger.warn('audit event waits in the outbox', { order_id: order.id }, error as Error)
+        await handOver(order, error as Error)
+        return { audit: { status: 'pending' }, chain: [] }
+      }
+    })
+
+  async function deliver(order: OrderRecord): Promise<Delivered> {
+    if (hop === undefined) throw unavailable('no-next-hop', 'NEXT_SERVICE_URL is not set', 30)
+    const event = auditEventOf(order, service.name)
+    // The event's id makes a second delivery harmless.
+    const { status, body } = await hop.post({ path: '/process', body: event, idempotent: true })
+    const answer = auditProcessAnswer.safeParse(body)
+    if (!answer.success) throw badGateway(`${hop.peer} answered ${status} with an unexpected body`, answer.error)
+    return answer.data
+  }
+
+  async function handOver(order: OrderRecord, reason: Error): Promise<void> {
+    try {
+      await outbox.failed(order.event_id, reason.message)
+    } catch (error) {
+      // The relay takes it up by itself when the grace period is over.
+      logger.warn('the relay could not be told', error as Error)
+    }
+  }
+}

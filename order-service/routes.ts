@@ -1,0 +1,147 @@
+/** Routes of order-service: parse, call, status. */
+import { commonEndpoints, openApiDocument, orderEndpoints } from '@sightline/contracts'
+import {
+  type AnswerStore,
+  addCommonRoutes,
+  conflict,
+  createHttpApp,
+  currentRequest,
+  cursorKey,
+  type KitParts,
+  notFound,
+  page,
+  type Routes,
+} from '@sightline/service-kit'
+import type Koa from 'koa'
+import type { Config } from './config.ts'
+import type { Delivery } from './deliver.ts'
+import { changeStock, findStock, listStock, type StockOperation, showStock } from './inventory.ts'
+import { findOrder, listOrders, showOrder } from './orders.ts'
+import type { PlaceOrder } from './place-order.ts'
+import { findProducts, listProducts, showProduct } from './products.ts'
+
+export interface AppParts extends KitParts<Config> {
+  answers: AnswerStore
+  delivery: Delivery
+  placeOrder: PlaceOrder
+}
+
+export function createApp(parts: AppParts): Koa {
+  return createHttpApp(parts, (routes) => {
+    addOrderRoutes(routes, parts)
+    addProductRoutes(routes, parts)
+    addInventoryRoutes(routes, parts)
+    addCommonRoutes(routes, {
+      ...parts,
+      openApi: openApiDocument(parts.service, orderEndpoints),
+      endpoints: commonEndpoints,
+    })
+  })
+}
+
+function addOrderRoutes(routes: Routes, { answers, database, delivery, placeOrder, service }: AppParts): void {
+  routes.add(orderEndpoints.process, async ({ body }) => {
+    const idempotency = body.idempotency && { key: body.idempotency.key, requestHash: body.idempotency.request_hash }
+    const order = await placeOrder({
+      userId: body.user_id,
+      customer: null,
+      action: body.action,
+      items: body.items,
+      idempotency,
+    })
+    const { audit, chain } = await delivery(order)
+    const completed = 'id' in audit
+    const duration_ms = Math.round((performance.now() - currentRequest()!.startedAt) * 100) / 100
+    const own = { service: service.name, version: service.version, duration_ms }
+    const answer = {
+      status: completed ? 'completed' : 'accepted',
+      order: showOrder(order),
+      audit,
+      chain: [own, ...chain],
+    }
+    return { status: completed ? 200 : 202, body: answer }
+  })
+
+  routes.add(orderEndpoints.placeOrder, ({ body, headers }) =>
+    answers.once(headers, body, async (idempotency) => {
+      const order = await placeOrder({
+        userId: body.user_id ?? null,
+        customer: body.user_id === undefined ? { name: body.customer_name!, email: body.customer_email! } : null,
+        action: 'order',
+        items: [{ product_id: body.product_id, quantity: body.quantity }],
+        idempotency,
+      })
+      const { audit } = await delivery(order)
+      return { status: 'id' in audit ? 201 : 202, body: { order: showOrder(order), audit } }
+    }),
+  )
+
+  routes.add(orderEndpoints.listOrders, async ({ query }) => {
+    const rows = await listOrders(database, query.limit + 1, cursorKey(query.cursor, 'number'))
+    return { status: 200, body: page(rows, query.limit, (row) => row.id, showOrder) }
+  })
+
+  routes.add(orderEndpoints.getOrder, async ({ params }) => {
+    const order = await findOrder(database, params.id)
+    if (order === undefined) throw notFound('order', params.id)
+    return { status: 200, body: showOrder(order) }
+  })
+}
+
+function addProductRoutes(routes: Routes, { database }: AppParts): void {
+  routes.add(orderEndpoints.listProducts, async ({ query }) => {
+    const rows = await listProducts(database, query.limit + 1, cursorKey(query.cursor, 'string'))
+    return { status: 200, body: page(rows, query.limit, (row) => row.id, showProduct) }
+  })
+
+  routes.add(orderEndpoints.getProduct, async ({ params }) => {
+    const [product] = await findProducts(database, [params.id])
+    if (product === undefined) throw notFound('product', params.id)
+    return { status: 200, body: showProduct(product) }
+  })
+}
+
+function addInventoryRoutes(routes: Routes, { database, logger, metrics }: AppParts): void {
+  const operations = metrics.counter('inventory_operations_total')
+  const reserved = metrics.gauge('inventory_reserved')
+  metrics.gauge('inventory_available', async (gauge) => {
+    try {
+      for (const row of await listStock(database, 1_000)) {
+        gauge.set({ product_id: row.product_id }, row.on_hand - row.reserved)
+        reserved.set({ product_id: row.product_id }, row.reserved)
+      }
+    } catch (error) {
+      logger.debug('inventory gauges keep their last values', error as Error)
+    }
+  })
+
+  routes.add(orderEndpoints.listInventory, async ({ query }) => {
+    const rows = await listStock(database, query.limit + 1, cursorKey(query.cursor, 'string'))
+    return { status: 200, body: page(rows, query.limit, (row) => row.product_id, showStock) }
+  })
+
+  routes.add(orderEndpoints.getInventory, async ({ params }) => {
+    const row = await findStock(database, params.product_id)
+    if (row === undefined) throw notFound('product', params.product_id)
+    return { status: 200, body: showStock(row) }
+  })
+
+  for (const operation of ['reserve', 'release', 'add'] as const) {
+    routes.add(orderEndpoints[operation], async ({ params, body }) => {
+      const row = await changeStock(database, operation, params.product_id, body.quantity)
+      operations.inc({ operation, outcome: row === undefined ? 'refused' : 'done' })
+      if (row === undefined) throw await refusal(operation, params.product_id, body.quantity)
+      return { status: 200, body: showStock(row) }
+    })
+  }
+
+  async function refusal(operation: StockOperation, productId: string, quantity: number) {
+    const row = await findStock(database, productId)
+    if (row === undefined) return notFound('product', productId)
+    const now = `${productId}: ${row.on_hand} on hand, ${row.reserved} reserved`
+    if (operation === 'reserve')
+      return conflict('insufficient-stock', 'Not enough stock', `${now}; ${quantity} wanted.`)
+    if (operation === 'release') return conflict('not-reserved', 'Not reserved', `${now}; ${quantity} to release.`)
+    return conflict('too-much-stock', 'Too much stock', `${now}; ${quantity} more can't be counted.`)
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * user-service: the first hop.
+ *
+ *   gateway ──POST /process──▶ routes ──▶ process-request ──▶ next hop (order-service)
+ *                                 │               │
+ *                                 └──▶ users ◀────┘        answers (Idempotency-Key)
+ *                                        │                    │
+ *                                        └──▶ PostgreSQL ◀────┘
+ *
+ * Start: node --import @sightline/service-kit/register user-service/main.ts
+ */
+import { METRICS } from '@sightline/contracts'
+import { createAnswerStore, runService } from '@sightline/service-kit'
+import { environment } from './config.ts'
+import { createProcessRequest } from './process-request.ts'
+import { createApp } from './routes.ts'
+import { createUsers } from './users.ts'
+
+await runService(environment, METRICS, (parts) => {
+  const users = createUsers(parts.database)
+  const answers = createAnswerStore(parts)
+  const processRequest = createProcessRequest({ ...parts, users })
+  return {
+    app: createApp({ ...parts, users, answers, processRequest }),
+    background: { 'expired answers': answers.cleaner },
+  }
+})

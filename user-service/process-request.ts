@@ -1,0 +1,96 @@
+/** The use case of user-service: know the user, hand the order to the next hop, tell the caller the whole story. */
+import {
+  type OrderProcessAnswer,
+  orderProcessAnswer,
+  type ProcessAnswer,
+  type ProcessRequest,
+  type User,
+} from '@sightline/contracts'
+import {
+  badGateway,
+  currentRequest,
+  type Idempotency,
+  inSpan,
+  type KitParts,
+  unavailable,
+  withBaggage,
+} from '@sightline/service-kit'
+import type { Users } from './users.ts'
+
+export type ProcessRequestUseCase = (request: ProcessRequest, idempotency?: Idempotency) => Promise<ProcessAnswer>
+
+export function createProcessRequest(
+  deps: Pick<KitParts, 'service' | 'hop' | 'logger' | 'metrics'> & { users: Users },
+): ProcessRequestUseCase {
+  const { service, hop, logger, users } = deps
+  const upserted = deps.metrics.counter('users_upserted_total')
+
+  return (request, idempotency) =>
+    withBaggage({ 'user.id': request.user_id }, async () => {
+      const user = enrichProfile(await validateUser(request), request)
+      const placed = await placeOrder(await user, request, idempotency)
+      const { requestId, traceId, startedAt } = currentRequest()!
+      const duration_ms = round(performance.now() - startedAt)
+      logger.info('request processed', { order_id: placed.order.id, status: placed.status, duration_ms })
+      return {
+        status: placed.status,
+        trace_id: traceId,
+        request_id: requestId,
+        duration_ms,
+        user: await user,
+        order: placed.order,
+        audit: placed.audit,
+        chain: [{ service: service.name, version: service.version, duration_ms }, ...placed.chain],
+      }
+    })
+
+  /** Unknown users are welcome: the row is made or updated from what the request gives. */
+  function validateUser(request: ProcessRequest): Promise<User> {
+    return inSpan('validate_user', { 'user.id': String(request.user_id) }, async (span) => {
+      const known = await users.find(request.user_id)
+      const name = request.user_name ?? known?.name ?? null
+      const email = request.user_email ?? known?.email ?? null
+      span.setAttribute('user.created', known === undefined)
+      upserted.inc({ outcome: known === undefined ? 'created' : 'known' })
+      // Most requests bring nothing new: they cost one read and no write.
+      if (known !== undefined && known.name === name && known.email === email) return known
+      const stored = await users.store(request.user_id, name, email)
+      span.addEvent('user.stored')
+      return stored
+    })
+  }
+
+  function enrichProfile(user: User, request: ProcessRequest): Promise<User> {
+    return inSpan('enrich_profile', { 'order.action': request.action }, (span) => {
+      if (user.name !== null) span.setAttribute('user.name', user.name)
+      if (user.email !== null) span.setAttribute('user.email', user.email)
+      return user
+    })
+  }
+
+  async function placeOrder(
+    user: User,
+    request: ProcessRequest,
+    idempotency?: Idempotency,
+  ): Promise<OrderProcessAnswer> {
+    if (hop === undefined) throw unavailable('no-next-hop', 'NEXT_SERVICE_URL is not set', 30)
+    const { status, body } = await hop.post({
+      path: '/process',
+      body: {
+        user_id: user.id,
+        action: request.action,
+        ...(request.items ? { items: request.items } : {}),
+        ...(idempotency ? { idempotency: { key: idempotency.key, request_hash: idempotency.requestHash } } : {}),
+      },
+      // With a key the order service notices a repetition; without one a second try could be a second order.
+      idempotent: idempotency !== undefined,
+    })
+    const answer = orderProcessAnswer.safeParse(body)
+    if (!answer.success) throw badGateway(`${hop.peer} answered ${status} with an unexpected body`, answer.error)
+    return answer.data
+  }
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100
+}

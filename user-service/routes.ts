@@ -1,0 +1,57 @@
+/** Routes of user-service: parse, call, status. */
+import { commonEndpoints, openApiDocument, userEndpoints } from '@sightline/contracts'
+import {
+  type AnswerStore,
+  addCommonRoutes,
+  createHttpApp,
+  cursorKey,
+  type KitParts,
+  notFound,
+  page,
+} from '@sightline/service-kit'
+import type Koa from 'koa'
+import type { ProcessRequestUseCase } from './process-request.ts'
+import type { Users } from './users.ts'
+
+export interface AppParts extends KitParts {
+  users: Users
+  answers: AnswerStore
+  processRequest: ProcessRequestUseCase
+}
+
+export function createApp(parts: AppParts): Koa {
+  const { users, answers, processRequest } = parts
+  return createHttpApp(parts, (routes) => {
+    routes.add(userEndpoints.process, ({ body, headers }) =>
+      answers.once(headers, body, async (idempotency) => {
+        const answer = await processRequest(body, idempotency)
+        return { status: answer.status === 'completed' ? 200 : 202, body: answer }
+      }),
+    )
+
+    routes.add(userEndpoints.listUsers, async ({ query }) => {
+      const rows = await users.list(query.limit + 1, cursorKey(query.cursor, 'number'))
+      return {
+        status: 200,
+        body: page(
+          rows,
+          query.limit,
+          (user) => user.id,
+          (user) => user,
+        ),
+      }
+    })
+
+    routes.add(userEndpoints.getUser, async ({ params }) => {
+      const user = await users.find(params.id)
+      if (user === undefined) throw notFound('user', params.id)
+      return { status: 200, body: user }
+    })
+
+    addCommonRoutes(routes, {
+      ...parts,
+      openApi: openApiDocument(parts.service, userEndpoints),
+      endpoints: commonEndpoints,
+    })
+  })
+}
