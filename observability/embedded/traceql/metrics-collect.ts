@@ -6,7 +6,7 @@ import { spanFrame, traceOfRow } from './fields.ts'
 import { numberValues } from './groups.ts'
 import { numbersOf, runStages, type Sets } from './pipeline.ts'
 import { printField } from './print.ts'
-import { typedValue } from './read-value.ts'
+import { trimId, typedValue } from './read-value.ts'
 import type { NamedValue } from './result.ts'
 import type { SpanSource, SpanTable } from './span-table.ts'
 
@@ -240,7 +240,7 @@ function keepExemplar(
   slots[slot] = 1
   const trace: NamedValue = {
     key: 'trace:id',
-    value: { type: 'string', value: table.traceId(traceOfRow(table)[row]!) },
+    value: { type: 'string', value: trimId(table.traceId(traceOfRow(table)[row]!)) },
   }
   const own: NamedValue[] =
     expression.of === null || measured === undefined

@@ -15,6 +15,11 @@ export function typedValue(type: VectorType, value: AttributeValue | undefined):
   return { type, value: value as Scalar | readonly Scalar[] }
 }
 
+/** Trace ids in answers come without leading zeros. */
+export function trimId(id: string): string {
+  return id.replace(/^0+(?=.)/, '')
+}
+
 /**
  * Values of a field on some spans. Of a span's events and links the one in `chosen` counts, or the first that has a value
  * where that one has none.

@@ -53,7 +53,7 @@ export interface SpanSet {
 export interface TraceResult {
   /** 32 lower-case hex characters, leading zeros kept. */
   readonly traceId: string
-  /** The root span's service and name; `<root span not yet received>` when there is none. */
+  /** The root span's service and name; without a root `<root span not yet received>` and ''. */
   readonly rootServiceName: string
   readonly rootTraceName: string
   readonly startNs: bigint

@@ -1,14 +1,23 @@
 /** Search: which traces have spansets left at the end of the pipeline, newest first, and what to show of them. */
-import type { Binary, Field, FieldExpression, Literal, MetricsExpression, Query, Scalar, Stage } from './ast.ts'
+import type {
+  Binary,
+  Field,
+  FieldExpression,
+  Literal,
+  MetricsExpression,
+  Query,
+  Scalar as ScalarNode,
+  Stage,
+} from './ast.ts'
 import { isField } from './ast.ts'
 import { childScope, rootOfTrace, traceExtent } from './fields.ts'
-import { compareValues, isComparison, matchValue } from './operators.ts'
+import { compareValues, isComparison, matchValue, scalarType } from './operators.ts'
 import { notesOf, runStages, type Sets } from './pipeline.ts'
 import { printField } from './print.ts'
-import { type ChosenChild, childValues, readValues } from './read-value.ts'
+import { type ChosenChild, childValues, readValues, trimId, typedValue } from './read-value.ts'
 import { compileRegex } from './regex.ts'
 import type { NamedValue, SearchOptions, SpanMatch, SpanSet, TraceResult, TypedValue } from './result.ts'
-import type { SpanSource, SpanTable, TimeRange } from './span-table.ts'
+import type { Scalar, SpanSource, SpanTable, TimeRange } from './span-table.ts'
 import { attributeVector, valueAt } from './vector.ts'
 
 /** As Tempo names a root that has not arrived. */
@@ -75,52 +84,50 @@ function newestTraces({ table, mask }: Sets, range: TimeRange, limit: number): n
   return traces.sort((a, b) => start[b]! - start[a]!).slice(0, limit)
 }
 
-/** Answers carry these as members of their own, so they are not repeated as attributes. */
-const OWN_MEMBERS = new Set([
-  ...[
-    'duration',
-    'name',
-    'trace:id',
-    'span:id',
-    'rootName',
-    'rootServiceName',
-    'traceDuration',
-    'parent',
-    'childCount',
-  ],
-])
+/** Answers carry these as members of their own, or not at all. */
+const OWN_MEMBERS = new Set(
+  'duration trace:id span:id rootName rootServiceName traceDuration parent childCount'.split(' '),
+)
 
 interface Shown {
-  readonly name: boolean
   readonly fields: readonly Field[]
-  /** The query's comparisons of a field of events or links with a constant: they tell which event to show. */
-  readonly asked: readonly (Binary & { readonly left: Field; readonly right: Literal })[]
+  /** Printed names of fields that are shown whatever their value; others are shown where they meet a comparison. */
+  readonly always: ReadonlySet<string>
+  /** The query's comparisons of a field with a constant. */
+  readonly asked: readonly Asked[]
 }
+
+type Asked = Binary & { readonly left: Field; readonly right: Literal }
 
 function shownFields(stages: readonly Stage[]): Shown {
   const fields = new Map<string, Field>()
-  const asked: Shown['asked'][number][] = []
+  const always = new Set<string>()
+  const asked: Asked[] = []
   const visit = (expression: FieldExpression | null): void => {
     if (expression === null || expression.kind === 'literal') return
-    if (expression.kind === 'attribute' || expression.kind === 'intrinsic')
-      fields.set(printField(expression), expression)
-    else if (expression.kind === 'unary') visit(expression.of)
-    else {
+    if (expression.kind === 'unary') visit(expression.of)
+    else if (expression.kind === 'binary') {
       const { left, right } = expression
-      if (isField(left) && childScope(left) !== undefined && right.kind === 'literal')
+      if (isField(left) && right.kind === 'literal' && /[=<>~]/.test(expression.op)) {
+        fields.set(printField(left), left)
         asked.push({ ...expression, left, right })
-      visit(left)
-      visit(right)
+      } else {
+        visit(left)
+        visit(right)
+      }
+    } else {
+      fields.set(printField(expression), expression)
+      always.add(printField(expression))
     }
   }
   for (const stage of stages) visitFields(stage, visit)
   const shown = [...fields].filter(
     ([key, field]) => !OWN_MEMBERS.has(key) && !(field.kind === 'attribute' && field.parent),
   )
-  return { name: fields.has('name'), fields: shown.map(([, field]) => field), asked }
+  return { fields: shown.map(([, field]) => field), always, asked }
 }
 
-function visitFields(stage: Stage | Scalar, visit: (expression: FieldExpression | null) => void): void {
+function visitFields(stage: Stage | ScalarNode, visit: (expression: FieldExpression | null) => void): void {
   switch (stage.kind) {
     case 'filter':
       visit(stage.where)
@@ -144,8 +151,8 @@ function visitFields(stage: Stage | Scalar, visit: (expression: FieldExpression 
   }
 }
 
-/** The event or link that meets most of what the query asked of events or links; the first of equals. */
-function chooseChild(table: SpanTable, asked: Shown['asked']): ChosenChild {
+/** The event or link that meets most of what the query asked of events or links; the last of equals, as in Tempo. */
+function chooseChild(table: SpanTable, asked: readonly Asked[]): ChosenChild {
   return (scope, row) => {
     const met: number[] = []
     for (const comparison of asked) {
@@ -154,17 +161,22 @@ function chooseChild(table: SpanTable, asked: Shown['asked']): ChosenChild {
         met[i] = (met[i] ?? 0) + (satisfies(value, comparison) ? 1 : 0)
       }
     }
-    return met.length === 0 ? 0 : met.indexOf(Math.max(...met))
+    return met.length === 0 ? 0 : met.lastIndexOf(Math.max(...met))
   }
 }
 
-function satisfies(value: TypedValue, { op, right }: Shown['asked'][number]): boolean {
+function satisfies(value: TypedValue, { op, left, right }: Asked): boolean {
+  if (right.type === 'nil') return op === '!=' && value.type !== 'nil'
   if (op === '=~' || op === '!~') {
     return matchValue(compileRegex(String(right.value)), op === '!~', value.type, value.value ?? undefined)
   }
+  const wanted = typedValue(right.type, right.value ?? undefined)
+  const [own, other] =
+    printField(left) === 'link:traceID' ? [withoutZeros(value), withoutZeros(wanted)] : [value, wanted]
+  const strict = left.kind === 'attribute'
   return (
     isComparison(op) &&
-    compareValues(op, value.type, value.value ?? undefined, right.type, right.value ?? undefined, true)
+    compareValues(op, own.type, own.value ?? undefined, other.type, other.value ?? undefined, strict)
   )
 }
 
@@ -181,7 +193,7 @@ function describe(
   return {
     traceId: table.traceId(trace),
     rootServiceName: root < 0 ? NO_ROOT : String(valueAt(service, root) ?? ''),
-    rootTraceName: root < 0 ? NO_ROOT : String(table.name.values[table.name.codes[root]!] ?? ''),
+    rootTraceName: root < 0 ? '' : String(table.name.values[table.name.codes[root]!] ?? ''),
     startNs: table.baseNs + BigInt(start[trace]!),
     durationMs: Math.floor((end[trace]! - start[trace]!) / 1e6),
     spanSets: spanSetsOf(trace, sets).map(([set, rows]): SpanSet => {
@@ -206,16 +218,50 @@ function spanSetsOf(trace: number, { table, mask, setOf }: Sets): [number, numbe
 
 function matches(rows: readonly number[], table: SpanTable, shown: Shown): SpanMatch[] {
   const chosen = chooseChild(table, shown.asked)
-  const columns = shown.fields.map((field) => ({ key: field.name, values: readValues(field, table, rows, chosen) }))
+  const columns = shown.fields.map((field) => {
+    const asked = shown.asked.filter(({ left }) => printField(left) === printField(field))
+    const always = shown.always.has(printField(field))
+    const values = readValues(field, table, rows, chosen)
+    return { key: field.name, values: values.map((value) => shownValue(value, asked, always)) }
+  })
+  // The name is a member of its own, shown under the same conditions.
+  const names = columns.find(({ key }, i) => key === 'name' && shown.fields[i]!.kind === 'intrinsic')
   return rows.map((row, i) => ({
     spanId: table.spanId(row),
-    name: shown.name ? String(table.name.values[table.name.codes[row]!] ?? '') : '',
+    name: names === undefined ? '' : String(names.values[i]!.value ?? ''),
     startNs: table.baseNs + BigInt(table.startOffset[row]!),
     durationNs: table.duration[row]!,
     attributes: columns
+      .filter((column) => column !== names)
       .map(({ key, values }): NamedValue => ({ key, value: values[i]! }))
       .filter(({ value }) => value.type !== 'nil'),
   }))
+}
+
+/** A value that meets none of the query's comparisons is not shown; `= nil` is answered with the word. */
+function shownValue(value: TypedValue, asked: readonly Asked[], always: boolean): TypedValue {
+  if (value.type === 'nil' && asked.some(({ op, right }) => op === '=' && right.type === 'nil'))
+    return { type: 'string', value: 'nil' }
+  if (!always && !asked.some((comparison) => satisfies(value, comparison))) return NIL
+  const answer = matchingElements(value, asked)
+  return asked[0] !== undefined && printField(asked[0].left) === 'link:traceID' ? withoutZeros(answer) : answer
+}
+
+const NIL: TypedValue = { type: 'nil', value: null }
+
+function withoutZeros(id: TypedValue): TypedValue {
+  return id.type === 'string' ? { type: 'string', value: trimId(String(id.value)) } : id
+}
+
+/** Of an array that the query asked about, only the elements that answer; a single one stands for itself. */
+function matchingElements(value: TypedValue, asked: readonly Asked[]): TypedValue {
+  if (value.type !== 'array') return value
+  const elements = (value.value as readonly Scalar[]).map(
+    (item): TypedValue => ({ type: scalarType(item) as TypedValue['type'], value: item }),
+  )
+  const kept = elements.filter((item) => asked.some((comparison) => satisfies(item, comparison)))
+  if (kept.length === 1) return kept[0]!
+  return kept.length === 0 ? value : { type: 'array', value: kept.map((item) => item.value as Scalar) }
 }
 
 function serviceStats(trace: number, table: SpanTable): TraceResult['serviceStats'] {
