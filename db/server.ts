@@ -131,7 +131,8 @@ interface Launcher {
 
 /**
  * How to run the programs: directly, or as root under uid 65534. When that uid can't enter a folder on the way
- * (a clone under /root, mode 700), util-linux's setpriv hands it the one capability to pass through.
+ * (a clone under /root, mode 700), util-linux's setpriv hands it the one capability to pass through; without
+ * no_setuid_fixup the kernel would leave it out of access(), by which initdb looks for its sibling programs.
  */
 function launcherFor(paths: string[]): Launcher {
   // TZ and locale of the starter would change log and sort order from machine to machine.
@@ -155,7 +156,7 @@ function launcherFor(paths: string[]): Launcher {
     )
   }
   const privileges = [`--reuid=${ids.uid}`, `--regid=${ids.gid}`, '--clear-groups']
-  const grant = [`--inh-caps=+${capability}`, `--ambient-caps=+${capability}`]
+  const grant = ['--securebits=+no_setuid_fixup', `--inh-caps=+${capability}`, `--ambient-caps=+${capability}`]
   return {
     uid: ids.uid,
     spawn: (program, args, options) =>
