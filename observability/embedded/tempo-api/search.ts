@@ -81,7 +81,7 @@ function traceJson(trace: TraceResult, withSpans: boolean): unknown {
   return {
     traceID: trace.traceId.replace(/^0+(?=.)/, ''),
     rootServiceName: trace.rootServiceName,
-    rootTraceName: trace.rootTraceName,
+    ...(trace.rootTraceName !== '' && { rootTraceName: trace.rootTraceName }),
     startTimeUnixNano: String(trace.startNs),
     ...(trace.durationMs > 0 && { durationMs: trace.durationMs }),
     // The single one is for clients from before there could be several.
