@@ -57,7 +57,7 @@ export function readPipeline(cursor: Cursor, stages: Stage[]): Unwrap | undefine
     } else if (token.text === '|') {
       cursor.next()
       if (cursor.seesWord('unwrap')) return readUnwrap(cursor)
-      stages.push(at(readStage(cursor), cursor.peek()))
+      stages.push(readStage(cursor))
     } else {
       return undefined
     }
