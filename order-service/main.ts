@@ -10,14 +10,17 @@
  * Start: node --import @sightline/service-kit/register order-service/main.ts
  */
 import { METRICS } from '@sightline/contracts'
-import { createAnswerStore, runService } from '@sightline/service-kit'
-import { environment } from './config.ts'
+import { createAnswerStore, type KitParts, runService, type ServiceParts } from '@sightline/service-kit'
+import { type Config, environment } from './config.ts'
+import { registerDatabaseState } from './database-state.ts'
 import { createDelivery } from './deliver.ts'
 import { createOutbox } from './outbox.ts'
 import { createPlaceOrder } from './place-order.ts'
 import { createApp } from './routes.ts'
 
-await runService(environment, METRICS, (parts) => {
+/** Puts the service together from what the kit made; tests do the same with parts of their own. */
+export function compose(parts: KitParts<Config>): ServiceParts {
+  registerDatabaseState(parts)
   const outbox = createOutbox(parts)
   const delivery = createDelivery({ ...parts, outbox })
   const placeOrder = createPlaceOrder(parts)
@@ -26,4 +29,6 @@ await runService(environment, METRICS, (parts) => {
     app: createApp({ ...parts, answers, delivery, placeOrder }),
     background: { 'delivered events': outbox.sweeper, 'expired answers': answers.cleaner },
   }
-})
+}
+
+if (import.meta.main) await runService(environment, METRICS, compose)
