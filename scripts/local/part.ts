@@ -3,7 +3,7 @@
  * Output goes to a file and not through a pipe: a part neither blocks nor dies when the launcher is killed.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { livingProcess, writePidFile } from './process-identity.mjs'
@@ -31,6 +31,8 @@ export interface RunningPart {
   name: string
   pid: number
   logFile: string
+  /** Where in the log file this run began. */
+  logFrom: number
   exited: Promise<Exit>
   /** True once stop() was called: its end is then no accident. */
   stopping(): boolean
@@ -59,6 +61,7 @@ function spawnPart(spec: PartSpec, home: string): RunningPart {
   const logFile = logFileOf(home, spec.name)
   mkdirSync(join(home, 'logs', spec.name), { recursive: true })
   const log = openSync(logFile, 'a')
+  const logFrom = fstatSync(log).size
   // A process group of its own: a Ctrl-C in the terminal reaches the launcher alone, which stops all in order.
   const child = spawn(spec.command, spec.args, {
     cwd: spec.cwd,
@@ -71,14 +74,19 @@ function spawnPart(spec: PartSpec, home: string): RunningPart {
     child.once('exit', (code, signal) => ended({ code, signal }))
     child.once('error', () => ended({ code: 127, signal: null }))
   })
-  return trackPart(spec.name, home, { pid: child.pid ?? 0, exited, stop: () => stopChild(child, exited, spec) })
+  return trackPart(spec.name, home, {
+    pid: child.pid ?? 0,
+    logFrom,
+    exited,
+    stop: () => stopChild(child, exited, spec),
+  })
 }
 
 /** Notes a running process in its pid file for as long as it runs, and remembers whether its end was asked for. */
 export function trackPart(
   name: string,
   home: string,
-  child: { pid: number; exited: Promise<Exit>; stop(): Promise<void> },
+  child: { pid: number; logFrom?: number; exited: Promise<Exit>; stop(): Promise<void> },
 ): RunningPart {
   if (child.pid) writePidFile(pidFileOf(home, name), child.pid)
   void child.exited.then(() => rmSync(pidFileOf(home, name), { force: true }))
@@ -87,6 +95,7 @@ export function trackPart(
     name,
     pid: child.pid,
     logFile: logFileOf(home, name),
+    logFrom: child.logFrom ?? 0,
     exited: child.exited,
     stopping: () => stopped !== null,
     stop: () => {
@@ -132,18 +141,21 @@ async function untilReady(spec: PartSpec, part: RunningPart, signal?: AbortSigna
     await delay(25)
   }
   throw startError(
-    `${spec.name} did not answer within ${spec.readyWithinMs / 1000} s. Its last lines (${part.logFile}):\n${lastLines(part.logFile)}`,
+    `${spec.name} did not answer within ${spec.readyWithinMs / 1000} s. Its last lines (${part.logFile}):\n${lastLines(part)}`,
   )
 }
 
 /** What a user needs to know of a part that ended by itself. */
-export function describeExit(part: { name: string; logFile: string }, exit: Exit): string {
+export function describeExit(part: RunningPart, exit: Exit): string {
   const how = exit.signal ? `was ended by ${exit.signal}` : `ended with exit code ${exit.code}`
-  return `${part.name} ${how}. Its last lines (${part.logFile}):\n${lastLines(part.logFile)}`
+  return `${part.name} ${how}. Its last lines (${part.logFile}):\n${lastLines(part)}`
 }
 
-function lastLines(path: string, count = 15): string {
-  const lines = readFileSync(path, 'utf8').trimEnd().split('\n').slice(-count)
+function lastLines(part: RunningPart, count = 15): string {
+  const bytes = readFileSync(part.logFile)
+  // Cut since then by whoever bounds it: then all of it is of this run.
+  const text = bytes.subarray(bytes.length >= part.logFrom ? part.logFrom : 0).toString('utf8')
+  const lines = text.trimEnd().split('\n').slice(-count)
   return lines.map((line) => `  | ${line}`).join('\n')
 }
 
