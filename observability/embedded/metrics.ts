@@ -86,14 +86,19 @@ export function createMetrics(wal: Wal, store: () => StoreStats | undefined): Ba
     'Blocks set aside since the start because their file was damaged.',
     (stats) => stats.damagedBlocks,
   )
-  new Gauge({
-    name: 'embedded_cache_bytes',
-    help: 'Bytes of decoded blocks kept in memory.',
-    registers,
-    collect() {
-      this.set(store()?.cacheBytes ?? 0)
-    },
-  })
+  const ofWorker = (name: string, help: string, read: (stats: StoreStats) => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        const stats = store()
+        if (stats !== undefined) this.set(read(stats))
+      },
+    })
+  ofWorker('embedded_cache_bytes', 'Bytes of decoded blocks kept in memory.', (stats) => stats.cacheBytes)
+  ofWorker('embedded_worker_heap_bytes', "The query worker's JavaScript heap.", (stats) => stats.heapBytes)
+  ofWorker('embedded_worker_buffer_bytes', "The query worker's buffers.", (stats) => stats.bufferBytes)
   return {
     registry,
     received(signal, status, size) {

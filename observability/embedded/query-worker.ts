@@ -26,6 +26,8 @@ const TELL_AFTER_MS = 100
 /** A query that never reaches a point where it checks its deadline is ended with its thread. */
 const HUNG_AFTER_MS = 15_000
 const HEAP_MB = 1024
+/** V8 would let it grow to a hundred: most of that is garbage that waits, and resident. */
+const YOUNG_HEAP_MB = 24
 
 interface Waiting {
   readonly api: Api
@@ -48,7 +50,7 @@ export async function startQueryWorker(settings: WorkerSettings, events: QueryWo
     isReady = false
     const started = new Worker(new URL('./worker.ts', import.meta.url), {
       workerData: settings,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_HEAP_MB },
     })
     worker = started
     return new Promise((resolve, reject) => {

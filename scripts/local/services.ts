@@ -61,7 +61,8 @@ export function backendSpec(settings: Settings, gateway: Gateway): PartSpec {
   const at = (port: number) => `http://127.0.0.1:${port}`
   return {
     name: 'telemetry-backend',
-    ...nodeProgram(['observability/embedded/main.ts']),
+    // Ingest makes much short-lived garbage: V8's default lets 50 MB more of it wait in memory, for no gain in speed.
+    ...nodeProgram(['--max-semi-space-size=8', 'observability/embedded/main.ts']),
     env: {
       ...inherited(env),
       HOST: '127.0.0.1',

@@ -1,6 +1,6 @@
 /** OTLP logs, record by record. */
 import { MAX_ATTRIBUTES, type OwnerRecord, ownerAndSchema, type ReadCounts, readId } from './traces.ts'
-import { type AttributeList, attributeList, TYPE, WireReader } from './wire.ts'
+import { type AttributeList, attributeList, TYPE, WireReader, wantedNames } from './wire.ts'
 
 /** One log record. The object and its lists are reused for the next: copy what you keep. */
 export interface LogRecord {
@@ -26,7 +26,7 @@ export interface LogReadOptions {
   readonly checkOnly?: boolean
 }
 
-const NOTHING: ReadonlySet<string> = new Set()
+const NOTHING = wantedNames(new Set())
 
 /** Calls `onRecord` for every record of an ExportLogsServiceRequest. Throws a WireError when the bytes are not such a message. */
 export function readLogs(

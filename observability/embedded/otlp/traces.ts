@@ -1,5 +1,5 @@
 /** OTLP traces, span by span: what the store and the service graph read. */
-import { type AttributeList, attributeList, WireReader, wireError } from './wire.ts'
+import { type AttributeList, attributeList, type Wanted, WireReader, wireError } from './wire.ts'
 
 /** A resource (or an instrumentation scope: then `name` and `version` are set) with everything that came with it. */
 export interface OwnerRecord {
@@ -62,7 +62,7 @@ export interface SpanRecord {
 
 export interface TraceReadOptions {
   /** Only these span attributes are kept; all by default. */
-  readonly wanted?: ReadonlySet<string>
+  readonly wanted?: Wanted
   /** Events and links are checked but not kept. */
   readonly skipChildren?: boolean
 }

@@ -9,7 +9,9 @@
  *
  * Ends wait for each other in maps of bounded size and for a bounded time.
  */
+
 import { type GraphSpan, KIND } from './graph-span.ts'
+import { createWaitingRoom } from './waiting-room.ts'
 
 export interface Edge {
   readonly client: string
@@ -39,21 +41,29 @@ export interface EdgeFinder {
   waiting(): number
 }
 
-interface Waiting {
-  readonly span: GraphSpan
-  readonly sinceMs: number
-}
-
 /** Who calls when nobody says so; Tempo's word. */
 const USER = 'user'
 const MAX_LEARNED = 1000
+/** Spans that wait for one and the same parent. */
+const MAX_SIBLINGS = 1000
 
 export function createEdgeFinder(options: EdgeFinderOptions): EdgeFinder {
-  const { onEdge, onUnpaired, onDropped, waitMs = 30_000, maxWaiting = 50_000 } = options
-  // Keys are trace id + span id of the calling side. Maps keep the order of insertion, so the first is the oldest.
-  const clients = new Map<string, Waiting>()
-  const orphans = new Map<string, Waiting[]>()
-  const servers = new Map<string, Waiting>()
+  const { onEdge, onUnpaired, onDropped, waitMs = 30_000, maxWaiting = 20_000 } = options
+  // Keys are trace id + span id of the calling side.
+  const clients = createWaitingRoom<GraphSpan>(waitMs, maxWaiting, expireClient, onDropped)
+  const orphans = createWaitingRoom<GraphSpan[]>(
+    waitMs,
+    maxWaiting,
+    (children) => children.forEach(expireServer),
+    onDropped,
+  )
+  const servers = createWaitingRoom<GraphSpan>(
+    waitMs,
+    maxWaiting,
+    () => {},
+    () => {},
+  )
+  const gateways = new Set<string>()
   const entrances = new Set<string>()
   const serviceAt = new Map<string, string>()
 
@@ -68,40 +78,36 @@ export function createEdgeFinder(options: EdgeFinderOptions): EdgeFinder {
       return
     }
     const key = span.traceId + span.spanId
-    const children = orphans.get(key)
-    if (children === undefined) {
-      keep(clients, key, { span, sinceMs: nowMs })
-      return
-    }
-    orphans.delete(key)
-    for (const { span: child } of children) pair(span, child)
+    const children = orphans.take(key)
+    if (children === undefined) clients.put(key, span, nowMs)
+    else for (const child of children) pair(span, child)
   }
 
   function addServer(span: GraphSpan, nowMs: number): void {
     const own = span.traceId + span.spanId
-    keep(servers, own, { span, sinceMs: nowMs })
-    const children = orphans.get(own)
-    if (children !== undefined) {
-      orphans.delete(own)
-      for (const { span: child } of children) passOn(span, child)
-    }
+    for (const child of orphans.take(own) ?? []) passOn(span, child)
+    // Any server span may be a gateway's. When there are too many to keep, the likely ones are kept.
+    if (!servers.crowded() || span.parentId === '' || gateways.has(span.service)) servers.put(own, span, nowMs)
     if (span.parentId === '') {
       entrances.add(span.service)
       emit(undefined, span.service, 'virtual_node', undefined, span)
       return
     }
     const up = span.traceId + span.parentId
-    const caller = clients.get(up)
-    const gateway = servers.get(up)
+    const caller = clients.take(up)
     if (caller !== undefined) {
-      clients.delete(up)
-      pair(caller.span, span)
-    } else if (gateway !== undefined) passOn(gateway.span, span)
-    else {
-      const siblings = orphans.get(up)
-      if (siblings === undefined) keep(orphans, up, [{ span, sinceMs: nowMs }])
-      else siblings.push({ span, sinceMs: nowMs })
+      pair(caller, span)
+      return
     }
+    const gateway = servers.peek(up)
+    if (gateway !== undefined) {
+      passOn(gateway, span)
+      return
+    }
+    const siblings = orphans.peek(up)
+    if (siblings === undefined) orphans.put(up, [span], nowMs)
+    else if (siblings.length < MAX_SIBLINGS) siblings.push(span)
+    else onDropped()
   }
 
   function pair(client: GraphSpan, server: GraphSpan): void {
@@ -113,7 +119,9 @@ export function createEdgeFinder(options: EdgeFinderOptions): EdgeFinder {
 
   /** A server span directly below another service's: the upper one passes requests on. */
   function passOn(gateway: GraphSpan, server: GraphSpan): void {
-    if (gateway.service !== server.service) emit(gateway, server.service, '', gateway, server)
+    if (gateway.service === server.service) return
+    gateways.add(gateway.service)
+    emit(gateway, server.service, '', gateway, server)
   }
 
   function emit(
@@ -134,31 +142,8 @@ export function createEdgeFinder(options: EdgeFinderOptions): EdgeFinder {
     })
   }
 
-  function keep<T>(map: Map<string, T>, key: string, value: T): void {
-    map.set(key, value)
-    if (map.size <= maxWaiting) return
-    const oldest = map.keys().next().value!
-    map.delete(oldest)
-    // Server spans wait only in case they are gateways: nothing is lost with most of them.
-    if (map !== (servers as unknown)) onDropped()
-  }
-
   function expire(nowMs: number): void {
-    const before = nowMs - waitMs
-    for (const [key, { sinceMs }] of servers) {
-      if (sinceMs > before) break
-      servers.delete(key)
-    }
-    for (const [key, { span, sinceMs }] of clients) {
-      if (sinceMs > before) break
-      clients.delete(key)
-      expireClient(span)
-    }
-    for (const [key, children] of orphans) {
-      if (children[0]!.sinceMs > before) break
-      orphans.delete(key)
-      for (const { span } of children) expireServer(span)
-    }
+    for (const room of [clients, orphans, servers]) room.expire(nowMs)
   }
 
   /** The other side is down, or tells nothing: the call is drawn to what the client knows of it. */
@@ -176,5 +161,5 @@ export function createEdgeFinder(options: EdgeFinderOptions): EdgeFinder {
     else onUnpaired(span)
   }
 
-  return { add, expire, waiting: () => clients.size + orphans.size }
+  return { add, expire, waiting: () => clients.size() + orphans.size() }
 }

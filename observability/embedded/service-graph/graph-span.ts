@@ -54,7 +54,7 @@ export function graphSpan(span: SpanRecord): GraphSpan {
     status: span.status,
     seconds: Math.max(0, elapsed) / 1e9,
     bytes: span.size,
-    traceId: bytes.toString('latin1', span.traceIdAt, span.traceIdAt + 16),
+    traceId: traceIdText(bytes, span.traceIdAt),
     spanId: edgeEnd ? bytes.toString('latin1', span.spanIdAt, span.spanIdAt + 8) : '',
     parentId:
       edgeEnd && span.parentSpanIdAt >= 0 ? bytes.toString('latin1', span.parentSpanIdAt, span.parentSpanIdAt + 8) : '',
@@ -63,6 +63,16 @@ export function graphSpan(span: SpanRecord): GraphSpan {
     connection: database ? 'database' : broker ? 'messaging_system' : '',
     address: host === '' ? '' : port === '' ? host : `${host}:${port}`,
   }
+}
+
+let lastTraceId = ''
+
+/** Spans of one trace tend to stand together: most of the time the text is there already. */
+function traceIdText(bytes: Buffer, at: number): string {
+  let same = lastTraceId.length === 16
+  for (let i = 0; same && i < 16; i++) same = lastTraceId.charCodeAt(i) === bytes[at + i]
+  if (!same) lastTraceId = bytes.toString('latin1', at, at + 16)
+  return lastTraceId
 }
 
 type Values = Partial<Record<string, string>>

@@ -146,7 +146,9 @@ function readSection(path: string, name: string, [offset, stored, length, checks
     throw damaged(path, `section ${name} can't be read`, error)
   }
   if (crc32(bytes) !== checksum) throw damaged(path, `the checksum of section ${name} is wrong`)
-  return stored === length ? bytes : zstdDecompressSync(bytes, { maxOutputLength: length })
+  return stored === length
+    ? bytes
+    : zstdDecompressSync(bytes, { chunkSize: Math.max(length, 64), maxOutputLength: Math.max(length, 64) })
 }
 
 function readAt(path: string, offset: number, length: number): Buffer {

@@ -32,7 +32,8 @@ export interface Engine {
 }
 
 const SIGNALS: readonly Signal[] = ['traces', 'logs']
-const BATCHES_AT_ONCE = 32
+/** Few: each may be as large as a request's body. */
+const BATCHES_AT_ONCE = 8
 const EXPIRY_EVERY_MS = 30_000
 const STATS_EVERY_MS = 500
 /** Merging blocks waits until nobody has asked anything for a while. */
@@ -112,7 +113,9 @@ export function createEngine(settings: WorkerSettings, events: EngineEvents): En
     }
     if (now - lastStats > STATS_EVERY_MS) {
       lastStats = now
-      events.stats({ traces: spans.stats(), logs: logs.stats(), cacheBytes: cache.bytes() })
+      const { heapTotal, external } = process.memoryUsage()
+      const memory = { heapBytes: heapTotal, bufferBytes: external, cacheBytes: cache.bytes() }
+      events.stats({ traces: spans.stats(), logs: logs.stats(), ...memory })
     }
   }
 

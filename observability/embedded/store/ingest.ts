@@ -2,6 +2,7 @@
 import { httpError } from '../http.ts'
 import { readLogs } from '../otlp/logs.ts'
 import { type ReadCounts, readTraces, type SpanRecord } from '../otlp/traces.ts'
+import { wantedNames } from '../otlp/wire.ts'
 import type { Cursor, Signal, Wal } from './wal.ts'
 
 export interface Ingest {
@@ -29,7 +30,7 @@ export interface IngestDeps<T> {
 
 export function createIngest<T>(deps: IngestDeps<T>): Ingest {
   const { wal } = deps
-  const options = { wanted: deps.spanAttributes, skipChildren: true }
+  const options = { wanted: wantedNames(deps.spanAttributes), skipChildren: true }
 
   function refuseWhenBehind(signal: Signal): void {
     if (wal.stats().bytes[signal] > deps.maxBacklogBytes) {

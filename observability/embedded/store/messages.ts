@@ -41,4 +41,7 @@ export interface StoreStats {
   readonly traces: SignalStats
   readonly logs: SignalStats
   readonly cacheBytes: number
+  /** Memory of the worker's JavaScript heap and of its buffers. */
+  readonly heapBytes: number
+  readonly bufferBytes: number
 }
