@@ -4,6 +4,7 @@ import type { LogRecordExporter, LogRecordProcessor, ReadableLogRecord } from '@
 import type { ReadableSpan, SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace'
 import { maskAttributes, maskText } from '../masking.ts'
 import { createBatcher } from './batcher.ts'
+import { refineStart } from './clock.ts'
 
 /** Baggage is written by whoever calls: only these keys are taken, and only plain short values. */
 const BAGGAGE_KEYS = ['request.id', 'user.id', 'order.id']
@@ -27,7 +28,10 @@ export function spanProcessor(
       timeoutMs: setting(env.OTEL_BSP_EXPORT_TIMEOUT, 30_000),
     })
   return {
-    onStart: (span, parent) => copyBaggage(span, parent),
+    onStart(span, parent) {
+      refineStart(span)
+      copyBaggage(span, parent)
+    },
     onEnd(span) {
       if (batcher === undefined || (span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) return
       if (!showPersonalData) maskSpan(span)

@@ -1,0 +1,254 @@
+/** What one request leaves behind, in a system of real Nginx, PostgreSQL and Prometheus. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import pg from 'pg'
+import { layOut, type Span } from '../scripts/trace/spans.ts'
+import { poll } from './poll.ts'
+import { type Answer, startSystem, type TestSystem } from './system.ts'
+
+let system: TestSystem
+before(async () => {
+  system = await startSystem()
+})
+after(() => system?.[Symbol.asyncDispose]())
+
+const john = { user_id: 1001, user_name: 'John Doe', user_email: 'john@example.com', action: 'purchase' }
+const services = ['gateway', 'user-service', 'order-service', 'audit-service']
+
+/** The whole tree, so that a span that is lost, new, renamed or hung up elsewhere is noticed. */
+const shape = `
+gateway SERVER POST /api/v1/process
+  user-service SERVER POST /process
+    user-service INTERNAL router - /process
+      user-service INTERNAL validate_user
+        user-service CLIENT pg.query:find_user sightline
+        user-service CLIENT pg.query:store_user sightline
+      user-service INTERNAL enrich_profile
+      user-service CLIENT POST
+        order-service SERVER POST /process
+          order-service INTERNAL router - /process
+            order-service INTERNAL create_order
+              order-service INTERNAL validate_order
+                order-service CLIENT pg.query:find_products sightline
+                order-service CLIENT pg.query:find_order_user sightline
+              order-service CLIENT pg.query:BEGIN sightline
+              order-service INTERNAL check_inventory
+                order-service CLIENT pg.query:lock_inventory sightline
+              order-service INTERNAL reserve_inventory
+                order-service CLIENT pg.query:take_inventory sightline
+              order-service INTERNAL price_order
+              order-service INTERNAL persist_order
+                order-service CLIENT pg.query:insert_order sightline
+              order-service CLIENT pg.query:COMMIT sightline
+            order-service INTERNAL deliver_audit_event
+              order-service CLIENT POST
+                audit-service SERVER POST /process
+                  audit-service INTERNAL router - /process
+                    audit-service INTERNAL record_audit
+                      audit-service CLIENT pg.query:insert_audit_log sightline
+`.trim()
+
+test('one POST leaves one whole trace of exactly this shape, within 2 s', async () => {
+  const answer = await order({ ...john, items: [{ product_id: 'laptop-001', quantity: 2 }] })
+  const spans = await system.trace(answer.json.trace_id, 2, (found) => assert.equal(outline(found), shape))
+
+  const gateway = only(spans, 'gateway', 'POST /api/v1/process')
+  assert.equal(gateway.parentId, '')
+  const user = only(spans, 'user-service', 'POST /process')
+  assert.ok(gateway.start <= user.start, 'the gateway starts before its child')
+  assert.ok(gateway.end >= only(spans, 'user-service', 'router - /process').end, 'the gateway covers the upstream time')
+  assertAttributes(gateway, {
+    'http.request.method': 'POST',
+    'http.route': '/api/v1/process',
+    'http.response.status_code': 200,
+    'url.path': '/api/v1/process',
+    'url.scheme': 'http',
+  })
+  assertAttributes(user, { 'http.request.method': 'POST', 'http.route': '/process', 'http.response.status_code': 200 })
+
+  const created = only(spans, 'order-service', 'create_order')
+  assertAttributes(created, {
+    'order.items.count': 1,
+    'order.product_ids': ['laptop-001'],
+    'order.quantities': [2],
+    'order.total': 1999.98,
+    'order.id': String(answer.json.order.id),
+    'user.id': '1001',
+  })
+  const names = spans.flatMap(({ events }) => events.map(({ name }) => name))
+  for (const event of ['user.stored', 'item.checked', 'item.reserved', 'order.committed', 'audit.recorded']) {
+    assert.ok(names.includes(event), `event ${event} among ${names}`)
+  }
+
+  for (const span of spans.filter(({ name }) => name.startsWith('pg.query'))) {
+    assertAttributes(span, { 'db.system.name': 'postgresql', 'peer.service': 'postgresql' })
+    assert.doesNotMatch(JSON.stringify(span, bigints), /John|john@/, 'SQL carries no values')
+  }
+  for (const span of spans.filter(({ service }) => service !== 'gateway')) {
+    assert.equal(span.attributes['request.id'], answer.json.request_id, `request.id on ${span.name}`)
+  }
+  assert.doesNotMatch(JSON.stringify(spans, bigints), /John Doe|john@example\.com/, 'personal data is masked')
+})
+
+test('a trace context that comes in is continued, a broken one replaced', async () => {
+  const traceId = '0af7651916cd43dd8448eb211c80319c'
+  const joined = await order(john, { traceparent: `00-${traceId}-b7ad6b7169203331-01` })
+  assert.equal(joined.json.trace_id, traceId)
+  const spans = await system.trace(traceId, 5, (found) => assert.ok(found.length >= 20))
+  assert.equal(only(spans, 'gateway', 'POST /api/v1/process').parentId, 'b7ad6b7169203331')
+  for (const traceparent of [
+    `00-${'0'.repeat(32)}-b7ad6b7169203331-01`,
+    '00-xyz-1-01',
+    `00-${traceId}-b7ad6b7169203331`,
+  ]) {
+    const fresh = await order(john, { traceparent })
+    assert.notEqual(fresh.json.trace_id, traceId)
+    assert.doesNotMatch(fresh.json.trace_id, /^0+$/)
+  }
+})
+
+test('its log lines are found by trace id, from every hop, with the same request id', async () => {
+  const answer = await order(john, { 'x-request-id': 'req-e2e-1' })
+  assert.equal(answer.headers.get('x-request-id'), 'req-e2e-1')
+  const lines = await poll(
+    5,
+    () => system.logs(`{service_name=~".+"} | trace_id="${answer.json.trace_id}"`),
+    (found) =>
+      assert.deepEqual([...new Set(found.map(({ labels }) => labels.service_name))].sort(), services.toSorted()),
+  )
+  for (const { labels, line } of lines) {
+    assert.equal(labels.request_id, 'req-e2e-1', line)
+    assert.match(labels.span_id ?? '', /^[0-9a-f]{16}$/, line)
+    assert.equal(labels.job, `sightline/${labels.service_name}`)
+    assert.ok(labels.level, line)
+  }
+  assert.doesNotMatch(JSON.stringify(lines), /John Doe|john@example\.com/)
+  const spans = await system.trace(answer.json.trace_id, 5, (found) => assert.ok(found.length >= 20))
+  assert.ok(spans.every(({ attributes }) => attributes['request.id'] === 'req-e2e-1'))
+})
+
+test('the audit table has exactly one row for it', async () => {
+  const answer = await order(john)
+  const { json } = await system.api('GET', `/api/v1/audit?trace_id=${answer.json.trace_id}`)
+  assert.equal(json.items.length, 1)
+  assert.equal(json.items[0].id, answer.json.audit.id)
+  assert.equal(json.items[0].order_id, answer.json.order.id)
+  const db = new pg.Client(system.postgres)
+  await db.connect()
+  try {
+    const { rowCount } = await db.query('select * from audit_logs where trace_id = $1', [answer.json.trace_id])
+    assert.equal(rowCount, 1)
+  } finally {
+    await db.end()
+  }
+})
+
+test('Prometheus counts it, with an exemplar whose trace is there', async () => {
+  await order(john)
+  await poll(
+    20,
+    () => system.prometheusQuery('sum by (job) (http_server_request_duration_seconds_count{http_route="/process"})'),
+    (found) => assert.ok(found.length >= 3 && found.every(({ value }) => value >= 1), JSON.stringify(found)),
+  )
+  const now = Date.now() / 1000
+  const query = new URLSearchParams({
+    query: 'http_server_request_duration_seconds_bucket{http_route="/process"}',
+    start: String(now - 300),
+    end: String(now + 10),
+  })
+  const { data } = (await (await fetch(`${system.urls.prometheus}/api/v1/query_exemplars?${query}`)).json()) as {
+    data: { exemplars: { labels: { trace_id: string } }[] }[]
+  }
+  const ids = data.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels.trace_id))
+  assert.ok(ids.length > 0, 'there are exemplars')
+  for (const id of new Set(ids)) await system.trace(id, 5, () => undefined)
+})
+
+test('an unknown product: 404, found by {status=error}, the exception on validate_order', async () => {
+  const answer = await system.api('POST', '/api/v1/process', {
+    ...john,
+    items: [{ product_id: 'nothing', quantity: 1 }],
+  })
+  assert.equal(answer.status, 404, answer.text)
+  await assertFailedAt(answer.json.trace_id, 'validate_order', 'unknown_product')
+})
+
+test('too much stock: 409, found by {status=error}, the exception on check_inventory', async () => {
+  const items = [{ product_id: 'phone-001', quantity: 201 }]
+  const answer = await system.api('POST', '/api/v1/process', { ...john, items })
+  assert.equal(answer.status, 409, answer.text)
+  await assertFailedAt(answer.json.trace_id, 'check_inventory', 'insufficient_stock')
+})
+
+test('a load of orders leaves exactly one audit row and one complete trace each', async () => {
+  const count = 400
+  const before = await auditRows()
+  const ids: string[] = []
+  await Promise.all(
+    Array.from({ length: 16 }, async (_, worker) => {
+      for (let n = worker; n < count; n += 16)
+        ids.push((await order({ user_id: 1 + (n % 50), action: 'load' })).json.trace_id)
+    }),
+  )
+  assert.equal((await auditRows()) - before, count)
+  for (const id of ids) {
+    await system.trace(id, 10, (spans) => {
+      assert.deepEqual([...new Set(spans.map(({ service }) => service))].sort(), services.toSorted())
+      assert.equal(spans.filter(({ parentId }) => parentId === '').length, 1)
+      assert.ok(layOut(spans).every(({ orphan }) => !orphan))
+      assert.ok(spans.length >= 24, `${spans.length} spans`)
+    })
+  }
+})
+
+async function order(body: unknown, headers?: Record<string, string>): Promise<Answer> {
+  const answer = await system.api('POST', '/api/v1/process', body, headers)
+  assert.equal(answer.status, 200, answer.text)
+  return answer
+}
+
+async function assertFailedAt(traceId: string, spanName: string, errorType: string): Promise<void> {
+  await poll(
+    5,
+    () => system.search('{status=error}'),
+    (ids) => assert.ok(ids.includes(traceId)),
+  )
+  const spans = await system.trace(traceId, 5, (found) => assert.equal(found[0]?.parentId === undefined, false))
+  const span = only(spans, 'order-service', spanName)
+  assert.equal(span.error, true)
+  assert.equal(span.attributes['error.type'], errorType)
+  const withException = spans.filter(({ events }) => events.some(({ name }) => name === 'exception'))
+  assert.deepEqual(
+    withException.map(({ name }) => name),
+    [spanName],
+    'recorded once, where it happened',
+  )
+}
+
+async function auditRows(): Promise<number> {
+  const db = new pg.Client(system.postgres)
+  await db.connect()
+  try {
+    return Number((await db.query('select count(*) from audit_logs')).rows[0].count)
+  } finally {
+    await db.end()
+  }
+}
+
+function only(spans: readonly Span[], service: string, name: string): Span {
+  const found = spans.filter((span) => span.service === service && span.name === name)
+  assert.equal(found.length, 1, `one ${service} ${name} in\n${outline(spans)}`)
+  return found[0]!
+}
+
+function assertAttributes(span: Span, expected: Record<string, unknown>): void {
+  const actual = Object.fromEntries(Object.keys(expected).map((key) => [key, span.attributes[key]]))
+  assert.deepEqual(actual, expected, span.name)
+}
+
+const outline = (spans: readonly Span[]) =>
+  layOut(spans)
+    .map((row) => `${'  '.repeat(row.depth)}${row.service} ${row.kind} ${row.name}${row.orphan ? ' ORPHAN' : ''}`)
+    .join('\n')
+
+const bigints = (_: string, value: unknown) => (typeof value === 'bigint' ? String(value) : value)
