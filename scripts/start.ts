@@ -47,7 +47,7 @@ const firstEnd = await system.stopped
 following.abort()
 await followed
 if (firstEnd) {
-  console.error(`\n${colour.red('✘')} Everything was stopped, because ${firstEnd}`)
+  console.error(`Everything was stopped; the data is kept. Logs: ${system.home}/logs`)
   process.exit(1)
 }
 console.log('Stopped. Nothing is left running; the data is kept.')

@@ -155,6 +155,7 @@ function lastLines(part: RunningPart, count = 15): string {
   const bytes = readFileSync(part.logFile)
   // Cut since then by whoever bounds it: then all of it is of this run.
   const text = bytes.subarray(bytes.length >= part.logFrom ? part.logFrom : 0).toString('utf8')
+  if (text.trim() === '') return '  (it wrote nothing)'
   const lines = text.trimEnd().split('\n').slice(-count)
   return lines.map((line) => `  | ${line}`).join('\n')
 }
