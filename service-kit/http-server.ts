@@ -2,7 +2,7 @@
  * What every request meets, in this order: identity and time budget -> route -> checks of its parts -> handler -> answer.
  * Errors from anywhere become an answer in one place (`answerProblem`).
  */
-import { createServer, type Server } from 'node:http'
+import { createServer, METHODS, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import Router from '@koa/router'
 import { context, trace } from '@opentelemetry/api'
@@ -73,19 +73,27 @@ export interface HttpAppOptions {
 
 export function createHttpApp(options: HttpAppOptions, addRoutes: (routes: Routes) => void): Koa {
   const app = new Koa()
-  const router = new Router()
+  // All of Node's methods, so that one without a route is a 405 with Allow, never a 501.
+  const router = new Router({ methods: METHODS })
   const answered = options.metrics.histogram('http_server_request_duration_seconds')
   const active = options.metrics.gauge('http_server_active_requests')
 
   app.use((ctx, next) => serve(ctx, next, options, answered, active))
   // Koa's instrumentation patches the routes that exist when the router is used, so they are added first.
   addRoutes({ add: (definition, handler) => addRoute(router, definition, handler, options) })
+  app.use(refuseUnanswered)
   app.use(router.routes())
-  app.use(router.allowedMethods({ throw: true }))
-  app.use((ctx) => ctx.throw(404, `There is nothing at ${ctx.path}.`))
+  app.use(router.allowedMethods())
   // Broken sockets while answering: the client has gone, there is nobody to tell.
   app.on('error', (error) => options.logger.debug('response failed', error))
   return app
+}
+
+/** No route: 404; a route, but not for this method: 405, with the Allow that the router has set. */
+async function refuseUnanswered(ctx: Context, next: Next): Promise<void> {
+  await next()
+  if (ctx.status === 404 && ctx.body == null) ctx.throw(404, `There is nothing at ${ctx.path}.`)
+  if (ctx.status === 405) ctx.throw(405, `${ctx.method} is not served here; Allow lists what is.`)
 }
 
 /** One request from its headers to its metrics. */
@@ -207,8 +215,6 @@ function answerProblem(ctx: Context, error: unknown, options: HttpAppOptions): v
   const request = currentRequest()
   ctx.status = status
   if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter))
-  if (status === 405)
-    ctx.set('Allow', (error as { headers?: { Allow?: string } }).headers?.Allow ?? ctx.response.get('Allow'))
   ctx.type = 'application/problem+json'
   ctx.body = JSON.stringify(problemBody(problem, { trace_id: request?.traceId, request_id: request?.requestId }))
   // An unread body would be taken for the next request.
