@@ -8,9 +8,13 @@
  *                                                            └─► /metrics ◄── Prometheus
  */
 import { readConfig } from './config.ts'
+import { consolePort } from './console-port.ts'
 import { startGatewayLog } from './gateway-log/index.ts'
 import { listen, serveApi } from './http.ts'
 import { log, logError } from './log.ts'
+import { createLokiPush } from './loki-api/push.ts'
+import { attachTail } from './loki-api/tail.ts'
+import { lokiPort } from './loki-port.ts'
 import { createMetrics } from './metrics.ts'
 import { createReceiver } from './otlp/receiver.ts'
 import { startQueryWorker } from './query-worker.ts'
@@ -72,21 +76,27 @@ async function main(): Promise<void> {
           onError: logError,
         })
   const tempo = tempoPort({ api: worker.tempo, registry: metrics.registry, ready: worker.ready })
+  const loki = lokiPort({ api: worker.loki, push: createLokiPush(ingest) })
 
+  const lokiServer = await listen(serveApi(loki, logError), config.HOST, config.LOKI_PORT, 'LOKI_PORT')
+  const endTails = attachTail(lokiServer, { loki: worker.loki, onError: logError })
   const servers = [
+    lokiServer,
     await listen(receiver, config.HOST, config.OTLP_HTTP_PORT, 'OTLP_HTTP_PORT'),
     await listen(serveApi(tempo, logError), config.HOST, config.TEMPO_PORT, 'TEMPO_PORT'),
-    await listen(serveApi(worker.loki, logError), config.HOST, config.LOKI_PORT, 'LOKI_PORT'),
+    await listen(consolePort(config, log), config.HOST, config.CONSOLE_PORT, 'CONSOLE_PORT'),
   ]
+  const { OTLP_HTTP_PORT, TEMPO_PORT, LOKI_PORT, CONSOLE_PORT } = config
   log(
     'info',
-    `Ready: OTLP on ${config.OTLP_HTTP_PORT}, Tempo's API on ${config.TEMPO_PORT}, Loki's on ${config.LOKI_PORT}.`,
+    `Ready: OTLP on ${OTLP_HTTP_PORT}, Tempo's API on ${TEMPO_PORT}, Loki's on ${LOKI_PORT}, console on ${CONSOLE_PORT}.`,
   )
 
   const stop = async () => {
     // First what brings data, then what keeps it: nothing that was answered 200 is on its way any more when the log closes.
     for (const server of servers) server.close()
     for (const server of servers) server.closeIdleConnections()
+    endTails()
     clearInterval(graphClock)
     await gateway?.stop()
     await worker.close()
