@@ -89,7 +89,9 @@ function readLinePattern(cursor: Cursor): LinePattern {
 
 function readStage(cursor: Cursor): Stage {
   const token = cursor.peek()
-  const isName = cursor.peek(1).type === 'OPERATOR' && compareOps.has(cursor.peek(1).text)
+  // A stage's word may also be a label's name; but `| json != "x"` is a stage and a line filter.
+  const next = cursor.peek(1)
+  const isName = next.type === 'OPERATOR' && compareOps.has(next.text) && next.text !== '!='
   if (token.type === 'IDENTIFIER' && !isName) {
     const read = stageReaders[token.text]
     if (read) {

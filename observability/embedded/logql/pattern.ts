@@ -33,11 +33,9 @@ export function compilePattern(expression: string): (line: string) => [name: str
     const found: [string, string][] = []
     let at = 0
     const first = parts[0]!
-    // Text in front of the first capture is looked for anywhere in the line.
     if ('literal' in first) {
-      const start = line.indexOf(first.literal)
-      if (start < 0) return found
-      at = start + first.literal.length
+      if (!line.startsWith(first.literal)) return found
+      at = first.literal.length
     }
     for (const [index, part] of parts.entries()) {
       if (!('capture' in part)) continue
@@ -66,12 +64,14 @@ export function compileLinePattern(expression: string): (line: string) => boolea
   return (line) => {
     let at = 0
     for (const [index, literal] of literals.entries()) {
-      const last = index === literals.length - 1
-      const found = last && !openEnd ? line.lastIndexOf(literal) : line.indexOf(literal, at)
-      if (found < at || (index === 0 && !openStart && found !== 0)) return false
-      if (last && !openEnd && found + literal.length !== line.length) return false
+      const anchored = index === 0 && !openStart
+      // What a capture stands for is never empty.
+      const least = anchored ? 0 : at + 1
+      const toEnd = index === literals.length - 1 && !openEnd
+      const found = anchored ? 0 : toEnd ? line.length - literal.length : line.indexOf(literal, least)
+      if (found < least || !line.startsWith(literal, found)) return false
       at = found + literal.length
     }
-    return true
+    return !openEnd || at < line.length
   }
 }

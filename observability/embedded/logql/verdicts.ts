@@ -60,7 +60,7 @@ export const validLogs: readonly {
   { query: '{job=~".+"} !~ "msg|\\\\d"', lines: [] },
   { query: '{job=~".+"} |= "ü"', lines: [7] },
   { query: '{job=~".+"} |> `<_> - "<_>" 409 <_>`', lines: [4] },
-  { query: '{job=~".+"} !> "<_>msg<_>"', lines: [0, 4, 7] },
+  { query: '{job=~".+"} !> "<_>msg<_>"', lines: [0, 2, 3, 4, 7] },
   { query: '{job=~".+"} |= ip("10.1.0.0/16")', lines: [0] },
   { query: '{job="sightline/gateway"} != ip("10.1.0.1-10.1.0.9")', lines: [4] },
   { query: '{job=~".+"} | trace_id="aaaa1111"', lines: [0, 1, 2] },

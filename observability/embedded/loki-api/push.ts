@@ -64,7 +64,8 @@ function readBody(bytes: Uint8Array): PushBody {
   const checked = body.safeParse(value)
   if (checked.success) return checked.data
   const issue = checked.error.issues[0]!
-  throw httpError(400, `${issue.path.join('.') || 'body'}: ${issue.message}`)
+  const message = issue.code === 'invalid_key' ? issue.issues[0]!.message : issue.message
+  throw httpError(400, `${issue.path.join('.') || 'body'}: ${message}`)
 }
 
 function toOtlp({ streams }: PushBody): Uint8Array {
