@@ -35,7 +35,7 @@ runScript()
 
 // --- packages
 
-/** `npm ci` unless a finished installation of this very package-lock.json is there. Two at once: the second waits. */
+/** Installs unless a finished installation of this very package-lock.json is there. Two at once: the second waits. */
 async function installWhenNeeded() {
   if (isInstalled()) return
   const lockPath = join(root, '.sightline/bootstrap.lock')
@@ -92,9 +92,12 @@ async function install() {
   assertRoom()
   const began = Date.now()
   const seconds = () => `${((Date.now() - began) / 1000).toFixed(0)} s`
-  console.log('Installing the packages (npm ci) ...')
+  // `npm ci` begins by removing everything, under the feet of a system that may be running: a finished installation that is
+  // only out of date is brought up to date in place.
+  const update = existsSync(join(modules, '.package-lock.json')) && pinnedNodeRuns()
+  console.log(update ? 'Updating the packages (npm install) ...' : 'Installing the packages (npm ci) ...')
   const progress = process.stdout.isTTY ? setInterval(() => process.stdout.write(`\r  ${seconds()}`), 500) : null
-  const { status, signal, output } = await npmCi()
+  const { status, signal, output } = await npm(update ? ['install', '--no-save'] : ['ci'])
   if (progress) {
     clearInterval(progress)
     process.stdout.write('\r')
@@ -117,19 +120,19 @@ function assertRoom() {
 }
 
 /** npm's warnings (EBADENGINE by the dozen under Node 20, deprecations) help nobody here: errors only, and at the end. */
-function npmCi() {
+function npm(command) {
   // The `node` package fetches its binary in an install script: a user's ignore-scripts would leave none.
-  const flags = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts=false', '--no-progress']
+  const flags = [...command, '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts=false', '--no-progress']
   // With npm's own pauses (10 s, then 60 s) a machine without network would wait for more than a minute to be told so.
   flags.push('--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000')
-  const npm = process.env.npm_execpath?.endsWith('npm-cli.js')
+  const program = process.env.npm_execpath?.endsWith('npm-cli.js')
     ? { command: process.execPath, args: [process.env.npm_execpath, ...flags] }
     : { command: process.platform === 'win32' ? 'npm.cmd' : 'npm', args: flags }
   return new Promise((done) => {
     const env = { ...process.env }
     // npm hands its settings to its children in these; a `npm start --silent` must not change the installation.
     for (const key of Object.keys(env)) if (key.startsWith('npm_config_') && isFlagOfOuterNpm(key)) delete env[key]
-    const child = spawn(npm.command, npm.args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(program.command, program.args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     const collect = (chunk) => {
       output += chunk
@@ -162,7 +165,7 @@ function explainNpm(output, status) {
     return `The package registry can't be reached. Check the network (and HTTPS_PROXY), then run the same command again.\n${last}`
   }
   if (/\b(EACCES|EPERM|EROFS)\b/.test(output)) return `No permission to install into ${modules}.\n${last}`
-  return `npm ci failed (exit code ${status}). What it said:\n${last}`
+  return `npm failed (exit code ${status}); removing node_modules may help. What it said:\n${last}`
 }
 
 function indented(text) {
