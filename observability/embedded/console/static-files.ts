@@ -66,7 +66,7 @@ export interface DashboardEntry {
 /** Every *.json of the folder: a dashboard dropped in appears without a restart. A broken file is listed with its error. */
 export async function listDashboards(folder: string): Promise<DashboardEntry[]> {
   const files = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json')).sort()
-  return Promise.all(
+  const entries = await Promise.all(
     files.map(async (file): Promise<DashboardEntry> => {
       const fallback = { file, uid: file.replace(/\.json$/, ''), title: file, description: '', tags: [] }
       try {
@@ -83,4 +83,6 @@ export async function listDashboards(folder: string): Promise<DashboardEntry[]> 
       }
     }),
   )
+  const rank = ({ tags }: DashboardEntry) => (tags.includes('start-here') ? 0 : tags.includes('sightline') ? 1 : 2)
+  return entries.sort((a, b) => rank(a) - rank(b) || a.title.localeCompare(b.title))
 }

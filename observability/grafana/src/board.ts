@@ -30,6 +30,8 @@ export interface Row {
 
 export interface Board {
   readonly uid: string
+  /** Further tags beside `sightline`; `start-here` puts a board first. */
+  readonly tags?: readonly string[]
   readonly title: string
   readonly description: string
   readonly variables: readonly Builder<VariableModel>[]
@@ -40,8 +42,8 @@ export function buildBoard(board: Board): Dashboard {
   const builder = new DashboardBuilder(board.title)
     .uid(board.uid)
     .description(board.description)
-    .tags(['sightline'])
-    .time({ from: 'now-30m', to: 'now' })
+    .tags(['sightline', ...(board.tags ?? [])])
+    .time({ from: 'now-15m', to: 'now' })
     .refresh('10s')
     .timezone('browser')
     .editable()

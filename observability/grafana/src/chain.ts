@@ -8,7 +8,7 @@ import { labelVariable, serviceVariable, textVariable } from './variables.ts'
 
 const GATEWAY = 'service="gateway", span_kind="SPAN_KIND_SERVER"'
 const SERVED = 'service=~"gateway|$service", span_kind="SPAN_KIND_SERVER"'
-const ROUTES = 'job=~"$service", http_route=~"$route"'
+const ROUTES = 'job=~"$service", http_route=~"$route", http_route!~"/metrics|/health|/ready"'
 const calls = (labels: string, by = '') =>
   `sum ${by}(rate(traces_spanmetrics_calls_total{${labels}}[$__rate_interval]))`
 const latency = (labels: string, by: string) =>
@@ -35,6 +35,7 @@ const burnColors = [
 
 export const chain: Board = {
   uid: 'sightline-chain',
+  tags: ['start-here'],
   title: 'Chain',
   description:
     'From the gateway through the three services to PostgreSQL: how many requests, how many fail, how long they take, and which ones.',
@@ -43,7 +44,7 @@ export const chain: Board = {
     labelVariable(
       'route',
       'Route',
-      'label_values(http_server_request_duration_seconds_count{job=~"$service"}, http_route)',
+      'label_values(http_server_request_duration_seconds_count{job=~"$service", http_route!~"/metrics|/health|/ready"}, http_route)',
       'Routes of the chosen services.',
     ),
     textVariable('trace_id', 'Trace id', 'A trace to show below; a click on one in the table puts its id here.'),
@@ -188,6 +189,7 @@ export const chain: Board = {
             [
               12,
               heatmap({
+                points: 90,
                 title: 'Duration of all requests',
                 description:
                   'How many requests took how long. A second band is a second kind of request, or trouble that percentiles hide. Diamonds are single requests.',
@@ -227,7 +229,7 @@ export const chain: Board = {
                 thresholds: latencySteps(),
                 queries: [
                   instant(
-                    `sort_desc(topk(9, histogram_quantile(0.95, sum by (le, job, http_request_method, http_route) (rate(http_server_request_duration_seconds_bucket{job=~"$service", http_route=~"$route"}[$__range]))) > 0))`,
+                    `sort_desc(topk(9, histogram_quantile(0.95, sum by (le, job, http_request_method, http_route) (rate(http_server_request_duration_seconds_bucket{${ROUTES}}[$__range]))) > 0))`,
                     '{{job}} {{http_request_method}} {{http_route}}',
                   ),
                 ],
@@ -281,6 +283,8 @@ export const chain: Board = {
                     decimals: 0,
                     bars: true,
                     stacked: true,
+                    legend: false,
+                    points: 120,
                     overrides: levelColors,
                     queries: [
                       logRange(

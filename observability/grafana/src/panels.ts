@@ -48,6 +48,8 @@ interface Common {
   readonly min?: number
   readonly max?: number
   readonly noValue?: string
+  /** Most points to ask for, where fewer than pixels look better. */
+  readonly points?: number
   readonly links?: readonly { title: string; url: string }[]
 }
 
@@ -59,6 +61,7 @@ interface Settable {
   min(min: number): this
   max(max: number): this
   noValue(text: string): this
+  maxDataPoints(points: number): this
   links(links: Builder<DashboardLink>[]): this
   thresholds(thresholds: Thresholds): this
   targets(targets: Query[]): this
@@ -73,6 +76,7 @@ function common<P extends Settable>(panel: P, spec: Common): P {
   if (spec.min !== undefined) panel.min(spec.min)
   if (spec.max !== undefined) panel.max(spec.max)
   if (spec.noValue) panel.noValue(spec.noValue)
+  if (spec.points) panel.maxDataPoints(spec.points)
   if (spec.thresholds) panel.thresholds(spec.thresholds)
   if (spec.links)
     panel.links(
@@ -103,12 +107,13 @@ interface Lines extends Common {
   readonly stacked?: boolean
   readonly bars?: boolean
   readonly legendTable?: boolean
+  readonly legend?: boolean
   /** Draws the thresholds as lines. */
   readonly limits?: boolean
 }
 
 export function lines(spec: Lines): PanelSpec {
-  const legend = new VizLegendOptionsBuilder().placement(LegendPlacement.Bottom).showLegend(true)
+  const legend = new VizLegendOptionsBuilder().placement(LegendPlacement.Bottom).showLegend(spec.legend !== false)
   const panel = common(new series.PanelBuilder(), { min: 0, ...spec })
     .lineWidth(spec.bars ? 0 : 1.5)
     .fillOpacity(spec.fill ?? (spec.bars ? 80 : 8))

@@ -156,11 +156,11 @@ export const telemetryHealth: Board = {
                 unit: 'ops',
                 queries: [
                   range(
-                    'sum(rate({__name__=~"otelcol_receiver_accepted_spans(_total)?|embedded_accepted_spans_total"}[$__rate_interval]))',
+                    'sum(rate({__name__=~"otelcol_receiver_accepted_spans(_total)?"}[$__rate_interval])) or sum(rate(embedded_accepted_items_total{signal="traces"}[$__rate_interval]))',
                     'accepted',
                   ),
                   range(
-                    'sum(rate({__name__=~"otelcol_receiver_refused_spans(_total)?|embedded_refused_spans_total"}[$__rate_interval])) or vector(0)',
+                    'sum(rate({__name__=~"otelcol_receiver_refused_spans(_total)?"}[$__rate_interval])) or sum(rate(embedded_rejected_items_total{signal="traces"}[$__rate_interval])) or vector(0)',
                     'refused',
                   ),
                 ],
@@ -174,11 +174,11 @@ export const telemetryHealth: Board = {
                 unit: 'ops',
                 queries: [
                   range(
-                    'sum(rate({__name__=~"otelcol_receiver_accepted_log_records(_total)?|embedded_accepted_log_records_total"}[$__rate_interval]))',
+                    'sum(rate({__name__=~"otelcol_receiver_accepted_log_records(_total)?"}[$__rate_interval])) or sum(rate(embedded_accepted_items_total{signal="logs"}[$__rate_interval]))',
                     'accepted',
                   ),
                   range(
-                    'sum(rate({__name__=~"otelcol_receiver_refused_log_records(_total)?|embedded_refused_log_records_total"}[$__rate_interval])) or vector(0)',
+                    'sum(rate({__name__=~"otelcol_receiver_refused_log_records(_total)?"}[$__rate_interval])) or sum(rate(embedded_rejected_items_total{signal="logs"}[$__rate_interval])) or vector(0)',
                     'refused',
                   ),
                 ],

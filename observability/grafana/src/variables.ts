@@ -18,7 +18,7 @@ export const labelVariable = (name: string, label: string, query: string, descri
     .sort(VariableSort.AlphabeticalAsc)
     .multi(true)
     .includeAll(true)
-    .allValue('.*')
+    .allValue('.+')
     .current({ selected: true, text: 'All', value: '$__all' })
 
 export const textVariable = (name: string, label: string, description: string): TextBoxVariableBuilder =>

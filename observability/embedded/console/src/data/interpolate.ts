@@ -24,8 +24,15 @@ export function interpolate(text: string, variables: Variables, language: Langua
     (match, plain?: string, braced?: string, format?: string, old?: string, oldFormat?: string) => {
       const variable = variables.get((plain ?? braced ?? old)!)
       if (!variable) return match
+      const wanted = format ?? oldFormat
+      // The only format that needs the variable's name: `var-service=a&var-service=b`.
+      if (wanted === 'queryparam') {
+        const name = (plain ?? braced ?? old)!
+        const values = variable.multi && variable.text === 'All' ? ['$__all'] : variable.values
+        return values.map((value) => `var-${name}=${encodeURIComponent(value)}`).join('&')
+      }
       if (variable.verbatim !== undefined) return variable.verbatim
-      return formatValue(variable, format ?? oldFormat, language)
+      return formatValue(variable, wanted, language)
     },
   )
 }
@@ -56,7 +63,6 @@ const FORMATS: Readonly<Record<string, Formatter>> = {
   regex: (values) => (values.length > 1 ? `(${values.map(escapeRegex).join('|')})` : values.map(escapeRegex).join('')),
   json: (values) => JSON.stringify(values.length > 1 ? values : (values[0] ?? '')),
   text: (_values, variable) => variable.text,
-  queryparam: (values) => values.map(encodeURIComponent).join('&'),
   percentencode: (values) => encodeURIComponent(values.join(',')),
   doublequote: (values) => values.map((value) => `"${value.replaceAll('"', '\\"')}"`).join(','),
   singlequote: (values) => values.map((value) => `'${value.replaceAll("'", "\\'")}'`).join(','),

@@ -53,14 +53,14 @@ export function buildGraph(
   slow: readonly Series[],
   served: readonly Series[],
 ): ServiceGraph {
-  const byEdge = (series: readonly Series[]) => new Map(series.map((one) => [edgeId(one), valueOf(one)]))
+  const byEdge = (series: readonly Series[]) => new Map(series.map((one) => [edgeId(one), lastValue(one)]))
   const failed = byEdge(failures)
   const p95 = byEdge(slow)
-  const nodeP95 = new Map(served.map((one) => [one.labels.server ?? '', valueOf(one)]))
+  const nodeP95 = new Map(served.map((one) => [one.labels.server ?? '', lastValue(one)]))
   const edges = totals
     .map((one): GraphEdge & { kind: string } => {
       const id = edgeId(one)
-      const rate = valueOf(one) ?? 0
+      const rate = lastValue(one) ?? 0
       return {
         id,
         source: one.labels.client ?? '',
@@ -91,4 +91,4 @@ export function buildGraph(
 }
 
 const edgeId = ({ labels }: Series): string => `${labels.client} -> ${labels.server}`
-const valueOf = (series: Series): number | null => series.values.at(-1) ?? null
+const lastValue = (series: Series): number | null => series.values.at(-1) ?? null

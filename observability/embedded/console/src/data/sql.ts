@@ -150,8 +150,8 @@ function holds(condition: Condition, row: Row, range: { from: number; to: number
     const time = Date.parse(String(row[condition.column]))
     return time >= range.from && time <= range.to
   }
-  const left = valueOf(condition.left, row)
-  const right = valueOf(condition.right, row)
+  const left = operandValue(condition.left, row)
+  const right = operandValue(condition.right, row)
   if (left === null || right === null) return false
   const order = compare(left, right)
   if (condition.operator === '=') return order === 0
@@ -163,7 +163,7 @@ function holds(condition: Condition, row: Row, range: { from: number; to: number
   return likePattern(String(right)).test(String(left))
 }
 
-const valueOf = (operand: Operand, row: Row): unknown =>
+const operandValue = (operand: Operand, row: Row): unknown =>
   'literal' in operand ? operand.literal : (row[operand.column] ?? null)
 
 function compare(left: unknown, right: unknown): number {

@@ -140,7 +140,7 @@ function spansFrame(traces: readonly FoundTrace[], refId: string): Frame {
     (trace.spanSets ?? [trace.spanSet]).flatMap((set) => (set?.spans ?? []).map((span) => ({ trace, span }))),
   )
   const attributes = [...new Set(rows.flatMap(({ span }) => (span.attributes ?? []).map(({ key }) => key)))].sort()
-  const valueOf = (span: FoundSpan, name: string) =>
+  const attributeOf = (span: FoundSpan, name: string) =>
     Object.values(span.attributes?.find(({ key }) => key === name)?.value ?? {})[0] ?? ''
   const fields: Field[] = [
     {
@@ -160,7 +160,7 @@ function spansFrame(traces: readonly FoundTrace[], refId: string): Frame {
       (name): Field => ({
         name,
         type: 'string',
-        values: rows.map(({ span }) => String(valueOf(span, name))),
+        values: rows.map(({ span }) => String(attributeOf(span, name))),
         config: {},
       }),
     ),

@@ -60,7 +60,7 @@ export function Editor({ language, value, onChange, onRun, complete, label, hint
   const current = useRef({ onChange, onRun, complete })
   current.current = { onChange, onRun, complete }
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: made once per language; the value has its own effect
+  // Made once per language; the value has its own effect
   useEffect(() => {
     const root = host.current?.shadowRoot ?? host.current?.attachShadow({ mode: 'open' })
     if (!root) return undefined

@@ -21,7 +21,7 @@ export default function ExplorePage() {
   const [text, setText] = useState(asked)
   useEffect(() => setText(asked), [asked, source])
   const language = DATA_SOURCES[source].language as QueryLanguage
-  // biome-ignore lint/correctness/useExhaustiveDependencies: suggestions follow the range chosen, not every tick of the clock
+  // Suggestions follow the range chosen, not every tick of the clock
   const complete = useMemo(() => completionFor(language, range), [language, raw.from, raw.to])
   const run = () => {
     if (text === asked) refreshNow()
@@ -31,7 +31,7 @@ export default function ExplorePage() {
     <main class="page explore">
       <div class="page-head">
         <h1>Explore</h1>
-        <div class="source-tabs" role="group" aria-label="What to search">
+        <fieldset class="source-tabs" aria-label="What to search">
           {SOURCES.map((one) => (
             <button
               key={one}
@@ -42,7 +42,7 @@ export default function ExplorePage() {
               {DATA_SOURCES[one].label}
             </button>
           ))}
-        </div>
+        </fieldset>
       </div>
       <div class="query-row">
         <Editor

@@ -40,7 +40,7 @@ export function layoutMap(nodes: readonly string[], edges: readonly { source: st
 
 function compute(names: readonly string[], pairs: readonly { source: string; target: string }[]): MapLayout {
   const graph = new Graph({ multigraph: false })
-  graph.setGraph({ rankdir: 'LR', nodesep: 46, ranksep: 120, edgesep: 26, marginx: 30, marginy: 20 })
+  graph.setGraph({ rankdir: 'LR', nodesep: 40, ranksep: 56, edgesep: 26, marginx: 30, marginy: 20 })
   graph.setDefaultEdgeLabel(() => ({}))
   for (const name of names) graph.setNode(name, { width: NODE_RADIUS * 2, height: NODE_RADIUS * 2 + LABEL_HEIGHT })
   for (const { source, target } of pairs) {

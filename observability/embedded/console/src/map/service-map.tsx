@@ -17,6 +17,9 @@ interface MapProps {
 }
 
 const rateText = (flow: Flow): string => formatValue(flow.rate, { unit: 'reqps' })
+/** Inside a circle there is room for six characters. */
+const shortRate = (flow: Flow): string =>
+  `${formatValue(flow.rate, { unit: 'si', decimals: flow.rate < 0.095 ? 2 : flow.rate < 99.5 ? 1 : 0 })}/s`
 const p95Text = (flow: Flow): string => (flow.p95 === null ? '' : formatValue(flow.p95, { unit: 's' }))
 const errorText = (flow: Flow): string => formatValue(flow.errorRatio, { unit: 'percentunit' })
 
@@ -37,7 +40,6 @@ export function ServiceMap({ graph, label, selected, nodeHref, edgeHref, width, 
       viewBox={`${-offset.x} ${-offset.y} ${shown.width} ${shown.height}`}
       width={width}
       height={height}
-      role="group"
       aria-label={label}
     >
       <defs>
@@ -154,7 +156,7 @@ function Node({ node, at, href, selected }: { node: GraphNode; at: Point; href: 
           </text>
         )}
         <text y={node.p95 === null ? 4 : 10} class="node-rate">
-          {rateText(node)}
+          {shortRate(node)}
         </text>
         <g transform={`translate(0 ${NODE_RADIUS + 17})`}>
           <text class="node-name" text-anchor="middle">

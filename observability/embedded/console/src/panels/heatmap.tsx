@@ -53,7 +53,7 @@ export function Heatmap({ panel, data }: PanelProps) {
   const onCursor = useCallback((u: uPlot) => setTooltip(cellTooltip(u, drawn.current.cells, unit)), [unit])
 
   const shape = JSON.stringify([data.range, cells.bounds, cells.first, cells.last, options])
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `shape` is what the options depend on, compared by value
+  // `shape` is what the options depend on, compared by value
   const chart = useMemo(
     (): Omit<uPlot.Options, 'width' | 'height'> => ({
       padding: [8, 10, 0, 0],
@@ -115,7 +115,7 @@ function bucketAxis(cells: () => Cells, unit: string | undefined): uPlot.Axis {
     gap: 6,
     splits: (u) => {
       const { first, last } = cells()
-      const every = Math.max(Math.ceil(((last - first + 1) * 16) / Math.max(u.over.clientHeight, 1)), 1)
+      const every = Math.max(Math.ceil(((last - first + 1) * 16) / (u.over.clientHeight || u.height - 40)), 1)
       return Array.from({ length: last - first + 1 }, (_, i) => first + i + 1).filter((_bound, i) => i % every === 0)
     },
     values: (_u, splits) => splits.map((split) => boundText(cells().bounds[split - 1] ?? 0, unit)),
@@ -124,8 +124,10 @@ function bucketAxis(cells: () => Cells, unit: string | undefined): uPlot.Axis {
 
 function drawCells(u: uPlot, cells: Cells, { color, cellGap = 1 }: HeatmapOptions): void {
   const { ctx } = u
-  const gap = cellGap * devicePixelRatio
   const step = cells.stepMs / 1000
+  // Lines between columns of a few pixels would be all one sees.
+  const wide = u.valToPos(step, 'x') - u.valToPos(0, 'x') > 5
+  const gap = wide ? cellGap * devicePixelRatio : 0
   ctx.save()
   ctx.beginPath()
   ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height)

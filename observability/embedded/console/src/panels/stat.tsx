@@ -85,16 +85,13 @@ export function Sparkline({ values, color }: { values: readonly unknown[]; color
   const low = Math.min(...known, 0)
   const high = Math.max(...known)
   const points = numbers.flatMap((value, i) =>
-    value === null
-      ? []
-      : [
-          `${((i / (numbers.length - 1)) * 100).toFixed(2)} ${(38 - ((value - low) / (high - low || 1)) * 34).toFixed(2)}`,
-        ],
+    value === null ? [] : [{ x: (i / (numbers.length - 1)) * 100, y: 38 - ((value - low) / (high - low || 1)) * 34 }],
   )
-  const line = `M${points.join('L')}`
+  const line = `M${points.map(({ x, y }) => `${x.toFixed(2)} ${y.toFixed(2)}`).join('L')}`
+  const area = `${line}L${points.at(-1)!.x} 40L${points[0]!.x} 40Z`
   return (
     <svg class="sparkline" viewBox="0 0 100 40" preserveAspectRatio="none" aria-hidden="true">
-      <path d={`${line}L100 40L0 40Z`} fill={withAlpha(color, 0.18)} />
+      <path d={area} fill={withAlpha(color, 0.18)} />
       <path d={line} fill="none" stroke={color} stroke-width="1.5" vector-effect="non-scaling-stroke" />
     </svg>
   )

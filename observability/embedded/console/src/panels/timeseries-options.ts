@@ -82,7 +82,7 @@ function valueScale(line: Line): uPlot.Scale {
       const high = Math.max(dataMax ?? 1, axisSoftMax ?? dataMax ?? 1)
       const [niceLow, niceHigh] = uPlot.rangeNum(
         Math.min(low, low > 0 && low < high / 2 ? 0 : low),
-        high === low ? low + 1 : high,
+        high === low ? low + (line.config.unit === 'percentunit' ? 0.01 : 1) : high,
         0.1,
         true,
       )

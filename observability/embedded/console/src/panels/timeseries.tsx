@@ -56,7 +56,7 @@ export function TimeSeries({ panel, data }: PanelProps) {
   const onCursor = useCallback((u: uPlot) => setTooltip(tooltipState(u, drawn.current.visible)), [])
 
   const shape = JSON.stringify([visible.map((line) => [line.name, line.color, line.config]), stacked, data.range])
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `shape` is what the options depend on, compared by value
+  // `shape` is what the options depend on, compared by value
   const options = useMemo(
     () => buildOptions(visible, { range: data.range, stacked, stepMs: data.stepMs, onDraw, onCursor }),
     [shape],

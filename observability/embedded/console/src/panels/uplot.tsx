@@ -26,7 +26,7 @@ export function Chart({ options, data, width, height, label, shape }: ChartProps
   const latest = useRef(options)
   latest.current = options
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: data and size have effects of their own below
+  // Data and size have effects of their own below
   useEffect(() => {
     if (!root.current || width < 40 || height < 30) return undefined
     const made = new uPlot({ ...latest.current, width, height }, data, root.current)

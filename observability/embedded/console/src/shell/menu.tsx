@@ -37,6 +37,7 @@ export function Menu({ label, button, children, className = 'menu-button', align
     if ((event.key === 'ArrowDown' || event.key === 'ArrowUp') && open) moveFocus(root.current, event)
   }
   return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: it only listens for keys that its buttons let through
     <div class="menu" ref={root} onKeyDown={onKey} role="presentation">
       <button
         type="button"

@@ -63,7 +63,6 @@ function TraceJump() {
   return (
     <form
       class="trace-jump"
-      role="search"
       onSubmit={(event) => {
         event.preventDefault()
         if (isTraceId(text)) navigate(`/trace/${text.trim().toLowerCase()}`)

@@ -10,7 +10,7 @@ export interface QueryState<T> {
 /** `key` undefined: don't ask yet. `ask` must pass the signal on. */
 export function useQuery<T>(key: string | undefined, ask: (signal: AbortSignal) => Promise<T>): QueryState<T> {
   const [state, setState] = useState<QueryState<T>>({ loading: key !== undefined })
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `ask` is a new function at every rendering; the key says when it differs
+  // `ask` is a new function at every rendering; the key says when it differs
   useEffect(() => {
     if (key === undefined) return undefined
     const controller = new AbortController()

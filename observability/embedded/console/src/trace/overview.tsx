@@ -26,7 +26,7 @@ export function Overview({ rows, full, window, onWindow }: OverviewProps) {
   const dark = useDark()
   const [drag, setDrag] = useState<{ from: number; to: number }>()
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `dark` changes the colours read while drawing
+  // `dark` changes the colours read while drawing
   useEffect(() => {
     const context = canvas.current?.getContext('2d')
     if (!context || !width) return
