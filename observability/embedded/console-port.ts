@@ -1,9 +1,9 @@
-/** The console's pages, built in the background by a process of its own when nobody built them before. */
+/** The console's pages, built in the background by a process of its own when they are missing or older than their sources. */
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
 import type { Config } from './config.ts'
+import { isConsoleCurrent } from './console/build.ts'
 import { consoleListener } from './console/server.ts'
 
 const folder = join(import.meta.dirname, 'console')
@@ -11,7 +11,7 @@ const dist = join(folder, 'dist')
 const dashboards = join(import.meta.dirname, '../grafana/dashboards')
 
 export function consolePort(config: Config, log: (level: 'info' | 'error', message: string) => void): RequestListener {
-  if (!existsSync(join(dist, 'index.html'))) build(log)
+  if (!isConsoleCurrent()) build(log)
   const at = (port: number) => `http://${config.HOST}:${port}`
   return consoleListener({
     dist,

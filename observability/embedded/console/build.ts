@@ -10,10 +10,14 @@ const root = import.meta.dirname
 const dist = join(root, 'dist')
 const stampFile = join(dist, '.stamp')
 
+/** Whether dist/ is what the sources say; reads them all, loads nothing. */
+export const isConsoleCurrent = (): boolean =>
+  existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stampOfSources()
+
 /** Resolves to dist's path and whether anything had to be built. */
 export async function buildConsole(): Promise<{ dist: string; built: boolean }> {
+  if (isConsoleCurrent()) return { dist, built: false }
   const stamp = stampOfSources()
-  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return { dist, built: false }
   // Loaded only when there is something to build: it costs a start more than all the rest.
   const { build } = await import('vite')
   await build({ configFile: join(root, 'vite.config.ts') })

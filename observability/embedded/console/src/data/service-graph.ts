@@ -1,7 +1,7 @@
 /** Who calls whom, how often, how many fail and how slow: from the metrics that Tempo (or the embedded backend) derives. */
 import type { Client } from './http.ts'
 import { instantQuery, type Series } from './prometheus.ts'
-import { durationText, queryStep, rateInterval } from './step.ts'
+import { durationText, queryStep, rateInterval, SCRAPE_INTERVAL_MS } from './step.ts'
 import type { TimeRange } from './time-range.ts'
 
 export interface Flow {
@@ -31,27 +31,31 @@ export interface ServiceGraph {
 }
 
 export async function loadServiceGraph(client: Client, range: TimeRange): Promise<ServiceGraph> {
-  // Totals over the whole range, as rates: what the map shows must not depend on the width of a rate window.
   const window = durationText(
     Math.max(Math.round((range.to - range.from) / 1000) * 1000, rateInterval(queryStep(range.to - range.from, 100))),
   )
   const over = (metric: string, by: string) => `sum by (${by}) (rate(${metric}[${window}]))`
   const quantile = (metric: string, by: string) => `histogram_quantile(0.95, ${over(`${metric}_bucket`, `${by}, le`)})`
   const ask = (query: string) => instantQuery(client, query, range.to)
-  const [totals, failures, slow, served] = await Promise.all([
+  const [totals, failures, slow, served, samples] = await Promise.all([
     ask(over('traces_service_graph_request_total', 'client, server, connection_type')),
     ask(over('traces_service_graph_request_failed_total', 'client, server')),
     ask(quantile('traces_service_graph_request_server_seconds', 'client, server')),
     ask(quantile('traces_service_graph_request_server_seconds', 'server')),
+    ask(`max(count_over_time(traces_service_graph_request_total[${window}]))`),
   ])
-  return buildGraph(totals, failures, slow, served)
+  // A system that has run for two minutes of the hour asked for had its requests in those two minutes.
+  const covered = ((samples[0] && lastValue(samples[0])) ?? 0) * SCRAPE_INTERVAL_MS
+  return buildGraph(totals, failures, slow, served, covered > 0 ? Math.max((range.to - range.from) / covered, 1) : 1)
 }
 
+/** Rates are multiplied by `scale`; nodes and edges come in the order of their names. */
 export function buildGraph(
   totals: readonly Series[],
   failures: readonly Series[],
   slow: readonly Series[],
   served: readonly Series[],
+  scale = 1,
 ): ServiceGraph {
   const byEdge = (series: readonly Series[]) => new Map(series.map((one) => [edgeId(one), lastValue(one)]))
   const failed = byEdge(failures)
@@ -60,14 +64,14 @@ export function buildGraph(
   const edges = totals
     .map((one): GraphEdge & { kind: string } => {
       const id = edgeId(one)
-      const rate = lastValue(one) ?? 0
+      const rate = (lastValue(one) ?? 0) * scale
       return {
         id,
         source: one.labels.client ?? '',
         target: one.labels.server ?? '',
         kind: one.labels.connection_type ?? '',
         rate,
-        errorRatio: rate > 0 ? (failed.get(id) ?? 0) / rate : 0,
+        errorRatio: rate > 0 ? ((failed.get(id) ?? 0) * scale) / rate : 0,
         p95: p95.get(id) ?? null,
       }
     })

@@ -121,8 +121,9 @@ export function axisFormatter(
   if (!scale) return (value) => formatValue(value, { unit, decimals })
   const [divisor, symbol] = pickStep(scale, max)
   return (value, gap = 0) => {
-    const digits =
-      decimals ?? (gap > 0 ? Math.min(Math.max(-Math.floor(Math.log10(gap / divisor) + 1e-9), 0), 4) : undefined)
+    // Marks must differ from each other: their distance says how many digits that takes.
+    const needed = gap > 0 ? Math.min(Math.max(-Math.floor(Math.log10(gap / divisor) + 1e-9), 0), 4) : undefined
+    const digits = needed ?? decimals ?? undefined
     return (digits === undefined ? trim(value / divisor) : (value / divisor).toFixed(digits)) + symbol
   }
 }

@@ -104,7 +104,7 @@ export function Editor({ language, value, onChange, onRun, complete, label, hint
               startCompletion(update.view)
           }),
           placeholder(hint),
-          tooltips({ position: 'fixed', parent: root as unknown as HTMLElement }),
+          tooltips({ position: 'fixed' }),
           theme,
         ],
       }),

@@ -285,6 +285,7 @@ function Bar({ span, color, window, segments, traceStart }: BarProps) {
   const from = Math.max(left, 0)
   const to = Math.min(right, 100)
   // The text stands where there is room: after the bar, else before it, else inside.
+  const inner = to >= 88 && from <= 12
   const label =
     to < 88 ? { left: `calc(${to}% + 6px)` } : from > 12 ? { right: `calc(${100 - from}% + 6px)` } : { right: '6px' }
   return (
@@ -319,7 +320,7 @@ function Bar({ span, color, window, segments, traceStart }: BarProps) {
               )
             )
           })}
-          <span class="span-duration" style={label}>
+          <span class={`span-duration${inner ? ' inner' : ''}`} style={label}>
             {formatNanos(span.duration)}
           </span>
         </>
