@@ -1,6 +1,6 @@
 /** The gateway's own behaviour, on a real Nginx before a service that repeats what it was told. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseAccessRecord } from '../observability/embedded/gateway-log/access-record.ts'
+import { followAccessLog } from '../observability/embedded/gateway-log/follower.ts'
 import { parseStubStatus } from '../observability/embedded/gateway-log/metrics.ts'
 import { prepareGateway } from '../scripts/local/gateway.ts'
 import { type RunningPart, startPart } from '../scripts/local/part.ts'
@@ -29,6 +30,7 @@ let url: string
 let port: number
 let statusUrl: string
 let accessLog: string
+let pidFile: string
 
 before(async () => {
   const ports = await freePorts()
@@ -50,7 +52,7 @@ before(async () => {
   gateway = await startPart(prepared.spec, home)
   port = ports.GATEWAY_PORT
   url = `http://127.0.0.1:${port}`
-  ;({ statusUrl, accessLog } = prepared)
+  ;({ statusUrl, accessLog, pidFile } = prepared)
 })
 after(async () => {
   await gateway?.stop()
@@ -240,6 +242,43 @@ test('security headers on every answer, no version anywhere', async () => {
 test('stub_status answers on its own port only', async () => {
   assert.notEqual(parseStubStatus(await (await fetch(statusUrl)).text()), null)
   assert.equal((await fetch(`${url}/stub_status`)).status, 404)
+})
+
+test('the followed access log is rotated under traffic, and every record arrives once', async () => {
+  const seen: string[] = []
+  const cursors = new Map<string, string>()
+  const ingest = async (_: Uint8Array, { name, value }: { name: string; value: string }) => cursors.set(name, value)
+  const sink = { cursor: (name: string) => cursors.get(name), ingestTraces: ingest, ingestLogs: ingest }
+  const follower = followAccessLog({
+    accessLog,
+    pidFile,
+    rotateAtBytes: 20_000,
+    sink,
+    resource: { version: '1', instanceId: 'test', environment: 'test' },
+    pollMs: 5,
+    onRecord: ({ requestId }) => seen.push(requestId),
+    onError: (error) => assert.fail(error as Error),
+  })
+  const inode = statSync(accessLog).ino
+  const sent: string[] = []
+  const send = async () => {
+    const requestId = `rotate-${sent.length}`
+    await told('/api/v1/users', { 'x-request-id': requestId })
+    sent.push(requestId)
+  }
+  try {
+    const isRotated = () => (statSync(accessLog, { throwIfNoEntry: false })?.ino ?? inode) !== inode
+    while (!isRotated() && sent.length < 100) await send()
+    assert.ok(isRotated())
+    await send()
+    const deadline = Date.now() + 20_000
+    const arrived = () => seen.filter((id) => id.startsWith('rotate-'))
+    while (arrived().length < sent.length && Date.now() < deadline) await delay(10)
+    assert.deepEqual(arrived(), sent)
+    assert.equal(existsSync(`${accessLog}.1`), false)
+  } finally {
+    await follower.stop()
+  }
 })
 
 test('over the rate: 429 with Retry-After', async () => {
