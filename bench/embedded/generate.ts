@@ -393,11 +393,13 @@ function fill({ requests, traces }: Template, startNs: bigint, stepNs: bigint): 
 }
 
 /** A logs request of `lines` JSON lines, every 8 of which belong to one trace. */
-export function logRequest(lines: number, startNs: bigint, stepNs: bigint): Buffer {
+export function logRequest(lines: number, startNs: bigint, stepNs: bigint): { body: Buffer; traceIds: string[] } {
   let traceId = randomBytes(16)
+  const traceIds: string[] = []
   const logRecords = Array.from({ length: lines }, (_, i) => {
     if (i % 8 === 0) traceId = randomBytes(16)
     const trace = traceId.toString('hex')
+    if (i % 8 === 0) traceIds.push(trace)
     const message = {
       msg: i % 8 === 3 ? 'order placed' : 'request handled',
       route: '/process',
@@ -423,5 +425,5 @@ export function logRequest(lines: number, startNs: bigint, stepNs: bigint): Buff
       },
     ],
   })
-  return Buffer.from(toBinary(ExportLogsServiceRequestSchema, message))
+  return { body: Buffer.from(toBinary(ExportLogsServiceRequestSchema, message)), traceIds }
 }

@@ -1,0 +1,83 @@
+/** The backend as a process of its own, on free ports and in a folder of its own, for tests that kill it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+
+export interface TestBackend {
+  readonly otlp: string
+  readonly tempo: string
+  readonly loki: string
+  readonly process: ChildProcess
+  /** What it has written so far. */
+  output(): string
+  /** SIGTERM or another signal, and wait for the end. */
+  stop(signal?: NodeJS.Signals): Promise<void>
+}
+
+const DEADLINE_MS = 20_000
+
+export async function startBackend(dir: string, env: Record<string, string> = {}): Promise<TestBackend> {
+  const [otlp, tempo, loki, pages] = await Promise.all([freePort(), freePort(), freePort(), freePort()])
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../main.ts')], {
+    env: {
+      ...process.env,
+      HOST: '127.0.0.1',
+      OTLP_HTTP_PORT: String(otlp),
+      TEMPO_PORT: String(tempo),
+      LOKI_PORT: String(loki),
+      CONSOLE_PORT: String(pages),
+      EMBEDDED_DATA_DIR: dir,
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const backend = {
+    otlp: `http://127.0.0.1:${otlp}`,
+    tempo: `http://127.0.0.1:${tempo}`,
+    loki: `http://127.0.0.1:${loki}`,
+    process: child,
+    output: () => output,
+    async stop(signal: NodeJS.Signals = 'SIGTERM') {
+      child.kill(signal)
+      await ended
+    },
+  }
+  await until(async () => {
+    if (child.exitCode !== null) throw new Error(`the backend ended at its start:\n${output}`)
+    return (await fetch(`${backend.tempo}/ready`).catch(() => undefined))?.ok
+  }, 'the backend to be ready')
+  return backend
+}
+
+/** Asks again until the answer is truthy; fails after a deadline. */
+export async function until<T>(
+  ask: () => Promise<T> | T,
+  what: string,
+  deadlineMs = DEADLINE_MS,
+): Promise<NonNullable<T>> {
+  for (const end = Date.now() + deadlineMs; Date.now() < end; await delay(25)) {
+    const answer = await ask()
+    if (answer) return answer
+  }
+  throw new Error(`waited ${deadlineMs} ms in vain for ${what}`)
+}
+
+export async function post(url: string, body: Uint8Array, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(url, {
+    method: 'POST',
+    body: new Uint8Array(body),
+    headers: { 'content-type': 'application/x-protobuf', ...headers },
+  })
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
