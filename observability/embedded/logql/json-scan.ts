@@ -24,7 +24,20 @@ export function scanJson(line: string, visit: LeafVisitor): string | undefined {
     return found
   }
   const skipBlank = (): void => {
-    take(blank)
+    if (line.charCodeAt(at) <= 32) take(blank)
+  }
+  // Most strings have no escapes: then the next quote ends them.
+  const readString = (): string | undefined => {
+    if (line[at] !== '"') return undefined
+    const end = line.indexOf('"', at + 1)
+    if (end < 0) return undefined
+    const text = line.slice(at + 1, end)
+    if (text.includes('\\')) {
+      const found = take(string)
+      return found ? decode(found) : undefined
+    }
+    at = end + 1
+    return text
   }
   const readObject = (): boolean => {
     at += 1
@@ -35,13 +48,13 @@ export function scanJson(line: string, visit: LeafVisitor): string | undefined {
     }
     while (true) {
       skipBlank()
-      const key = take(string)
-      if (!key) return false
+      const key = readString()
+      if (key === undefined) return false
       skipBlank()
       if (line[at] !== ':') return false
       at += 1
       skipBlank()
-      path.push(decode(key))
+      path.push(key)
       if (!readValue()) return false
       path.pop()
       skipBlank()
@@ -55,10 +68,9 @@ export function scanJson(line: string, visit: LeafVisitor): string | undefined {
     const first = line[at]
     if (first === '{') return path.length <= maxDepth && readObject()
     if (first === '[') return skipList()
-    const text = first === '"' ? take(string) : (take(number) ?? take(word))
-    if (!text) return false
-    if (first === '"') visit(path, decode(text))
-    else if (text[0] !== 'null') visit(path, text[0])
+    const text = first === '"' ? readString() : (take(number) ?? take(word))?.[0]
+    if (text === undefined) return false
+    if (first === '"' || text !== 'null') visit(path, text)
     return true
   }
   const skipList = (): boolean => {
@@ -66,7 +78,7 @@ export function scanJson(line: string, visit: LeafVisitor): string | undefined {
     while (at < line.length) {
       const char = line[at]!
       if (char === '"') {
-        if (!take(string)) return false
+        if (readString() === undefined) return false
         continue
       }
       at += 1
@@ -81,12 +93,10 @@ export function scanJson(line: string, visit: LeafVisitor): string | undefined {
 }
 
 function decode(found: RegExpExecArray): string {
-  const raw = found[1]!
-  if (!raw.includes('\\')) return raw
   try {
     return JSON.parse(found[0]) as string
   } catch {
     // An escape that JSON doesn't know: the text as it stands says more than nothing.
-    return raw
+    return found[1]!
   }
 }

@@ -11,9 +11,17 @@ export type RowStep = (row: Row) => void
 
 /** Names as labels may be: other characters become underscores, a leading digit gets one in front. */
 export function labelName(key: string): string {
-  const name = key.replace(/[^a-zA-Z0-9_]/g, '_')
-  return /^\d/.test(name) ? `_${name}` : name
+  let name = labelNames.get(key)
+  if (name === undefined) {
+    const plain = key.replace(/[^a-zA-Z0-9_]/g, '_')
+    name = /^\d/.test(plain) ? `_${plain}` : plain
+    // Keys may come from outside without end.
+    if (labelNames.size >= 10_000) labelNames.clear()
+    labelNames.set(key, name)
+  }
+  return name
 }
+const labelNames = new Map<string, string>()
 
 export function compileJson({ extractions }: Stage & { kind: 'json' }): RowStep {
   if (extractions.length > 0) {

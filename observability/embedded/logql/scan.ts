@@ -50,8 +50,8 @@ export function compileScan(query: LogQuery, budget: Budget): Scan {
       budget.tick()
       const { stats } = budget
       stats.tables += 1
-      const streamPasses = Uint8Array.from(table.streams, (labels) =>
-        selector.every(({ name, test }) => test(Object.hasOwn(labels, name) ? labels[name]! : '')) ? 1 : 0,
+      const streamPasses = flags(table.streams, (labels) =>
+        selector.every(({ name, test }) => test(Object.hasOwn(labels, name) ? labels[name]! : '')),
       )
       const from = firstAt(table, range.startNs)
       const to = firstAt(table, range.endNs)
@@ -123,6 +123,13 @@ function hintsOf(filter: LabelFilter): Hint[] {
   return /^[A-Za-z0-9_-]{4,}$/.test(value) ? [{ name, value }] : []
 }
 
+/** 1 where the test holds. A plain loop: `Uint8Array.from` with a function is many times slower. */
+function flags<T>(values: readonly T[], test: (value: T) => boolean): Uint8Array {
+  const result = new Uint8Array(values.length)
+  for (let index = 0; index < values.length; index += 1) if (test(values[index]!)) result[index] = 1
+  return result
+}
+
 /** First row at or after a time. */
 export function firstAt(table: LogTable, timeNs: bigint): number {
   const offset = Number(timeNs - table.baseNs)
@@ -154,10 +161,10 @@ function compileBulk(table: LogTable, filter: LabelFilter): (row: number) => boo
   if (filter.kind !== 'match') throw new Error(`${filter.kind} is no filter on texts`)
   const { name } = filter.matcher
   const test = compileMatcher(filter.matcher)
-  const streams = Uint8Array.from(table.streams, (labels) => (test(labels[name] ?? '') ? 1 : 0))
+  const streams = flags(table.streams, (labels) => test(Object.hasOwn(labels, name) ? labels[name]! : ''))
   const column = table.metadata(name)
   if (!column) return (row) => streams[table.stream[row]!] === 1
-  const passes = Uint8Array.from(column.values, (value) => (test(value) ? 1 : 0))
+  const passes = flags(column.values, test)
   const { codes } = column
   return (row) => (codes[row] === 0 ? streams[table.stream[row]!] === 1 : passes[codes[row]!] === 1)
 }
@@ -166,7 +173,7 @@ function compileBulk(table: LogTable, filter: LabelFilter): (row: number) => boo
 function keepHinted(table: LogTable, { name, value }: Hint, rows: Uint32Array, count: number): number {
   const column = table.metadata(name)
   const code = column ? column.values.indexOf(value, 1) : -1
-  const streams = Uint8Array.from(table.streams, (labels) => (Object.hasOwn(labels, name) ? 1 : 0))
+  const streams = flags(table.streams, (labels) => Object.hasOwn(labels, name))
   const stored: number[] = []
   const open: number[] = []
   for (let k = 0; k < count; k += 1) {

@@ -195,7 +195,7 @@ const urlEncode = (value: string): string =>
   )
 const divide = (a: number, b: number): number => (b === 0 ? fail('integer divide by zero') : Math.trunc(a / b))
 const fold = (step: (a: number, b: number) => number, cast: (value: Value) => number): TemplateFunction =>
-  atLeast(1, (...values) => values.map(cast).reduce(step))
+  atLeast(1, (...values) => values.map(cast).reduce((a, b) => step(a, b)))
 const printed = (values: readonly Value[]): string =>
   values.reduce<string>((out, value, k) => {
     const spaced = k > 0 && typeof value !== 'string' && typeof values[k - 1] !== 'string'
