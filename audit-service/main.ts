@@ -3,21 +3,30 @@
  *
  *   order-service ──POST /process──▶ routes ──▶ record-audit ──▶ (next hop, where one is set)
  *                                       │             │
- *                                       └──▶ audit-log ◀──┘
- *                                               │
- *                                           PostgreSQL
+ *                                       ├──▶ audit-log ◀──┘      sealer ──▶ checkpoint file
+ *                                       ├──▶ verify                │
+ *                                       └──▶ PostgreSQL ◀──────────┘
  *
  * Start: node --import @sightline/service-kit/register audit-service/main.ts
  */
 import { METRICS } from '@sightline/contracts'
-import { runService } from '@sightline/service-kit'
+import { type KitParts, runService, type ServiceParts } from '@sightline/service-kit'
 import { createAuditLog } from './audit-log.ts'
-import { environment } from './config.ts'
+import { createCheckpointWriter } from './checkpoint.ts'
+import { type Config, environment } from './config.ts'
 import { createRecordAudit } from './record-audit.ts'
 import { createApp } from './routes.ts'
+import { createSealer } from './sealer.ts'
 
-await runService(environment, METRICS, (parts) => {
+/** Puts the service together from what the kit made; tests do the same with parts of their own. */
+export function compose(parts: KitParts<Config>): ServiceParts {
   const auditLog = createAuditLog(parts.database)
   const recordAudit = createRecordAudit({ ...parts, auditLog })
-  return { app: createApp({ ...parts, auditLog, recordAudit }) }
-})
+  const checkpoints = createCheckpointWriter(parts)
+  return {
+    app: createApp({ ...parts, auditLog, recordAudit }),
+    background: { ...(checkpoints ? { checkpoints } : {}), sealer: createSealer(parts) },
+  }
+}
+
+if (import.meta.main) await runService(environment, METRICS, compose)

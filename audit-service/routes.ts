@@ -1,17 +1,22 @@
 /** Routes of audit-service: parse, call, status. */
 import { auditEndpoints, commonEndpoints, openApiDocument } from '@sightline/contracts'
-import { addCommonRoutes, createHttpApp, cursorKey, type KitParts, page } from '@sightline/service-kit'
+import { addCommonRoutes, createHttpApp, cursorKey, type KitParts, page, remainingMs } from '@sightline/service-kit'
 import type Koa from 'koa'
 import type { AuditLog } from './audit-log.ts'
+import type { Config } from './config.ts'
+import { listDeadLetters, showDeadLetter } from './dead-letters.ts'
 import type { RecordAudit } from './record-audit.ts'
+import { verifyChain } from './verify.ts'
 
-export interface AppParts extends KitParts {
+export interface AppParts extends KitParts<Config> {
   auditLog: AuditLog
   recordAudit: RecordAudit
 }
 
 export function createApp(parts: AppParts): Koa {
-  const { auditLog, recordAudit } = parts
+  const { auditLog, database, metrics, recordAudit } = parts
+  const verifyOk = metrics.gauge('audit_verify_ok')
+  const verifiedAt = metrics.gauge('audit_verify_timestamp_seconds')
   return createHttpApp(parts, (routes) => {
     routes.add(auditEndpoints.process, async ({ body }) => ({ status: 200, body: await recordAudit(body) }))
 
@@ -27,6 +32,19 @@ export function createApp(parts: AppParts): Koa {
           (row) => row,
         ),
       }
+    })
+
+    routes.add(auditEndpoints.verify, async ({ query }) => {
+      // Half of the budget: the answer says where to go on, which is better than a 504.
+      const result = await verifyChain(database, { from: query.from, withinMs: remainingMs() / 2 })
+      verifyOk.set(result.status === 'intact' ? 1 : 0)
+      verifiedAt.set(Date.now() / 1000)
+      return { status: 200, body: result }
+    })
+
+    routes.add(auditEndpoints.deadLetters, async ({ query }) => {
+      const rows = await listDeadLetters(database, query.limit + 1, cursorKey(query.cursor, 'number'))
+      return { status: 200, body: page(rows, query.limit, (row) => row.order_id, showDeadLetter) }
     })
 
     addCommonRoutes(routes, {

@@ -182,7 +182,7 @@ export const auditEndpoints = {
     method: 'get',
     path: '/audit/verify',
     summary: 'Checks the hash chain and names the first broken or missing row',
-    query: none,
+    query: m.verifyQuery,
     answers: { 200: m.auditVerification },
     problems: [422, 503],
   }),

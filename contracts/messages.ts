@@ -210,14 +210,21 @@ export const auditQuery = pageQuery.extend({
 })
 export type AuditQuery = z.infer<typeof auditQuery>
 
-/** Result of checking the hash chain from its first row, or from `from`. */
+/** `from` is the first chain position to check; the seal before it is then taken on trust. */
+export const verifyQuery = z.strictObject({
+  from: z.coerce.number().int().min(1).default(1).meta({ description: 'First position to check' }),
+})
+
+/** Result of checking the hash chain. `complete` is false when the time was up: go on with `from=next_position`. */
 export const auditVerification = z
   .object({
     status: z.enum(['intact', 'broken']),
+    complete: z.boolean(),
     checked: z.int(),
     unsealed: z.int(),
     last_position: z.int(),
     last_hash: z.string(),
+    next_position: z.int().nullable(),
     first_broken: z
       .object({ position: z.int().nullable(), audit_id: z.int().nullable(), reason: z.string() })
       .nullable(),

@@ -8,15 +8,18 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
 import { migrate, type ServiceRole } from './migrate.ts'
-import { type PostgresServer, startPostgres } from './server.ts'
+import { startPostgres } from './server.ts'
 
 const PASSWORD = 'throw-away'
 const TEMPLATE = 'sightline_template'
 
 export interface TestCluster {
-  server: PostgresServer
   /** A fresh, migrated and seeded database. */
   createDatabase(): Promise<TestDatabase>
+  /** Stops the server, keeping its data. */
+  pause(): Promise<void>
+  /** Starts it again on the same port. */
+  resume(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -33,13 +36,13 @@ export interface TestDatabase {
 export async function startTestCluster(settings: Record<string, string> = {}): Promise<TestCluster> {
   const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-test-pg-'))
   fs.chmodSync(folder, 0o755)
-  const server = await startPostgres({
+  const options = {
     dataDir: path.join(folder, 'data'),
-    port: 0,
     password: PASSWORD,
     durable: false,
     settings: { max_connections: '200', ...settings },
-  })
+  }
+  let server = await startPostgres({ ...options, port: 0 })
   const owner = { host: server.host, port: server.port, user: server.user, password: PASSWORD }
   await migrate({
     connection: { ...owner, database: TEMPLATE },
@@ -55,8 +58,11 @@ export async function startTestCluster(settings: Record<string, string> = {}): P
   }
   process.once('exit', killServer)
   return {
-    server,
     createDatabase: () => createDatabase(owner),
+    pause: () => server.stop(),
+    async resume() {
+      server = await startPostgres({ ...options, port: owner.port })
+    },
     async stop() {
       await server.stop()
       process.off('exit', killServer)

@@ -5,8 +5,8 @@ const milliseconds = z.coerce.number().int().min(1)
 
 /** Environment of order-service. */
 export const environment = serviceEnvironment.extend({
-  /** Longest time the request waits for the audit service; then the answer is 202. */
-  AUDIT_TIMEOUT_MS: milliseconds.default(3_000),
+  /** The request waits for the audit service no longer than this; then the answer is 202. */
+  HOP_TIMEOUT_MS: z.coerce.number().int().min(50).max(60_000).default(3_000),
   /** How long the relay leaves a fresh event to the request that made it; longer than any request takes. */
   OUTBOX_GRACE_MS: milliseconds.default(15_000),
   /** How often the relay looks for work. */

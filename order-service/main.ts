@@ -16,6 +16,7 @@ import { registerDatabaseState } from './database-state.ts'
 import { createDelivery } from './deliver.ts'
 import { createOutbox } from './outbox.ts'
 import { createPlaceOrder } from './place-order.ts'
+import { createRelay } from './relay.ts'
 import { createApp } from './routes.ts'
 
 /** Puts the service together from what the kit made; tests do the same with parts of their own. */
@@ -27,7 +28,7 @@ export function compose(parts: KitParts<Config>): ServiceParts {
   const answers = createAnswerStore(parts)
   return {
     app: createApp({ ...parts, answers, delivery, placeOrder }),
-    background: { 'delivered events': outbox.sweeper, 'expired answers': answers.cleaner },
+    background: { relay: createRelay(parts), 'delivered events': outbox.sweeper, 'expired answers': answers.cleaner },
   }
 }
 

@@ -31,8 +31,8 @@ export interface OrderLine {
 export interface NewOrder extends Omit<OrderRecord, 'id'> {
   /** The audit event without its order_id, which the insert adds. */
   event: object
-  traceparent: string | undefined
-  tracestate: string | undefined
+  traceparent?: string
+  tracestate?: string
   /** How long the relay leaves the event to this request, milliseconds. */
   graceMs: number
   idempotencyKey: string | undefined

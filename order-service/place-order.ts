@@ -1,6 +1,5 @@
 /** The use case of order-service: from wanted items to a committed order with its audit event. */
 import { randomUUID } from 'node:crypto'
-import { context, propagation } from '@opentelemetry/api'
 import type { AuditEvent, ItemRequest } from '@sightline/contracts'
 import {
   checkDeadline,
@@ -13,6 +12,7 @@ import {
   notFound,
   ProblemError,
   type Queries,
+  storedContext,
 } from '@sightline/service-kit'
 import type { Config } from './config.ts'
 import { claimKey } from './idempotency-keys.ts'
@@ -154,8 +154,6 @@ export function createPlaceOrder(
   function persistOrder(tx: Queries, draft: OrderDraft, priced: PricedOrder): Promise<OrderRecord> {
     return inSpan('persist_order', { 'order.total': majorUnits(priced.totalCents) }, async (span) => {
       const request = currentRequest()
-      const trace: { traceparent?: string; tracestate?: string } = {}
-      propagation.inject(context.active(), trace)
       const record: Omit<OrderRecord, 'id'> = {
         event_id: randomUUID(),
         user_id: draft.userId,
@@ -174,8 +172,7 @@ export function createPlaceOrder(
       const id = await insertOrder(tx, {
         ...record,
         event,
-        traceparent: trace.traceparent,
-        tracestate: trace.tracestate,
+        ...storedContext(),
         graceMs: config.OUTBOX_GRACE_MS,
         idempotencyKey: draft.idempotency?.key,
       })

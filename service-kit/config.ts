@@ -26,6 +26,8 @@ export const serviceEnvironment = z.object({
   SIGHTLINE_PII: z.enum(['mask', 'show']).default('mask'),
   /** Longest time one request may take, milliseconds; a caller may ask for less. */
   REQUEST_BUDGET_MS: z.coerce.number().int().min(100).max(60_000).default(10_000),
+  /** Longest time a call to the next hop may take, tries included, milliseconds. */
+  HOP_TIMEOUT_MS: z.coerce.number().int().min(50).max(60_000).default(8_000),
   /** Event loop delay from which requests are refused with 503, milliseconds; 0 never refuses. */
   SHED_DELAY_MS: z.coerce.number().int().min(0).default(1_000),
 })

@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { trace } from '@opentelemetry/api'
+import { BrokenCircuitError, CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel'
 import { Pool } from 'undici'
 import { type Metrics, observe } from './metrics.ts'
 import { badGateway, deadlineExceeded, gatewayTimeout, ProblemError, unavailable } from './problems.ts'
@@ -41,6 +42,16 @@ export interface Hop {
 }
 
 const ATTEMPTS = 3
+const FAILURES_TO_OPEN = 10
+const OPEN_MS = 1_000
+/** A caller with hardly any time left says nothing about the hop. */
+const FAIR_TIMEOUT_MS = 1_000
+const CIRCUIT: Record<CircuitState, number> = {
+  [CircuitState.Closed]: 0,
+  [CircuitState.HalfOpen]: 1,
+  [CircuitState.Open]: 2,
+  [CircuitState.Isolated]: 2,
+}
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 /** The request never left: always safe to try again. */
 const CONNECT_ERRORS = [
@@ -66,6 +77,12 @@ export function createHop(options: HopOptions): Hop {
   })
   const duration = metrics.histogram('http_client_request_duration_seconds')
   const retries = metrics.counter('http_client_retries_total')
+  // A hop that keeps failing is left alone for a second: callers hear it at once instead of waiting for a timeout.
+  const breaker = circuitBreaker(handleWhen(isHopFault), {
+    halfOpenAfter: OPEN_MS,
+    breaker: new ConsecutiveBreaker(FAILURES_TO_OPEN),
+  })
+  metrics.gauge('http_client_circuit_state', (gauge) => gauge.set({ peer_service: peer }, CIRCUIT[breaker.state]))
 
   async function post(call: HopCall): Promise<{ status: number; body: unknown }> {
     const deadline = performance.now() + Math.min(options.timeoutMs ?? 10_000, remainingMs() - marginMs)
@@ -75,7 +92,9 @@ export function createHop(options: HopOptions): Hop {
       const span = trace.getActiveSpan()
       span?.setAttribute('recovery.attempts', attempt)
       try {
-        return readAnswer(await send('POST', call.path, left, call.body, call.headers), peer)
+        return await breaker.execute(async () =>
+          readAnswer(await send('POST', call.path, left, call.body, call.headers), peer),
+        )
       } catch (error) {
         const reason = retryReason(error, call.idempotent)
         const pause = 20 * 2 ** attempt * (0.5 + Math.random())
@@ -132,10 +151,18 @@ export function createHop(options: HopOptions): Hop {
 }
 
 class HopTimeout extends Error {
+  readonly timeoutMs: number
   constructor(timeoutMs: number) {
     super(`no answer within ${Math.round(timeoutMs)} ms`)
     this.name = 'HopTimeout'
+    this.timeoutMs = timeoutMs
   }
+}
+
+/** What opens the circuit: the hop is gone, broken or too slow; not what it refuses for good reasons. */
+function isHopFault(error: unknown): boolean {
+  if (error instanceof HopTimeout) return error.timeoutMs >= FAIR_TIMEOUT_MS
+  return !(error instanceof ProblemError) || error.details.status >= 500
 }
 
 /** The budget travels as milliseconds left: clocks of two machines never agree well enough for a point in time. */
@@ -198,6 +225,9 @@ function retryReason(error: unknown, idempotent: boolean): string | undefined {
 function hopProblem(error: unknown, peer: string): ProblemError {
   if (error instanceof ProblemError) return error
   const code = (error as { code?: string }).code ?? ''
+  if (error instanceof BrokenCircuitError) {
+    return unavailable('next-hop-unavailable', `${peer} keeps failing and is left alone for a moment`, 1, error)
+  }
   if (error instanceof HopTimeout) return gatewayTimeout(`${peer}: ${error.message}`, error)
   if (CONNECT_ERRORS.includes(code))
     return unavailable('next-hop-unavailable', `${peer} can't be reached: ${code}`, 1, error)

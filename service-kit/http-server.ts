@@ -269,8 +269,11 @@ export async function listen(app: Koa, host: string, port: number): Promise<Http
       new Promise((resolve) => {
         draining = true
         const cut = setTimeout(() => server.closeAllConnections(), timeoutMs)
+        // Requests that were under way were promised a kept connection: it goes as soon as it is idle.
+        const sweep = setInterval(() => server.closeIdleConnections(), 20)
         server.close(() => {
           clearTimeout(cut)
+          clearInterval(sweep)
           resolve()
         })
         server.closeIdleConnections()

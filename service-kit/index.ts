@@ -19,4 +19,4 @@ export {
 } from './request-context.ts'
 export { createRunGroup, type Part, type RunGroup } from './run-group.ts'
 export { type KitParts, runService, type ServiceParts } from './service.ts'
-export { failSpan, inSpan, withBaggage } from './spans.ts'
+export { failSpan, inSpan, linkTo, storedContext, withBaggage } from './spans.ts'

@@ -4,9 +4,11 @@ import type { z } from 'zod'
 import { readConfig, type ServiceEnvironment } from './config.ts'
 import { createHop, type Hop } from './http-client.ts'
 import { type HttpServer, listen } from './http-server.ts'
+import { createLoadGuard } from './load-guard.ts'
 import { getLogger, type Logger, startLogging, stopLogging } from './logging.ts'
 import { type Catalogue, createMetrics, type Metrics } from './metrics.ts'
 import { createDatabase, type Database } from './postgres.ts'
+import type { ProblemError } from './problems.ts'
 import { createRunGroup, type Part } from './run-group.ts'
 import { entryPackage, stopTelemetry } from './telemetry/start.ts'
 
@@ -19,11 +21,13 @@ export interface KitParts<Config = ServiceEnvironment> {
   database: Database
   hop: Hop | undefined
   isDraining: () => boolean
+  /** Asked before each request: the refusal while the process is overloaded. */
+  admit: () => ProblemError | undefined
 }
 
 export interface ServiceParts {
   app: Koa
-  /** Background work: started after the server, stopped before it. */
+  /** Background work: started before the server, and stopped after it has finished what was in flight. */
   background?: Record<string, Part>
 }
 
@@ -32,20 +36,13 @@ const DRAIN_MS = 6_000
 const FLUSH_MS = 2_000
 const STOP_MS = 9_500
 
-export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
-  schema: Schema,
+/** The parts of one service from its checked environment; nothing is connected or listening yet. */
+export function createParts<Config extends ServiceEnvironment>(
+  service: { name: string; version: string },
+  config: Config,
   catalogue: Catalogue,
-  build: (parts: KitParts<z.infer<Schema>>) => ServiceParts,
-): Promise<void> {
-  const service = entryPackage(process.argv[1])
-  const config = readConfig(schema, process.env)
-  startLogging({
-    service,
-    level: config.LOG_LEVEL,
-    format: config.LOG_FORMAT,
-    dir: config.LOG_DIR,
-    showPersonalData: config.SIGHTLINE_PII === 'show',
-  })
+  isDraining: () => boolean,
+): KitParts<Config> {
   const logger = getLogger(service.name)
   const metrics = createMetrics(service, catalogue)
   const database = createDatabase({
@@ -62,17 +59,31 @@ export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
     logger,
   })
   const url = config.NEXT_SERVICE_URL
-  const hop = url ? createHop({ url, peer: config.NEXT_SERVICE_NAME ?? new URL(url).hostname, metrics }) : undefined
-  let draining = false
-  const { app, background = {} } = build({
+  const peer = config.NEXT_SERVICE_NAME ?? (url ? new URL(url).hostname : '')
+  const hop = url ? createHop({ url, peer, metrics, timeoutMs: config.HOP_TIMEOUT_MS }) : undefined
+  const { admit } = createLoadGuard(config.SHED_DELAY_MS, metrics)
+  return { service, config, logger, metrics, database, hop, isDraining, admit }
+}
+
+/** Runs a service until a signal or a failure, then stops all of it and ends the process. */
+export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
+  schema: Schema,
+  catalogue: Catalogue,
+  compose: (parts: KitParts<z.infer<Schema>>) => ServiceParts,
+): Promise<void> {
+  const service = entryPackage(process.argv[1])
+  const config = readConfig(schema, process.env)
+  startLogging({
     service,
-    config,
-    logger,
-    metrics,
-    database,
-    hop,
-    isDraining: () => draining,
+    level: config.LOG_LEVEL,
+    format: config.LOG_FORMAT,
+    dir: config.LOG_DIR,
+    showPersonalData: config.SIGHTLINE_PII === 'show',
   })
+  let draining = false
+  const parts = createParts(service, config, catalogue, () => draining)
+  const { logger, database, hop } = parts
+  const { app, background = {} } = compose(parts)
 
   const group = createRunGroup({
     stopWithinMs: STOP_MS,
@@ -81,6 +92,7 @@ export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
   group.add('telemetry', { stop: () => stopTelemetry(FLUSH_MS) })
   group.add('database', { stop: () => database.close() })
   if (hop) group.add('next hop', { stop: () => hop.close() })
+  for (const [name, part] of Object.entries(background)) group.add(name, part)
   let server: HttpServer | undefined
   group.add('server', {
     async start() {
@@ -92,7 +104,6 @@ export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
       await server?.close(DRAIN_MS)
     },
   })
-  for (const [name, part] of Object.entries(background)) group.add(name, part)
 
   const error = await group.run()
   await stopLogging()

@@ -1,6 +1,17 @@
 /** Business spans, and the one place that records an exception. */
-import { type Attributes, context, propagation, type Span, SpanStatusCode, trace } from '@opentelemetry/api'
-import { getRPCMetadata } from '@opentelemetry/core'
+import {
+  type Attributes,
+  context,
+  defaultTextMapGetter,
+  defaultTextMapSetter,
+  type Link,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api'
+import { getRPCMetadata, W3CTraceContextPropagator } from '@opentelemetry/core'
 import { errorType, ProblemError } from './problems.ts'
 
 const tracer = trace.getTracer('@sightline/service-kit')
@@ -14,8 +25,9 @@ export async function inSpan<T>(
   name: string,
   attributes: Attributes,
   work: (span: Span) => Promise<T> | T,
+  links: Link[] = [],
 ): Promise<T> {
-  return tracer.startActiveSpan(name, { attributes }, async (span) => {
+  return tracer.startActiveSpan(name, { attributes, links }, async (span) => {
     try {
       return await work(span)
     } catch (error) {
@@ -25,6 +37,23 @@ export async function inSpan<T>(
       span.end()
     }
   })
+}
+
+/** Stored and linked contexts are always W3C, whatever OTEL_PROPAGATORS says about the wire. */
+const w3c = new W3CTraceContextPropagator()
+
+/** The active span as it is stored with an event that will be delivered later; empty without a span. */
+export function storedContext(): { traceparent?: string; tracestate?: string } {
+  const carrier: { traceparent?: string; tracestate?: string } = {}
+  w3c.inject(context.active(), carrier, defaultTextMapSetter)
+  return carrier
+}
+
+/** A link to the span of a stored context; none when there is no valid one. */
+export function linkTo(traceparent: string | null, tracestate: string | null): Link[] {
+  const carrier = { ...(traceparent ? { traceparent } : {}), ...(tracestate ? { tracestate } : {}) }
+  const linked = trace.getSpanContext(w3c.extract(ROOT_CONTEXT, carrier, defaultTextMapGetter))
+  return linked ? [{ context: linked }] : []
 }
 
 /** Marks the span as failed and records the exception unless an inner span has done so. */

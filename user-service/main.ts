@@ -10,13 +10,14 @@
  * Start: node --import @sightline/service-kit/register user-service/main.ts
  */
 import { METRICS } from '@sightline/contracts'
-import { createAnswerStore, runService } from '@sightline/service-kit'
+import { createAnswerStore, type KitParts, runService, type ServiceParts } from '@sightline/service-kit'
 import { environment } from './config.ts'
 import { createProcessRequest } from './process-request.ts'
 import { createApp } from './routes.ts'
 import { createUsers } from './users.ts'
 
-await runService(environment, METRICS, (parts) => {
+/** Puts the service together from what the kit made; tests do the same with parts of their own. */
+export function compose(parts: KitParts): ServiceParts {
   const users = createUsers(parts.database)
   const answers = createAnswerStore(parts)
   const processRequest = createProcessRequest({ ...parts, users })
@@ -24,4 +25,6 @@ await runService(environment, METRICS, (parts) => {
     app: createApp({ ...parts, users, answers, processRequest }),
     background: { 'expired answers': answers.cleaner },
   }
-})
+}
+
+if (import.meta.main) await runService(environment, METRICS, compose)

@@ -1,0 +1,100 @@
+/**
+ * A signed statement about the chain, to be kept where the database's owner can't reach it: whoever rewrites the whole
+ * chain or cuts off its end can't make the checkpoint agree.
+ */
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
+import * as fs from 'node:fs'
+import { type KitParts, type Part, type Queries, sql } from '@sightline/service-kit'
+import { z } from 'zod'
+import type { Config } from './config.ts'
+
+const checkpointSchema = z.object({
+  format: z.literal('sightline-audit-checkpoint-1'),
+  position: z.int().min(1),
+  /** The seal at that position, hex. */
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  created_at: z.iso.datetime(),
+  /** Ed25519 signature of the other fields, base64. */
+  signature: z.base64(),
+})
+export type Checkpoint = z.infer<typeof checkpointSchema>
+
+const TAIL = sql('checkpoint_tail', 'select position, hash from audit_chain order by position desc limit 1')
+const EVERY_MS = 10_000
+
+/** The end of the chain, signed; undefined while the chain is empty. */
+export async function makeCheckpoint(database: Queries, privateKeyPem: string): Promise<Checkpoint | undefined> {
+  const [tail] = await database.query<{ position: number; hash: Buffer }>(TAIL)
+  if (tail === undefined) return undefined
+  const statement = {
+    format: 'sightline-audit-checkpoint-1' as const,
+    position: tail.position,
+    hash: tail.hash.toString('hex'),
+    created_at: new Date().toISOString(),
+  }
+  const signature = sign(null, signedBytes(statement), createPrivateKey(privateKeyPem)).toString('base64')
+  return { ...statement, signature }
+}
+
+/** Parses a checkpoint and checks its signature; throws with the reason. */
+export function readCheckpoint(text: string, publicKeyPem: string): Checkpoint {
+  const parsed = checkpointSchema.safeParse(JSON.parse(text))
+  if (!parsed.success) throw new Error(`this is no checkpoint: ${z.prettifyError(parsed.error)}`)
+  const { signature, ...statement } = parsed.data
+  if (!verify(null, signedBytes(statement), createPublicKey(publicKeyPem), Buffer.from(signature, 'base64'))) {
+    throw new Error('the signature of the checkpoint does not fit: it was changed, or signed with another key')
+  }
+  return parsed.data
+}
+
+function signedBytes({ format, position, hash, created_at }: Omit<Checkpoint, 'signature'>): Buffer {
+  return Buffer.from([format, position, hash, created_at].join('\n'))
+}
+
+/** A new Ed25519 key pair in PEM. */
+export function makeKeys(): { privateKey: string; publicKey: string } {
+  return generateKeyPairSync('ed25519', {
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  })
+}
+
+/** Writes whole or not at all: a reader never sees half a checkpoint. */
+export function writeCheckpoint(file: string, checkpoint: Checkpoint): void {
+  fs.writeFileSync(`${file}.new`, `${JSON.stringify(checkpoint, null, 2)}\n`)
+  fs.renameSync(`${file}.new`, file)
+}
+
+/** Keeps the checkpoint file up to date while the service runs; undefined when no file and key are configured. */
+export function createCheckpointWriter(
+  deps: Pick<KitParts<Config>, 'config' | 'database' | 'logger'>,
+): Part | undefined {
+  const { config, database, logger } = deps
+  const file = config.AUDIT_CHECKPOINT_FILE
+  const keyFile = config.AUDIT_SIGNING_KEY_FILE
+  if (file === undefined || keyFile === undefined) return undefined
+  const key = fs.readFileSync(keyFile, 'utf8')
+  let written = 0
+  let timer: NodeJS.Timeout | undefined
+
+  async function write(): Promise<void> {
+    try {
+      const checkpoint = await makeCheckpoint(database, key)
+      if (checkpoint === undefined || checkpoint.position === written) return
+      writeCheckpoint(file!, checkpoint)
+      written = checkpoint.position
+    } catch (error) {
+      logger.warn('no checkpoint could be written', error as Error)
+    }
+  }
+
+  return {
+    async start() {
+      timer = setInterval(write, EVERY_MS).unref()
+    },
+    async stop() {
+      clearInterval(timer)
+      await write()
+    },
+  }
+}

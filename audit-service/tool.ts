@@ -1,0 +1,91 @@
+/**
+ * The audit chain from the command line, with the database settings of PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD:
+ *
+ *   node audit-service/tool.ts verify [--checkpoint FILE --public-key FILE]   exit code 1 when the chain is broken
+ *   node audit-service/tool.ts checkpoint --out FILE --key FILE               signs the end of the chain
+ *   node audit-service/tool.ts keys --out FOLDER                              makes an Ed25519 key pair
+ */
+import * as fs from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import pg from 'pg'
+import { makeCheckpoint, makeKeys, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
+import { verifyChain } from './verify.ts'
+
+const USAGE = 'Use: verify [--checkpoint FILE --public-key FILE] | checkpoint --out FILE --key FILE | keys --out FOLDER'
+const text = { type: 'string' } as const
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { checkpoint: text, 'public-key': text, out: text, key: text },
+})
+
+const commands: Record<string, () => Promise<number>> = { verify, checkpoint, keys }
+const command = commands[positionals[0] ?? 'verify']
+if (command === undefined) {
+  console.error(USAGE)
+  process.exit(2)
+}
+process.exitCode = await command()
+
+async function verify(): Promise<number> {
+  if (options.checkpoint && !options['public-key'])
+    throw new Error(`A checkpoint is checked with --public-key. ${USAGE}`)
+  const known = options.checkpoint
+    ? readCheckpoint(fs.readFileSync(options.checkpoint, 'utf8'), fs.readFileSync(options['public-key']!, 'utf8'))
+    : undefined
+  const result = await withDatabase((query) =>
+    verifyChain(query, {
+      ...(known ? { checkpoint: known } : {}),
+      onProgress(checked, total) {
+        if (process.stderr.isTTY) process.stderr.write(`\r${checked} of ${total} rows`)
+      },
+    }),
+  )
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
+  const { first_broken: fault, checked, unsealed, last_hash, duration_ms } = result
+  console.log(`${checked} rows checked in ${(duration_ms / 1000).toFixed(1)} s, ${unsealed} not sealed yet`)
+  if (fault === null) {
+    console.log(`intact; last seal ${last_hash}${known ? `; agrees with the checkpoint at ${known.position}` : ''}`)
+    return 0
+  }
+  console.log(
+    `BROKEN at position ${fault.position ?? 'none'}, audit row ${fault.audit_id ?? 'unknown'}: ${fault.reason}`,
+  )
+  return 1
+}
+
+async function checkpoint(): Promise<number> {
+  const { out, key } = options
+  if (!out || !key) throw new Error(USAGE)
+  const made = await withDatabase((query) => makeCheckpoint(query, fs.readFileSync(key, 'utf8')))
+  if (made === undefined) throw new Error('The chain is empty: there is nothing to sign yet.')
+  writeCheckpoint(out, made)
+  console.log(
+    `${out}: position ${made.position}, seal ${made.hash}. Keep it where the database's owner can't change it.`,
+  )
+  return 0
+}
+
+async function keys(): Promise<number> {
+  if (!options.out) throw new Error(USAGE)
+  const { privateKey, publicKey } = makeKeys()
+  fs.mkdirSync(options.out, { recursive: true })
+  fs.writeFileSync(path.join(options.out, 'audit-private.pem'), privateKey, { mode: 0o600, flag: 'wx' })
+  fs.writeFileSync(path.join(options.out, 'audit-public.pem'), publicKey, { flag: 'wx' })
+  console.log(`audit-private.pem and audit-public.pem are in ${options.out}`)
+  return 0
+}
+
+async function withDatabase<T>(work: (queries: Parameters<typeof verifyChain>[0]) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ application_name: 'audit-tool' })
+  // Positions and ids as numbers, as the service reads them.
+  client.setTypeParser(pg.types.builtins.INT8, Number)
+  await client.connect()
+  try {
+    return await work({
+      query: async (statement, values) => (await client.query({ ...statement, values: values ?? [] })).rows,
+    })
+  } finally {
+    await client.end()
+  }
+}

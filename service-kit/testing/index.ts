@@ -1,0 +1,5 @@
+/** What tests of services share. */
+export { type OtlpSink, type SinkLog, type SinkSpan, startOtlpSink } from './otlp-sink.ts'
+export { until } from './poll.ts'
+export { startProcess, type TestProcess } from './process.ts'
+export { call, startInProcess, type TestAnswer, type TestService } from './service.ts'

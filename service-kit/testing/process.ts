@@ -1,0 +1,84 @@
+/** A service as users start it: its own process, with telemetry registered. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { call, type TestAnswer } from './service.ts'
+
+const ROOT = path.resolve(import.meta.dirname, '../..')
+
+export interface TestProcess {
+  url: string
+  pid: number
+  /** Log lines so far, parsed. */
+  lines: Array<Record<string, unknown>>
+  /** What was written that is no JSON line: nothing, when all is well. */
+  stray: string[]
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<TestAnswer>
+  /** Sends the signal (default SIGTERM) and resolves to exit code and seconds it took. */
+  stop(signal?: NodeJS.Signals): Promise<{ code: number | null; seconds: number }>
+}
+
+/** Starts `<service>/main.ts` on a free port and resolves when it listens. */
+export async function startProcess(
+  service: string,
+  connection: { host: string; port: number; user: string; password: string; database: string },
+  env: Record<string, string> = {},
+): Promise<TestProcess> {
+  const child = spawn(process.execPath, ['--import', '@sightline/service-kit/register', `${service}/main.ts`], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env.PATH,
+      PORT: '0',
+      LOG_FORMAT: 'json',
+      PGHOST: connection.host,
+      PGPORT: String(connection.port),
+      PGUSER: connection.user,
+      PGPASSWORD: connection.password,
+      PGDATABASE: connection.database,
+      OTEL_BSP_SCHEDULE_DELAY: '100',
+      OTEL_BLRP_SCHEDULE_DELAY: '100',
+      ...env,
+    },
+  })
+  const lines: TestProcess['lines'] = []
+  const stray: string[] = []
+  createInterface(child.stderr!).on('line', (line) => stray.push(line))
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface(child.stdout!).on('line', (line) => {
+      const entry = parse(line)
+      if (entry === undefined) stray.push(line)
+      else lines.push(entry)
+      const listening = / listens on (http:\S+)$/.exec(String(entry?.message))
+      if (listening) resolve(listening[1]!)
+    })
+    child.once('exit', (code) => reject(new Error(`${service} ended with ${code}:\n${stray.join('\n')}`)))
+  })
+  return {
+    url,
+    pid: child.pid!,
+    lines,
+    stray,
+    call: (method, target, body, headers) => call(url, method, target, body, headers),
+    stop: (signal = 'SIGTERM') => stop(child, signal),
+  }
+}
+
+function parse(line: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<{ code: number | null; seconds: number }> {
+  const started = performance.now()
+  if (child.exitCode === null && child.signalCode === null) {
+    const exited = once(child, 'exit')
+    child.kill(signal)
+    await exited
+  }
+  return { code: child.exitCode, seconds: (performance.now() - started) / 1000 }
+}

@@ -1,0 +1,78 @@
+/** A service in the test's own process: real HTTP, real database, free port, and its parts to look into. */
+import type { z } from 'zod'
+import { readConfig, type ServiceEnvironment } from '../config.ts'
+import { listen } from '../http-server.ts'
+import type { Catalogue } from '../metrics.ts'
+import { createParts, type KitParts, type ServiceParts } from '../service.ts'
+
+export interface TestService<Config> {
+  url: string
+  parts: KitParts<Config>
+  /** Sends JSON (or a string as it is) and reads the JSON answer. */
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<TestAnswer>
+  close(): Promise<void>
+}
+
+export interface TestAnswer {
+  status: number
+  headers: Headers
+  text: string
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of many shapes
+  json: any
+}
+
+export async function startInProcess<Schema extends z.ZodType<ServiceEnvironment>>(options: {
+  name: string
+  schema: Schema
+  catalogue: Catalogue
+  compose: (parts: KitParts<z.infer<Schema>>) => ServiceParts
+  connection: { host: string; port: number; user: string; password: string; database: string }
+  env?: Record<string, string>
+}): Promise<TestService<z.infer<Schema>>> {
+  const { host, port, user, password, database } = options.connection
+  const config = readConfig(options.schema, {
+    PORT: '0',
+    PGHOST: host,
+    PGPORT: String(port),
+    PGUSER: user,
+    PGPASSWORD: password,
+    PGDATABASE: database,
+    ...options.env,
+  })
+  let draining = false
+  const parts = createParts({ name: options.name, version: '0.0.0-test' }, config, options.catalogue, () => draining)
+  const { app, background = {} } = options.compose(parts)
+  for (const part of Object.values(background)) await part.start?.()
+  const server = await listen(app, '127.0.0.1', config.PORT)
+  const url = `http://127.0.0.1:${server.port}`
+  return {
+    url,
+    parts,
+    call: (method, path, body, headers) => call(url, method, path, body, headers),
+    async close() {
+      draining = true
+      await server.close(1_000)
+      for (const part of Object.values(background).reverse()) await part.stop()
+      await parts.hop?.close()
+      await parts.database.close()
+    },
+  }
+}
+
+/** One request; a string body goes out as it is. */
+export async function call(
+  url: string,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<TestAnswer> {
+  const response = await fetch(url + path, {
+    method,
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  const isJson = (response.headers.get('content-type') ?? '').includes('json')
+  return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined }
+}
