@@ -10,7 +10,15 @@ import { join } from 'node:path'
 import { migrate } from '../../db/migrate.ts'
 import { assertPortsFree } from './busy-ports.ts'
 import { prepareGateway } from './gateway.ts'
-import { describeExit, logFileOf, type PartSpec, type RunningPart, startPart, stopOrphans } from './part.ts'
+import {
+  abandonParts,
+  describeExit,
+  logFileOf,
+  type PartSpec,
+  type RunningPart,
+  startPart,
+  stopOrphans,
+} from './part.ts'
 import { type Passwords, readOrMakePasswords } from './passwords.ts'
 import { startPostgresPart } from './postgres.ts'
 import { takeLock } from './process-identity.mjs'
@@ -94,11 +102,17 @@ export async function startLocal(options: LocalOptions = {}): Promise<LocalSyste
     )
   }
   const running = new Map<PartName, RunningPart>()
+  const abandon = () => abandonParts(settings.home, partNames)
+  process.on('exit', abandon)
+  const release = () => {
+    process.off('exit', abandon)
+    lock.release()
+  }
   try {
-    return await startAll(settings, options, say, running, lock.release)
+    return await startAll(settings, options, say, running, release)
   } catch (error) {
     await stopAll(running)
-    lock.release()
+    release()
     throw error
   }
 }

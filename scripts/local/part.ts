@@ -160,6 +160,17 @@ function lastLines(part: RunningPart, count = 15): string {
   return lines.map((line) => `  | ${line}`).join('\n')
 }
 
+/** For a launcher that is ending without having stopped its parts (an uncaught error): tells them to end, without waiting. */
+export function abandonParts(home: string, names: readonly string[]): void {
+  for (const name of names) {
+    const pid = livingProcess(pidFileOf(home, name))
+    if (pid !== null) process.kill(pid, stopSignalOf(name))
+  }
+}
+
+/** PostgreSQL: SIGINT is its fast shutdown, SIGTERM would wait for clients. The others take SIGTERM. */
+const stopSignalOf = (name: string) => (name === 'postgres' ? 'SIGINT' : 'SIGTERM')
+
 /** Stops parts that a killed launcher left behind, the one started last first. Returns the names of those it found. */
 export async function stopOrphans(home: string, namesInStartOrder: string[]): Promise<string[]> {
   const found: string[] = []
@@ -168,8 +179,7 @@ export async function stopOrphans(home: string, namesInStartOrder: string[]): Pr
     const pid = livingProcess(file)
     if (pid !== null) {
       found.push(name)
-      // PostgreSQL: SIGINT is its fast shutdown, SIGTERM would wait for clients. The others take SIGTERM.
-      process.kill(pid, name === 'postgres' ? 'SIGINT' : 'SIGTERM')
+      process.kill(pid, stopSignalOf(name))
       const deadline = Date.now() + 10_000
       while (livingProcess(file) !== null && Date.now() < deadline) await delay(25)
       if (livingProcess(file) !== null) killGroup(pid, 'SIGKILL')
