@@ -47,6 +47,7 @@ interface Expectation {
   each?: Record<string, string[]>
   promql?: string
   rises_by?: number
+  value?: Count
   exemplar?: string
   sql?: string
   rows?: Record<string, unknown>[]
@@ -113,9 +114,13 @@ function checkOf(targets: Targets, wanted: Expectation, before: Map<string, numb
   if (promql !== undefined && wanted.rises_by !== undefined) {
     return async () => {
       const now = await sum(targets, promql)
-      const risen = now - before.get(promql)!
+      // A counter that fell has begun anew, as Prometheus' increase() takes it.
+      const risen = now - (now < before.get(promql)! ? 0 : before.get(promql)!)
       assert.ok(risen >= wanted.rises_by!, `${promql}\nrose by ${risen} to ${now}, not by ${wanted.rises_by}`)
     }
+  }
+  if (promql !== undefined && wanted.value !== undefined) {
+    return async () => assertCount(await sum(targets, promql), wanted.value!, promql)
   }
   if (exemplar !== undefined) return () => checkExemplar(targets, exemplar, began)
   if (sql !== undefined && wanted.rows !== undefined) {
@@ -159,10 +164,10 @@ async function checkLogs(targets: Targets, query: string, wanted: Expectation): 
   }
 }
 
-/** The sum of an instant query's answer; nothing is 0. */
+/** The sum of an instant query's answer; nothing is 0. Looking back no further than two scrapes passes over what died. */
 async function sum(targets: Targets, query: string): Promise<number> {
   const { data } = await json<{ data: { result: { value: [number, string] }[] } }>(
-    `${targets.prometheus}/api/v1/query?${new URLSearchParams({ query })}`,
+    `${targets.prometheus}/api/v1/query?${new URLSearchParams({ query, lookback_delta: '12s' })}`,
   )
   return data.result.reduce((all, { value }) => all + Number(value[1]), 0)
 }
