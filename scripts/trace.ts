@@ -3,11 +3,15 @@
  *
  * Reads Tempo's and Loki's query APIs, so TEMPO_URL and LOKI_URL may point at the real engines.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import { readSettings } from './local/settings.ts'
 import { colour } from './local/terminal.ts'
 import { type LogLine, readLogs } from './trace/logs.ts'
 import { renderLogs, renderWaterfall } from './trace/render.ts'
-import { layOut, readTrace, type Span } from './trace/spans.ts'
+import { extent, layOut, readTrace, type Span } from './trace/spans.ts'
+
+/** The services send every half second. */
+const SETTLE_MS = 1500
 
 const { ports, env } = readSettings()
 const tempo = env.TEMPO_URL ?? `http://127.0.0.1:${ports.TEMPO_PORT}`
@@ -18,7 +22,7 @@ try {
   if (!/^[0-9a-f]{1,32}$/i.test(id))
     fail(`"${id}" is no trace id: 32 hexadecimal digits, as in X-Trace-Id or trace_id.`)
   const traceId = id.toLowerCase().padStart(32, '0')
-  const found: Span[] | null = await readTrace(tempo, traceId)
+  const found = await readSettled(traceId)
   if (!found)
     fail(`${tempo} has no trace ${traceId}. A new one takes a moment to arrive; an old one may be past retention.`)
   const logs: LogLine[] = await readLogs(loki, traceId, found)
@@ -29,6 +33,15 @@ try {
   const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
   if (cause?.code === 'ECONNREFUSED') fail(`Nothing answers at ${tempo} or ${loki}. Start the system first: npm start`)
   fail((error as Error).message)
+}
+
+/** A trace that has just happened arrives in pieces, a batch from each service: wait until it is old enough to be whole. */
+async function readSettled(traceId: string): Promise<Span[] | null> {
+  const found = await readTrace(tempo, traceId)
+  const wait = found ? Number(extent(found).end / 1_000_000n) + SETTLE_MS - Date.now() : 0
+  if (wait <= 0) return found
+  await pause(Math.min(wait, SETTLE_MS))
+  return readTrace(tempo, traceId)
 }
 
 async function newestTrace(): Promise<string> {
