@@ -27,9 +27,14 @@ export function compileJson({ extractions }: Stage & { kind: 'json' }): RowStep 
   if (extractions.length > 0) {
     const paths = extractions.map((one): [string, JsonPath] => [one.label, parseJsonPath(one.expression)])
     return (row) => {
-      const value = readJson(row)
-      if (value === undefined) return
-      for (const [label, path] of paths) row.extract(label, jsonText(walkJsonPath(value, path)) ?? '')
+      const value = parseObject(row.line)
+      if (value === notAnObject && !/^\s*\[/.test(row.line)) {
+        row.fail('JSONParserErr', value)
+        return
+      }
+      const find =
+        typeof value === 'object' ? (path: JsonPath) => jsonText(walkJsonPath(value, path)) : lookUp(row.line)
+      for (const [label, path] of paths) row.extract(label, find(path) ?? '')
     }
   }
   return (row) => {
@@ -39,6 +44,15 @@ export function compileJson({ extractions }: Stage & { kind: 'json' }): RowStep 
     })
     if (problem) row.fail('JSONParserErr', problem)
   }
+}
+
+/** A line that breaks off still has what stands before the break. */
+function lookUp(line: string): (path: JsonPath) => string | undefined {
+  const leaves = new Map<string, string>()
+  scanJson(line, (path, text) => {
+    leaves.set(path.join('\0'), text)
+  })
+  return (path) => leaves.get(path.join('\0'))
 }
 
 /** Keys of nested objects are joined by underscores. */

@@ -133,13 +133,13 @@ function printRange(query: RangeAggregation): string {
   const filters = unwrap?.filters.map((filter) => ` | ${printFilter(filter)}`).join('') ?? ''
   const tail = unwrap ? ` | unwrap ${label}${filters}` : ''
   const offset = query.offsetNs === 0 ? '' : ` offset ${printDuration(query.offsetNs)}`
-  const body = `${parameter}${printLog(query.query)}${tail} [${printDuration(query.rangeNs)}]${offset}`
-  return `${query.op}(${body})${printGrouping(query.grouping).trimEnd()}`
+  const body = `${parameter}${printLog(query.query)}${tail}[${printDuration(query.rangeNs)}]${offset}`
+  return `${query.op}(${body})${printGrouping(query.grouping)}`
 }
 
 function printGrouping(grouping: Grouping | undefined): string {
   if (!grouping) return ''
-  return ` ${grouping.without ? 'without' : 'by'} (${grouping.labels.join(', ')}) `
+  return ` ${grouping.without ? 'without' : 'by'} (${grouping.labels.join(', ')})`
 }
 
 const levels: Record<BinaryOp, number> = {

@@ -95,7 +95,7 @@ export function replaceAllRegex(pattern: string, literal: boolean): (text: strin
   }
 }
 
-/** `count` texts around the matches, as Go's Split; for the template functions that need a compiled pattern. */
+/** How often the pattern is found in a text. */
 export function countRegex(pattern: string): (text: string) => number {
   const engine = compile(pattern)
   return (text) => [...engine.matchAll(text)].length

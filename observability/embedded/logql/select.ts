@@ -57,6 +57,8 @@ export function select(query: LogQuery, source: LogSource, options: SelectOption
     for (const table of source.tables(narrowing, direction)) {
       if (startNs >= endNs) break
       const rows = scan.candidates(table, narrowing)
+      // Looking at a row may make the table read its columns.
+      if (rows.length === 0) continue
       const row = new Row(table)
       let found = 0
       for (let k = 0; k < rows.length && found < wanted; k += 1) {

@@ -273,7 +273,8 @@ export const templateFunctions: Readonly<Record<string, TemplateFunction>> = Obj
   round: between(2, 3, (value, digits, turn = 0.5) => round(float(value), int(digits), float(turn))),
   fromJson: texts(1, tryJson),
   now: fixed(0, (): Value => ({ kind: 'time', ns: BigInt(Date.now()) * 1_000_000n, zone: 'UTC' })),
-  date: fixed(2, (layout, value) => formatTime(time(value).ns, text(layout), time(value).zone)),
+  // Always in UTC, wherever the time came from.
+  date: fixed(2, (layout, value) => formatTime(time(value).ns, text(layout))),
   toDate: texts(2, (layout, value) => toDate(layout, 'UTC', value)),
   toDateInZone: texts(3, toDate),
   unixToTime: texts(1, unixToTime),

@@ -63,7 +63,7 @@ const cases: [template: string, text: string][] = [
     '1700000000 1700000000123 1700000000123456789',
   ],
   ['{{ toDate "2006-01-02 15:04:05" .when | unixEpoch }}', '1714979289'],
-  ['{{ toDateInZone "2006-01-02 15:04:05" "America/New_York" .when | date "15:04 -0700" }}', '07:08 -0400'],
+  ['{{ toDateInZone "2006-01-02 15:04:05" "America/New_York" .when | date "15:04 -0700" }}', '11:08 +0000'],
   ['{{ unixToTime "1700000000" | date "2006" }}', '2023'],
 ]
 

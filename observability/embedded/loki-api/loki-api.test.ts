@@ -206,7 +206,7 @@ test('a form in the body of a POST is read, format_query prints, buildinfo and r
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: Buffer.from(new URLSearchParams({ query: 'sum(rate( {a="b"}[5m]))by(x)' }).toString()),
   })
-  assert.deepEqual(JSON.parse(String(post.body)), { status: 'success', data: 'sum by (x) (rate({a="b"} [5m]))' })
+  assert.deepEqual(JSON.parse(String(post.body)), { status: 'success', data: 'sum by (x)(rate({a="b"}[5m]))' })
   assert.match((await data('status/buildinfo')).version, /^\d+\.\d+/)
   assert.equal((await api({ method: 'GET', path: '/ready', query: new URLSearchParams(), headers: {} })).status, 200)
 })

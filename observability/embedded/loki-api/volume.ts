@@ -1,13 +1,13 @@
 /** `index/stats`, `index/volume`, `index/volume_range`: how much there is, by stream or label. */
 import { type ApiRequest, type ApiResponse, httpError, json } from '../http.ts'
-import { createBudget, type Labels, type LogTimeRange, parse } from '../logql/index.ts'
+import { type Budget, createBudget, type Labels, type LogTimeRange, parse } from '../logql/index.ts'
 import { type StreamSize, streamSizes } from '../logql/streams.ts'
 import type { LokiStore } from './index.ts'
 import { readLimit, readStep, readWindow, requireQuery, type TimeWindow } from './params.ts'
 import { formatFloat, seconds, startAnswer } from './query.ts'
 
 export function indexStats(store: LokiStore, { query }: ApiRequest): ApiResponse {
-  const sizes = sizesOf(store, query, readWindow(query, store.nowNs()))
+  const sizes = sizesOf(store, query, readWindow(query, store.nowNs()), createBudget(store.timeoutMs))
   const sum = (of: (size: StreamSize) => number): number => sizes.reduce((total, size) => total + of(size), 0)
   return json(200, {
     streams: sizes.length,
@@ -17,8 +17,8 @@ export function indexStats(store: LokiStore, { query }: ApiRequest): ApiResponse
   })
 }
 
-function sizesOf(store: LokiStore, params: URLSearchParams, range: LogTimeRange): StreamSize[] {
-  return streamSizes(store.logs, readSelector(params), range, createBudget(store.timeoutMs))
+function sizesOf(store: LokiStore, params: URLSearchParams, range: LogTimeRange, budget: Budget): StreamSize[] {
+  return streamSizes(store.logs, readSelector(params), range, budget)
 }
 
 function readSelector(params: URLSearchParams): Parameters<typeof streamSizes>[1] {
@@ -32,7 +32,7 @@ function readSelector(params: URLSearchParams): Parameters<typeof streamSizes>[1
 /** Bytes in the window, largest first. */
 export function volume(store: LokiStore, { query }: ApiRequest): ApiResponse {
   const window = readWindow(query, store.nowNs())
-  const volumes = volumesOf(store, query, window)
+  const volumes = volumesOf(store, query, window, createBudget(store.timeoutMs))
   const at = seconds(window.endNs)
   const result = volumes
     .slice(0, readLimit(query))
@@ -44,9 +44,11 @@ export function volume(store: LokiStore, { query }: ApiRequest): ApiResponse {
 export function volumeRange(store: LokiStore, { query }: ApiRequest): ApiResponse {
   const window = readWindow(query, store.nowNs())
   const stepNs = readStep(query, window)
+  // All buckets together may take what one query may.
+  const budget = createBudget(store.timeoutMs)
   const found = new Map<string, { metric: Labels; total: number; values: [number, string][] }>()
   for (let startNs = window.startNs; startNs < window.endNs; startNs += stepNs) {
-    for (const { metric, bytes } of volumesOf(store, query, { startNs, endNs: startNs + stepNs })) {
+    for (const { metric, bytes } of volumesOf(store, query, { startNs, endNs: startNs + stepNs }, budget)) {
       const key = JSON.stringify(metric)
       const series = found.get(key) ?? { metric, total: 0, values: [] }
       series.total += bytes
@@ -67,7 +69,7 @@ interface Volume {
   readonly bytes: number
 }
 
-function volumesOf(store: LokiStore, params: URLSearchParams, window: TimeWindow): Volume[] {
+function volumesOf(store: LokiStore, params: URLSearchParams, window: TimeWindow, budget: Budget): Volume[] {
   const by = params.get('aggregateBy') ?? 'series'
   if (by !== 'series' && by !== 'labels')
     throw httpError(400, `invalid aggregateBy ${JSON.stringify(by)}: series or labels`)
@@ -81,9 +83,11 @@ function volumesOf(store: LokiStore, params: URLSearchParams, window: TimeWindow
     known.bytes += bytes
     volumes.set(key, known)
   }
-  for (const { labels, bytes } of sizesOf(store, params, window)) {
-    const names = Object.keys(labels).filter((name) => wanted.length === 0 || wanted.includes(name))
-    if (by === 'labels') for (const name of names) add({ [name]: '' }, bytes)
+  for (const { labels, bytes } of sizesOf(store, params, window, budget)) {
+    const all = Object.keys(labels)
+    const named = all.filter((name) => targets.length === 0 || targets.includes(name))
+    const names = all.filter((name) => wanted.length === 0 || wanted.includes(name))
+    if (by === 'labels') for (const name of named) add({ [name]: '' }, bytes)
     else add(Object.fromEntries(names.map((name) => [name, labels[name]!])), bytes)
   }
   return [...volumes.values()].sort((a, b) => b.bytes - a.bytes)
