@@ -9,6 +9,7 @@ import { mkdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { migrate } from '../../db/migrate.ts'
 import { assertPortsFree } from './busy-ports.ts'
+import { extraServices } from './extra-services.ts'
 import { prepareGateway } from './gateway.ts'
 import {
   abandonParts,
@@ -24,21 +25,25 @@ import { startPostgresPart } from './postgres.ts'
 import { takeLock } from './process-identity.mjs'
 import { findNginx, findPrometheus } from './programs.ts'
 import { preparePrometheus } from './prometheus.ts'
-import { backendSpec, serviceSpec } from './services.ts'
+import { backendSpec, type ServiceName, serviceSpec } from './services.ts'
 import { freePort, type Ports, readSettings, type Settings, startError } from './settings.ts'
 
 export { freePorts } from './settings.ts'
 
-export const partNames = [
+/** Names known at run time only; they are used like the others. */
+const extraNames = extraServices.map(({ name }) => name as ServiceName)
+export type PartName = 'postgres' | 'telemetry-backend' | 'prometheus' | 'gateway' | ServiceName
+/** In the order in which they start; the last hop of the chain first. */
+export const partNames: readonly PartName[] = [
   'postgres',
   'telemetry-backend',
   'prometheus',
+  ...extraNames.toReversed(),
   'audit-service',
   'order-service',
   'user-service',
   'gateway',
-] as const
-export type PartName = (typeof partNames)[number]
+]
 
 export interface LocalOptions {
   /** State folder; default SIGHTLINE_HOME or .sightline. */
@@ -139,6 +144,7 @@ async function startAll(
     postgres: () => startPostgresPart(settings, passwords.sightline),
     'telemetry-backend': run(backendSpec(settings, gateway)),
     prometheus: run(preparePrometheus(settings, prometheus)),
+    ...Object.fromEntries(extraNames.map((name) => [name, run(serviceSpec(name, settings, passwords))])),
     'audit-service': run(serviceSpec('audit-service', settings, passwords)),
     'order-service': run(serviceSpec('order-service', settings, passwords)),
     'user-service': run(serviceSpec('user-service', settings, passwords)),
@@ -181,7 +187,7 @@ async function startAll(
     () => start('telemetry-backend'),
     () => start('prometheus'),
   ])
-  await all([() => start('audit-service'), () => start('order-service'), () => start('user-service')])
+  await all(partNames.filter((name) => name.endsWith('-service')).map((name) => () => start(name)))
   await start('gateway')
   options.signal?.throwIfAborted()
   if (firstEnd !== null) throw startError(firstEnd)

@@ -1,6 +1,7 @@
 /** Prometheus in local mode: the configuration of observability/prometheus with this installation's targets. */
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { extraServices } from './extra-services.ts'
 import type { PartSpec } from './part.ts'
 import { httpOk } from './probes.ts'
 import type { Program } from './programs.ts'
@@ -17,6 +18,7 @@ export function preparePrometheus(settings: Settings, prometheus: Program): Part
     ['user-service', ports.USER_SERVICE_PORT],
     ['order-service', ports.ORDER_SERVICE_PORT],
     ['audit-service', ports.AUDIT_SERVICE_PORT],
+    ...extraServices.map(({ name, portVariable }) => [name, ports[portVariable as keyof typeof ports]] as const),
     ['telemetry-backend', ports.TEMPO_PORT],
     ['prometheus', ports.PROMETHEUS_PORT],
   ] as const

@@ -1,10 +1,16 @@
 /** How the telemetry backend and the three services are run: the project's own Node on their sources, told by environment. */
 import { join } from 'node:path'
+import { extraServices } from './extra-services.ts'
 import type { Gateway } from './gateway.ts'
 import type { PartSpec } from './part.ts'
 import type { Passwords } from './passwords.ts'
 import { httpOk } from './probes.ts'
-import { type PortName, root, type Settings } from './settings.ts'
+import { type PortName, root, type Settings, startError } from './settings.ts'
+
+interface NextHop {
+  name: string
+  port: PortName
+}
 
 const services = {
   'user-service': {
@@ -18,14 +24,11 @@ const services = {
     next: { name: 'audit-service', port: 'AUDIT_SERVICE_PORT' },
   },
   'audit-service': { port: 'AUDIT_SERVICE_PORT', role: 'audit_service', next: null },
-} as const satisfies Record<
-  string,
-  { port: PortName; role: keyof Passwords; next: { name: string; port: PortName } | null }
->
+} as const satisfies Record<string, { port: PortName; role: keyof Passwords; next: NextHop | null }>
 export type ServiceName = keyof typeof services
 
 export function serviceSpec(name: ServiceName, settings: Settings, passwords: Passwords): PartSpec {
-  const { port, role, next } = services[name]
+  const { port, role, next } = placeOf(name)
   const { ports, env, home } = settings
   const url = `http://127.0.0.1:${ports[port]}`
   return {
@@ -40,8 +43,8 @@ export function serviceSpec(name: ServiceName, settings: Settings, passwords: Pa
       PGHOST: '127.0.0.1',
       PGPORT: String(ports.POSTGRES_PORT),
       PGDATABASE: 'sightline',
-      PGUSER: role,
-      PGPASSWORD: passwords[role],
+      PGUSER: role ?? undefined,
+      PGPASSWORD: role ? passwords[role] : undefined,
       // What goes to the terminal is for people; the same lines as JSON are in the files.
       LOG_FORMAT: env.LOG_FORMAT ?? 'text',
       LOG_DIR: join(home, 'logs'),
@@ -54,6 +57,17 @@ export function serviceSpec(name: ServiceName, settings: Settings, passwords: Pa
     // The services promise to be done within 10 s.
     stopWithinMs: 12_000,
   }
+}
+
+/** A service added later has no role in the database, and may stand behind one of the three or behind another added one. */
+function placeOf(name: ServiceName): { port: PortName; role: keyof Passwords | null; next: NextHop | null } {
+  const behind = extraServices.find((extra) => extra.after === name)
+  const next = behind ? { name: behind.name, port: behind.portVariable as PortName } : null
+  const own = Object.entries(services).find(([service]) => service === name)?.[1]
+  if (own) return { ...own, next: next ?? own.next }
+  const extra = extraServices.find((added) => added.name === name)
+  if (!extra) throw startError(`There is no service ${name}.`)
+  return { port: extra.portVariable as PortName, role: null, next }
 }
 
 export function backendSpec(settings: Settings, gateway: Gateway): PartSpec {

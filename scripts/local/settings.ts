@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { resolve } from 'node:path'
+import { extraServices } from './extra-services.ts'
 
 export const root = resolve(import.meta.dirname, '../..')
 
-export const portNames = [
+const ownPortNames = [
   'GATEWAY_PORT',
   'USER_SERVICE_PORT',
   'ORDER_SERVICE_PORT',
@@ -17,8 +18,13 @@ export const portNames = [
   'PROMETHEUS_PORT',
   'OTLP_HTTP_PORT',
 ] as const
-export type PortName = (typeof portNames)[number]
+export type PortName = (typeof ownPortNames)[number]
 export type Ports = Record<PortName, number>
+/** Names of added services are known at run time only; they are used like the others. */
+export const portNames: readonly PortName[] = [
+  ...ownPortNames,
+  ...extraServices.map((extra) => extra.portVariable as PortName),
+]
 
 export interface Settings {
   /** Absolute path of the state folder. */
@@ -38,7 +44,12 @@ export function startError(message: string, cause?: unknown): Error {
 /** Throws a startError that names the variable when a port or the folder can't be used. */
 export function readSettings(asked: { home?: string; ports?: Partial<Ports>; env?: NodeJS.ProcessEnv } = {}): Settings {
   const set = Object.entries(asked.env ?? process.env).filter(([, value]) => value !== '')
-  const env = { ...readEnvFile(resolve(root, 'env/local.env')), ...Object.fromEntries(set) }
+  const extraPorts = extraServices.map(({ portVariable, port }) => [portVariable, String(port)])
+  const env: Settings['env'] = {
+    ...Object.fromEntries(extraPorts),
+    ...readEnvFile(resolve(root, 'env/local.env')),
+    ...Object.fromEntries(set),
+  }
   const ports = {} as Ports
   const taken = new Map<number, PortName>()
   for (const name of portNames) {
