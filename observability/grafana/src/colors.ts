@@ -7,6 +7,11 @@ export const SERVICE_COLORS: Readonly<Record<string, string>> = {
   'order-service': '#5794f2',
   'audit-service': '#2fb8ac',
   postgresql: '#e0b400',
+  'telemetry-backend': '#ff7383',
+  prometheus: '#e6522c',
+  collector: '#8ab8ff',
+  tempo: '#f2cc0c',
+  loki: '#ca95e5',
 }
 
 export const PERCENTILE_COLORS = { p50: '#73bf69', p95: '#f2cc0c', p99: '#ff7383' } as const

@@ -233,7 +233,7 @@ export const database: Board = {
                   'Single statements that took longer than 5 ms, with their text (values are never recorded) and their trace.',
                 queries: [
                   spans(
-                    '{ resource.service.name =~ "$service" && kind = client && span.db.query.text != nil && duration > 5ms } | select(span.db.query.text)',
+                    '{ resource.service.name =~ "$service" && kind = client && span.db.query.text != nil && duration > 5ms } | select(span.db.query.text, resource.service.name)',
                     30,
                   ),
                 ],
@@ -241,16 +241,20 @@ export const database: Board = {
                   {
                     id: 'organize',
                     options: {
-                      excludeByName: { spanID: true, name: true, traceName: true },
+                      excludeByName: { spanID: true, name: true, traceName: true, traceService: true, kind: true },
                       indexByName: {
                         traceIdHidden: 0,
                         time: 1,
-                        traceService: 2,
+                        'service.name': 2,
                         duration: 3,
                         'db.query.text': 4,
                         'span.db.query.text': 4,
                       },
-                      renameByName: { 'db.query.text': 'Statement', 'span.db.query.text': 'Statement' },
+                      renameByName: {
+                        'service.name': 'Service',
+                        'db.query.text': 'Statement',
+                        'span.db.query.text': 'Statement',
+                      },
                     },
                   },
                 ],

@@ -122,7 +122,12 @@ export function axisFormatter(
   const [divisor, symbol] = pickStep(scale, max)
   return (value, gap = 0) => {
     // Marks must differ from each other: their distance says how many digits that takes.
-    const needed = gap > 0 ? Math.min(Math.max(-Math.floor(Math.log10(gap / divisor) + 1e-9), 0), 4) : undefined
+    const whole = decimals === 0 && divisor === 1
+    // Half a connection is no mark.
+    if (whole && !Number.isInteger(value)) return ''
+    // Marks must differ from each other: their distance says how many digits that takes.
+    const needed =
+      gap > 0 && !whole ? Math.min(Math.max(-Math.floor(Math.log10(gap / divisor) + 1e-9), 0), 4) : undefined
     const digits = needed ?? decimals ?? undefined
     return (digits === undefined ? trim(value / divisor) : (value / divisor).toFixed(digits)) + symbol
   }

@@ -27,6 +27,9 @@ function timeMark(ms: number, stepMs: number): string {
   return stepMs < 60_000 ? `${clock}:${two(date.getSeconds())}` : clock
 }
 
+/** Marks at 64, 128, 192 MiB rather than at 47.7. */
+const BYTE_STEPS = Array.from({ length: 45 }, (_, power) => 2 ** power)
+
 interface ValueAxisOptions {
   readonly scale: string
   readonly unit?: string | undefined
@@ -44,6 +47,7 @@ export const valueAxis = ({ scale, unit, decimals, right = false, label }: Value
   font: FONT,
   gap: 6,
   space: 28,
+  ...(unit === 'bytes' && { incrs: BYTE_STEPS }),
   ...(label && { label, labelSize: 16, labelFont: FONT }),
   values: (u, splits, _axis, _space, increment) => {
     const max = Math.max(Math.abs(u.scales[scale]?.max ?? 0), Math.abs(u.scales[scale]?.min ?? 0))

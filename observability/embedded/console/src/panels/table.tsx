@@ -168,7 +168,7 @@ function Cell({ field, frame, row, variables }: CellProps) {
   return <span title={text.length > 60 ? text : undefined}>{text}</span>
 }
 
-const SERVICE_COLUMNS = new Set(['service', 'job', 'service_name', 'traceservice', 'client', 'server'])
+const SERVICE_COLUMNS = new Set(['service.name', 'service', 'job', 'service_name', 'traceservice', 'client', 'server'])
 
 /** Ids are known by their first characters. */
 const shortened = (text: string): string => (/^[\da-f]{32}$/.test(text) ? `${text.slice(0, 16)}…` : text)

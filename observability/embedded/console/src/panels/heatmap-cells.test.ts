@@ -1,0 +1,13 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { toCells } from './heatmap-cells.ts'
+
+test('empty rows at the edges are cut, one of air stays', () => {
+  const bucket = (name: string, count: number) => ({ name, values: [count, 0] })
+  const cells = toCells(
+    [1000, 6000],
+    [bucket('+Inf', 0), bucket('0.001', 0), bucket('0.01', 0), bucket('0.1', 7), bucket('1', 0), bucket('10', 0)],
+  )
+  assert.deepEqual([cells.first, cells.last, cells.most, cells.stepMs], [1, 3, 7, 5000])
+  assert.deepEqual(cells.bounds, [0.001, 0.01, 0.1, 1, 10, Number.POSITIVE_INFINITY])
+})
