@@ -1,0 +1,56 @@
+/** Where a new service has to be known: workspaces, type check, image, stack, scrape targets. Each edit is one small insertion. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { startError } from '../local/settings.ts'
+import type { NewService } from './templates.ts'
+
+export function registerService(root: string, { name, port, after }: NewService): void {
+  const edit = (path: string, change: (text: string) => string) => {
+    const file = join(root, path)
+    const text = readFileSync(file, 'utf8')
+    const changed = change(text)
+    if (changed === text)
+      throw startError(`${path} has not the form that this script knows: add ${name} there by hand.`)
+    writeFileSync(file, changed)
+  }
+  for (const path of ['package.json', 'tsconfig.json']) {
+    edit(path, (text) => text.replace(`    "${after}",\n`, (line) => `${line}    "${name}",\n`))
+  }
+  edit('Dockerfile', (text) => {
+    return text.replace(
+      `COPY ${after}/package.json ${after}/\n`,
+      (line) => `${line}COPY ${name}/package.json ${name}/\n`,
+    )
+  })
+  edit('.dockerignore', (text) => text.replace(`!${after}\n`, (line) => `${line}!${name}\n`))
+  edit('docker-compose.yaml', (text) => {
+    const [before, own] = splitBefore(text, `\n  ${after}:\n`)
+    const told = own.replace(/\n {6}PORT: \d+\n/, (line) => `${line}      NEXT_SERVICE_URL: http://${name}:${port}\n`)
+    return before + told.replace('\n  postgres:\n', (line) => `\n${composeService(name, port)}${line}`)
+  })
+  edit('observability/prometheus/targets/stack.json', (text) => {
+    const targets = JSON.parse(text) as { targets: string[]; labels: { job: string } }[]
+    const at = targets.findIndex(({ labels }) => labels.job === after) + 1
+    targets.splice(at, 0, { targets: [`${name}:${port}`], labels: { job: name } })
+    const lines = targets.map((group) => `  ${spaced(group)}`)
+    return `[\n${lines.join(',\n')}\n]\n`
+  })
+}
+
+const composeService = (name: string, port: number) => `  ${name}:
+    <<: *service
+    image: sightline/${name}
+    build: { context: ., target: service, args: { SERVICE: ${name} } }
+    environment:
+      PORT: ${port}
+`
+
+function splitBefore(text: string, mark: string): [string, string] {
+  const at = text.indexOf(mark)
+  return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at)]
+}
+
+/** JSON on one line, as the formatter writes it. */
+function spaced(value: { targets: string[]; labels: { job: string } }): string {
+  return `{ "targets": ${JSON.stringify(value.targets)}, "labels": { "job": ${JSON.stringify(value.labels.job)} } }`
+}
