@@ -89,7 +89,9 @@ interface Sent {
   readonly seconds: number
 }
 
-const rate = ({ sent, seconds }: Sent) => Math.round(sent / seconds).toLocaleString('en')
+function rate({ sent, seconds }: Sent) {
+  return Math.round(sent / seconds).toLocaleString('en')
+}
 
 async function send(spans: number, spreadSeconds: number): Promise<Sent> {
   const program = [join(import.meta.dirname, 'ingest.ts'), urls.otlp, String(spans), String(spreadSeconds), '8']
@@ -182,10 +184,12 @@ async function logs(): Promise<void> {
   print('resident at the end', `${memory()} MB`, '<= 400')
 }
 
-const search = (q: string, more: Record<string, string> = {}) =>
-  get(`${urls.tempo}/api/search?${new URLSearchParams({ q, ...more })}`)
-const metrics = (q: string, more: Record<string, string>) =>
-  get(`${urls.tempo}/api/metrics/query_range?${new URLSearchParams({ q, step: '15s', ...more })}`)
+function search(q: string, more: Record<string, string> = {}) {
+  return get(`${urls.tempo}/api/search?${new URLSearchParams({ q, ...more })}`)
+}
+function metrics(q: string, more: Record<string, string>) {
+  return get(`${urls.tempo}/api/metrics/query_range?${new URLSearchParams({ q, step: '15s', ...more })}`)
+}
 
 async function get(url: string): Promise<string> {
   const response = await fetch(url)
@@ -222,15 +226,18 @@ async function once(run: () => Promise<string>): Promise<number> {
   return performance.now() - started
 }
 
-const scrape = () => get(`${urls.tempo}/metrics`)
-const value = (metrics: string, series: string) =>
-  Number(
+function scrape() {
+  return get(`${urls.tempo}/metrics`)
+}
+function value(metrics: string, series: string) {
+  return Number(
     metrics
       .split('\n')
       .find((line) => line.startsWith(`${series} `))
       ?.split(' ')
       .at(-1) ?? 0,
   )
+}
 
 /** Of the backend alone, in MB; on Linux. */
 function memory(): number {
