@@ -27,4 +27,4 @@ if (!response.ok) {
   process.exit(1)
 }
 if (body.items.length === 0) console.log('The audit table has no such row. Make one: npm run load -- --count 1')
-else console.table(body.items)
+else console.table(body.items, ['id', 'recorded_at', 'action', 'user_id', 'order_id', 'trace_id', 'sealed'])

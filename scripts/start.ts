@@ -3,7 +3,7 @@
  *
  *   npm start                    start, print where everything is, follow the logs
  *   npm start -- --quiet         the same without following the logs
- *   npm start -- --keep-going    when a service ends, say so and let the others go on
+ *   npm start -- --restart 30    a part that dies is started again after 30 s; 10 by default, 0 ends everything instead
  */
 import { parseArgs } from 'node:util'
 import { followFiles } from './local/follow.ts'
@@ -11,8 +11,14 @@ import { type LocalSystem, startLocal } from './local/local.ts'
 import { colour, explain } from './local/terminal.ts'
 
 const { values: flags } = parseArgs({
-  options: { quiet: { type: 'boolean', default: false }, 'keep-going': { type: 'boolean', default: false } },
+  options: { quiet: { type: 'boolean', default: false }, restart: { type: 'string', default: '10' } },
 })
+
+const restartSeconds = Number(flags.restart)
+if (!(restartSeconds >= 0)) {
+  console.error(`--restart ${flags.restart} is no number of seconds.`)
+  process.exit(2)
+}
 
 const giveUp = new AbortController()
 let system: LocalSystem | null = null
@@ -25,7 +31,7 @@ const began = Date.now()
 console.log(colour.bold('Sightline is starting'))
 try {
   system = await startLocal({
-    keepGoing: flags['keep-going'],
+    onEnd: restartSeconds > 0 ? { restartAfterMs: restartSeconds * 1000 } : 'stop',
     signal: giveUp.signal,
     onProgress: (line) => console.log(`  ${colour.green('✔')} ${line}`),
     onPartEnded: (_, description) => console.error(`\n${colour.red('✘')} ${description}`),

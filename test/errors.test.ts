@@ -9,7 +9,7 @@ let system: TestSystem
 let db: pg.Client
 
 before(async () => {
-  system = await startSystem({ keepGoing: true })
+  system = await startSystem()
   db = await connect()
 })
 after(async () => {

@@ -11,15 +11,8 @@ import { migrate } from '../../db/migrate.ts'
 import { assertPortsFree } from './busy-ports.ts'
 import { extraServices } from './extra-services.ts'
 import { prepareGateway } from './gateway.ts'
-import {
-  abandonParts,
-  describeExit,
-  logFileOf,
-  type PartSpec,
-  type RunningPart,
-  startPart,
-  stopOrphans,
-} from './part.ts'
+import { createGroup, type Group, type GroupOptions } from './group.ts'
+import { abandonParts, logFileOf, type PartSpec, type RunningPart, startPart, stopOrphans } from './part.ts'
 import { type Passwords, readOrMakePasswords } from './passwords.ts'
 import { startPostgresPart } from './postgres.ts'
 import { takeLock } from './process-identity.mjs'
@@ -52,8 +45,8 @@ export interface LocalOptions {
   ports?: Partial<Ports>
   /** Stands in for process.env: settings of the services, such as OTEL_TRACES_SAMPLER or LOG_LEVEL. */
   env?: NodeJS.ProcessEnv
-  /** Keep running when a service ends by itself; default: everything is stopped. */
-  keepGoing?: boolean
+  /** What happens when a part ends that nobody stopped; default: everything is stopped. See GroupOptions. */
+  onEnd?: GroupOptions<PartName>['onEnd']
   /** Called with one line for each thing done. */
   onProgress?: (line: string) => void
   /** Called when a part ends that nobody stopped. */
@@ -106,29 +99,32 @@ export async function startLocal(options: LocalOptions = {}): Promise<LocalSyste
         'Stop it with Ctrl-C there, or give this one its own SIGHTLINE_HOME and ports.',
     )
   }
-  const running = new Map<PartName, RunningPart>()
   const abandon = () => abandonParts(settings.home, partNames)
   process.on('exit', abandon)
   const release = () => {
     process.off('exit', abandon)
     lock.release()
   }
+  const passwords = readOrMakePasswords(settings.home)
+  let group: Group<PartName> | null = null
   try {
-    return await startAll(settings, options, say, running, release)
+    group = await prepare(settings, options, passwords, say, release)
+    return await startAll(group, settings, options, passwords, say)
   } catch (error) {
-    await stopAll(running)
-    release()
+    if (group) await group.stop()
+    else release()
     throw error
   }
 }
 
-async function startAll(
+/** Everything that can be found wrong before anything is started. */
+async function prepare(
   settings: Settings,
   options: LocalOptions,
+  passwords: Passwords,
   say: (line: string) => void,
-  running: Map<PartName, RunningPart>,
   release: () => void,
-): Promise<LocalSystem> {
+): Promise<Group<PartName>> {
   const orphans = await stopOrphans(settings.home, [...partNames])
   if (orphans.length > 0) say(`stopped what a killed start had left running: ${orphans.join(', ')}`)
   await assertPortsFree(settings.ports)
@@ -137,7 +133,6 @@ async function startAll(
   const nginx = await findNginx()
   const prometheus = await findPrometheus()
   say(`found nginx ${nginx.version} (${nginx.from}), prometheus ${prometheus.version} (${prometheus.from})`)
-  const passwords = readOrMakePasswords(settings.home)
   const gateway = prepareGateway(settings, nginx, await freePort())
   const run = (spec: PartSpec) => () => startPart(spec, settings.home, options.signal)
   const starters: Record<PartName, () => Promise<RunningPart>> = {
@@ -151,33 +146,27 @@ async function startAll(
     gateway: run(gateway.spec),
   }
 
-  // --- one group: the first part to end unasked ends all
-  let firstEnd: string | null = null
-  let stopping: Promise<void> | null = null
-  const stopped = Promise.withResolvers<string | null>()
-  const stop = () => {
-    stopping ??= stopAll(running).then(() => {
-      release()
-      stopped.resolve(firstEnd)
-    })
-    return stopping
-  }
-  const start = async (name: PartName) => {
-    options.signal?.throwIfAborted()
-    const began = Date.now()
-    const part = await starters[name]()
-    running.set(name, part)
-    say(`started ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`)
-    void part.exited.then((exit) => {
-      if (part.stopping() || stopping) return
-      const description = describeExit(part, exit)
-      options.onPartEnded?.(name, description)
-      if (options.keepGoing && name.endsWith('-service')) return
-      firstEnd = description
-      void stop()
-    })
-  }
+  return createGroup({
+    names: partNames,
+    starters,
+    onEnd: options.onEnd ?? 'stop',
+    say,
+    onPartEnded: (name, description) => options.onPartEnded?.(name, description),
+    release,
+  })
+}
 
+async function startAll(
+  group: Group<PartName>,
+  settings: Settings,
+  options: LocalOptions,
+  passwords: Passwords,
+  say: (line: string) => void,
+): Promise<LocalSystem> {
+  const start = (name: PartName) => {
+    options.signal?.throwIfAborted()
+    return group.start(name)
+  }
   await all([
     async () => {
       await start('postgres')
@@ -190,7 +179,8 @@ async function startAll(
   await all(partNames.filter((name) => name.endsWith('-service')).map((name) => () => start(name)))
   await start('gateway')
   options.signal?.throwIfAborted()
-  if (firstEnd !== null) throw startError(firstEnd)
+  const failed = group.firstEnd()
+  if (failed !== null) throw startError(failed)
 
   return {
     home: settings.home,
@@ -201,15 +191,15 @@ async function startAll(
       string
     >,
     postgres: ownerConnection(settings, passwords),
-    pid: (name) => running.get(name)!.pid,
-    stopPart: (name) => running.get(name)!.stop(),
-    killPart: (name, signal) => running.get(name)!.kill(signal),
+    pid: (name) => group.part(name).pid,
+    stopPart: (name) => group.part(name).stop(),
+    killPart: (name, signal) => group.part(name).kill(signal),
     startPart: async (name) => {
-      await running.get(name)!.exited
+      await group.part(name).exited
       await start(name)
     },
-    stop,
-    stopped: stopped.promise,
+    stop: group.stop,
+    stopped: group.stopped,
   }
 }
 
@@ -218,10 +208,6 @@ async function all(steps: (() => Promise<void>)[]): Promise<void> {
   const results = await Promise.allSettled(steps.map((step) => step()))
   const failed = results.find((result) => result.status === 'rejected')
   if (failed) throw failed.reason
-}
-
-async function stopAll(running: Map<PartName, RunningPart>): Promise<void> {
-  for (const name of partNames.toReversed()) await running.get(name)?.stop()
 }
 
 async function runMigrations(settings: Settings, passwords: Passwords): Promise<void> {
