@@ -11,6 +11,8 @@ const optional = z
 export const serviceEnvironment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: port,
+  /** 1: the port is shared with a successor or predecessor of this process, for a restart without a gap. */
+  REUSE_PORT: z.stringbool().default(false),
   NEXT_SERVICE_URL: optional.pipe(z.url({ protocol: /^https?$/ }).optional()),
   /** Name of the next hop in metrics and on service maps; default: the host in its URL. */
   NEXT_SERVICE_NAME: optional,

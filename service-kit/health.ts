@@ -31,7 +31,8 @@ export function addCommonRoutes(routes: Routes, options: HealthOptions): void {
   routes.add(options.endpoints.ready, () => readiness(options))
   routes.add({ method: 'get', path: '/metrics' }, async () => {
     const { body, contentType } = await options.metrics.scrape()
-    return { status: 200, body, headers: { 'Content-Type': contentType } }
+    // A scraper's connection idles for seconds and would hold up a stop for as long.
+    return { status: 200, body, headers: { 'Content-Type': contentType, Connection: 'close' } }
   })
   routes.add({ method: 'get', path: '/openapi.json' }, () => ({ status: 200, body: document }))
 }

@@ -3,7 +3,7 @@
  * Errors from anywhere become an answer in one place (`answerProblem`).
  */
 import { createServer, METHODS, type Server } from 'node:http'
-import type { Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
 import Router from '@koa/router'
 import { context, trace } from '@opentelemetry/api'
 import { getRPCMetadata, RPCType } from '@opentelemetry/core'
@@ -234,22 +234,48 @@ export interface HttpServer {
   server: Server
   /** Port it listens on. */
   port: number
-  /** Stops accepting, finishes what is in flight, then closes; open connections are cut after `timeoutMs`. */
-  close(timeoutMs: number): Promise<void>
+  /**
+   * Stops accepting, finishes what is in flight, then closes; what is still open after `timeoutMs` is cut. An idle
+   * connection stays for `keepIdleMs` (default 4,000) after its last answer, for its owner to close or to use once more.
+   */
+  close(timeoutMs: number, keepIdleMs?: number): Promise<void>
 }
 
+export interface ListenOptions {
+  /** Lets a successor listen on the same port before this process is gone (SO_REUSEPORT; where the system has it). */
+  reusePort?: boolean
+}
+
+/**
+ * Longer than any of our callers keeps an idle connection (2 s: the gateway's upstreams and the pools of the hops), so that
+ * none is closed here at the moment in which a request is written to it there. That request could not be told from one that
+ * was taken and lost, and a POST is then not tried again.
+ */
+const KEEP_IDLE_MS = 4_000
+const SWEEP_MS = 20
+
 /** Listens; rejects with a message that names the port when it is taken. */
-export async function listen(app: Koa, host: string, port: number): Promise<HttpServer> {
+export async function listen(app: Koa, host: string, port: number, options: ListenOptions = {}): Promise<HttpServer> {
   const handler = app.callback()
   let draining = false
+  /** Open connections: when each became idle, or undefined while it has a request. */
+  const connections = new Map<Socket, number | undefined>()
   const server = createServer(
     { keepAliveTimeout: 75_000, headersTimeout: 15_000, requestTimeout: 30_000 },
     (req, res) => {
       // A kept connection would bring further requests to a server that is going away.
       if (draining) res.setHeader('Connection', 'close')
+      connections.set(req.socket, undefined)
+      res.once('close', () => {
+        if (connections.has(req.socket)) connections.set(req.socket, performance.now())
+      })
       return handler(req, res)
     },
   )
+  server.on('connection', (socket: Socket) => {
+    connections.set(socket, performance.now())
+    socket.once('close', () => connections.delete(socket))
+  })
   server.on('clientError', (_error: Error, socket: Socket) => {
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
     else socket.destroy()
@@ -260,23 +286,32 @@ export async function listen(app: Koa, host: string, port: number): Promise<Http
         cause.code === 'EADDRINUSE' ? 'another process has this port; set PORT to a free one' : cause.message
       reject(new Error(`can't listen on ${host}:${port}: ${reason}`, { cause }))
     })
-    server.listen(port, host, resolve)
+    server.listen({ port, host, reusePort: options.reusePort ?? false }, resolve)
   })
+
+  function closeIdle(keepIdleMs: number): void {
+    const before = performance.now() - keepIdleMs
+    for (const [socket, idleSince] of connections) if (idleSince !== undefined && idleSince <= before) socket.destroy()
+  }
+
   return {
     server,
     port: (server.address() as { port: number }).port,
-    close: (timeoutMs) =>
+    close: (timeoutMs, keepIdleMs = KEEP_IDLE_MS) =>
       new Promise((resolve) => {
         draining = true
         const cut = setTimeout(() => server.closeAllConnections(), timeoutMs)
-        // Requests that were under way were promised a kept connection: it goes as soon as it is idle.
-        const sweep = setInterval(() => server.closeIdleConnections(), 20)
-        server.close(() => {
-          clearTimeout(cut)
-          clearInterval(sweep)
-          resolve()
+        const sweep = setInterval(() => closeIdle(keepIdleMs), SWEEP_MS)
+        // Not http.Server's own close, which drops every idle connection at once. In the check phase, right after the loop
+        // has accepted all that waits: what a successor's port mate leaves in its queue is reset by the kernel.
+        setImmediate(() => {
+          NetServer.prototype.close.call(server, () => {
+            clearTimeout(cut)
+            clearInterval(sweep)
+            resolve()
+          })
+          closeIdle(keepIdleMs)
         })
-        server.closeIdleConnections()
       }),
   }
 }

@@ -96,7 +96,7 @@ export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
   let server: HttpServer | undefined
   group.add('server', {
     async start() {
-      server = await listen(app, config.HOST, config.PORT)
+      server = await listen(app, config.HOST, config.PORT, { reusePort: config.REUSE_PORT })
       logger.info(`${service.name} ${service.version} listens on http://${config.HOST}:${server.port}`)
     },
     async stop() {

@@ -51,7 +51,7 @@ export async function startInProcess<Schema extends z.ZodType<ServiceEnvironment
     call: (method, path, body, headers) => call(url, method, path, body, headers),
     async close() {
       draining = true
-      await server.close(1_000)
+      await server.close(1_000, 0)
       for (const part of Object.values(background).reverse()) await part.stop()
       await parts.hop?.close()
       await parts.database.close()
