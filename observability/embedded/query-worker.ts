@@ -21,6 +21,7 @@ export interface QueryWorkerEvents {
 }
 
 const MAX_WAITING = 100
+const RESTART_AFTER_MS = 500
 /** Batches are taken over this soon even when nobody asks; long enough to take several at once. */
 const TELL_AFTER_MS = 100
 /** A query that never reaches a point where it checks its deadline is ended with its thread. */
@@ -41,6 +42,7 @@ export async function startQueryWorker(settings: WorkerSettings, events: QueryWo
   let nextId = 1
   let worker: Worker
   let isReady = false
+  let everReady = false
   let closing = false
   let latest: StoreStats | undefined
   let telling: NodeJS.Timeout | undefined
@@ -57,6 +59,7 @@ export async function startQueryWorker(settings: WorkerSettings, events: QueryWo
       started.on('message', (message: FromWorker) => {
         if (message.kind === 'ready') {
           isReady = true
+          everReady = true
           resolve()
         } else receive(message)
       })
@@ -95,14 +98,18 @@ export async function startQueryWorker(settings: WorkerSettings, events: QueryWo
       )
     }
     waiting.clear()
-    if (closing || !isReady) return
+    isReady = false
+    if (closing || !everReady) return
     events.log('warn', 'The query worker ended and is started again. What was accepted is safe.')
-    start().catch((error: unknown) => events.log('error', `The query worker can't be started: ${String(error)}`))
+    setTimeout(() => {
+      start().catch((error: unknown) => events.log('error', `The query worker can't be started: ${String(error)}`))
+    }, RESTART_AFTER_MS)
   }
 
   const handler =
     (api: Api): ApiHandler =>
     (request) => {
+      if (!isReady) return text(503, 'The query worker is starting.', { 'retry-after': '1' })
       if (waiting.size >= MAX_WAITING) return text(429, 'Too many queries are waiting.', { 'retry-after': '1' })
       return new Promise<ApiResponse>((resolve) => {
         const id = nextId++
@@ -123,7 +130,7 @@ export async function startQueryWorker(settings: WorkerSettings, events: QueryWo
     accepted() {
       telling ??= setTimeout(() => {
         telling = undefined
-        post({ kind: 'accepted' })
+        if (isReady) post({ kind: 'accepted' })
       }, TELL_AFTER_MS).unref()
     },
     ready: () => isReady,

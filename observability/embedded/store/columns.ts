@@ -85,10 +85,19 @@ export class ColumnBuilder {
   }
 }
 
+/** Attribute names per table that get a column. Each costs a section in a block's file; what is beyond is kept, but not in columns. */
+export const MAX_COLUMNS = 4096
+
 /** Columns by name, made when a name is first seen. */
 export class ColumnSet {
   readonly columns = new Map<string, ColumnBuilder>()
 
+  /** The column of this name; undefined when it would be one too many. */
+  attribute(name: string): ColumnBuilder | undefined {
+    return this.columns.get(name) ?? (this.columns.size < MAX_COLUMNS ? this.column(name) : undefined)
+  }
+
+  /** For names of our own, of which there are few. */
   column(name: string): ColumnBuilder {
     let column = this.columns.get(name)
     if (column === undefined) {
@@ -98,14 +107,15 @@ export class ColumnSet {
     return column
   }
 
-  /** Copies `source`'s cells of the rows `from` (ascending) to rows `to`, translating codes. */
-  copy(name: string, source: StoredColumn, from: Uint32Array | readonly number[], to: number): void {
+  /** Copies `source`'s cells of the rows `from` to the rows that begin at `to`, translating codes; false when there is no room for the name. */
+  copy(name: string, source: StoredColumn, from: readonly number[], to: number): boolean {
     let target: ColumnBuilder | undefined
     const translated = new Int32Array(source.values.length)
     for (let i = 0; i < from.length; i++) {
       const code = source.codes[from[i]!]!
       if (code === 0) continue
-      target ??= this.column(name)
+      target ??= this.attribute(name)
+      if (target === undefined) return false
       let mapped = translated[code]!
       if (mapped === 0) {
         mapped = target.dictionary.code(source.otlpTypes[code]!, source.values[code]!)
@@ -113,6 +123,7 @@ export class ColumnSet {
       }
       target.setCode(to + i, mapped)
     }
+    return true
   }
 }
 

@@ -145,7 +145,7 @@ function unpackTypes(text: string, count: number): Uint8Array {
 }
 
 /** JSON knows neither large integers nor NaN: both are written as an object, which no value is. */
-function packValue(value: unknown): unknown {
+export function packValue(value: unknown): unknown {
   if (typeof value === 'bigint') return { i: String(value) }
   if (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))) {
     return { f: Object.is(value, -0) ? '-0' : String(value) }
@@ -153,7 +153,7 @@ function packValue(value: unknown): unknown {
   return Array.isArray(value) ? value.map(packValue) : value
 }
 
-function unpackValue(packed: unknown): AttributeValue {
+export function unpackValue(packed: unknown): AttributeValue {
   if (Array.isArray(packed)) return packed.map(unpackValue) as AttributeValue
   if (packed !== null && typeof packed === 'object') {
     const { i, f } = packed as { i?: string; f?: string }

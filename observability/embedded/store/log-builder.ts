@@ -4,7 +4,7 @@ import type { Labels, LogColumn, LogTable } from '../logql/log-table.ts'
 import type { LogRecord } from '../otlp/logs.ts'
 import type { OwnerRecord } from '../otlp/traces.ts'
 import { type AttributeList, TYPE } from '../otlp/wire.ts'
-import { Bytes, type Codes, codeArray, Floats } from './columns.ts'
+import { Bytes, type Codes, codeArray, Floats, MAX_COLUMNS } from './columns.ts'
 
 /** A LogTable with what the store needs to write and to choose it. */
 export interface StoredLogs extends LogTable {
@@ -19,6 +19,10 @@ export const LOKI_PUSH_SCOPE = 'loki.push'
 export class LogBuilder {
   rows = 0
   version = 0
+  /** Values of metadata left out, because their names were too many. */
+  omitted = 0
+  /** About what metadata and streams take. */
+  metadataBytes = 0
   private readonly baseNs: bigint
   private readonly baseHi: number
   private readonly baseLo: number
@@ -130,12 +134,18 @@ export class LogBuilder {
   private set(row: number, name: string, value: string): void {
     let column = this.metadata.get(name)
     if (column === undefined) {
+      if (this.metadata.size >= MAX_COLUMNS) {
+        this.omitted++
+        return
+      }
       column = new TextColumn()
       this.metadata.set(name, column)
     }
     column.set(row, value)
+    this.metadataBytes += value.length + 16
   }
 
+  /** Lines themselves are kept whole; of metadata with thousands of names only the first names are. */
   private attributes(row: number, list: AttributeList): void {
     for (let i = 0; i < list.count; i++) {
       flatten(list.keys[i]!, list.types[i]!, list.values[i], (name, value) => this.set(row, name, value))
@@ -174,6 +184,7 @@ export class LogBuilder {
     let ordinal = this.streamOrdinals.get(key)
     if (ordinal === undefined) {
       ordinal = this.streams.push(labels) - 1
+      this.metadataBytes += key.length * 2
       this.streamOrdinals.set(key, ordinal)
     }
     return ordinal

@@ -3,6 +3,7 @@ import type { LogSource, LogTimeRange } from '../logql/log-table.ts'
 import { readLogs } from '../otlp/logs.ts'
 import type { TableCache } from './cache.ts'
 import { type Block, openCatalog } from './catalog.ts'
+import { MAX_COLUMNS } from './columns.ts'
 import { logSections, readLogBlock } from './log-block.ts'
 import { LogBuilder, type StoredLogs } from './log-builder.ts'
 import type { SignalStats } from './messages.ts'
@@ -30,7 +31,8 @@ export interface LogStoreDeps {
 
 const BLOCK_ROWS = 20_000
 const MAX_TEXT_BYTES = 32 << 20
-const MAX_METADATA_NAMES = 4096
+const MAX_METADATA_BYTES = 64 << 20
+const MAX_MERGED_BYTES = 16 << 20
 const MAX_HEAD_AGE_MS = 15 * 60_000
 
 export function createLogStore(deps: LogStoreDeps): LogKeeper {
@@ -71,8 +73,11 @@ export function createLogStore(deps: LogStoreDeps): LogKeeper {
 
   function seal(nowMs: number): boolean {
     if (head === undefined || head.rows === 0) return false
-    const full = head.rows >= BLOCK_ROWS || head.textBytes >= MAX_TEXT_BYTES || head.columns >= MAX_METADATA_NAMES
+    const tooLarge = head.textBytes >= MAX_TEXT_BYTES || head.metadataBytes >= MAX_METADATA_BYTES
+    const full = head.rows >= BLOCK_ROWS || tooLarge || head.columns >= MAX_COLUMNS
     if (!full && nowMs - oldestMs <= MAX_HEAD_AGE_MS) return false
+    if (head.omitted > 0)
+      deps.log('warn', `${head.omitted} values of log metadata were left out: at most ${MAX_COLUMNS} names are kept.`)
     const table = headTable()!
     catalog.write(table, table.streams.length, highest)
     sealed = highest
@@ -101,7 +106,12 @@ export function createLogStore(deps: LogStoreDeps): LogKeeper {
   function compact(): boolean {
     const byTime = [...catalog.blocks.values()].sort((a, b) => (a.minNs < b.minNs ? -1 : a.minNs > b.minNs ? 1 : 0))
     const rows = (block: Block) => block.file.header.rows
-    const i = byTime.findIndex((block, at) => at > 0 && rows(block) + rows(byTime[at - 1]!) <= BLOCK_ROWS)
+    const i = byTime.findIndex((block, at) => {
+      const before = byTime[at - 1]
+      if (before === undefined || rows(block) + rows(before) > BLOCK_ROWS) return false
+      const sections = block.file.sections().length + before.file.sections().length
+      return block.file.bytes + before.file.bytes <= MAX_MERGED_BYTES && sections <= MAX_COLUMNS
+    })
     if (i < 1) return false
     const pair = [byTime[i - 1]!, byTime[i]!]
     const builder = new LogBuilder(pair[0]!.minNs)

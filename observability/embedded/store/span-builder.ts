@@ -6,15 +6,12 @@
  */
 
 import type { OwnerRecord, SpanRecord } from '../otlp/traces.ts'
-import type { AttributeList } from '../otlp/wire.ts'
-import { copyAttributes } from '../otlp/wire.ts'
+import { type AttributeList, copyAttributes as copyList } from '../otlp/wire.ts'
 import { Bytes, ColumnSet, Floats, gatherBytes, gatherFloats, gatherIds, gatherInts } from './columns.ts'
+import { addAttributes, copyAttributes } from './overflow.ts'
 import type { StoredSpans } from './span-data.ts'
 import { extent, linkRows, orderRows } from './span-order.ts'
 import { type ColumnLoader, spanTable } from './span-table.ts'
-
-/** Attribute names per table beyond which a block is cut early: each costs a section in the file. */
-export const MAX_COLUMNS = 4096
 
 export interface HeadTrace {
   readonly ordinal: number
@@ -28,6 +25,8 @@ export interface HeadTrace {
 export class SpanBuilder {
   readonly traces = new Map<string, HeadTrace>()
   rows = 0
+  /** About what the spans take, as they were sent. */
+  bytes = 0
   /** Grows with every change, so that a frozen table is known to be stale. */
   version = 0
   private readonly baseHi: number
@@ -59,10 +58,14 @@ export class SpanBuilder {
     this.baseLo = Number(baseNs & 0xffff_ffffn)
   }
 
+  /** Columns of the scope that has most: `MAX_COLUMNS` is how many fit. */
   get columns(): number {
-    const owners = this.resources.names + this.scopes.names
-    const children = this.events.attributes.columns.size + this.links.attributes.columns.size
-    return this.attributes.columns.size + children + owners
+    const scopes = [this.attributes, this.events.attributes, this.links.attributes]
+    return Math.max(...scopes.map((set) => set.columns.size))
+  }
+
+  get ownerBytes(): number {
+    return this.resources.bytes + this.scopes.bytes
   }
 
   /** The first batch that any span here came in; Infinity when there is none. */
@@ -88,7 +91,8 @@ export class SpanBuilder {
     this.batch.push(batch)
     this.resourceOf.push(this.resources.ordinal(span.resource))
     this.scopeOf.push(this.scopes.ordinal(span.scope))
-    addAttributes(this.attributes, row, span.attributes)
+    addAttributes(this.attributes, this.meta, row, span.attributes)
+    this.bytes += span.size
     const { meta } = this
     meta.column('name').set(row, 1, span.name)
     if (span.statusMessage) meta.column('statusMessage').set(row, 1, span.statusMessage)
@@ -143,8 +147,11 @@ export class SpanBuilder {
       this.resourceOf.push(this.resources.ordinal(table.resources[table.resourceOf[row]!]!))
       this.scopeOf.push(this.scopes.ordinal(table.scopes[table.scopeOf[row]!]!))
     }
-    for (const name of table.columnNames('span')) this.attributes.copy(name, table.column('span', name)!, from, base)
-    for (const name of table.metaNames()) this.meta.copy(name, table.meta(name)!, from, base)
+    const source = {
+      attributes: { names: () => table.columnNames('span'), get: (name: string) => table.column('span', name) },
+      meta: { names: () => table.metaNames(), get: (name: string) => table.meta(name) },
+    }
+    copyAttributes(this.attributes, this.meta, source, from, base)
     const moved = new Map(from.map((row, i) => [row, base + i]))
     const events = this.events.copy(table.events, moved)
     for (const row of events) this.eventTime.push(table.events.timeSinceStart[row]!)
@@ -221,14 +228,6 @@ const ZERO = Buffer.alloc(8)
 /** From a difference of 64-bit numbers, given as differences of their halves. */
 const nanoseconds = (hi: number, lo: number) => hi * 0x1_0000_0000 + lo
 
-function addAttributes(columns: ColumnSet, row: number, list: AttributeList): void {
-  for (let i = 0; i < list.count; i++) {
-    const value = list.values[i]
-    // An attribute without a value (AnyValue left empty) is as good as absent.
-    if (value !== undefined) columns.column(list.keys[i]!).set(row, list.types[i]!, value)
-  }
-}
-
 /** Columns of the builder as they are now; the builder may grow afterwards, so they are frozen when asked for only once per version. */
 function frozen(columns: ColumnSet, rows: number, position: Int32Array): ColumnLoader {
   const names = [...columns.columns.keys()]
@@ -240,11 +239,7 @@ class Owners {
   readonly list: OwnerRecord[] = []
   private readonly known = new Map<string, number>()
   private readonly recent = new WeakMap<OwnerRecord, number>()
-  private readonly seenNames = new Set<string>()
-
-  get names(): number {
-    return this.seenNames.size
-  }
+  bytes = 0
 
   ordinal(owner: OwnerRecord): number {
     const again = this.recent.get(owner)
@@ -252,9 +247,9 @@ class Owners {
     const key = ownerKey(owner)
     let ordinal = this.known.get(key)
     if (ordinal === undefined) {
-      ordinal = this.list.push({ ...owner, attributes: copyAttributes(owner.attributes) }) - 1
+      ordinal = this.list.push({ ...owner, attributes: copyList(owner.attributes) }) - 1
+      for (let i = 0; i < owner.attributes.count; i++) this.bytes += owner.attributes.keys[i]!.length + 64
       this.known.set(key, ordinal)
-      for (const name of owner.attributes.keys) this.seenNames.add(name)
     }
     this.recent.set(owner, ordinal)
     return ordinal
@@ -279,7 +274,7 @@ class ChildBuilder {
 
   add(spanRow: number, attributes: AttributeList, dropped: number): number {
     const row = this.span.push(spanRow) - 1
-    addAttributes(this.attributes, row, attributes)
+    addAttributes(this.attributes, this.meta, row, attributes)
     if (dropped) this.meta.column('dropped').set(row, 2, dropped)
     return row
   }
@@ -295,8 +290,11 @@ class ChildBuilder {
       this.span.push(to)
     }
     if (from.length === 0) return from
-    for (const name of source.columnNames()) this.attributes.copy(name, source.column(name)!, from, base)
-    for (const name of source.metaNames()) this.meta.copy(name, source.meta(name)!, from, base)
+    const columns = {
+      attributes: { names: () => source.columnNames(), get: (name: string) => source.column(name) },
+      meta: { names: () => source.metaNames(), get: (name: string) => source.meta(name) },
+    }
+    copyAttributes(this.attributes, this.meta, columns, from, base)
     return from
   }
 

@@ -8,10 +8,11 @@ import { readTraces } from '../otlp/traces.ts'
 import type { SpanSource, TimeRange } from '../traceql/span-table.ts'
 import type { TableCache } from './cache.ts'
 import { type Block, openCatalog } from './catalog.ts'
+import { MAX_COLUMNS } from './columns.ts'
 import type { SignalStats } from './messages.ts'
 import { pickTraces } from './pick.ts'
 import { readSpanBlock, spanSections } from './span-block.ts'
-import { MAX_COLUMNS, SpanBuilder } from './span-builder.ts'
+import { SpanBuilder } from './span-builder.ts'
 import type { StoredSpans } from './span-data.ts'
 import { openTraceIndex, traceKey } from './trace-index.ts'
 import type { Batch } from './wal.ts'
@@ -51,6 +52,11 @@ const BLOCK_ROWS = 20_000
 /** A merged block may be larger than a fresh one, within reason. */
 const MAX_BLOCK_ROWS = 60_000
 const MAX_HEAD_ROWS = 60_000
+/** Few large spans fill a head as well as many small ones. */
+const MAX_HEAD_BYTES = 64 << 20
+const MAX_MERGED_BYTES = 16 << 20
+/** A trace is served with at most so many spans: it has to be in memory whole. */
+const MAX_JOINED_ROWS = 200_000
 /** SDKs send every 5 s: a trace without news for longer is taken to be complete. */
 const QUIET_MS = 10_000
 const MAX_HEAD_AGE_MS = 15 * 60_000
@@ -164,7 +170,8 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
     if (head === undefined || head.rows === 0) return false
     const quiet = [...head.traces.values()].filter((trace) => trace.lastSeen <= nowMs - QUIET_MS)
     const quietRows = quiet.reduce((sum, trace) => sum + trace.rows, 0)
-    const full = head.rows >= MAX_HEAD_ROWS || head.columns >= MAX_COLUMNS
+    const tooLarge = head.bytes + head.ownerBytes >= MAX_HEAD_BYTES || head.columns >= MAX_COLUMNS
+    const full = head.rows >= MAX_HEAD_ROWS || tooLarge
     const old = nowMs - oldestMs > MAX_HEAD_AGE_MS
     if (quietRows >= BLOCK_ROWS || (old && quietRows > 0)) write(new Set(quiet.map((trace) => trace.id)))
     else if (full || old) write(longestQuiet(head, full ? (head.rows * 2) / 3 : head.rows))
@@ -202,6 +209,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
     blocksVersion++
     const rest = new SpanBuilder(table.baseNs)
     rest.appendTraces(table, staying, (id) => before.traces.get(id))
+    rest.bytes = before.bytes * (rest.rows / before.rows)
     head = staying.length > 0 ? rest : undefined
     frozen = undefined
     // The head knows which of its traces other blocks have parts of: the index needn't be asked again for each.
@@ -274,15 +282,25 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
         if (block === undefined) continue
         const table = catalog.table(block)
         builder ??= new SpanBuilder(table.baseNs)
-        builder.appendTraces(table, tracesOf(table, part))
+        appendWithin(builder, table, tracesOf(table, part))
       }
       if (headPart !== undefined) {
         builder ??= new SpanBuilder(headPart.baseNs)
-        builder.appendTraces(headPart, tracesOf(headPart, part))
+        appendWithin(builder, headPart, tracesOf(headPart, part))
       }
       if (builder !== undefined && builder.rows > 0) made.push(builder.freeze())
     }
     return made
+  }
+
+  function appendWithin(builder: SpanBuilder, table: StoredSpans, traces: readonly number[]): void {
+    const fitting = traces.filter(
+      (t) => builder.rows + table.traceStart[t + 1]! - table.traceStart[t]! <= MAX_JOINED_ROWS,
+    )
+    builder.appendTraces(table, fitting)
+    if (fitting.length < traces.length) {
+      deps.log('warn', `A trace of more than ${MAX_JOINED_ROWS} spans is served in part: ${table.traceId(traces[0]!)}.`)
+    }
   }
 
   function trace(idHex: string): StoredSpans | undefined {
@@ -293,7 +311,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
       const ordinal = ordinalOf(table, id)
       if (ordinal < 0) return
       builder ??= new SpanBuilder(table.baseNs)
-      builder.appendTraces(table, [ordinal])
+      appendWithin(builder, table, [ordinal])
     }
     for (const number of index.blocks(key)) {
       const block = catalog.blocks.get(number)
@@ -340,9 +358,14 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
     const rows = (block: Block) => block.file.header.rows
     for (let i = 1; i < byTime.length; i++) {
       const [a, b] = [byTime[i - 1]!, byTime[i]!]
-      if (rows(a) + rows(b) <= BLOCK_ROWS) return [a, b]
+      if (rows(a) + rows(b) <= BLOCK_ROWS && fit(a, b)) return [a, b]
     }
-    return mostShared((a, b) => rows(a) + rows(b) <= MAX_BLOCK_ROWS)
+    return mostShared((a, b) => rows(a) + rows(b) <= MAX_BLOCK_ROWS && fit(a, b))
+  }
+
+  function fit(a: Block, b: Block): boolean {
+    const sections = a.file.sections().length + b.file.sections().length
+    return a.file.bytes + b.file.bytes <= MAX_MERGED_BYTES && sections <= MAX_COLUMNS
   }
 
   function mostShared(allowed: (a: Block, b: Block) => boolean): [Block, Block] | undefined {

@@ -163,7 +163,7 @@ function remembered(loader: ColumnLoader, rows: number, onColumn: (bytes: number
     if (!known.has(name)) {
       const column = loader.load(name)
       known.set(name, column)
-      if (column) onColumn(column.codes.byteLength + column.values.length * 48)
+      if (column) onColumn(sizeOf(column))
     }
     return known.get(name)
   }
@@ -172,6 +172,13 @@ function remembered(loader: ColumnLoader, rows: number, onColumn: (bytes: number
     names: () => loader.names(),
     need: (name: string): StoredColumn => get(name) ?? { ...EMPTY_COLUMN, codes: new Uint8Array(rows) },
   }
+}
+
+/** Texts take their length; a value and its place in the lists some 48 bytes. */
+function sizeOf({ codes, values }: StoredColumn): number {
+  let bytes = codes.byteLength + values.length * 48
+  for (const value of values) if (typeof value === 'string') bytes += value.length
+  return bytes
 }
 
 /** Attributes of resources and scopes are few and shared: a column is made by spreading them over the rows. */

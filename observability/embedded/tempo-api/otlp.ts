@@ -16,6 +16,7 @@ import {
 import type { OwnerRecord } from '../otlp/traces.ts'
 import { type AttributeList, TYPE } from '../otlp/wire.ts'
 import type { StoredColumn } from '../store/columns.ts'
+import { entryValue, overflowOf } from '../store/overflow.ts'
 import type { StoredEvents, StoredLinks, StoredSpans } from '../store/span-data.ts'
 import type { AttributeValue } from '../traceql/span-table.ts'
 
@@ -71,7 +72,7 @@ function spanReader(table: StoredSpans) {
       kind: table.kind[row] as Span_SpanKind,
       startTimeUnixNano: start,
       endTimeUnixNano: start + BigInt(table.duration[row]!),
-      attributes: rowAttributes(attributes, row),
+      attributes: rowAttributes(attributes, table.meta('overflow'), row),
       droppedAttributesCount: number('droppedAttributes', row),
       droppedEventsCount: number('droppedEvents', row),
       droppedLinksCount: number('droppedLinks', row),
@@ -122,18 +123,23 @@ function childrenOf(table: StoredEvents | StoredLinks) {
   return <T>(row: number, make: (child: number, attributes: KeyValue[]) => T): T[] => {
     const made: T[] = []
     for (let child = 0; child < table.rows; child++) {
-      if (table.span[child] === row) made.push(make(child, rowAttributes(attributes, child)))
+      if (table.span[child] === row) made.push(make(child, rowAttributes(attributes, table.meta('overflow'), child)))
     }
     return made
   }
 }
 
-function rowAttributes(columns: readonly (readonly [string, StoredColumn])[], row: number): KeyValue[] {
+function rowAttributes(
+  columns: readonly (readonly [string, StoredColumn])[],
+  overflow: StoredColumn | undefined,
+  row: number,
+): KeyValue[] {
   const list: KeyValue[] = []
   for (const [key, column] of columns) {
     const code = column.codes[row]!
     if (code !== 0) list.push(keyValue(key, column.otlpTypes[code]!, column.values[code]))
   }
+  for (const entry of overflowOf(overflow, row)) list.push(keyValue(entry[0], entry[1], entryValue(entry)))
   return list
 }
 
