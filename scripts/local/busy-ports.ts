@@ -48,6 +48,22 @@ interface Holder {
 
 /** The listening socket's inode from /proc/net/tcp{,6}, then the process that has it open (only own ones unless root). */
 export async function holderFromProc(port: number): Promise<Holder | null> {
+  const inodes = await listeningSockets(port)
+  if (inodes.size === 0) return null
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    if (!(await hasOpen(pid, inodes))) continue
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+    return { pid: Number(pid), command: shortened(command) || 'an unnamed process' }
+  }
+  return null
+}
+
+/** Whether this very process listens on the port, which others may share with it. Linux only. */
+export async function listensOn(pid: number, port: number): Promise<boolean> {
+  return hasOpen(String(pid), await listeningSockets(port))
+}
+
+async function listeningSockets(port: number): Promise<Set<string>> {
   const inodes = new Set<string>()
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
     const rows = (await readFile(table, 'utf8').catch(() => '')).split('\n').slice(1)
@@ -57,17 +73,15 @@ export async function holderFromProc(port: number): Promise<Holder | null> {
         inodes.add(`socket:[${inode}]`)
     }
   }
-  if (inodes.size === 0) return null
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    const files = await readdir(`/proc/${pid}/fd`).catch(() => [])
-    for (const file of files) {
-      const target = await readlink(`/proc/${pid}/fd/${file}`).catch(() => '')
-      if (!inodes.has(target)) continue
-      const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-      return { pid: Number(pid), command: shortened(command) || 'an unnamed process' }
-    }
+  return inodes
+}
+
+async function hasOpen(pid: string, inodes: Set<string>): Promise<boolean> {
+  const files = await readdir(`/proc/${pid}/fd`).catch(() => [])
+  for (const file of files) {
+    if (inodes.has(await readlink(`/proc/${pid}/fd/${file}`).catch(() => ''))) return true
   }
-  return null
+  return false
 }
 
 /** The program without its folder, its arguments as far as they fit on a line. */

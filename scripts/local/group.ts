@@ -22,6 +22,8 @@ export interface GroupOptions<Name extends string> {
 
 export interface Group<Name extends string> {
   start(name: Name): Promise<void>
+  /** Starts a successor beside the running part, and stops that one when the successor is ready. */
+  replace(name: Name): Promise<void>
   part(name: Name): RunningPart
   /** Safe to call twice. */
   stop(): Promise<void>
@@ -37,6 +39,7 @@ const MINUTE = 60_000
 export function createGroup<Name extends string>(options: GroupOptions<Name>): Group<Name> {
   const { names, starters, onEnd, say } = options
   const running = new Map<Name, RunningPart>()
+  /** What is being started or stopped beside the parts in `running`. */
   const restarts = new Set<Promise<void>>()
   const ends = new Map<Name, number[]>()
   const stopped = Promise.withResolvers<string | null>()
@@ -55,9 +58,20 @@ export function createGroup<Name extends string>(options: GroupOptions<Name>): G
       options.onPartEnded(name, description)
       if (onEnd === 'ignore') return
       if (onEnd === 'stop' || endsTooOften(name)) return void fail(description)
-      const restart = startAgain(name, onEnd.restartAfterMs).finally(() => restarts.delete(restart))
-      restarts.add(restart)
+      void awaited(startAgain(name, onEnd.restartAfterMs))
     })
+  }
+
+  function awaited(work: Promise<void>): Promise<void> {
+    const restart = work.finally(() => restarts.delete(restart))
+    restarts.add(restart)
+    return restart
+  }
+
+  async function startBeside(name: Name): Promise<void> {
+    const old = running.get(name)
+    await start(name)
+    await old?.stop()
   }
 
   function endsTooOften(name: Name): boolean {
@@ -89,7 +103,7 @@ export function createGroup<Name extends string>(options: GroupOptions<Name>): G
   async function stopAll(): Promise<void> {
     ending.abort()
     // A part that is just being started again must not be left behind.
-    await Promise.all(restarts)
+    await Promise.allSettled(restarts)
     for (const name of names.toReversed()) await running.get(name)?.stop()
     options.release()
     stopped.resolve(firstEnd)
@@ -97,6 +111,7 @@ export function createGroup<Name extends string>(options: GroupOptions<Name>): G
 
   return {
     start,
+    replace: (name) => awaited(startBeside(name)),
     part(name) {
       const part = running.get(name)
       if (!part) throw new Error(`${name} was never started`)

@@ -18,7 +18,7 @@ import { startPostgresPart } from './postgres.ts'
 import { takeLock } from './process-identity.mjs'
 import { findNginx, findPrometheus } from './programs.ts'
 import { preparePrometheus } from './prometheus.ts'
-import { backendSpec, type ServiceName, serviceSpec } from './services.ts'
+import { backendSpec, canSharePorts, type ServiceName, serviceSpec } from './services.ts'
 import { freePort, type Ports, readSettings, type Settings, startError } from './settings.ts'
 
 export { freePorts } from './settings.ts'
@@ -69,6 +69,8 @@ export interface LocalSystem {
   killPart(name: PartName, signal: NodeJS.Signals): void
   /** Starts a part again that was stopped or killed, and waits until it is ready. */
   startPart(name: PartName): Promise<void>
+  /** Starts a service anew without a gap: its successor listens beside it before it is stopped (where ports can be shared). */
+  replaceService(name: ServiceName): Promise<void>
   /** Stops everything in reverse order. Safe to call twice. */
   stop(): Promise<void>
   /** Resolves when all has stopped: with null after stop(), else with what ended first and its last lines. */
@@ -196,6 +198,11 @@ async function startAll(
     killPart: (name, signal) => group.part(name).kill(signal),
     startPart: async (name) => {
       await group.part(name).exited
+      await start(name)
+    },
+    replaceService: async (name) => {
+      if (canSharePorts) return group.replace(name)
+      await group.part(name).stop()
       await start(name)
     },
     stop: group.stop,

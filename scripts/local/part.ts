@@ -15,8 +15,8 @@ export interface PartSpec {
   args: string[]
   cwd: string
   env: Record<string, string | undefined>
-  /** Resolves to true once the part answers. Asked again and again until it does, the part ends, or time is up. */
-  ready: () => Promise<boolean>
+  /** Resolves to true once the process answers. Asked again and again until it does, the part ends, or time is up. */
+  ready: (pid: number) => Promise<boolean>
   readyWithinMs: number
   stopSignal: NodeJS.Signals
   stopWithinMs: number
@@ -89,7 +89,11 @@ export function trackPart(
   child: { pid: number; logFrom?: number; exited: Promise<Exit>; stop(): Promise<void> },
 ): RunningPart {
   if (child.pid) writePidFile(pidFileOf(home, name), child.pid)
-  void child.exited.then(() => rmSync(pidFileOf(home, name), { force: true }))
+  void child.exited.then(() => {
+    // Not the note of a successor that runs by now.
+    const noted = livingProcess(pidFileOf(home, name))
+    if (noted === null || noted === child.pid) rmSync(pidFileOf(home, name), { force: true })
+  })
   let stopped: Promise<void> | null = null
   return {
     name,
@@ -137,7 +141,7 @@ async function untilReady(spec: PartSpec, part: RunningPart, signal?: AbortSigna
   while (Date.now() < deadline) {
     signal?.throwIfAborted()
     if (ended) throw startError(describeExit(part, ended))
-    if (await spec.ready().catch(() => false)) return
+    if (await spec.ready(part.pid).catch(() => false)) return
     await delay(25)
   }
   throw startError(

@@ -1,7 +1,8 @@
 /** PostgreSQL as a part of local mode: db/server.ts runs it; here is what a kept data folder needs beyond that. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { findPrograms, runningServerPid, startPostgres, stopLeftover } from '../../db/server.ts'
 import { logFileOf, type RunningPart, trackPart } from './part.ts'
 import { type Settings, startError } from './settings.ts'
@@ -61,9 +62,34 @@ function assertUsable(program: string, dataDir: string): void {
 
 /**
  * A server whose launcher was killed is stopped. After kill -9 of the server a postmaster.pid stays, and PostgreSQL refuses to
- * start when that process id belongs to anybody by now.
+ * start when that process id belongs to anybody by now. Its backends outlive it for a moment: as long as one is there the file
+ * must stay, because two servers on one data folder would destroy it.
  */
 async function clearLeftovers(dataDir: string): Promise<void> {
   await stopLeftover(dataDir)
+  const deadline = Date.now() + 10_000
+  while (workIn(dataDir).length > 0) {
+    if (Date.now() > deadline) {
+      const pids = workIn(dataDir).join(', ')
+      throw startError(`Processes ${pids} of a PostgreSQL server that was killed still use ${dataDir}. End them first.`)
+    }
+    await delay(20)
+  }
   if (runningServerPid(dataDir) === undefined) rmSync(join(dataDir, 'postmaster.pid'), { force: true })
 }
+
+/** Processes with the data folder as their working directory, which is how PostgreSQL runs all of its own. Linux only. */
+function workIn(dataDir: string): string[] {
+  if (process.platform !== 'linux' || !existsSync(dataDir)) return []
+  const folder = realpathSync(dataDir)
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/cwd`) === folder && !hasEnded(pid)
+    } catch {
+      // Gone meanwhile, or another user's: not one of ours.
+      return false
+    }
+  })
+}
+
+const hasEnded = (pid: string) => / [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)/s, ''))

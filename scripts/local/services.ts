@@ -1,5 +1,6 @@
 /** How the telemetry backend and the three services are run: the project's own Node on their sources, told by environment. */
 import { join } from 'node:path'
+import { listensOn } from './busy-ports.ts'
 import { extraServices } from './extra-services.ts'
 import type { Gateway } from './gateway.ts'
 import type { PartSpec } from './part.ts'
@@ -25,6 +26,8 @@ const services = {
   },
   'audit-service': { port: 'AUDIT_SERVICE_PORT', role: 'audit_service', next: null },
 } as const satisfies Record<string, { port: PortName; role: keyof Passwords; next: NextHop | null }>
+/** SO_REUSEPORT spreads connections over all who listen; macOS has the name but not that meaning. */
+export const canSharePorts = process.platform === 'linux'
 export type ServiceName = keyof typeof services
 
 export function serviceSpec(name: ServiceName, settings: Settings, passwords: Passwords): PartSpec {
@@ -38,6 +41,7 @@ export function serviceSpec(name: ServiceName, settings: Settings, passwords: Pa
       ...inherited(env),
       HOST: '127.0.0.1',
       PORT: String(ports[port]),
+      REUSE_PORT: canSharePorts ? '1' : undefined,
       NEXT_SERVICE_URL: next ? `http://127.0.0.1:${ports[next.port]}` : undefined,
       NEXT_SERVICE_NAME: next?.name,
       PGHOST: '127.0.0.1',
@@ -51,7 +55,8 @@ export function serviceSpec(name: ServiceName, settings: Settings, passwords: Pa
       OTEL_EXPORTER_OTLP_ENDPOINT: env.OTEL_EXPORTER_OTLP_ENDPOINT ?? `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`,
       OTEL_RESOURCE_ATTRIBUTES: env.OTEL_RESOURCE_ATTRIBUTES ?? 'deployment.environment.name=local',
     },
-    ready: () => httpOk(`${url}/ready`),
+    // On a shared port the predecessor may be the one who answers.
+    ready: async (pid) => (!canSharePorts || (await listensOn(pid, ports[port]))) && (await httpOk(`${url}/ready`)),
     readyWithinMs: 30_000,
     stopSignal: 'SIGTERM',
     // The services promise to be done within 10 s.
