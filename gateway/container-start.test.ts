@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+
+test('in the container the access log is rotated once it is large, and Nginx is told', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sightline-gateway-'))
+  const accessLog = join(folder, 'access.log')
+  const told = join(folder, 'told')
+  // Stands in for the image's entry point: sources the file, then becomes what gets the signal.
+  const script = `. "$0"; echo $$ > "$GATEWAY_RUN_DIR/nginx.pid"; trap 'touch "${told}"' USR1; while :; do sleep 0.05; done`
+  const shell = spawn('sh', ['-c', script, join(import.meta.dirname, 'container-start.envsh')], {
+    detached: true,
+    stdio: 'inherit',
+    env: {
+      PATH: process.env.PATH,
+      NGINX_ENVSUBST_OUTPUT_DIR: join(folder, 'conf'),
+      GATEWAY_RUN_DIR: folder,
+      GATEWAY_ACCESS_LOG: accessLog,
+      GATEWAY_ROTATE_SECONDS: '0.1',
+      GATEWAY_ROTATE_BYTES: '100',
+    },
+  })
+  try {
+    await until(() => existsSync(join(folder, 'nginx.pid')))
+    assert.ok(existsSync(join(folder, 'conf')))
+    writeFileSync(accessLog, 'x'.repeat(100))
+    await delay(400)
+    assert.ok(existsSync(accessLog), 'not yet')
+    writeFileSync(accessLog, 'x'.repeat(101))
+    await until(() => existsSync(told))
+    assert.ok(existsSync(`${accessLog}.1`))
+    assert.ok(!existsSync(accessLog))
+  } finally {
+    process.kill(-shell.pid!, 'SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+async function until(holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!holds()) {
+    assert.ok(Date.now() < deadline, 'in time')
+    await delay(20)
+  }
+}
