@@ -316,7 +316,7 @@ function spanOf(planned: Planned, i: number, t: number, trace: Mark, withRare: b
       ...planned.attributes,
       'request.id': trace.requestId,
       'user.id': 1000 + ((t * 37) % 500),
-      'order.id': `ord-${trace.requestId.slice(0, 0)}${String(t).padStart(4, '0')}`,
+      'order.id': `ord-${trace.requestId}`,
       'sightline.step': i,
       ...(withRare && t === 11 && i === 6 && { 'rare.flag': 'yes' }),
     }),

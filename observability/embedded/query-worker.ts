@@ -1,4 +1,5 @@
 /** The main thread's handle on the query worker: hands requests over, starts the thread again when it dies or hangs. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { type ApiHandler, type ApiResponse, text } from './http.ts'
 import type { Api, FromWorker, StoreStats, ToWorker, WorkerSettings } from './store/messages.ts'
@@ -22,6 +23,7 @@ export interface QueryWorkerEvents {
 
 const MAX_WAITING = 100
 const RESTART_AFTER_MS = 500
+const STOP_WITHIN_MS = 3_000
 /** Batches are taken over this soon even when nobody asks; long enough to take several at once. */
 const TELL_AFTER_MS = 100
 /** A query that never reaches a point where it checks its deadline is ended with its thread. */
@@ -142,7 +144,8 @@ export async function startQueryWorker(settings: WorkerSettings, events: QueryWo
         stopped = resolve
       })
       post({ kind: 'stop' })
-      await done
+      // A long query is not waited for: the worker writes nothing that the log doesn't have.
+      await Promise.race([done, delay(STOP_WITHIN_MS, undefined, { ref: false })])
       await worker.terminate()
     },
   }

@@ -1,4 +1,4 @@
-/** OTLP/JSON writes trace and span ids as hex where protobuf's own JSON has base64. Both directions. */
+/** OTLP/JSON writes trace and span ids as hex where protobuf's own JSON has base64. */
 import type { JsonValue } from '@bufbuild/protobuf'
 
 const ID_FIELDS: ReadonlySet<string> = new Set([
@@ -18,11 +18,6 @@ export function hexIdsToBase64(json: JsonValue): JsonValue {
     if (!/^[0-9a-fA-F]*$/.test(id)) throw new Error(`an id must be hex, not ${JSON.stringify(id.slice(0, 64))}`)
     return Buffer.from(id, 'hex').toString('base64')
   })
-  return json
-}
-
-export function base64IdsToHex(json: JsonValue): JsonValue {
-  walk(json, '', 0, (id) => Buffer.from(id, 'base64').toString('hex'))
   return json
 }
 

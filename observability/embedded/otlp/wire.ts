@@ -8,8 +8,6 @@
 import type { AttributeValue } from '../traceql/span-table.ts'
 
 /** OTLP's value types. `kvlist` and `bytes` are carried as JSON and base64 text; queries see them as strings. */
-export const VALUE_TYPES = ['none', 'string', 'int', 'float', 'bool', 'array', 'kvlist', 'bytes'] as const
-export type OtlpType = (typeof VALUE_TYPES)[number]
 export const TYPE = { none: 0, string: 1, int: 2, float: 3, bool: 4, array: 5, kvlist: 6, bytes: 7 } as const
 
 const MAX_DEPTH = 32

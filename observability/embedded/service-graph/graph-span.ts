@@ -99,5 +99,3 @@ function serviceOf(resource: OwnerRecord): string {
   }
   return service
 }
-
-export const hexId = (raw: string): string => Buffer.from(raw, 'latin1').toString('hex')

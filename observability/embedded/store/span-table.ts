@@ -8,8 +8,6 @@ export interface ColumnLoader {
   load(name: string): StoredColumn | undefined
 }
 
-export const NO_COLUMNS: ColumnLoader = { names: () => [], load: () => undefined }
-
 export interface ChildParts {
   readonly rows: number
   readonly span: Uint32Array
