@@ -85,18 +85,15 @@ export function createSealer(deps: Pick<KitParts<Config>, 'config' | 'database' 
   }
 
   function registerGauges(): void {
-    const lag = metrics.gauge('audit_seal_lag_seconds')
-    const length = metrics.gauge('audit_chain_length')
-    metrics.gauge('audit_unsealed_rows', async (gauge) => {
-      try {
-        const [state] = await database.query<{ unsealed: number; lag: number; length: number }>(STATE)
-        gauge.set(state!.unsealed)
-        lag.set(state!.lag)
-        length.set(state!.length)
-      } catch (error) {
-        logger.debug('seal gauges keep their last values', error as Error)
-      }
-    })
+    metrics.gauges(
+      async () => (await database.query<{ unsealed: number; lag: number; length: number }>(STATE))[0]!,
+      {
+        audit_unsealed_rows: (gauge, { unsealed }) => gauge.set(unsealed),
+        audit_seal_lag_seconds: (gauge, { lag }) => gauge.set(lag),
+        audit_chain_length: (gauge, { length }) => gauge.set(length),
+      },
+      (error) => logger.debug('seal gauges keep their last values', error),
+    )
   }
 
   return {

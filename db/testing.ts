@@ -23,7 +23,7 @@ export interface TestCluster {
   stop(): Promise<void>
 }
 
-export interface TestDatabase {
+export interface TestDatabase extends AsyncDisposable {
   name: string
   /** Connection of the owner, or of one service's role. */
   connection(role?: ServiceRole): { host: string; port: number; user: string; password: string; database: string }
@@ -85,14 +85,19 @@ async function createDatabase(owner: {
   })
   const pool = new pg.Pool({ ...owner, database: name, max: 4, allowExitOnIdle: true })
   pool.on('error', () => {})
+  let dropped = false
+  async function drop() {
+    if (dropped) return
+    dropped = true
+    await pool.end()
+    await asOwner({ ...owner, database: 'postgres' }, (client) => client.query(`drop database ${name} with (force)`))
+  }
   return {
     name,
     connection: (role) => ({ ...owner, user: role ?? owner.user, database: name }),
     query: async (text, values) => (await pool.query(text, values)).rows,
-    async drop() {
-      await pool.end()
-      await asOwner({ ...owner, database: 'postgres' }, (client) => client.query(`drop database ${name} with (force)`))
-    },
+    drop,
+    [Symbol.asyncDispose]: drop,
   }
 }
 

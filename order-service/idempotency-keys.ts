@@ -1,5 +1,5 @@
 /** SQL of idempotency keys: one key, one order, decided by a unique row in the order's own transaction. */
-import { conflict, keyReused, type Queries, SQLSTATE, sql } from '@sightline/service-kit'
+import { conflict, type KitParts, keyReused, type Part, type Queries, SQLSTATE, sql } from '@sightline/service-kit'
 
 /** Takes the key, or one that is older than 24 hours. A second request waits here until the first has committed. */
 const CLAIM = sql(
@@ -10,6 +10,27 @@ const CLAIM = sql(
    returning key`,
 )
 const FIND = sql('find_idempotency_key', 'select request_hash, order_id from idempotency_keys where key = $1')
+
+const EXPIRE = sql(
+  'expire_idempotency_keys',
+  `delete from idempotency_keys where created_at <= now() - interval '24 hours'`,
+)
+const HOUR_MS = 3_600_000
+
+/** Removes keys older than 24 hours, every hour. */
+export function createKeyCleaner({ database, logger }: Pick<KitParts, 'database' | 'logger'>): Part {
+  let timer: NodeJS.Timeout | undefined
+  const expire = () =>
+    database.query(EXPIRE).catch((error) => logger.warn('expired idempotency keys were not removed', error))
+  return {
+    async start() {
+      timer = setInterval(expire, HOUR_MS).unref()
+    },
+    async stop() {
+      clearInterval(timer)
+    },
+  }
+}
 
 /** undefined when the key is now ours; else the id of the order that was placed with it. */
 export async function claimKey(tx: Queries, key: string, requestHash: string): Promise<number | undefined> {

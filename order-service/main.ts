@@ -14,6 +14,7 @@ import { createAnswerStore, type KitParts, runService, type ServiceParts } from 
 import { type Config, environment } from './config.ts'
 import { registerDatabaseState } from './database-state.ts'
 import { createDelivery } from './deliver.ts'
+import { createKeyCleaner } from './idempotency-keys.ts'
 import { createOutbox } from './outbox.ts'
 import { createPlaceOrder } from './place-order.ts'
 import { createRelay } from './relay.ts'
@@ -28,7 +29,12 @@ export function compose(parts: KitParts<Config>): ServiceParts {
   const answers = createAnswerStore(parts)
   return {
     app: createApp({ ...parts, answers, delivery, placeOrder }),
-    background: { relay: createRelay(parts), 'delivered events': outbox.sweeper, 'expired answers': answers.cleaner },
+    background: {
+      relay: createRelay(parts),
+      'delivered events': outbox.sweeper,
+      'expired answers': answers.cleaner,
+      'expired keys': createKeyCleaner(parts),
+    },
   }
 }
 

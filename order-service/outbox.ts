@@ -55,20 +55,16 @@ export function createOutbox(deps: Pick<KitParts<Config>, 'database' | 'logger' 
     })
   }
 
-  /** All three from one statement per scrape. */
   function registerGauges(): void {
-    const oldest = metrics.gauge('outbox_oldest_age_seconds')
-    const dead = metrics.gauge('outbox_dead_letters')
-    metrics.gauge('outbox_pending', async (gauge) => {
-      try {
-        const [state] = await database.query<{ pending: number; dead: number; age: number }>(STATE)
-        gauge.set(state!.pending)
-        dead.set(state!.dead)
-        oldest.set(state!.age)
-      } catch (error) {
-        logger.debug('outbox gauges keep their last values', error as Error)
-      }
-    })
+    metrics.gauges(
+      async () => (await database.query<{ pending: number; dead: number; age: number }>(STATE))[0]!,
+      {
+        outbox_pending: (gauge, { pending }) => gauge.set(pending),
+        outbox_dead_letters: (gauge, { dead }) => gauge.set(dead),
+        outbox_oldest_age_seconds: (gauge, { age }) => gauge.set(age),
+      },
+      (error) => logger.debug('outbox gauges keep their last values', error),
+    )
   }
 
   return {

@@ -103,17 +103,18 @@ function addProductRoutes(routes: Routes, { database }: AppParts): void {
 
 function addInventoryRoutes(routes: Routes, { database, logger, metrics }: AppParts): void {
   const operations = metrics.counter('inventory_operations_total')
-  const reserved = metrics.gauge('inventory_reserved')
-  metrics.gauge('inventory_available', async (gauge) => {
-    try {
-      for (const row of await listStock(database, 1_000)) {
-        gauge.set({ product_id: row.product_id }, row.on_hand - row.reserved)
-        reserved.set({ product_id: row.product_id }, row.reserved)
-      }
-    } catch (error) {
-      logger.debug('inventory gauges keep their last values', error as Error)
-    }
-  })
+  metrics.gauges(
+    () => listStock(database, 1_000),
+    {
+      inventory_available: (gauge, rows) => {
+        for (const row of rows) gauge.set({ product_id: row.product_id }, row.on_hand - row.reserved)
+      },
+      inventory_reserved: (gauge, rows) => {
+        for (const row of rows) gauge.set({ product_id: row.product_id }, row.reserved)
+      },
+    },
+    (error) => logger.debug('inventory gauges keep their last values', error),
+  )
 
   routes.add(orderEndpoints.listInventory, async ({ query }) => {
     const rows = await listStock(database, query.limit + 1, cursorKey(query.cursor, 'string'))

@@ -11,6 +11,12 @@ export const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 export interface Metrics {
   counter(name: string, collect?: (counter: Counter) => void): Counter
   gauge(name: string, collect?: (gauge: Gauge) => void | Promise<void>): Gauge
+  /** Several gauges from one reading per scrape; when it fails they keep their last values. */
+  gauges<State>(
+    read: () => Promise<State>,
+    set: Record<string, (gauge: Gauge, state: State) => void>,
+    onError: (error: Error) => void,
+  ): void
   /** Observations carry the trace as exemplar when they are made through `observe`. */
   histogram(name: string): Histogram
   /** The text for a scrape, with its content type. */
@@ -36,6 +42,18 @@ export function createMetrics(service: { name: string; version: string }, catalo
       once(name, () => new Counter({ ...options(name, 'counter'), collect: collect && atScrape<Counter>(collect) })),
     gauge: (name, collect) =>
       once(name, () => new Gauge({ ...options(name, 'gauge'), collect: collect && atScrape<Gauge>(collect) })),
+    gauges(read, set, onError) {
+      let reading: ReturnType<typeof read> | undefined
+      const share = () => {
+        reading ??= read().finally(() => {
+          reading = undefined
+        })
+        return reading
+      }
+      for (const [name, apply] of Object.entries(set)) {
+        metrics.gauge(name, (gauge) => share().then((state) => apply(gauge, state), onError))
+      }
+    },
     histogram: (name) =>
       once(
         name,

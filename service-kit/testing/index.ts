@@ -2,4 +2,4 @@
 export { type OtlpSink, type SinkLog, type SinkSpan, startOtlpSink } from './otlp-sink.ts'
 export { until } from './poll.ts'
 export { startProcess, type TestProcess } from './process.ts'
-export { call, startInProcess, type TestAnswer, type TestService } from './service.ts'
+export { call, sample, startInProcess, type TestAnswer, type TestService } from './service.ts'

@@ -35,7 +35,7 @@ export interface SinkLog {
   attributes: Record<string, unknown>
 }
 
-export interface OtlpSink {
+export interface OtlpSink extends AsyncDisposable {
   url: string
   spans: SinkSpan[]
   logs: SinkLog[]
@@ -58,16 +58,19 @@ export async function startOtlpSink(): Promise<OtlpSink> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
+  async function close() {
+    if (!server.listening) return
+    server.close()
+    server.closeAllConnections()
+    await once(server, 'close')
+  }
   const sink: OtlpSink = {
     url: `http://127.0.0.1:${port}`,
     spans: [],
     logs: [],
     status: 200,
-    async close() {
-      server.close()
-      server.closeAllConnections()
-      await once(server, 'close')
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   }
   return sink
 }

@@ -7,7 +7,7 @@ import { call, type TestAnswer } from './service.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 
-export interface TestProcess {
+export interface TestProcess extends AsyncDisposable {
   url: string
   pid: number
   /** Log lines so far, parsed. */
@@ -62,6 +62,9 @@ export async function startProcess(
     stray,
     call: (method, target, body, headers) => call(url, method, target, body, headers),
     stop: (signal = 'SIGTERM') => stop(child, signal),
+    [Symbol.asyncDispose]: async () => {
+      await stop(child, 'SIGTERM')
+    },
   }
 }
 

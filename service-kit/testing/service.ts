@@ -5,7 +5,7 @@ import { listen } from '../http-server.ts'
 import type { Catalogue } from '../metrics.ts'
 import { createParts, type KitParts, type ServiceParts } from '../service.ts'
 
-export interface TestService<Config> {
+export interface TestService<Config> extends AsyncDisposable {
   url: string
   parts: KitParts<Config>
   /** Sends JSON (or a string as it is) and reads the JSON answer. */
@@ -45,17 +45,22 @@ export async function startInProcess<Schema extends z.ZodType<ServiceEnvironment
   for (const part of Object.values(background)) await part.start?.()
   const server = await listen(app, '127.0.0.1', config.PORT)
   const url = `http://127.0.0.1:${server.port}`
+  let closed = false
+  async function close() {
+    if (closed) return
+    closed = true
+    draining = true
+    await server.close(1_000)
+    for (const part of Object.values(background).reverse()) await part.stop()
+    await parts.hop?.close()
+    await parts.database.close()
+  }
   return {
     url,
     parts,
     call: (method, path, body, headers) => call(url, method, path, body, headers),
-    async close() {
-      draining = true
-      await server.close(1_000, 0)
-      for (const part of Object.values(background).reverse()) await part.stop()
-      await parts.hop?.close()
-      await parts.database.close()
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   }
 }
 
@@ -75,4 +80,10 @@ export async function call(
   const text = await response.text()
   const isJson = (response.headers.get('content-type') ?? '').includes('json')
   return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined }
+}
+
+/** Value of one sample in a scrape: `sample(text, 'outbox_pending')`, or with its labels as they are written. */
+export function sample(scrape: string, series: string): number | undefined {
+  const line = scrape.split('\n').find((one) => one.startsWith(`${series} `))
+  return line === undefined ? undefined : Number(line.slice(series.length + 1).split(' ')[0])
 }

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import * as fs from 'node:fs'
+import { after, before, test } from 'node:test'
+import pg from 'pg'
+import { dumpSchema, SCHEMA_FILE } from './dump-schema.ts'
+import { migrate, type ServiceRole } from './migrate.ts'
+import { startTestCluster, type TestCluster, type TestDatabase } from './testing.ts'
+
+let cluster: TestCluster
+let database: TestDatabase
+const rolePasswords = { user_service: 'throw-away', order_service: 'throw-away', audit_service: 'throw-away' }
+
+before(async () => {
+  cluster = await startTestCluster()
+  database = await cluster.createDatabase()
+})
+
+after(async () => {
+  await database?.drop()
+  await cluster?.stop()
+})
+
+test('two starters at once apply each migration once, and a third changes nothing', async () => {
+  const connection = { ...database.connection(), database: 'two_at_once' }
+  const [first, second] = await Promise.all([
+    migrate({ connection, rolePasswords }),
+    migrate({ connection, rolePasswords }),
+  ])
+  const files = fs.readdirSync(new URL('migrations', import.meta.url)).map((file) => file.replace('.sql', ''))
+  assert.deepEqual([...first, ...second].sort(), files.sort())
+  assert.ok(first.length === 0 || second.length === 0)
+  assert.deepEqual(await migrate({ connection, rolePasswords }), [])
+})
+
+test('schema.sql is the schema', async () => {
+  const client = new pg.Client(database.connection())
+  await client.connect()
+  const live = await dumpSchema(client)
+  await client.end()
+  assert.equal(fs.readFileSync(SCHEMA_FILE, 'utf8'), live, 'migrations changed: run node db/dump-schema.ts')
+})
+
+test('the shelves are stocked as documented', async () => {
+  const rows = await database.query(
+    `select p.id, p.name, p.unit_price, i.on_hand from products p left join inventory i on i.product_id = p.id order by p.id`,
+  )
+  assert.deepEqual(
+    rows.map((row) => Object.values(row)),
+    [
+      ['demo-product', 'Demo Product', '29.99', 100],
+      ['headphones-001', 'Wireless Headphones', '149.99', 75],
+      ['laptop-001', 'Business Laptop', '999.99', 50],
+      ['phone-001', 'Smartphone Pro', '699.99', 200],
+      ['standard-action', 'Standard Action', '9.99', null],
+    ],
+  )
+})
+
+async function as(role: ServiceRole | undefined, text: string): Promise<string> {
+  const client = new pg.Client(database.connection(role))
+  await client.connect()
+  try {
+    await client.query('begin')
+    await client.query(text)
+    return 'allowed'
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error)
+  } finally {
+    await client.end()
+  }
+}
+
+test('each role may do its work', async () => {
+  const work: Array<[ServiceRole, string]> = [
+    ['user_service', `insert into users (id, name) values (1, 'A')`],
+    ['user_service', 'select * from users'],
+    ['user_service', `update users set name = 'B', email = 'b@example.com', updated_at = now()`],
+    ['order_service', 'select id, name, email from users'],
+    ['order_service', 'update inventory set on_hand = on_hand + 1, reserved = 0, updated_at = now()'],
+    ['order_service', 'select * from products, inventory, orders, order_items, outbox'],
+    ['order_service', 'delete from outbox'],
+    [
+      'audit_service',
+      `insert into audit_logs (event_id, event_type, occurred_at, source, action, details)
+       values (gen_random_uuid(), 'order.completed', now(), 's', 'a', '{}')`,
+    ],
+    ['audit_service', 'select * from audit_logs, audit_chain, audit_unsealed, dead_letters'],
+    ['audit_service', 'delete from audit_unsealed'],
+  ]
+  for (const [role, text] of work) assert.equal(await as(role, text), 'allowed', `${role}: ${text}`)
+})
+
+test('and nothing else', async () => {
+  const everyone: ServiceRole[] = ['user_service', 'order_service', 'audit_service']
+  const refused: Array<[ServiceRole[], string]> = [
+    [everyone, 'create table mine (id integer)'],
+    [everyone, 'drop table orders'],
+    [everyone, 'alter table audit_logs disable trigger all'],
+    [everyone, 'update audit_logs set action = action'],
+    [everyone, 'delete from audit_logs'],
+    [everyone, 'truncate audit_logs'],
+    [everyone, 'update audit_chain set hash = row_hash'],
+    [everyone, 'delete from audit_chain'],
+    [everyone, 'insert into audit_unsealed (audit_id) values (1)'],
+    [everyone, 'update products set unit_price = 0'],
+    [everyone, 'select * from schema_migrations'],
+    [everyone, 'set role sightline'],
+    [everyone, `copy users to '/tmp/users'`],
+    [everyone, `select pg_read_file('/etc/passwd')`],
+    [['user_service'], 'select * from orders'],
+    [['user_service'], 'update users set id = 2'],
+    [['user_service'], 'delete from users'],
+    [['user_service', 'order_service'], 'select * from audit_logs'],
+    [['order_service'], 'update orders set total = 0'],
+    [['order_service'], 'delete from order_items'],
+    [['order_service'], "insert into inventory (product_id, on_hand) values ('standard-action', 1)"],
+    [['order_service'], `update users set name = 'x'`],
+    [['order_service'], 'select created_at from users'],
+    [['audit_service'], 'select * from users'],
+    [['audit_service'], 'select payload from outbox'],
+    [['audit_service'], 'update inventory set on_hand = 0'],
+    [
+      ['audit_service'],
+      "insert into orders (action, status, total, currency, event_id) values ('a', 'completed', 0, 'USD', gen_random_uuid())",
+    ],
+  ]
+  for (const [roles, text] of refused) {
+    for (const role of roles) assert.equal(await as(role, text), '42501', `${role}: ${text}`)
+  }
+})
+
+test('even the owner can not change the audit trail in passing', async () => {
+  await database.query(
+    `insert into audit_logs (event_id, event_type, occurred_at, source, action, details)
+     values (gen_random_uuid(), 'order.completed', now(), 's', 'a', '{}')`,
+  )
+  for (const text of ['update audit_logs set action = action', 'delete from audit_logs', 'truncate audit_logs']) {
+    assert.equal(await as(undefined, text), '42501', text)
+  }
+  assert.deepEqual(await database.query('select count(*)::integer as waiting from audit_unsealed'), [{ waiting: 1 }])
+})
+
+test('no statement can oversell or reserve what is not there', async () => {
+  for (const set of ['on_hand = -1', 'reserved = on_hand + 1', 'reserved = -1']) {
+    assert.equal(await as(undefined, `update inventory set ${set}`), '23514', set)
+  }
+})

@@ -1,0 +1,210 @@
+-- The schema after all migrations. Written by db/dump-schema.ts; change migrations, then write it anew.
+
+create table audit_chain (
+  "position" bigint not null,
+  audit_id bigint not null,
+  row_hash bytea not null,
+  hash bytea not null,
+  sealed_at timestamp with time zone default now() not null,
+  constraint audit_chain_hash_check CHECK ((length(hash) = 32)),
+  constraint audit_chain_position_check CHECK (("position" >= 1)),
+  constraint audit_chain_row_hash_check CHECK ((length(row_hash) = 32)),
+  constraint audit_chain_pkey PRIMARY KEY ("position"),
+  constraint audit_chain_audit_id_key UNIQUE (audit_id)
+);
+
+create table audit_logs (
+  id bigint generated always as identity not null,
+  event_id uuid not null,
+  event_type text not null,
+  occurred_at timestamp with time zone not null,
+  recorded_at timestamp with time zone default now() not null,
+  source text not null,
+  user_id integer,
+  order_id bigint,
+  action text not null,
+  trace_id character(32),
+  request_id text,
+  details jsonb not null,
+  constraint audit_logs_pkey PRIMARY KEY (id),
+  constraint audit_logs_event_id_key UNIQUE (event_id)
+);
+
+create table audit_unsealed (
+  audit_id bigint not null,
+  recorded_at timestamp with time zone default now() not null,
+  constraint audit_unsealed_pkey PRIMARY KEY (audit_id)
+);
+
+create table idempotency_keys (
+  key text not null,
+  request_hash bytea not null,
+  order_id bigint,
+  created_at timestamp with time zone default now() not null,
+  constraint idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255))),
+  constraint idempotency_keys_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id),
+  constraint idempotency_keys_pkey PRIMARY KEY (key)
+);
+
+create table idempotent_answers (
+  service text not null,
+  key text not null,
+  request_hash bytea not null,
+  status smallint not null,
+  answer json not null,
+  created_at timestamp with time zone default now() not null,
+  constraint idempotent_answers_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255))),
+  constraint idempotent_answers_pkey PRIMARY KEY (service, key)
+);
+
+create table inventory (
+  product_id text not null,
+  on_hand integer not null,
+  reserved integer default 0 not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint inventory_check CHECK (((reserved >= 0) AND (reserved <= on_hand))),
+  constraint inventory_on_hand_check CHECK ((on_hand >= 0)),
+  constraint inventory_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id),
+  constraint inventory_pkey PRIMARY KEY (product_id)
+);
+
+create table order_items (
+  order_id bigint not null,
+  line smallint not null,
+  product_id text not null,
+  quantity integer not null,
+  unit_price numeric(12,2) not null,
+  line_total numeric(14,2) not null,
+  constraint order_items_check CHECK ((line_total = (unit_price * (quantity)::numeric))),
+  constraint order_items_quantity_check CHECK ((quantity >= 1)),
+  constraint order_items_unit_price_check CHECK ((unit_price >= (0)::numeric)),
+  constraint order_items_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id),
+  constraint order_items_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id),
+  constraint order_items_pkey PRIMARY KEY (order_id, line)
+);
+
+create table orders (
+  id bigint generated always as identity not null,
+  user_id integer,
+  customer_name text,
+  customer_email text,
+  action text not null,
+  status text not null,
+  total numeric(14,2) not null,
+  currency character(3) not null,
+  event_id uuid not null,
+  trace_id character(32),
+  request_id text,
+  created_at timestamp with time zone default now() not null,
+  constraint orders_check CHECK (((user_id IS NOT NULL) OR ((customer_name IS NOT NULL) AND (customer_email IS NOT NULL)))),
+  constraint orders_status_check CHECK ((status = 'completed'::text)),
+  constraint orders_total_check CHECK ((total >= (0)::numeric)),
+  constraint orders_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint orders_pkey PRIMARY KEY (id),
+  constraint orders_event_id_key UNIQUE (event_id)
+);
+
+create table outbox (
+  event_id uuid not null,
+  order_id bigint not null,
+  payload jsonb not null,
+  traceparent text,
+  tracestate text,
+  request_id text,
+  created_at timestamp with time zone default now() not null,
+  attempts integer default 0 not null,
+  next_attempt_at timestamp with time zone not null,
+  last_error text,
+  dead_at timestamp with time zone,
+  constraint outbox_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id),
+  constraint outbox_pkey PRIMARY KEY (event_id)
+);
+
+create table products (
+  id text not null,
+  name text not null,
+  unit_price numeric(12,2) not null,
+  currency character(3) default 'USD'::bpchar not null,
+  stock_tracked boolean default true not null,
+  created_at timestamp with time zone default now() not null,
+  constraint products_id_check CHECK ((id ~ '^[A-Za-z0-9_.-]{1,64}$'::text)),
+  constraint products_unit_price_check CHECK ((unit_price >= (0)::numeric)),
+  constraint products_pkey PRIMARY KEY (id)
+);
+
+create table users (
+  id integer not null,
+  name text,
+  email text,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint users_email_check CHECK (((length(email) >= 3) AND (length(email) <= 254))),
+  constraint users_id_check CHECK ((id >= 1)),
+  constraint users_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+  constraint users_pkey PRIMARY KEY (id)
+);
+
+create view dead_letters as
+ SELECT event_id,
+    order_id,
+    request_id,
+    traceparent,
+    created_at,
+    attempts,
+    last_error,
+    dead_at
+   FROM outbox
+  WHERE (dead_at IS NOT NULL);
+
+CREATE INDEX audit_logs_order_id ON audit_logs USING btree (order_id, id DESC);
+CREATE INDEX audit_logs_trace_id ON audit_logs USING btree (trace_id, id DESC);
+CREATE INDEX audit_logs_user_id ON audit_logs USING btree (user_id, id DESC);
+CREATE INDEX idempotency_keys_created_at ON idempotency_keys USING btree (created_at);
+CREATE INDEX idempotent_answers_created_at ON idempotent_answers USING btree (created_at);
+CREATE INDEX orders_user_id ON orders USING btree (user_id, id DESC);
+CREATE INDEX outbox_dead ON outbox USING btree (dead_at) WHERE (dead_at IS NOT NULL);
+CREATE INDEX outbox_due ON outbox USING btree (next_attempt_at) WHERE (dead_at IS NULL);
+
+CREATE OR REPLACE FUNCTION audit_queue_for_sealing()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  insert into audit_unsealed (audit_id) values (new.id);
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION audit_refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  raise exception '% on % refused: the audit trail is append-only', tg_op, tg_table_name
+    using errcode = 'insufficient_privilege';
+end
+$function$;
+
+CREATE TRIGGER audit_chain_append_only BEFORE DELETE OR UPDATE ON audit_chain FOR EACH ROW EXECUTE FUNCTION audit_refuse_change();
+CREATE TRIGGER audit_chain_no_truncate BEFORE TRUNCATE ON audit_chain FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
+CREATE TRIGGER audit_logs_append_only BEFORE DELETE OR UPDATE ON audit_logs FOR EACH ROW EXECUTE FUNCTION audit_refuse_change();
+CREATE TRIGGER audit_logs_no_truncate BEFORE TRUNCATE ON audit_logs FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
+CREATE TRIGGER audit_logs_queue AFTER INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION audit_queue_for_sealing();
+
+grant insert, select on audit_chain to audit_service;
+grant insert, select on audit_logs to audit_service;
+grant delete, select on audit_unsealed to audit_service;
+grant select on dead_letters to audit_service;
+grant delete, insert, select, update on idempotency_keys to order_service;
+grant delete, insert, select, update on idempotent_answers to order_service;
+grant select, update (on_hand, reserved, updated_at) on inventory to order_service;
+grant insert, select on order_items to order_service;
+grant insert, select on orders to order_service;
+grant delete, insert, select, update on outbox to order_service;
+grant select on products to order_service;
+grant select (email, id, name) on users to order_service;
+grant delete, insert, select, update on idempotent_answers to user_service;
+grant insert, select, update (email, name, updated_at) on users to user_service;
