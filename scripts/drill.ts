@@ -1,0 +1,91 @@
+/**
+ * `npm run drill -- NAME`: breaks a system of its own on purpose, under load, and counts what came of it.
+ *
+ *   a fresh system on free ports -> load through the gateway -> the fault -> recovery -> the books are balanced
+ *
+ * Without a name the list; `all` runs all of them one after the other. `--kills N`, `--seconds N`, `--minutes N` set the
+ * length, `--times N` repeats. Exit code 1 when a promise was not kept; the state folder then stays for a look.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { type Drill, type DrillOptions, runDrill } from './drills/drill.ts'
+import { drills } from './drills/index.ts'
+import { freePorts, startLocal } from './local/local.ts'
+import { colour, explain } from './local/terminal.ts'
+
+const number = { type: 'string' } as const
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { kills: number, seconds: number, minutes: number, times: number },
+})
+const wanted = positionals.includes('all') ? drills : drills.filter(({ name }) => positionals.includes(name))
+const unknown = positionals.filter((name) => name !== 'all' && !drills.some((drill) => drill.name === name))
+if (wanted.length === 0 || unknown.length > 0) {
+  if (unknown.length > 0) console.error(`There is no drill ${unknown.join(', ')}.\n`)
+  for (const { name, does } of drills) console.log(`${name.padEnd(20)} ${does}`)
+  console.log('\nnpm run drill -- NAME... | all   [--kills N] [--seconds N] [--minutes N] [--times N]')
+  process.exit(unknown.length > 0 ? 2 : 0)
+}
+
+const results: string[] = []
+for (const drill of wanted) {
+  for (let time = 1; time <= count('times', 1); time++) {
+    const result = await once(drill)
+    results.push(`${result.padEnd(5)} ${drill.name}`)
+    if (result === 'FAIL') process.exitCode = 1
+  }
+}
+if (results.length > 1) console.log(`\n${results.join('\n')}`)
+
+async function once(drill: Drill): Promise<'PASS' | 'FAIL' | 'SKIP'> {
+  const began = performance.now()
+  const say = (line: string) => {
+    const mark = line.startsWith('PASS') ? colour.green : line.startsWith('FAIL') ? colour.red : colour.dim
+    console.log(`  ${mark(line)}`)
+  }
+  console.log(`\n${colour.bold(drill.name)}: ${drill.does}`)
+  const reason = drill.unavailable?.()
+  if (reason !== undefined) {
+    say(`skipped: ${reason}`)
+    return 'SKIP'
+  }
+  const home = await mkdtemp(join(tmpdir(), 'sightline-drill-'))
+  const env = { ...process.env, ...drill.env }
+  let passed = false
+  try {
+    const system = await startLocal({ home, ports: await freePorts(), env, onEnd: 'ignore' })
+    const interrupt = () => void system.stop().then(() => process.exit(130))
+    process.once('SIGINT', interrupt)
+    process.once('SIGTERM', interrupt)
+    try {
+      passed = (await runDrill(drill, system, optionsOf(drill), say)).kept
+    } finally {
+      process.off('SIGINT', interrupt)
+      process.off('SIGTERM', interrupt)
+      await system.stop()
+    }
+  } catch (error) {
+    say(`FAIL  the drill could not be finished: ${explain(error)}`)
+  }
+  const seconds = ((performance.now() - began) / 1000).toFixed(0)
+  console.log(`${passed ? 'PASS' : 'FAIL'}  ${drill.name} (${seconds} s)${passed ? '' : `; its state is in ${home}`}`)
+  if (passed) await rm(home, { recursive: true, force: true })
+  return passed ? 'PASS' : 'FAIL'
+}
+
+function optionsOf({ defaults = {} }: Drill): DrillOptions {
+  return {
+    kills: count('kills', defaults.kills ?? 50),
+    seconds: count('seconds', defaults.seconds ?? 10),
+    minutes: count('minutes', defaults.minutes ?? 30),
+  }
+}
+
+function count(name: keyof typeof values, fallback: number): number {
+  const value = Number(values[name] ?? fallback)
+  if (value > 0 && Number.isFinite(value)) return value
+  console.error(`--${name} ${values[name]} is no positive number.`)
+  process.exit(2)
+}

@@ -1,0 +1,83 @@
+/** What a drill is: something done to a running system under load, what was promised for it, and what was counted. */
+import pg from 'pg'
+import { poll } from '../../test/poll.ts'
+import type { LocalSystem } from '../local/local.ts'
+
+export interface DrillOptions {
+  /** How often something is killed or restarted. */
+  kills: number
+  /** Length of one fault or one measured window. */
+  seconds: number
+  /** Length of the soak. */
+  minutes: number
+}
+
+export interface DrillRun {
+  system: LocalSystem
+  /** As the owner of the database: sees everything, and outlives a server that is killed. */
+  database: Pick<pg.Pool, 'query'>
+  options: DrillOptions
+  say(line: string): void
+  /** Notes whether a promise was kept, with the figures. */
+  expect(promise: string, kept: boolean, counted: string): void
+}
+
+export interface Drill {
+  name: string
+  does: string
+  defaults?: Partial<DrillOptions>
+  /** Settings that the system is started with. */
+  env?: NodeJS.ProcessEnv
+  /** A reason why it can't be done on this machine, or undefined. */
+  unavailable?(): string | undefined
+  run(run: DrillRun): Promise<void>
+}
+
+export interface Outcome {
+  kept: boolean
+  lines: string[]
+}
+
+/** Runs one drill on a system that is up. Rejects only when the drill itself can't go on. */
+export async function runDrill(
+  drill: Drill,
+  system: LocalSystem,
+  options: DrillOptions,
+  say: (line: string) => void,
+): Promise<Outcome> {
+  const pool = new pg.Pool({ ...system.postgres, max: 4, application_name: 'drill' })
+  // Drills kill the server; the next query finds a fresh connection.
+  pool.on('error', () => undefined)
+  const lines: string[] = []
+  let kept = true
+  try {
+    await drill.run({
+      system,
+      database: pool,
+      options,
+      say,
+      expect(promise, held, counted) {
+        if (!held) kept = false
+        lines.push(`${held ? 'PASS' : 'FAIL'}  ${promise}: ${counted}`)
+        say(lines.at(-1)!)
+      },
+    })
+  } finally {
+    await pool.end()
+  }
+  return { kept: kept && lines.length > 0, lines }
+}
+
+/** Seconds until `check` passes; throws its last error after `seconds`. */
+export async function secondsUntil(
+  seconds: number,
+  ask: () => Promise<unknown>,
+  check?: (answer: never) => void,
+): Promise<number> {
+  const began = performance.now()
+  await poll(seconds, ask, check as (answer: unknown) => void)
+  return (performance.now() - began) / 1000
+}
+
+export const between = (low: number, high: number) => low + Math.random() * (high - low)
+export const oneOf = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)]!
