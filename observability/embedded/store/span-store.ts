@@ -55,7 +55,7 @@ const MAX_HEAD_ROWS = 60_000
 /** Few large spans fill a head as well as many small ones. */
 const MAX_HEAD_BYTES = 64 << 20
 const MAX_MERGED_BYTES = 16 << 20
-/** A trace is served with at most so many spans: it has to be in memory whole. */
+/** Traces that lie in several places are joined in memory, up to so many spans at once. */
 const MAX_JOINED_ROWS = 200_000
 /** SDKs send every 5 s: a trace without news for longer is taken to be complete. */
 const QUIET_MS = 10_000
@@ -80,6 +80,8 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
   let oldestMs = Number.POSITIVE_INFINITY
   let replayed: Set<string> | undefined
   let blocksVersion = 0
+  /** The version in which no blocks were found to merge. */
+  let searchedVersion = -1
   let joined: { key: string; tables: StoredSpans[] } | undefined
 
   function alignIndex(): void {
@@ -252,55 +254,69 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
   }
 
   /** The shared traces that the chosen tables have parts of, joined from wherever their parts are. */
-  function joinedTables(withHead: boolean, chosen: readonly Block[]): StoredSpans[] {
+  function* joinedTables(withHead: boolean, chosen: readonly Block[]): Generator<StoredSpans> {
     const shared = index.shared()
-    if (shared.size === 0 && headShared.size === 0) return []
+    if (shared.size === 0 && headShared.size === 0) return
     const key = `${withHead}/${head?.version}/${blocksVersion}/${chosen.map((block) => block.number).join()}`
-    if (joined?.key === key) return joined.tables
-    const wanted = new Set<number>()
-    const inRange = new Set(chosen.map((block) => block.number))
-    for (const [trace, blocks] of shared) if ([...blocks].some((block) => inRange.has(block))) wanted.add(trace)
-    for (const [id, blocks] of headShared) {
-      if (withHead || blocks.some((block) => inRange.has(block))) wanted.add(traceKey(Buffer.from(id, 'latin1'), 0))
+    if (joined?.key === key) {
+      yield* joined.tables
+      return
     }
-    const tables = join(wanted)
-    joined = { key, tables }
-    return tables
+    const wanted: number[] = []
+    const inRange = new Set(chosen.map((block) => block.number))
+    for (const [trace, blocks] of shared) if ([...blocks].some((block) => inRange.has(block))) wanted.push(trace)
+    for (const [id, blocks] of headShared) {
+      const trace = traceKey(Buffer.from(id, 'latin1'), 0)
+      const touched = withHead || blocks.some((block) => inRange.has(block))
+      if (touched && !shared.has(trace)) wanted.push(trace)
+    }
+    if (wanted.length <= JOIN_AT_ONCE) {
+      const table = join(wanted)
+      joined = { key, tables: table === undefined ? [] : [table] }
+      yield* joined.tables
+      return
+    }
+    // More than one table of them is made anew for each query: to keep them all would know no bound.
+    for (let from = 0; from < wanted.length; from += JOIN_AT_ONCE) {
+      const table = join(wanted.slice(from, from + JOIN_AT_ONCE))
+      if (table !== undefined) yield table
+    }
   }
 
-  function join(keys: ReadonlySet<number>): StoredSpans[] {
-    const made: StoredSpans[] = []
-    const list = [...keys]
+  function join(keys: readonly number[]): StoredSpans | undefined {
+    const part = new Set(keys)
     const headPart = headTable()
-    // Some thousand traces at a time bound the size of a joined table.
-    for (let from = 0; from < list.length; from += JOIN_AT_ONCE) {
-      const part = new Set(list.slice(from, from + JOIN_AT_ONCE))
-      const numbers = new Set([...part].flatMap((key) => index.blocks(key)))
-      let builder: SpanBuilder | undefined
-      for (const number of numbers) {
-        const block = catalog.blocks.get(number)
-        if (block === undefined) continue
-        const table = catalog.table(block)
-        builder ??= new SpanBuilder(table.baseNs)
-        appendWithin(builder, table, tracesOf(table, part))
-      }
-      if (headPart !== undefined) {
-        builder ??= new SpanBuilder(headPart.baseNs)
-        appendWithin(builder, headPart, tracesOf(headPart, part))
-      }
-      if (builder !== undefined && builder.rows > 0) made.push(builder.freeze())
+    let builder: SpanBuilder | undefined
+    for (const number of new Set(keys.flatMap((key) => index.blocks(key)))) {
+      const block = catalog.blocks.get(number)
+      if (block === undefined) continue
+      const table = catalog.table(block)
+      builder ??= new SpanBuilder(table.baseNs)
+      appendWithin(builder, table, tracesOf(table, part))
     }
-    return made
+    if (headPart !== undefined) {
+      builder ??= new SpanBuilder(headPart.baseNs)
+      appendWithin(builder, headPart, tracesOf(headPart, part))
+    }
+    return builder !== undefined && builder.rows > 0 ? builder.freeze() : undefined
   }
 
   function appendWithin(builder: SpanBuilder, table: StoredSpans, traces: readonly number[]): void {
-    const fitting = traces.filter(
-      (t) => builder.rows + table.traceStart[t + 1]! - table.traceStart[t]! <= MAX_JOINED_ROWS,
-    )
-    builder.appendTraces(table, fitting)
-    if (fitting.length < traces.length) {
-      deps.log('warn', `A trace of more than ${MAX_JOINED_ROWS} spans is served in part: ${table.traceId(traces[0]!)}.`)
+    let rows = builder.rows
+    const fitting: number[] = []
+    for (const t of traces) {
+      const size = table.traceStart[t + 1]! - table.traceStart[t]!
+      if (rows + size > MAX_JOINED_ROWS) {
+        deps.log(
+          'warn',
+          `Trace ${table.traceId(t)} is served in part: it would take more than ${MAX_JOINED_ROWS} spans.`,
+        )
+        continue
+      }
+      rows += size
+      fitting.push(t)
     }
+    builder.appendTraces(table, fitting)
   }
 
   function trace(idHex: string): StoredSpans | undefined {
@@ -323,8 +339,12 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
   }
 
   function compact(): boolean {
+    if (searchedVersion === blocksVersion) return false
     const pair = pairToMerge()
-    if (pair === undefined) return false
+    if (pair === undefined) {
+      searchedVersion = blocksVersion
+      return false
+    }
     const [a, b] = pair
     let builder: SpanBuilder | undefined
     for (const block of pair) {
@@ -404,7 +424,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
   }
 }
 
-const JOIN_AT_ONCE = 4000
+const JOIN_AT_ONCE = 1000
 
 const replayKey = (traces: Buffer, traceAt: number, spans: Buffer, spanAt: number, kind: number) =>
   traces.toString('latin1', traceAt, traceAt + 16) + spans.toString('latin1', spanAt, spanAt + 8) + kind
