@@ -158,9 +158,11 @@ test('a client can not forge what only the gateway says; baggage passes', async 
     [headers['x-forwarded-for'], headers['x-real-ip'], headers.baggage],
     ['127.0.0.1', '127.0.0.1', 'user.id=5'],
   )
-  for (const name of ['forwarded', 'x-request-deadline', 'b3', 'x-b3-traceid', 'uber-trace-id']) {
-    assert.equal(headers[name], undefined, name)
-  }
+  for (const name of ['forwarded', 'x-request-deadline', 'x-b3-traceid']) assert.equal(headers[name], undefined, name)
+  // B3 and Jaeger say what traceparent says, whatever the client's said.
+  const [, traceId, spanId] = headers.traceparent!.split('-')
+  assert.equal(headers.b3, `${traceId}-${spanId}-1`)
+  assert.equal(headers['uber-trace-id'], `${traceId}:${spanId}:0:1`)
 })
 
 test('the published routes reach their service; an encoded line break stays encoded', async () => {

@@ -1,0 +1,54 @@
+/** The standard OpenTelemetry variables, given to `npm start` as a user would. */
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { poll } from './poll.ts'
+import { startSystem } from './system.ts'
+
+const order = { user_id: 7, action: 'purchase' }
+
+for (const propagators of ['b3', 'b3multi,baggage', 'jaeger']) {
+  test(`OTEL_PROPAGATORS=${propagators}: still one trace, gateway included`, async () => {
+    await using system = await startSystem({ env: { ...process.env, OTEL_PROPAGATORS: propagators } })
+    const answer = await system.api('POST', '/api/v1/process', order)
+    assert.equal(answer.status, 200, answer.text)
+    assert.equal(answer.headers.get('x-trace-id'), answer.json.trace_id)
+    await system.trace(answer.json.trace_id, 5, (spans) => {
+      assert.equal(new Set(spans.map(({ service }) => service)).size, 4)
+      assert.deepEqual(
+        spans.filter(({ parentId }) => parentId === '').map(({ service }) => service),
+        ['gateway'],
+      )
+    })
+  })
+}
+
+test('OTEL_TRACES_SAMPLER=always_off: no span of a service, yet every line has its trace id', async () => {
+  const env = { ...process.env, OTEL_TRACES_SAMPLER: 'always_off', OTEL_LOGS_EXPORTER: 'otlp' }
+  await using system = await startSystem({ env })
+  const { json } = await system.api('POST', '/api/v1/process', order)
+  const lines = await poll(
+    5,
+    () => system.logs(`{service_name="audit-service"} | trace_id="${json.trace_id}"`),
+    (found) => assert.ok(found.length > 0),
+  )
+  assert.ok(lines.every(({ labels }) => labels.request_id === json.request_id))
+  assert.deepEqual(await system.search('{ resource.service.name = "user-service" }'), [])
+})
+
+test('exporters none and console: nothing is sent, spans stand in the output', async () => {
+  const env = { ...process.env, OTEL_TRACES_EXPORTER: 'console', OTEL_LOGS_EXPORTER: 'none' }
+  await using system = await startSystem({ env })
+  const { json } = await system.api('POST', '/api/v1/process', order)
+  await poll(
+    5,
+    () => readFile(system.logFiles['order-service'], 'utf8'),
+    (output) =>
+      assert.match(
+        output,
+        new RegExp(`name: 'create_order'[\\s\\S]*${json.trace_id}|${json.trace_id}[\\s\\S]*name: 'create_order'`),
+      ),
+  )
+  assert.deepEqual(await system.search('{ resource.service.name = "order-service" }'), [])
+  assert.deepEqual(await system.logs('{service_name="order-service"}'), [])
+})
