@@ -66,6 +66,8 @@ export function createDatabase(options: DatabaseOptions): Database {
   })
   // An idle connection that breaks is replaced by the pool; unheard, the event would end the process.
   pool.on('error', (error) => logger.warn('idle database connection lost', error))
+  // The same for one that breaks while it is lent but between two statements: the next statement fails, which is enough.
+  pool.on('connect', (client) => client.on('error', (error) => logger.debug('database connection lost', error)))
   const duration = metrics.histogram('db_client_operation_duration_seconds')
   const timeouts = metrics.counter('db_client_connection_timeouts_total')
   registerPoolMetrics(pool, metrics, options.poolMax)
