@@ -20,7 +20,11 @@ import { languageSupport, type QueryLanguage } from './languages.ts'
 
 interface EditorProps {
   readonly language: QueryLanguage
-  readonly value: string
+  /**
+   * Put into the editor whenever it changes. What is typed goes out by `onChange` and never comes back this way: it would
+   * arrive late and undo what was typed meanwhile.
+   */
+  readonly text: string
   readonly onChange: (text: string) => void
   readonly onRun: () => void
   readonly complete: CompletionSource
@@ -54,13 +58,13 @@ const theme = EditorView.theme({
   '.cm-completionInfo': { maxWidth: '380px', padding: '6px 10px' },
 })
 
-export function Editor({ language, value, onChange, onRun, complete, label, hint }: EditorProps) {
+export function Editor({ language, text, onChange, onRun, complete, label, hint }: EditorProps) {
   const host = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView | undefined>(undefined)
   const current = useRef({ onChange, onRun, complete })
   current.current = { onChange, onRun, complete }
 
-  // Made once per language; the value has its own effect
+  // Made once per language; the text has its own effect
   useEffect(() => {
     const root = host.current?.shadowRoot ?? host.current?.attachShadow({ mode: 'open' })
     if (!root) return undefined
@@ -72,7 +76,7 @@ export function Editor({ language, value, onChange, onRun, complete, label, hint
       root,
       parent: root,
       state: EditorState.create({
-        doc: value,
+        doc: text,
         extensions: [
           Prec.highest(
             keymap.of([
@@ -118,9 +122,9 @@ export function Editor({ language, value, onChange, onRun, complete, label, hint
 
   useEffect(() => {
     const editor = view.current
-    if (!editor || editor.state.doc.toString() === value) return
-    editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } })
-  }, [value])
+    if (!editor || editor.state.doc.toString() === text) return
+    editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: text } })
+  }, [text])
 
   return <div class="editor" ref={host} />
 }

@@ -48,7 +48,7 @@ export default function ExplorePage() {
         <Editor
           key={source}
           language={language}
-          value={text}
+          text={asked}
           onChange={setText}
           onRun={run}
           complete={complete}

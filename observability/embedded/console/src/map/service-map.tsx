@@ -99,11 +99,8 @@ function Edge({
   ].filter(Boolean)
   const half = Math.max(...lines.map((line) => line.length)) * 2.9 + 6
   return (
-    <a
-      href={href}
-      class={`map-edge${failing ? ' failing' : ''}${selected ? ' selected' : ''}`}
-      aria-label={`${sentence(`${edge.source} to ${edge.target}`, edge)}. Show its traces.`}
-    >
+    <a href={href} class={`map-edge${failing ? ' failing' : ''}${selected ? ' selected' : ''}`}>
+      <title>{`${sentence(`${edge.source} to ${edge.target}`, edge)}. Show its traces.`}</title>
       <path d={curve(points)} class="edge-reach" />
       {/* Busier edges are thicker, by the order of magnitude. */}
       <path
@@ -133,11 +130,7 @@ function Node({ node, at, href, selected }: { node: GraphNode; at: Point; href: 
   const bad = Math.min(node.errorRatio, 1) * CIRCUMFERENCE
   const database = node.kind === 'database'
   return (
-    <a
-      href={href}
-      class={`map-node${selected ? ' selected' : ''}`}
-      aria-label={`${sentence(node.id, node)}. Show its traces.`}
-    >
+    <a href={href} class={`map-node${selected ? ' selected' : ''}`}>
       <title>{sentence(node.id, node)}</title>
       <g transform={`translate(${at.x} ${at.y})`}>
         <circle r={NODE_RADIUS} class="node-body" />

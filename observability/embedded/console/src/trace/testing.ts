@@ -32,7 +32,7 @@ export function makeTrace(sketches: readonly SpanSketch[]): Trace {
     }),
   )
   return {
-    traceId: '0'.repeat(31) + '1',
+    traceId: `${'0'.repeat(31)}1`,
     startNs: 0n,
     duration: Math.max(0, ...sketches.map(({ at }) => at[1])),
     spans,

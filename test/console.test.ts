@@ -1,0 +1,298 @@
+/** The console in a real browser, on a running system with traffic: every board, every room. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import { buildConsole } from '../observability/embedded/console/build.ts'
+import { createConsoleServer } from '../observability/embedded/console/server.ts'
+import {
+  chromiumPath,
+  launch,
+  NO_CHROMIUM,
+  openPage,
+  showAllPanels,
+  unwell,
+} from '../observability/embedded/console/testing/browser.ts'
+import { poll } from './poll.ts'
+import { startSystem, type TestSystem } from './system.ts'
+
+const chromium = chromiumPath()
+const options = { skip: chromium ? false : NO_CHROMIUM }
+// biome-ignore lint/suspicious/noTemplateCurlyInString: what Grafana writes into dashboards exported for sharing
+const PLACEHOLDER = '${DS_PROMETHEUS}'
+const BOARDS = ['chain', 'database', 'audit', 'telemetry']
+
+let system: TestSystem
+let browser: Browser
+let load: ChildProcess
+
+before(async () => {
+  if (!chromium) return
+  await buildConsole()
+  system = await startSystem()
+  const script = join(import.meta.dirname, '../scripts/load.ts')
+  load = spawn(process.execPath, [script, '--rate', '15', '--minutes', '10'], {
+    env: { ...process.env, GATEWAY_PORT: String(system.ports.GATEWAY_PORT) },
+    stdio: 'ignore',
+  })
+  browser = await launch(chromium)
+})
+
+after(async () => {
+  await browser?.close()
+  if (load && load.exitCode === null) {
+    load.kill('SIGTERM')
+    await once(load, 'exit')
+  }
+  await system?.[Symbol.asyncDispose]()
+})
+
+const open = async (path: string, settings = {}) => {
+  const watched = await openPage(browser, settings)
+  await watched.page.goto(system.urls.console + path)
+  return watched
+}
+
+test('every panel of every board has data, without an error on the page', options, async () => {
+  for (const board of BOARDS) {
+    const { page, problems } = await open(`/d/sightline-${board}?from=now-5m&to=now&refresh=5s`)
+    await poll(90, async () => {
+      await showAllPanels(page)
+      assert.deepEqual(await unwell(page), [], board)
+    })
+    assert.deepEqual(problems, [], board)
+    await page.context().close()
+  }
+})
+
+test(
+  'boards, Explore, map, audit table and a trace have no serious accessibility fault, light and dark',
+  options,
+  async () => {
+    const [traceId] = await poll(
+      30,
+      () => system.search('{ name = "create_order" }', 1),
+      (ids) => assert.equal(ids.length, 1),
+    )
+    const axe = await readFile(
+      createRequire(join(import.meta.dirname, '../observability/embedded/console/package.json')).resolve(
+        'axe-core/axe.min.js',
+      ),
+      'utf8',
+    )
+    const rooms = [
+      '/',
+      ...BOARDS.map((board) => `/d/sightline-${board}?refresh=off`),
+      '/explore',
+      '/map',
+      '/audit',
+      `/trace/${traceId}`,
+    ]
+    for (const colorScheme of ['dark', 'light']) {
+      for (const room of rooms) {
+        const { page } = await open(room, { colorScheme, viewport: { width: 1024, height: 900 } })
+        await page.waitForSelector('main')
+        if (room.startsWith('/d/')) await showAllPanels(page)
+        if (room.startsWith('/trace/')) await page.locator('.span-row').nth(3).click()
+        const serious = await runAxe(page, axe)
+        assert.deepEqual(serious, [], `${room} (${colorScheme})`)
+        const wide = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
+        assert.ok(wide <= 0, `${room} is ${wide} px too wide for 1024`)
+        await page.context().close()
+      }
+    }
+  },
+)
+
+/** By the browser's debugger, so that the page's policy needs no exception for the test. */
+async function runAxe(page: Page, source: string): Promise<string[]> {
+  await page.evaluate(source)
+  return page.evaluate(`axe.run().then(({ violations }) => violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' | ')))`)
+}
+
+test('an error panel leads to an error trace, its span and its log lines', options, async () => {
+  const { page, problems } = await open('/d/sightline-chain?from=now-15m&to=now&refresh=off')
+  await poll(60, async () => {
+    await page.reload()
+    await showAllPanels(page)
+    assert.ok((await page.locator('[data-title="Error traces"] tbody a').count()) > 0)
+  })
+  await page.locator('[data-title="Error traces"] tbody a').first().click()
+  await page.waitForURL(/var-trace_id=[0-9a-f]{32}/)
+  const trace = page.locator('.panel.type-traces')
+  await trace.locator('.span-error').first().click()
+  await trace.locator('.span-details').waitFor()
+  await trace.locator('.span-details .facts .error-text').waitFor()
+  // The lines beside it are now those of this trace, and the gateway's span has a line of its own.
+  await page.locator('[data-title="Logs"] .log-line', { hasText: 'gateway' }).first().waitFor()
+  await trace.locator('.span-row').first().click()
+  await trace.locator('.span-details .log-line').first().waitFor()
+  assert.deepEqual(problems, [])
+  await page.context().close()
+})
+
+test('an exemplar leads to its trace', options, async () => {
+  const { page } = await open('/d/sightline-chain?from=now-5m&to=now&refresh=off')
+  await poll(60, async () => {
+    await page.reload()
+    await showAllPanels(page)
+    assert.ok((await page.locator('[data-title="Duration"] a.exemplar').count()) > 0)
+  })
+  const href = await page.locator('[data-title="Duration"] a.exemplar').first().getAttribute('href')
+  await page.locator('[data-title="Duration"] a.exemplar').first().dispatchEvent('click')
+  await page.waitForURL(new RegExp(`${href}$`))
+  await page.locator('.span-row').first().waitFor()
+  await page.context().close()
+})
+
+test('the waterfall is walked with the keyboard', options, async () => {
+  const [traceId] = await system.search('{ name = "create_order" }', 1)
+  const { page } = await open(`/trace/${traceId}`)
+  const rows = page.locator('.span-row')
+  await rows.first().waitFor()
+  const all = await rows.count()
+  await page.locator('.waterfall-rows').focus()
+  await page.keyboard.press('ArrowDown')
+  await page.keyboard.press('Enter')
+  await page.locator('.span-details').waitFor()
+  assert.match(page.url(), /span=[0-9a-f]{16}/)
+  await page.keyboard.press('Escape')
+  await page.locator('.span-details').waitFor({ state: 'detached' })
+  await page.keyboard.press('ArrowLeft')
+  await poll(
+    5,
+    () => rows.count(),
+    (count) => assert.ok(count < all),
+  )
+  await page.keyboard.press('/')
+  await page.keyboard.type('commit')
+  await page.keyboard.press('Enter')
+  await page.locator('.span-row.found').first().waitFor()
+  await page.context().close()
+})
+
+test('Explore completes names and values from the data, and runs', options, async () => {
+  const { page, problems } = await open('/explore?source=tempo')
+  await page.locator('.cm-content').click()
+  await page.keyboard.type('{ resource.service.na')
+  await page.locator('.cm-tooltip-autocomplete', { hasText: 'resource.service.name' }).waitFor()
+  await page.keyboard.press('Tab')
+  await page.keyboard.type(' = "order')
+  await page.locator('.cm-tooltip-autocomplete', { hasText: 'order-service' }).waitFor()
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Control+Enter')
+  await page.locator('.result-table tbody tr').first().waitFor()
+  assert.match(decodeURIComponent(page.url().replaceAll('+', ' ')), /query=\{ resource.service.name = "order-service"/)
+  assert.deepEqual(problems, [])
+  await page.context().close()
+})
+
+test(
+  'ten thousand spans open with a handful of rows in the page, and markup in names stays text',
+  options,
+  async () => {
+    const traceId = '0123456789abcdef0123456789abcdef'
+    const now = BigInt(Date.now()) * 1_000_000n
+    const spans = Array.from({ length: 10_000 }, (_, i) => ({
+      traceId,
+      spanId: (i + 1).toString(16).padStart(16, '0'),
+      ...(i > 0 && { parentSpanId: (Math.floor((i - 1) / 8) + 1).toString(16).padStart(16, '0') }),
+      name: i % 2 ? `step ${i}` : '<script>alert(1)</script><img src=x onerror=alert(1)>',
+      kind: 1,
+      startTimeUnixNano: String(now + BigInt(i) * 1000n),
+      endTimeUnixNano: String(now + 20_000_000n + BigInt(i) * 1000n),
+    }))
+    const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'many' } }] }
+    const sent = await fetch(`${system.urls.otlp}/v1/traces`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans }] }] }),
+    })
+    assert.equal(sent.status, 200)
+    const { page, problems } = await openPage(browser)
+    const started = performance.now()
+    await page.goto(`${system.urls.console}/trace/${traceId}`)
+    await page.locator('.span-row').first().waitFor()
+    console.log(`  10,000 spans on screen after ${Math.round(performance.now() - started)} ms`)
+    assert.ok((await page.locator('.span-row').count()) < 100)
+    assert.match((await page.locator('.trace-header').textContent()) ?? '', /10000 spans/)
+    await page.locator('.waterfall-rows').focus()
+    await page.keyboard.press('End')
+    await poll(
+      5,
+      async () => (await page.locator('.span-row.active').textContent()) ?? '',
+      (text) => assert.match(text, /many/),
+    )
+    assert.equal(await page.locator('.waterfall script, .waterfall img').count(), 0)
+    assert.deepEqual(problems, [])
+    await page.context().close()
+  },
+)
+
+test('a foreign dashboard dropped into the folder is drawn; what can’t be is named by its type', options, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'boards-'))
+  await cp(join(import.meta.dirname, '../observability/grafana/dashboards/chain.json'), join(folder, 'chain.json'))
+  const panel = (id: number, type: string, expr: string, x: number) => ({
+    id,
+    type,
+    title: `P${id}`,
+    gridPos: { x, y: 0, w: 6, h: 6 },
+    datasource: { type: 'prometheus', uid: PLACEHOLDER },
+    targets: [{ refId: 'A', expr }],
+  })
+  const foreign = {
+    title: 'Foreign <b>board</b>',
+    __inputs: [{ name: 'DS_PROMETHEUS', type: 'datasource', pluginId: 'prometheus' }],
+    templating: {
+      list: [
+        {
+          name: 'job',
+          type: 'query',
+          datasource: PLACEHOLDER,
+          query: 'label_values(up, job)',
+          multi: true,
+          includeAll: true,
+        },
+      ],
+    },
+    panels: [
+      panel(1, 'timeseries', 'up{job=~"$job"}', 0),
+      panel(2, 'piechart', 'up', 6),
+      { ...panel(3, 'graph', 'up', 12), datasource: null },
+      { ...panel(4, 'stat', 'up', 18), datasource: { type: 'cloudwatch', uid: 'x' } },
+    ],
+  }
+  await writeFile(join(folder, 'foreign.json'), JSON.stringify(foreign))
+  const { dist } = await buildConsole()
+  const server = createConsoleServer({
+    dist,
+    dashboards: folder,
+    tempoUrl: system.urls.tempo,
+    lokiUrl: system.urls.loki,
+    prometheusUrl: system.urls.prometheus,
+    auditUrl: `http://127.0.0.1:${system.ports.AUDIT_SERVICE_PORT}`,
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const { page, problems } = await openPage(browser)
+  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+  await page.getByRole('link', { name: 'Foreign <b>board</b>' }).click()
+  await showAllPanels(page)
+  const states = await unwell(page)
+  assert.equal(states.length, 2)
+  assert.match(states[0]!, /P2: .*type “piechart”/)
+  assert.match(states[1]!, /P4: .*data source "cloudwatch" is not available/)
+  assert.equal(await page.locator('.uplot').count(), 2)
+  assert.deepEqual(problems, [])
+  await page.context().close()
+  server.closeAllConnections()
+  await new Promise((done) => server.close(done))
+  await rm(folder, { recursive: true })
+})
