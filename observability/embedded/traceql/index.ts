@@ -1,20 +1,14 @@
 /** TraceQL: text -> `parse` -> `check` -> `search` or `metricsRange` over the tables of a `SpanSource`. */
 export type { Query } from './ast.ts'
 export { check } from './check.ts'
-export { type ErrorKind, TraceQLError } from './errors.ts'
-export { type Token, type TokenKind, tokenize } from './lexer.ts'
+export { TraceQLError } from './errors.ts'
 export { metricsInstant, metricsRange } from './metrics.ts'
 export { parse } from './parse.ts'
 export { formatDuration, print } from './print.ts'
 export type {
-  Exemplar,
   InstantSeries,
-  MetricsOptions,
   NamedValue,
-  Sample,
-  SearchOptions,
   Series,
-  SpanMatch,
   SpanSet,
   TraceResult,
   TypedValue,
