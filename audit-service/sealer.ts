@@ -11,7 +11,9 @@ const LOCK = sql('lock_chain', 'select pg_try_advisory_xact_lock(4711, 1) as loc
 const TAIL = sql('chain_tail', 'select position, hash from audit_chain order by position desc limit 1')
 const UNSEALED = sql(
   'unsealed_rows',
-  `select ${SEALABLE_COLUMNS} from audit_unsealed u join audit_logs a on a.id = u.audit_id order by u.audit_id limit $1`,
+  `select ${SEALABLE_COLUMNS} from (select audit_id from audit_unsealed order by audit_id limit $1) u
+     join lateral (select * from audit_logs where id = u.audit_id limit 1) a on true
+   order by u.audit_id`,
 )
 const APPEND = sql(
   'append_seals',

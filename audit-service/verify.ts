@@ -16,19 +16,23 @@ const ENDS = sql(
      coalesce((select max(id) from audit_logs), 0) as last_id,
      (select count(*) from audit_unsealed) as unsealed`,
 )
+/** `limit 1` keeps the planner from joining whole tables for each page: every row is one look-up by its key. */
 const ENTRIES = sql(
   'chain_entries',
   `select c.position, c.audit_id, c.row_hash, c.hash, ${SEALABLE_COLUMNS}
-   from audit_chain c left join audit_logs a on a.id = c.audit_id
-   where c.position > $1 and c.position <= $2 order by c.position limit ${PAGE}`,
+   from (select position, audit_id, row_hash, hash from audit_chain
+         where position > $1 and position <= $2 order by position limit ${PAGE}) c
+     left join lateral (select * from audit_logs where id = c.audit_id limit 1) a on true
+   order by c.position`,
 )
 const SEAL_AT = sql('seal_at', 'select hash from audit_chain where position = $1')
 /** A row that is neither sealed nor waiting for it has lost its seal. */
 const WITHOUT_SEAL = sql(
   'rows_without_seal',
   `select a.id from audit_logs a
-     left join audit_chain c on c.audit_id = a.id left join audit_unsealed u on u.audit_id = a.id
-   where a.id > $1 and a.id <= $2 and c.audit_id is null and u.audit_id is null order by a.id limit 1`,
+     left join lateral (select true as sealed from audit_chain where audit_id = a.id limit 1) c on true
+     left join lateral (select true as waits from audit_unsealed where audit_id = a.id limit 1) u on true
+   where a.id > $1 and a.id <= $2 and c.sealed is null and u.waits is null order by a.id limit 1`,
 )
 const WINDOW = 20_000
 

@@ -1,0 +1,312 @@
+/** Recording, sealing, verification: what the audit trail promises, and that breaking it is noticed and named. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import { promisify } from 'node:util'
+import { type AuditEvent, METRICS } from '@sightline/contracts'
+import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
+import { sample, startInProcess, startProcess, type TestService, until } from '@sightline/service-kit/testing'
+import pg from 'pg'
+import { makeCheckpoint, makeKeys, readCheckpoint } from './checkpoint.ts'
+import { type Config, environment } from './config.ts'
+import { compose } from './main.ts'
+import { createSealer } from './sealer.ts'
+import { verifyChain } from './verify.ts'
+
+let cluster: TestCluster
+
+before(async () => {
+  cluster = await startTestCluster()
+})
+
+after(async () => {
+  await cluster?.stop()
+})
+
+function startAudit(database: TestDatabase, env: Record<string, string> = {}): Promise<TestService<Config>> {
+  const connection = database.connection('audit_service')
+  return startInProcess({ name: 'audit-service', schema: environment, catalogue: METRICS, compose, connection, env })
+}
+
+function event(orderId: number, fields: Partial<AuditEvent> = {}): AuditEvent {
+  return {
+    event_id: randomUUID(),
+    event_type: 'order.completed',
+    occurred_at: '2026-01-02T03:04:05.678Z',
+    source: 'order-service',
+    user_id: 1 + (orderId % 3),
+    order_id: orderId,
+    action: 'purchase',
+    trace_id: null,
+    request_id: null,
+    details: { items: [], total: 1.5, currency: 'USD' },
+    ...fields,
+  }
+}
+
+/** Rows written straight to the table, sealed as they come. */
+async function sealedRows(database: TestDatabase, count: number): Promise<void> {
+  await database.query(
+    `insert into audit_logs (event_id, event_type, occurred_at, source, user_id, order_id, action, details)
+     select gen_random_uuid(), 'order.completed', now(), 'order-service', 1, n, 'purchase', jsonb_build_object('n', n)
+     from generate_series(1, ${count}) n`,
+  )
+  await using service = await startAudit(database, { SEAL_POLL_MS: '10' })
+  await until('all sealed', 20, async () => {
+    const { text } = await service.call('GET', '/metrics')
+    return sample(text, 'audit_chain_length') === count && sample(text, 'audit_unsealed_rows') === 0
+  })
+}
+
+/** Changes the trail as only the database's owner can: with the triggers off. */
+async function tamper(database: TestDatabase, text: string): Promise<void> {
+  const client = new pg.Client(database.connection())
+  await client.connect()
+  await client.query(`set session_replication_role = replica`)
+  await client.query(text)
+  await client.end()
+}
+
+async function verification(database: TestDatabase) {
+  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+  const { status, json } = await service.call('GET', '/audit/verify')
+  assert.equal(status, 200)
+  return json
+}
+
+test('an event is recorded once, however often and however simultaneously it is delivered', async () => {
+  await using database = await cluster.createDatabase()
+  await using service = await startAudit(database, { DB_POOL_MAX: '20' })
+  const sent = event(1, { request_id: 'r-1' })
+  const answers = await Promise.all(Array.from({ length: 20 }, () => service.call('POST', '/process', sent)))
+  assert.deepEqual(new Set(answers.map((answer) => answer.status)), new Set([200]))
+  assert.equal(new Set(answers.map((answer) => JSON.stringify(answer.json.audit))).size, 1)
+  assert.deepEqual(
+    answers[0]!.json.chain.map((hop: { service: string }) => hop.service),
+    ['audit-service'],
+  )
+  assert.deepEqual(await database.query('select count(*)::integer as rows from audit_logs'), [{ rows: 1 }])
+  const { text } = await service.call('GET', '/metrics')
+  assert.equal(sample(text, 'audit_events_total{outcome="recorded"}'), 1)
+  assert.equal(sample(text, 'audit_events_total{outcome="duplicate"}'), 19)
+})
+
+test('rows are found by user, order and trace, alone and together, in pages', async () => {
+  await using database = await cluster.createDatabase()
+  await using service = await startAudit(database)
+  const traceId = 'a'.repeat(32)
+  for (let i = 1; i <= 12; i++) await service.call('POST', '/process', event(i, { trace_id: i % 2 ? traceId : null }))
+  const found = async (query: string) =>
+    (await service.call('GET', `/audit?${query}`)).json.items.map((row: { order_id: number }) => row.order_id)
+  assert.deepEqual(await found(''), [12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1])
+  assert.deepEqual(await found('order_id=5'), [5])
+  assert.deepEqual(await found('user_id=1'), [12, 9, 6, 3])
+  assert.deepEqual(await found(`trace_id=${traceId}`), [11, 9, 7, 5, 3, 1])
+  assert.deepEqual(await found(`trace_id=${traceId}&user_id=1`), [9, 3])
+  assert.deepEqual(await found(`trace_id=${traceId}&order_id=4`), [])
+  const first = (await service.call('GET', `/audit?trace_id=${traceId}&user_id=1&limit=1`)).json
+  assert.deepEqual(
+    first.items.map((row: { order_id: number }) => row.order_id),
+    [9],
+  )
+  assert.deepEqual(await found(`trace_id=${traceId}&user_id=1&limit=1&cursor=${first.next_cursor}`), [3])
+  assert.equal((await service.call('GET', '/audit?trace_id=xyz')).status, 422)
+})
+
+test('rows are sealed off the request path, by several services at once, into one chain', async () => {
+  await using database = await cluster.createDatabase()
+  await using first = await startAudit(database, { SEAL_POLL_MS: '5' })
+  await using second = await startAudit(database, { SEAL_POLL_MS: '5' })
+  const services = [first, second]
+  await Promise.all(Array.from({ length: 300 }, (_, i) => services[i % 2]!.call('POST', '/process', event(i + 1))))
+  await until('all sealed', 20, async () => (await database.query('select from audit_unsealed')).length === 0)
+  const { json } = await first.call('GET', '/audit/verify')
+  assert.equal(json.status, 'intact')
+  assert.deepEqual([json.checked, json.unsealed, json.last_position, json.complete], [300, 0, 300, true])
+  const [ends] = await database.query(`select min(position)::integer as first, max(position)::integer as last,
+    count(distinct audit_id)::integer as rows from audit_chain`)
+  assert.deepEqual(ends, { first: 1, last: 300, rows: 300 })
+  assert.equal(sample((await first.call('GET', '/metrics')).text, 'audit_verify_ok'), 1)
+  assert.equal((await first.call('GET', '/audit?limit=1')).json.items[0].sealed, true)
+})
+
+test('a sealer that dies in the middle loses and doubles nothing', async () => {
+  await using database = await cluster.createDatabase()
+  await database.query(
+    `insert into audit_logs (event_id, event_type, occurred_at, source, action, details)
+     select gen_random_uuid(), 'order.completed', now(), 's', 'a', '{}' from generate_series(1, 20000)`,
+  )
+  const quiet = { OTEL_TRACES_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none', SEAL_POLL_MS: '1' }
+  for (let round = 1; round <= 3; round++) {
+    const killed = await startProcess('audit-service', database.connection('audit_service'), quiet)
+    await until('some sealed', 20, async () => {
+      const [row] = await database.query<{ sealed: number }>('select count(*)::integer as sealed from audit_chain')
+      return row!.sealed >= round * 2000
+    })
+    await killed.stop('SIGKILL')
+  }
+  await using _last = await startProcess('audit-service', database.connection('audit_service'), quiet)
+  await until('all sealed', 30, async () => (await database.query('select from audit_unsealed limit 1')).length === 0)
+  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+  const { status, checked } = await verifyChain(service.parts.database)
+  assert.deepEqual([status, checked], ['intact', 20_000])
+})
+
+const changes: Array<[string, string, { position: number | null; audit_id: number | null }, RegExp]> = [
+  [
+    'a changed value',
+    `update audit_logs set action = 'refund' where id = 17`,
+    { position: 17, audit_id: 17 },
+    /changed/,
+  ],
+  [
+    'a changed detail',
+    `update audit_logs set details = '{"n": 18.0}' where id = 18`,
+    { position: 18, audit_id: 18 },
+    /changed/,
+  ],
+  [
+    'a changed time',
+    `update audit_logs set recorded_at = recorded_at + interval '1 microsecond' where id = 3`,
+    { position: 3, audit_id: 3 },
+    /changed/,
+  ],
+  ['a removed row', 'delete from audit_logs where id = 40', { position: 40, audit_id: 40 }, /row is missing/],
+  [
+    'a removed seal',
+    'delete from audit_chain where position = 12',
+    { position: 12, audit_id: null },
+    /seal at this position is missing/,
+  ],
+  [
+    'a removed row and seal',
+    'delete from audit_logs where id = 9; delete from audit_chain where position = 9',
+    { position: 9, audit_id: null },
+    /missing/,
+  ],
+  [
+    'a row and its hash made to fit',
+    `update audit_logs set action = 'x' where id = 5; update audit_chain set row_hash = sha256('x') where position = 5`,
+    { position: 5, audit_id: 5 },
+    /changed/,
+  ],
+  [
+    'a seal made anew',
+    `update audit_chain set hash = sha256('x') where position = 20`,
+    { position: 20, audit_id: 20 },
+    /does not follow/,
+  ],
+  [
+    'two rows exchanged',
+    `update audit_chain set audit_id = case position when 6 then 7 else 6 end + 1000 where position in (6, 7);
+     update audit_chain set audit_id = audit_id - 1000 where position in (6, 7)`,
+    { position: 6, audit_id: 7 },
+    /changed/,
+  ],
+  [
+    'a row slipped in',
+    `insert into audit_logs (event_id, event_type, occurred_at, source, action, details)
+     values (gen_random_uuid(), 'order.completed', now(), 's', 'a', '{}')`,
+    { position: null, audit_id: 51 },
+    /no seal/,
+  ],
+]
+for (const [what, statement, where, reason] of changes) {
+  test(`verification names ${what}`, async () => {
+    await using database = await cluster.createDatabase()
+    await sealedRows(database, 50)
+    assert.equal((await verification(database)).status, 'intact')
+    await tamper(database, statement)
+    const { status, first_broken } = await verification(database)
+    assert.equal(status, 'broken')
+    assert.deepEqual({ position: first_broken.position, audit_id: first_broken.audit_id }, where, first_broken.reason)
+    assert.match(first_broken.reason, reason)
+  })
+}
+
+test('a signed checkpoint shows a cut-off end and a chain made anew, which the chain alone can not', async () => {
+  await using database = await cluster.createDatabase()
+  await sealedRows(database, 30)
+  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+  const queries = service.parts.database
+  const { privateKey, publicKey } = makeKeys()
+  const made = await makeCheckpoint(queries, privateKey)
+  const checkpoint = readCheckpoint(JSON.stringify(made), publicKey)
+  assert.equal(checkpoint.position, 30)
+  assert.equal((await verifyChain(queries, { checkpoint })).status, 'intact')
+  assert.throws(() => readCheckpoint(JSON.stringify({ ...made, position: 29 }), publicKey), /signature/)
+  assert.throws(() => readCheckpoint(JSON.stringify(made), makeKeys().publicKey), /signature/)
+
+  await tamper(database, 'delete from audit_logs where id > 20; delete from audit_chain where position > 20')
+  assert.equal((await verifyChain(queries)).status, 'intact', 'the chain alone sees nothing')
+  const cut = await verifyChain(queries, { checkpoint })
+  assert.equal(cut.status, 'broken')
+  assert.match(cut.first_broken!.reason, /cut off/)
+
+  await tamper(
+    database,
+    `truncate audit_chain; truncate audit_unsealed; update audit_logs set action = 'nothing';
+    insert into audit_unsealed (audit_id) select id from audit_logs;
+    insert into audit_logs (event_id, event_type, occurred_at, source, action, details)
+      select gen_random_uuid(), 'order.completed', now(), 's', 'a', '{}' from generate_series(1, 10) n;
+    insert into audit_unsealed (audit_id) select id from audit_logs where id > 30`,
+  )
+  const sealer = createSealer(service.parts)
+  assert.equal(await sealer.sealBatch(), 30)
+  assert.equal((await verifyChain(queries)).status, 'intact')
+  const anew = await verifyChain(queries, { checkpoint })
+  assert.equal(anew.status, 'broken')
+  assert.equal(anew.first_broken!.position, 30)
+  assert.match(anew.first_broken!.reason, /made anew/)
+})
+
+test('a verification without enough time says where to go on', async () => {
+  await using database = await cluster.createDatabase()
+  await sealedRows(database, 3_000)
+  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+  const queries = service.parts.database
+  const first = await verifyChain(queries, { withinMs: 0 })
+  assert.deepEqual([first.status, first.complete, first.checked, first.next_position], ['intact', false, 1_000, 1_001])
+  const rest = (await service.call('GET', '/audit/verify?from=1001')).json
+  assert.deepEqual([rest.status, rest.complete, rest.checked, rest.next_position], ['intact', true, 2_000, null])
+  const whole = await verifyChain(queries)
+  assert.equal(rest.last_hash, whole.last_hash)
+})
+
+test('the command line tool: keys, checkpoint, verify, and an exit code', async () => {
+  await using database = await cluster.createDatabase()
+  await sealedRows(database, 20)
+  const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-audit-'))
+  const { host, port, user, password, database: name } = database.connection('audit_service')
+  const env = {
+    ...process.env,
+    PGHOST: host,
+    PGPORT: String(port),
+    PGUSER: user,
+    PGPASSWORD: password,
+    PGDATABASE: name,
+  }
+  const tool = async (...args: string[]) => {
+    const file = path.join(import.meta.dirname, 'tool.ts')
+    return promisify(execFile)(process.execPath, [file, ...args], { env, cwd: folder }).then(
+      ({ stdout }) => ({ code: 0, stdout }),
+      (error: { code: number; stdout: string }) => ({ code: error.code, stdout: error.stdout }),
+    )
+  }
+  assert.equal((await tool('keys', '--out', '.')).code, 0)
+  assert.equal(fs.statSync(path.join(folder, 'audit-private.pem')).mode & 0o777, 0o600)
+  assert.equal((await tool('checkpoint', '--out', 'checkpoint.json', '--key', 'audit-private.pem')).code, 0)
+  const args = ['verify', '--checkpoint', 'checkpoint.json', '--public-key', 'audit-public.pem']
+  const intact = await tool(...args)
+  assert.equal(intact.code, 0)
+  assert.match(intact.stdout, /20 rows checked .*\nintact; .* agrees with the checkpoint at 20/)
+  await tamper(database, `update audit_logs set source = 'me' where id = 11`)
+  const broken = await tool(...args)
+  assert.equal(broken.code, 1)
+  assert.match(broken.stdout, /BROKEN at position 11, audit row 11: the audit row was changed/)
+  fs.rmSync(folder, { recursive: true })
+})
