@@ -28,6 +28,8 @@ interface Plan {
   concurrency: number
   mix: Map<(typeof kinds)[number], number>
   gateway: string
+  /** What the gateway wants to see, when it has a key. */
+  credentials: Record<string, string>
 }
 
 let plan: Plan
@@ -86,7 +88,7 @@ async function exchange(wanted: Exchange, into: Tally): Promise<void> {
     const answer = await pool.request({
       method: wanted.method,
       path: wanted.path,
-      headers: wanted.body === undefined ? {} : { 'content-type': 'application/json' },
+      headers: { ...plan.credentials, ...(wanted.body === undefined ? {} : { 'content-type': 'application/json' }) },
       body: wanted.body ?? null,
     })
     const text = await answer.body.text()
@@ -139,6 +141,7 @@ function readPlan(args: string[]): Plan {
         : positive('minutes', values.minutes) * 60_000,
     concurrency: Math.ceil(positive('concurrency', values.concurrency ?? (rate === Infinity ? '32' : '200'))),
     mix: parseMix(values.mix),
+    credentials: settings.env.GATEWAY_API_KEY ? { 'x-api-key': settings.env.GATEWAY_API_KEY } : {},
     gateway: settings.env.GATEWAY_URL ?? `http://127.0.0.1:${settings.ports.GATEWAY_PORT}`,
   }
 }

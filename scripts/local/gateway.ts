@@ -39,6 +39,8 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
     GATEWAY_MAX_CONNECTIONS: env.GATEWAY_MAX_CONNECTIONS,
     GATEWAY_MAX_BODY: env.GATEWAY_MAX_BODY,
     GATEWAY_UPSTREAM_TIMEOUT: env.GATEWAY_UPSTREAM_TIMEOUT,
+    GATEWAY_CLIENT_TIMEOUT: env.GATEWAY_CLIENT_TIMEOUT,
+    GATEWAY_API_KEY: apiKey(env.GATEWAY_API_KEY ?? ''),
   })
   // As root the workers would be another user, who may not enter a clone under /root.
   const user = process.getuid?.() === 0 ? ' user root;' : ''
@@ -69,6 +71,12 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
       stopWithinMs: 10_000,
     },
   }
+}
+
+/** The key stands in a regular expression of the template, and a short one could be guessed. */
+function apiKey(key: string): string {
+  if (key === '' || /^[A-Za-z0-9_-]{16,128}$/.test(key)) return key
+  throw startError('GATEWAY_API_KEY must be 16 to 128 of A-Za-z0-9_-: openssl rand -hex 32 makes one.')
 }
 
 /**
