@@ -1,0 +1,53 @@
+/** The clock of one service jumps while it works. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+import { closeBooks, openBooks } from './books.ts'
+import type { Drill, DrillRun } from './drill.ts'
+import { outcomes, startLoad } from './load.ts'
+
+const preload = pathToFileURL(`${import.meta.dirname}/clock-shift.mjs`).href
+const VICTIM = 'order-service'
+
+export const clockStep: Drill = {
+  name: 'clock-step',
+  does: `sets the clock of ${VICTIM} an hour ahead, an hour back, and right again`,
+  env: {
+    DRILL_CLOCK_SERVICE: VICTIM,
+    NODE_OPTIONS: [process.env.NODE_OPTIONS, `--import=${preload}`].filter(Boolean).join(' '),
+  },
+  run,
+}
+
+async function run(run: DrillRun): Promise<void> {
+  const { system, database, options, say, expect } = run
+  const opening = await openBooks(run)
+  const load = startLoad(system.urls.gateway)
+  await delay(500)
+  for (const name of ['an hour ahead', 'an hour back', 'right']) {
+    const from = performance.now()
+    system.killPart(VICTIM, 'SIGUSR2')
+    await delay((options.seconds * 1000) / 2)
+    // Events that wait in the outbox must not wait an hour.
+    system.killPart('audit-service', 'SIGKILL')
+    await delay(200)
+    await system.startPart('audit-service')
+    await delay((options.seconds * 1000) / 2)
+    say(`clock ${name}: ${outcomes(load.since(from))}`)
+  }
+  await load.stop()
+  const { rows } = await database.query(
+    `select count(*) filter (where o.created_at > a.recorded_at + interval '30 minutes')::int as ahead,
+            count(*) filter (where o.created_at < a.recorded_at - interval '30 minutes')::int as behind
+     from orders o join audit_logs a on a.order_id = o.id where o.id > $1`,
+    [opening.lastOrder],
+  )
+  const { ahead, behind } = rows[0]
+  expect('the clock did jump', ahead > 0 && behind > 0, `${ahead} orders an hour ahead, ${behind} an hour behind`)
+  const failed = load.since(0).filter(({ outcome }) => ![200, 201, 202].includes(outcome as number))
+  expect(
+    'no request fails by it',
+    failed.length === 0,
+    `${failed.length} of ${load.since(0).length} (${outcomes(failed)})`,
+  )
+  await closeBooks(run, load, opening)
+}

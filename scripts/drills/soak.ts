@@ -1,0 +1,68 @@
+/** Half an hour of load, and what memory does meanwhile. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { closeBooks, openBooks } from './books.ts'
+import type { Drill, DrillRun } from './drill.ts'
+import { outcomes, startLoad } from './load.ts'
+import { metricSum, residentMegabytes, slope } from './measure.ts'
+
+const parts = ['user-service', 'order-service', 'audit-service', 'telemetry-backend'] as const
+type Part = (typeof parts)[number]
+interface Sample {
+  minutes: number
+  resident: number
+  heap: number
+}
+
+const SAMPLES = 180
+/** Caches fill and code is compiled at first. */
+const WARM_UP = 1 / 3
+/** Of what is there after the warm-up, an hour may add this much. */
+const FLAT = 0.2
+
+export const soak: Drill = {
+  name: 'soak',
+  does: 'load for 30 minutes (--minutes); slope of heap and resident memory',
+  run,
+}
+
+async function run(run: DrillRun): Promise<void> {
+  const { system, options, say, expect } = run
+  const opening = await openBooks(run)
+  const load = startLoad(system.urls.gateway, { keyed: 0.1 })
+  const samples = new Map<Part, Sample[]>(parts.map((part) => [part, []]))
+  const began = performance.now()
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    await delay((options.minutes * 60_000) / SAMPLES)
+    for (const part of parts) samples.get(part)!.push(await look(run, part, (performance.now() - began) / 60_000))
+    if ((sample + 1) % (SAMPLES / 6) === 0)
+      say(`${(((sample + 1) / SAMPLES) * options.minutes).toFixed(1)} min, ${load.sent.length} requests`)
+  }
+  await load.stop()
+  const long = options.minutes >= 10
+  for (const part of parts) {
+    const steady = samples.get(part)!.slice(SAMPLES * WARM_UP)
+    const perHour = (of: (sample: Sample) => number) => slope(steady.map((one) => [one.minutes, of(one)])) * 60
+    const resident = perHour((one) => one.resident)
+    const heap = perHour((one) => one.heap)
+    const last = steady.at(-1)!
+    const counted =
+      `resident ${last.resident.toFixed(0)} MB, ${resident.toFixed(1)} MB/h; ` +
+      `heap ${last.heap.toFixed(0)} MB, ${heap.toFixed(1)} MB/h${long ? '' : '; too short to judge'}`
+    const flat = heap <= steady[0]!.heap * FLAT && resident <= steady[0]!.resident * FLAT
+    expect(`${part} stays flat`, !long || flat, counted)
+  }
+  const failed = load.since(0).filter(({ outcome }) => ![200, 201].includes(outcome as number))
+  expect('no request fails', failed.length === 0, `${failed.length} of ${load.sent.length} (${outcomes(failed)})`)
+  await closeBooks(run, load, opening)
+}
+
+async function look({ system }: DrillRun, part: Part, minutes: number): Promise<Sample> {
+  const url = {
+    'user-service': system.urls.userService,
+    'order-service': system.urls.orderService,
+    'audit-service': system.urls.auditService,
+    'telemetry-backend': system.urls.tempo,
+  }[part]
+  const bytes = await metricSum(url, 'nodejs_heap_size_used_bytes')
+  return { minutes, resident: residentMegabytes(system.pid(part)), heap: bytes / 2 ** 20 }
+}

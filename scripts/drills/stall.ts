@@ -1,0 +1,48 @@
+/** A hop that stands still: it takes connections and answers nothing (SIGSTOP), as behind a broken network. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { closeBooks, openBooks } from './books.ts'
+import type { Drill, DrillRun } from './drill.ts'
+import { ANSWERED, outcomes, startLoad } from './load.ts'
+
+const hops = ['audit-service', 'order-service', 'user-service'] as const
+/** The gateway waits 15 s for user-service; behind it the chain's own budget of 10 s holds. */
+const LONGEST_MS = 16_500
+
+export const stall: Drill = { name: 'stall', does: 'SIGSTOP of each service in turn, then SIGCONT', run }
+
+async function run(run: DrillRun): Promise<void> {
+  const { system, options, say, expect } = run
+  const opening = await openBooks(run)
+  const load = startLoad(system.urls.gateway, { workers: 16 })
+  try {
+    for (const hop of hops) {
+      await delay(1_000)
+      const stopped = performance.now()
+      system.killPart(hop, 'SIGSTOP')
+      await delay(options.seconds * 1000)
+      system.killPart(hop, 'SIGCONT')
+      await delay(2_000)
+      const attempts = load.since(stopped)
+      say(`${hop} stood still for ${options.seconds} s: ${outcomes(attempts)}`)
+      if (hop === 'audit-service') {
+        const accepted = attempts.filter(({ outcome }) => outcome === 202).length
+        expect('orders are taken while audit-service stands still', accepted > 0, `${accepted} answered 202`)
+      }
+    }
+  } finally {
+    for (const hop of hops) system.killPart(hop, 'SIGCONT')
+  }
+  await load.stop()
+  const attempts = load.since(0)
+  const slowest = attempts.reduce((most, { milliseconds }) => Math.max(most, milliseconds), 0)
+  expect(
+    `every request is answered within ${LONGEST_MS / 1000} s`,
+    slowest <= LONGEST_MS,
+    `slowest ${(slowest / 1000).toFixed(1)} s`,
+  )
+  const refused = attempts.filter(({ outcome }) => !ANSWERED.includes(outcome) && outcome !== 409)
+  const clear = refused.filter(({ outcome, retryAfter }) => [502, 503, 504].includes(outcome as number) && retryAfter)
+  const counted = `${clear.length} of ${refused.length} (${outcomes(refused)})`
+  expect('what is refused is 502, 503 or 504 with Retry-After', clear.length === refused.length, counted)
+  await closeBooks(run, load, opening)
+}

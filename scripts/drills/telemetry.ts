@@ -1,0 +1,181 @@
+/** The telemetry backend goes wrong in every way it can; the chain must not notice. */
+import { execFileSync } from 'node:child_process'
+import { createServer, type Server } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import { percentile } from '../load/tally.ts'
+import { onPath } from '../local/on-path.ts'
+import { readTrace } from '../trace/spans.ts'
+import { closeBooks, openBooks } from './books.ts'
+import { type Drill, type DrillRun, secondsUntil } from './drill.ts'
+import { type Attempt, type Load, outcomes, startLoad } from './load.ts'
+import { metricSum, residentMegabytes } from './measure.ts'
+
+const PART = 'telemetry-backend'
+const ROUNDS = 4
+const SLOW_MS = 5_000
+/** Fewer than these say nothing about a 99th percentile. */
+const ENOUGH = 1_000
+const MAY_GROW_MB = 64
+
+interface Fault {
+  name: string
+  begin(run: DrillRun): Promise<() => Promise<void>>
+}
+
+const answering = (status: number, afterMs: number) => async (run: DrillRun) => {
+  run.system.killPart(PART, 'SIGKILL')
+  const server = await stranger(run.system.ports.OTLP_HTTP_PORT, status, afterMs)
+  return async () => {
+    server.closeAllConnections()
+    await new Promise((closed) => server.close(closed))
+    await run.system.startPart(PART)
+  }
+}
+
+const faults: Fault[] = [
+  {
+    name: 'gone',
+    begin: async ({ system }) => {
+      system.killPart(PART, 'SIGKILL')
+      return () => system.startPart(PART)
+    },
+  },
+  {
+    name: 'hanging',
+    begin: async ({ system }) => {
+      system.killPart(PART, 'SIGSTOP')
+      return async () => system.killPart(PART, 'SIGCONT')
+    },
+  },
+  { name: 'answering 500', begin: answering(500, 0) },
+  { name: `slow (${SLOW_MS / 1000} s an answer)`, begin: answering(200, SLOW_MS) },
+]
+
+export const telemetryDown: Drill = {
+  name: 'telemetry-down',
+  does: 'telemetry backend gone, hanging, answering 500, slow; request latency compared in alternating windows',
+  run: async (run) => {
+    await comparing(run, faults)
+  },
+}
+
+/**
+ * A limit on file sizes stands in for the disk: every write that would make a file longer fails, with EFBIG where a full
+ * disk says ENOSPC.
+ */
+export const telemetryDiskFull: Drill = {
+  name: 'telemetry-disk-full',
+  does: 'the telemetry backend can write nothing more (limit on file size)',
+  unavailable: () => (onPath('prlimit') === null ? 'prlimit (util-linux) is not there' : undefined),
+  run: async (run) => {
+    const limit = (size: string) => execFileSync('prlimit', ['--pid', String(run.system.pid(PART)), `--fsize=${size}:`])
+    const begin = async () => {
+      limit('0')
+      return async () => void limit('unlimited')
+    }
+    await comparing(run, [{ name: 'disk full', begin }])
+  },
+}
+
+/** Normal and faulty windows alternate, so that whatever else the machine does falls on both. */
+async function comparing(run: DrillRun, list: Fault[]): Promise<void> {
+  const { system, options, say, expect } = run
+  const opening = await openBooks(run)
+  const services = [system.urls.userService, system.urls.orderService, system.urls.auditService]
+  const dropped = () => sum(services.map((service) => metricSum(service, 'telemetry_dropped_total')))
+  const load = startLoad(system.urls.gateway, { keyed: 0 })
+  await delay(2_000)
+  const memory = residentSum(run)
+  for (const { name, begin } of list) {
+    const normal: Attempt[] = []
+    const faulty: Attempt[] = []
+    const before = await dropped()
+    for (let round = 0; round < ROUNDS; round++) {
+      normal.push(...(await window(load, options.seconds)))
+      const end = await begin(run)
+      try {
+        faulty.push(...(await window(load, options.seconds)))
+      } finally {
+        await end()
+      }
+    }
+    const failed = faulty.filter(({ outcome }) => outcome !== 200 && outcome !== 201)
+    expect(
+      `${name}: no request fails`,
+      failed.length === 0,
+      `${failed.length} of ${faulty.length} (${outcomes(failed)})`,
+    )
+    compare(name, normal, faulty, expect)
+    const took = await secondsUntil(60, () => completeTrace(system.urls.gateway, system.urls.tempo))
+    expect(`${name}: recovers by itself`, took < 60, `a complete trace ${took.toFixed(1)} s later`)
+    say(`${name}: ${(await dropped()) - before} spans and log lines dropped, all counted in telemetry_dropped_total`)
+  }
+  const count = await dropped()
+  expect('what is lost is counted', count > 0 || options.seconds < 10, `telemetry_dropped_total ${count}`)
+  const grown = residentSum(run) - memory
+  const within = grown < MAY_GROW_MB * services.length
+  expect('memory stays bounded', within, `${grown.toFixed(0)} MB more in the three services together`)
+  await load.stop()
+  await closeBooks(run, load, opening)
+}
+
+function compare(name: string, normal: Attempt[], faulty: Attempt[], expect: DrillRun['expect']): void {
+  const p99 = (attempts: Attempt[]) =>
+    percentile(
+      attempts.map(({ milliseconds }) => milliseconds).sort((a, b) => a - b),
+      0.99,
+    )
+  const ratio = p99(faulty) / p99(normal)
+  const enough = Math.min(normal.length, faulty.length) >= ENOUGH
+  const figures = `${p99(faulty).toFixed(1)} ms against ${p99(normal).toFixed(1)} ms, ratio ${ratio.toFixed(2)}, ${normal.length} and ${faulty.length} requests`
+  expect(
+    `${name}: p99 within 10 % of normal`,
+    !enough || ratio <= 1.1,
+    enough ? figures : `${figures}: too few to judge`,
+  )
+}
+
+/** The requests sent within one window, once answered. The first second after a switch belongs to neither side. */
+async function window(load: Load, seconds: number): Promise<Attempt[]> {
+  await delay(1_000)
+  const from = performance.now()
+  await delay(seconds * 1000)
+  const to = performance.now()
+  await delay(500)
+  return load.since(from).filter(({ at }) => at < to)
+}
+
+/** Something else on the backend's port. */
+function stranger(port: number, status: number, afterMs: number): Promise<Server> {
+  const server = createServer((request, response) => {
+    request.resume().once('end', () => setTimeout(() => response.writeHead(status).end(), afterMs))
+  })
+  return new Promise((listening, failed) => {
+    const attempt = () => server.listen(port, '127.0.0.1', () => listening(server))
+    const deadline = Date.now() + 5_000
+    // The killed backend may hold the port for a moment yet.
+    server.on('error', (error) => (Date.now() < deadline ? setTimeout(attempt, 20) : failed(error)))
+    attempt()
+  })
+}
+
+async function completeTrace(gateway: string, tempo: string): Promise<void> {
+  const response = await fetch(`${gateway}/api/v1/process`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ user_id: 1, action: 'drill' }),
+  })
+  await response.text()
+  const id = response.headers.get('x-trace-id')!
+  await secondsUntil(8, async () => {
+    const services = new Set((await readTrace(tempo, id))?.map(({ service }) => service))
+    if (services.size < 4) throw new Error(`trace ${id} has spans of ${[...services].join(', ') || 'nobody'} only`)
+  })
+}
+
+const sum = async (numbers: Promise<number>[]) => (await Promise.all(numbers)).reduce((total, one) => total + one, 0)
+const residentSum = ({ system }: DrillRun) =>
+  (['user-service', 'order-service', 'audit-service'] as const).reduce(
+    (total, name) => total + residentMegabytes(system.pid(name)),
+    0,
+  )
