@@ -103,10 +103,28 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-function listenAnywhere(): Promise<Server> {
+/**
+ * Not port 0: that gives a port of the range from which the system takes the near end of every outgoing connection, and one
+ * of those may have it by the time it is listened on.
+ */
+async function listenAnywhere(): Promise<Server> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await listenOn(LOWEST_FREE + Math.floor(Math.random() * (HIGHEST_FREE - LOWEST_FREE)))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === 100) throw error
+    }
+  }
+}
+
+/** Below 32768, where Linux begins to take them for connections (macOS: 49152), and clear of what has a name. */
+const LOWEST_FREE = 12_000
+const HIGHEST_FREE = 32_000
+
+function listenOn(port: number): Promise<Server> {
   return new Promise((listening, failed) => {
     const server = createServer()
     server.once('error', failed)
-    server.listen(0, '127.0.0.1', () => listening(server))
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => listening(server))
   })
 }
