@@ -91,6 +91,7 @@ export function Editor({ language, text, onChange, onRun, complete, label, hint 
           autocompletion({
             override: [(context) => current.current.complete(context)],
             activateOnTyping: true,
+            interactionDelay: 0,
             icons: false,
           }),
           keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap]),

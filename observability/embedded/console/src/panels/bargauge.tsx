@@ -53,7 +53,7 @@ function Bar({
   return (
     <li>
       <span class="bar-name">{one.name}</span>
-      <span class="bar-value" style={{ color: one.color }}>
+      <span class="bar-value tinted" style={{ '--data-color': one.color }}>
         {one.text}
       </span>
       <span class="bar-track">

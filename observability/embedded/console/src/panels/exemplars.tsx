@@ -16,7 +16,7 @@ export const exemplarTrace = (exemplar: Exemplar): string | undefined =>
   exemplar.labels.trace_id ?? exemplar.labels.traceID ?? exemplar.labels.traceId
 
 /** At most this many: the slowest of each slot along the time axis. */
-const SLOT_PX = 7
+const SLOT_PX = 11
 
 /** Where the diamonds go; `yOf` gives undefined for what lies outside. */
 export function placeExemplars(

@@ -45,7 +45,7 @@ function Arc({ one, named }: { one: DisplayValue; named: boolean }) {
           )
         )
       })}
-      <text x="60" y="62" text-anchor="middle" class="gauge-value" fill={one.color}>
+      <text x="60" y="62" text-anchor="middle" class="gauge-value tinted" style={{ '--data-color': one.color }}>
         {one.text}
       </text>
       {named && (

@@ -51,7 +51,7 @@ function LogRow({ line, open, onToggle }: { line: LogLine; open: boolean; onTogg
       <button type="button" class="log-line" aria-expanded={open} onClick={onToggle}>
         <time title={localDateTime(millisOf(line))}>{localTime(millisOf(line), true)}</time>
         <span class="log-level">{level}</span>
-        <span class="log-service" style={{ color: serviceColor(service) }}>
+        <span class="log-service tinted" style={{ '--data-color': serviceColor(service) }}>
           {service}
         </span>
         <span class="log-text">{line.line}</span>

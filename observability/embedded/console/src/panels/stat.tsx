@@ -61,7 +61,10 @@ function StatTile({ one, colorMode, graph, named, showValue, size }: TileProps) 
   const filled = colorMode.startsWith('background')
   const color = colorMode === 'value' ? one.color : 'var(--text)'
   return (
-    <div class={`stat${filled ? ' filled' : ''}`} style={filled ? { background: one.color } : { color }}>
+    <div
+      class={`stat${filled ? ' filled' : ' tinted'}`}
+      style={filled ? { background: one.color } : { '--data-color': color }}
+    >
       {graph && <Sparkline values={one.field.values} color={filled ? '#ffffff' : one.color} />}
       <div class="stat-text">
         {named && <div class="stat-name">{one.name}</div>}

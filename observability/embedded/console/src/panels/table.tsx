@@ -147,11 +147,18 @@ function Cell({ field, frame, row, variables }: CellProps) {
         <span class="bar-track">
           <span class="bar-fill" style={{ width: `${valueRatio(field.config, value) * 100}%`, background: color }} />
         </span>
-        <span style={{ color }}>{text}</span>
+        <span class="tinted" style={{ '--data-color': color }}>
+          {text}
+        </span>
       </span>
     )
   }
-  if (kind === 'color-text') return <span style={{ color }}>{text}</span>
+  if (kind === 'color-text')
+    return (
+      <span class="tinted" style={{ '--data-color': color }}>
+        {text}
+      </span>
+    )
   if (kind === 'color-background')
     return (
       <span class="cell-fill" style={{ background: color }}>

@@ -226,7 +226,6 @@ function Row({
       aria-level={node.depth + 1}
       aria-expanded={node.children.length ? !closed : undefined}
       aria-selected={selected === span.spanId}
-      aria-label={`${span.service} ${span.name}, ${formatNanos(span.duration)}${span.status === 'error' ? ', error' : ''}`}
       style={{ top: `${top}px` }}
       onClick={choose}
     >
@@ -252,7 +251,7 @@ function Row({
           {span.name}
         </span>
         {span.status === 'error' && (
-          <span class="span-error" title={span.statusMessage || 'error'}>
+          <span class="span-error" role="img" aria-label="error" title={span.statusMessage || 'error'}>
             !
           </span>
         )}

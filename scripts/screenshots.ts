@@ -1,0 +1,100 @@
+/**
+ * `node scripts/screenshots.ts`: the pictures in docs/images, taken from the running system. Start it with `npm start`
+ * and give it a few minutes of `npm run load` first, so that there is something to see.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import {
+  chromiumPath,
+  launch,
+  NO_CHROMIUM,
+  openPage,
+  showAllPanels,
+  unwell,
+} from '../observability/embedded/console/testing/browser.ts'
+import { readSettings, root } from './local/settings.ts'
+
+interface Picture {
+  readonly name: string
+  readonly path: string
+  readonly height: number
+  readonly light?: boolean
+  /** What must be on the page, and what is clicked before the picture is taken. */
+  readonly ready: (page: Page) => Promise<void>
+}
+
+const { ports } = readSettings()
+const console_ = `http://127.0.0.1:${ports.CONSOLE_PORT}`
+const tempo = `http://127.0.0.1:${ports.TEMPO_PORT}`
+const folder = join(root, 'docs/images')
+
+const chromium = chromiumPath()
+if (!chromium) {
+  console.error(`No pictures: ${NO_CHROMIUM}.`)
+  process.exit(1)
+}
+const [order, failed] = await Promise.all([
+  latestTrace('{ name = "record_audit" }'),
+  latestTrace('{ name = "create_order" && status = error }'),
+])
+const range = 'from=now-15m&to=now&refresh=off'
+const board = async (page: Page) => {
+  await showAllPanels(page)
+  const states = await unwell(page)
+  if (states.length > 0) throw new Error(`Not everything has data yet:\n  ${states.join('\n  ')}`)
+}
+const pictures: readonly Picture[] = [
+  { name: 'chain', path: `/d/sightline-chain?${range}&var-trace_id=${failed}`, height: 2130, ready: board },
+  { name: 'database', path: `/d/sightline-database?${range}`, height: 1180, ready: board },
+  { name: 'audit', path: `/d/sightline-audit?${range}`, height: 900, ready: board },
+  { name: 'telemetry', path: `/d/sightline-telemetry?${range}`, height: 1180, ready: board },
+  {
+    name: 'trace',
+    path: `/trace/${order}`,
+    height: 860,
+    ready: async (page) => {
+      await page.locator('.span-row', { hasText: 'create_order' }).click()
+      await page.locator('.span-details .log-line').first().waitFor()
+    },
+  },
+  {
+    name: 'map',
+    path: `/map?${range}`,
+    height: 760,
+    light: true,
+    ready: (page) => page.locator('.map-node').first().waitFor(),
+  },
+  {
+    name: 'explore',
+    path: `/explore?source=tempo&${range}&query=${encodeURIComponent('{ kind = server } | quantile_over_time(duration, .95) by (resource.service.name)')}`,
+    height: 760,
+    light: true,
+    ready: (page) => page.locator('.result-table tbody tr').first().waitFor(),
+  },
+]
+
+await mkdir(folder, { recursive: true })
+const browser = await launch(chromium)
+try {
+  for (const { name, path, height, light, ready } of pictures) {
+    const viewport = { width: 1360, height }
+    const { page, problems } = await openPage(browser, { viewport, colorScheme: light ? 'light' : 'dark' })
+    await page.goto(console_ + path)
+    await ready(page)
+    if (problems.length > 0) throw new Error(`${name}: ${problems.join('; ')}`)
+    await page.screenshot({ path: join(folder, `${name}.png`) })
+    console.log(`docs/images/${name}.png`)
+    await page.context().close()
+  }
+} finally {
+  await browser.close()
+}
+
+async function latestTrace(traceql: string): Promise<string> {
+  const response = await fetch(`${tempo}/api/search?${new URLSearchParams({ q: traceql, limit: '1' })}`)
+  const { traces } = (await response.json()) as { traces: { traceID: string }[] }
+  const [found] = traces
+  if (!found) throw new Error(`No trace for ${traceql} yet. Run npm run load for a minute first.`)
+  return found.traceID.padStart(32, '0')
+}
