@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createHttpApp, listen } from './http-server.ts'
+import { createLoadGuard } from './load-guard.ts'
+import { getLogger } from './logging.ts'
+import { createMetrics } from './metrics.ts'
+import { call, sample, until } from './testing/index.ts'
+
+const service = { name: 'guarded', version: '1' }
+const catalogue = Object.fromEntries(
+  [
+    [
+      'http_server_request_duration_seconds',
+      'histogram',
+      ['http_request_method', 'http_route', 'http_response_status_code'],
+    ],
+    ['http_server_active_requests', 'gauge', []],
+    ['http_server_shed_requests_total', 'counter', []],
+    ['telemetry_queue_size', 'gauge', ['signal']],
+    ['telemetry_queue_capacity', 'gauge', ['signal']],
+    ['telemetry_exported_total', 'counter', ['signal']],
+    ['telemetry_dropped_total', 'counter', ['signal', 'reason']],
+    ['telemetry_export_duration_seconds', 'histogram', ['signal']],
+    ['service_build_info', 'gauge', ['service_name', 'service_version', 'node_version']],
+  ].map(([name, type, labels]) => [name, { type: type as string, labels: labels as string[], help: 'For a test.' }]),
+)
+
+test('a late event loop refuses work with 503 and Retry-After, answers probes, and recovers by itself', async () => {
+  const metrics = createMetrics(service, catalogue)
+  const { admit } = createLoadGuard(50, metrics)
+  let busy = true
+  const app = createHttpApp(
+    { service, logger: getLogger('guarded'), metrics, config: { REQUEST_BUDGET_MS: 10_000 }, admit },
+    (routes) => {
+      routes.add({ method: 'get', path: '/work' }, () => ({ status: 200, body: {} }))
+      routes.add({ method: 'get', path: '/ready' }, () => ({ status: 200, body: {} }))
+    },
+  )
+  const server = await listen(app, '127.0.0.1', 0)
+  const ask = (path: string) => call(`http://127.0.0.1:${server.port}`, 'GET', path)
+  const burden = setInterval(() => {
+    for (const end = performance.now() + 150; busy && performance.now() < end; );
+  }, 1)
+  try {
+    assert.equal((await ask('/ready')).status, 200)
+    const refused = await until('a refusal', 20, async () => {
+      const answer = await ask('/work')
+      return answer.status === 503 && answer
+    })
+    assert.equal(refused.json.type, '/problems/overloaded')
+    assert.equal(refused.headers.get('retry-after'), '1')
+    assert.equal((await ask('/ready')).status, 200)
+    assert.ok(sample((await metrics.scrape()).body, 'http_server_shed_requests_total')! >= 1)
+    busy = false
+    await until('work is taken again', 20, async () => (await ask('/work')).status === 200)
+  } finally {
+    clearInterval(burden)
+    await server.close(500, 0)
+  }
+})

@@ -1,0 +1,76 @@
+/** Restarting each service under load, the new process first: nobody notices. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
+import { startProcess, type TestProcess, until } from '@sightline/service-kit/testing'
+import { Pool } from 'undici'
+
+let cluster: TestCluster
+let database: TestDatabase
+const running = new Map<string, TestProcess>()
+const env: Record<string, Record<string, string>> = {}
+
+before(async () => {
+  cluster = await startTestCluster()
+  database = await cluster.createDatabase()
+  let next = ''
+  for (const service of ['audit-service', 'order-service', 'user-service']) {
+    env[service] = {
+      OTEL_TRACES_EXPORTER: 'none',
+      OTEL_LOGS_EXPORTER: 'none',
+      REUSE_PORT: 'true',
+      ...(next ? { NEXT_SERVICE_URL: next } : {}),
+    }
+    const started = await start(service)
+    running.set(service, started)
+    env[service].PORT = new URL(started.url).port
+    next = started.url
+  }
+})
+
+after(async () => {
+  for (const service of [...running.values()].reverse()) await service.stop()
+  await database?.drop()
+  await cluster?.stop()
+})
+
+function start(service: string): Promise<TestProcess> {
+  return startProcess(service, database.connection(service.replace('-', '_') as 'user_service'), env[service])
+}
+
+test('a rolling restart of each service fails no request', async () => {
+  // Kept connections, as a gateway has them: the dangerous case.
+  const pool = new Pool(running.get('user-service')!.url, { connections: 8, pipelining: 1 })
+  const seen = new Map<number | string, number>()
+  let stop = false
+  const body = JSON.stringify({ user_id: 1, action: 'restart' })
+  const ask = async () => {
+    const headers = { 'content-type': 'application/json' }
+    const answer = await pool.request({ method: 'POST', path: '/process', headers, body })
+    await answer.body.text()
+    return answer.statusCode
+  }
+  const clients = Array.from({ length: 8 }, async () => {
+    while (!stop) {
+      const outcome = await ask().catch((error) => String(error))
+      seen.set(outcome, (seen.get(outcome) ?? 0) + 1)
+    }
+  })
+  const answered = () => [...seen.values()].reduce((sum, count) => sum + count, 0)
+  for (const service of ['user-service', 'order-service', 'audit-service']) {
+    const old = running.get(service)!
+    const fresh = await start(service)
+    running.set(service, fresh)
+    const mark = answered()
+    const { code } = await old.stop()
+    assert.equal(code, 0)
+    await until('requests after the restart', 20, () => answered() > mark + 20)
+  }
+  stop = true
+  await Promise.all(clients)
+  await pool.close()
+  const failed = [...seen].filter(([outcome]) => outcome !== 200 && outcome !== 202)
+  assert.deepEqual(failed, [], JSON.stringify([...seen]))
+  const [row] = await database.query<{ orders: number }>('select count(*)::integer as orders from orders')
+  assert.equal(row!.orders, answered())
+})
