@@ -1,3 +1,6 @@
+// A disk that is full, or a reader that has gone, costs log lines and not the process.
+process.stdout.on('error', () => {})
+
 /** One JSON line per event on stdout, as the services write theirs. */
 export function log(level: 'info' | 'warn' | 'error', message: string): void {
   process.stdout.write(
