@@ -215,20 +215,26 @@ function checkBinary(query: MetricQuery & { kind: 'binary' }): void {
       ['left', query.left],
       ['right', query.right],
     ] as const) {
-      if (leg.kind === 'number') {
+      if (isScalar(leg)) {
+        const value = leg.kind === 'number' ? `: ${leg.value}` : ''
         throw parseError(
-          `unexpected literal for ${side} leg of logical/set binary operation (${query.op}): ${leg.value}`,
+          `unexpected literal for ${side} leg of logical/set binary operation (${query.op})${value}`,
           place,
           'vector(1) makes a series of a number',
         )
       }
     }
   }
-  if (query.matching && (query.left.kind === 'number' || query.right.kind === 'number')) {
+  if (query.matching && (isScalar(query.left) || isScalar(query.right))) {
     throw parseError('vector matching only allowed between instant vectors', place)
   }
   const shared = query.matching?.on && query.matching.group?.include.find((l) => query.matching!.labels.includes(l))
   if (shared) throw parseError(`label "${shared}" must not occur in ON and GROUP clause at once`, place)
+}
+
+/** A number, or arithmetic of nothing but numbers: it has no labels to match. */
+function isScalar(query: MetricQuery): boolean {
+  return query.kind === 'number' || (query.kind === 'binary' && isScalar(query.left) && isScalar(query.right))
 }
 
 /** Gives what a compiler of patterns complains about the place of `node`. */

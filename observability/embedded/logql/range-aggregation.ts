@@ -38,7 +38,8 @@ interface Collector {
 
 function collectorOf(query: RangeAggregation, grid: Grid): Collector {
   const lines = !query.unwrap && (counting.has(query.op) || query.op === 'rate')
-  return lines ? countCollector(query, grid) : sampleCollector(query, grid)
+  // Whether there is a sample is all that is asked of absent_over_time, unwrapped or not.
+  return lines || query.op === 'absent_over_time' ? countCollector(query, grid) : sampleCollector(query, grid)
 }
 
 /** Counts and byte sums: a sample adds to all steps whose window holds it, kept as differences between steps. */

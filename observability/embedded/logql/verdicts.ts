@@ -176,6 +176,8 @@ export const validMetrics: readonly { query: string; answer: number | Vector }[]
   },
   { query: 'absent_over_time({job="nope"}[5m])', answer: [{ labels: { job: 'nope' }, value: 1 }] },
   { query: 'absent_over_time({job=~".+"}[5m])', answer: [] },
+  { query: 'absent_over_time({job="nope"} | unwrap x [5m])', answer: [{ labels: { job: 'nope' }, value: 1 }] },
+  { query: 'absent_over_time({service_name="audit-service"} | json | unwrap count [5m])', answer: [] },
   {
     query: 'topk(1, sum by (level) (count_over_time({job=~".+"}[5m])))',
     answer: [{ labels: { level: 'info' }, value: 4 }],
@@ -255,6 +257,7 @@ export const invalid: readonly { query: string; line: number; col: number; messa
   { query: 'sum(5, rate({a="b"}[5m]))', line: 1, col: 1, message: 'unsupported parameter' },
   { query: 'sum({a="b"})', line: 1, col: 5, message: 'count_over_time({...}[5m])' },
   { query: '1 and rate({a="b"}[5m])', line: 1, col: 3, message: 'unexpected literal for left leg' },
+  { query: '1 / 0 and 1 / 0', line: 1, col: 7, message: 'unexpected literal for left leg' },
   { query: 'rate({a="b"}[5m]) + bool 1', line: 1, col: 19, message: 'bool modifier' },
   { query: 'label_replace(vector(1), "a b", "", "", "")', line: 1, col: 1, message: 'invalid label name' },
 ]

@@ -189,6 +189,8 @@ function decodeEscapes(text: string, at: number, body: string): string {
   )
 }
 
+const MAX_INT = 9_223_372_036_854_775_807n
+
 function numberToken(text: string, at: number): Token {
   const duration = matchAt(DURATION, text, at)
   if (duration !== undefined) {
@@ -196,6 +198,7 @@ function numberToken(text: string, at: number): Token {
       (sum, part) => sum + Number(part[1]) * UNIT_NS[part[2]!]!,
       0,
     )
+    if (ns > MAX_INT) throw new TraceQLError('syntax', text, at, `${duration} is longer than 64 bits of nanoseconds`)
     return { kind: 'duration', text: duration, at, end: at + duration.length, number: Math.trunc(ns) }
   }
   const digits = matchAt(NUMBER, text, at)!
@@ -210,9 +213,13 @@ function numberToken(text: string, at: number): Token {
       'units are ns us ms s m h d w y',
     )
   }
-  if (/[.eE]/.test(digits)) return { kind: 'float', text: digits, at, end, number: Number(digits) }
+  if (/[.eE]/.test(digits)) {
+    const number = Number(digits)
+    if (!Number.isFinite(number)) throw new TraceQLError('syntax', text, at, `${digits} is no 64-bit float`)
+    return { kind: 'float', text: digits, at, end, number }
+  }
   const value = BigInt(digits)
-  if (value > 9_223_372_036_854_775_807n) throw new TraceQLError('syntax', text, at, `${digits} is no 64-bit integer`)
+  if (value > MAX_INT) throw new TraceQLError('syntax', text, at, `${digits} is no 64-bit integer`)
   return { kind: 'int', text: digits, at, end, number: plainInt(value) }
 }
 

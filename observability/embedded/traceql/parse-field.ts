@@ -66,7 +66,9 @@ function negate(of: FieldExpression, at: number): FieldExpression {
 export function negative(literal: Literal, at: number): Literal | undefined {
   if (literal.type !== 'int' && literal.type !== 'float' && literal.type !== 'duration') return undefined
   const { type, value } = literal
-  if (type === 'int') return { kind: 'literal', type, value: plainInt(-BigInt(value as number | bigint)), at }
+  // Of 64 bits, as Tempo's: -minInt is minInt again.
+  if (type === 'int')
+    return { kind: 'literal', type, value: plainInt(BigInt.asIntN(64, -BigInt(value as number | bigint))), at }
   return { kind: 'literal', type, value: type === 'duration' ? 0 - (value as number) : -(value as number), at }
 }
 

@@ -210,6 +210,12 @@ function threshold(cursor: Cursor, token: Token, of: MetricsExpression, right: P
 
 /** Numbers beside series are plain numbers; durations count in seconds, as series of durations do. */
 function constant(cursor: Cursor, scalar: Scalar): number {
+  const value = constantValue(cursor, scalar)
+  if (Number.isFinite(value)) return value
+  throw new TraceQLError('syntax', cursor.text, scalar.at, `this comes to ${value}: no number to compute with`)
+}
+
+function constantValue(cursor: Cursor, scalar: Scalar): number {
   if (scalar.kind === 'literal') return scalar.type === 'duration' ? Number(scalar.value) / 1e9 : Number(scalar.value)
   if (scalar.kind === 'arithmetic') {
     const [left, right] = [constant(cursor, scalar.left), constant(cursor, scalar.right)]
