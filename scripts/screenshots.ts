@@ -46,9 +46,7 @@ const board = async (page: Page) => {
 }
 const pictures: readonly Picture[] = [
   { name: 'chain', path: `/d/sightline-chain?${range}&var-trace_id=${failed}`, height: 2130, ready: board },
-  { name: 'database', path: `/d/sightline-database?${range}`, height: 1180, ready: board },
   { name: 'audit', path: `/d/sightline-audit?${range}`, height: 900, ready: board },
-  { name: 'telemetry', path: `/d/sightline-telemetry?${range}`, height: 1180, ready: board },
   {
     name: 'trace',
     path: `/trace/${order}`,

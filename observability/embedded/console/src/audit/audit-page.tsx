@@ -142,6 +142,8 @@ interface Verification {
   status?: string
   checked?: number
   unsealed?: number
+  /** False: the chain goes on behind the rows checked. */
+  complete?: boolean
   first_broken?: { position: number | null; audit_id: number | null; reason: string } | null
 }
 
@@ -161,7 +163,7 @@ function VerifyState() {
         <>
           <Icon name={intact ? 'check' : 'warning'} />
           {intact
-            ? `Chain intact: ${data.checked ?? 0} rows checked, ${data.unsealed ?? 0} waiting for their seal`
+            ? `Chain intact${data.complete === false ? ' so far' : ''}: ${data.checked ?? 0} rows checked, ${data.unsealed ?? 0} waiting for their seal`
             : `Chain broken at row ${data.first_broken?.audit_id ?? data.first_broken?.position ?? '?'}: ${data.first_broken?.reason ?? ''}`}
         </>
       )}
