@@ -194,11 +194,16 @@ interface MetricsAnswer {
 async function traceMetrics(target: Target, query: string, context: QueryContext): Promise<Frame[]> {
   const params = { q: query, step: durationText(context.stepMs), ...seconds(context.range) }
   const answer = await getJson<MetricsAnswer>(context.client, `${ROOT}/metrics/query_range`, params)
-  return (answer.series ?? []).map((series): Frame => {
-    const labels = Object.fromEntries(
+  const labelsOf = (series: NonNullable<MetricsAnswer['series']>[number]) =>
+    Object.fromEntries(
       (series.labels ?? []).map(({ key, value }) => [key, String(Object.values(value ?? {})[0] ?? '')]),
     )
-    const name = legendText(target.legendFormat, labels, query)
+  const percentiles = new Set((answer.series ?? []).map((series) => labelsOf(series).p)).size
+  return (answer.series ?? []).map((series): Frame => {
+    const labels = labelsOf(series)
+    // The percentile is a label of every series; it tells them apart only when several were asked for.
+    const { p, ...telling } = labels
+    const name = legendText(target.legendFormat, percentiles > 1 && p ? labels : telling, query)
     const samples = series.samples ?? []
     return {
       refId: target.refId ?? 'A',
