@@ -1,6 +1,6 @@
 /** Routes of audit-service: parse, call, status. */
 import { auditEndpoints, commonEndpoints, openApiDocument } from '@sightline/contracts'
-import { addCommonRoutes, createHttpApp, cursorKey, type KitParts, page, remainingMs } from '@sightline/service-kit'
+import { addCommonRoutes, createHttpApp, type KitParts, page, remainingMs } from '@sightline/service-kit'
 import type Koa from 'koa'
 import type { AuditLog } from './audit-log.ts'
 import type { Config } from './config.ts'
@@ -22,7 +22,7 @@ export function createApp(parts: AppParts): Koa {
 
     routes.add(auditEndpoints.listAudit, async ({ query }) => {
       const { limit, cursor, ...filter } = query
-      const rows = await auditLog.list(filter, limit + 1, cursorKey(cursor, 'number'))
+      const rows = await auditLog.list(filter, limit + 1, cursor)
       return {
         status: 200,
         body: page(
@@ -43,7 +43,7 @@ export function createApp(parts: AppParts): Koa {
     })
 
     routes.add(auditEndpoints.deadLetters, async ({ query }) => {
-      const rows = await listDeadLetters(database, query.limit + 1, cursorKey(query.cursor, 'number'))
+      const rows = await listDeadLetters(database, query.limit + 1, query.cursor)
       return { status: 200, body: page(rows, query.limit, (row) => row.order_id, showDeadLetter) }
     })
 

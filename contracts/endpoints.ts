@@ -3,7 +3,7 @@
  * so the three can't differ.
  */
 import { z } from 'zod'
-import { health, orderId, pageQuery, productId, ready, userId } from './common.ts'
+import { health, orderIdText, pageQuery, productId, productPageQuery, ready, userIdText } from './common.ts'
 import * as m from './messages.ts'
 
 /** `path` is an OpenAPI template; `answers` maps a status to the schema of its body; `problems` lists the error statuses. */
@@ -33,8 +33,8 @@ function endpoint<
 }
 
 const none = z.strictObject({})
-const byUserId = z.strictObject({ id: z.coerce.number().pipe(userId) })
-const byOrderId = z.strictObject({ id: z.coerce.number().pipe(orderId) })
+const byUserId = z.strictObject({ id: userIdText })
+const byOrderId = z.strictObject({ id: orderIdText })
 const byProductId = z.strictObject({ id: productId })
 const byInventoryProduct = z.strictObject({ product_id: productId })
 const BODY_PROBLEMS = [400, 413, 415, 422] as const
@@ -112,7 +112,7 @@ export const orderEndpoints = {
     method: 'get',
     path: '/products',
     summary: 'Products by id',
-    query: pageQuery,
+    query: productPageQuery,
     answers: { 200: m.productPage },
     problems: [422, 503],
   }),
@@ -129,7 +129,7 @@ export const orderEndpoints = {
     method: 'get',
     path: '/inventory',
     summary: 'Stock by product',
-    query: pageQuery,
+    query: productPageQuery,
     answers: { 200: m.inventoryPage },
     problems: [422, 503],
   }),

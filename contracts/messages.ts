@@ -7,6 +7,7 @@ import {
   itemRequest,
   money,
   orderId,
+  orderIdText,
   pageOf,
   pageQuery,
   personName,
@@ -16,6 +17,7 @@ import {
   timestamp,
   traceId,
   userId,
+  userIdText,
 } from './common.ts'
 
 const items = z.array(itemRequest).min(1).max(50)
@@ -133,7 +135,16 @@ export const orderRequest = z
     if (value.customer_name === undefined) say('customer_name', 'required when user_id is absent')
     if (value.customer_email === undefined) say('customer_email', 'required when user_id is absent')
   })
-  .meta({ id: 'OrderRequest' })
+  .meta({
+    id: 'OrderRequest',
+    // The same rule for readers of the OpenAPI document.
+    override: ({ jsonSchema }: { jsonSchema: Record<string, unknown> }) => {
+      jsonSchema.oneOf = [
+        { required: ['user_id'], properties: { customer_name: false, customer_email: false } },
+        { required: ['customer_name', 'customer_email'], properties: { user_id: false } },
+      ]
+    },
+  })
 export type OrderRequest = z.infer<typeof orderRequest>
 export const orderAnswer = z.object({ order, audit: auditReceipt }).meta({ id: 'OrderAnswer' })
 export type OrderAnswer = z.infer<typeof orderAnswer>
@@ -164,7 +175,7 @@ export const auditEvent = z
     event_id: z.uuid(),
     event_type: z.literal('order.completed'),
     occurred_at: timestamp,
-    source: z.string().max(64),
+    source: z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/),
     user_id: userId.nullable(),
     order_id: orderId,
     action,
@@ -204,8 +215,8 @@ export const auditRow = z
 export type AuditRow = z.infer<typeof auditRow>
 export const auditPage = pageOf(auditRow).meta({ id: 'AuditPage' })
 export const auditQuery = pageQuery.extend({
-  user_id: z.coerce.number().pipe(userId).optional(),
-  order_id: z.coerce.number().pipe(orderId).optional(),
+  user_id: userIdText.optional(),
+  order_id: orderIdText.optional(),
   trace_id: traceId.optional(),
 })
 export type AuditQuery = z.infer<typeof auditQuery>

@@ -1,7 +1,7 @@
 /** OpenAPI 3.1 documents, made from the endpoints. */
 import type { z } from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi'
-import { IDEMPOTENCY_KEY_PATTERN, problem, REQUEST_ID_PATTERN } from './common.ts'
+import { IDEMPOTENCY_KEY_PATTERN, problem } from './common.ts'
 import { commonEndpoints, type Endpoint } from './endpoints.ts'
 
 const REASONS: Record<number, string> = {
@@ -51,7 +51,11 @@ function operation(operationId: string, endpoint: Endpoint): ZodOpenApiOperation
       ...(endpoint.query ? { query: endpoint.query as never } : {}),
     },
     parameters: [
-      headerParameter('X-Request-ID', REQUEST_ID_PATTERN, 'Taken when it fits, else made; returned on every answer'),
+      headerParameter(
+        'X-Request-ID',
+        undefined,
+        'Taken when it is 1 to 128 of A-Z a-z 0-9 _ . -, else replaced; returned on every answer',
+      ),
       ...(endpoint.idempotencyKey
         ? [
             headerParameter(
@@ -73,12 +77,7 @@ function describe(status: number, contentType: string, schema: z.ZodType) {
   return { description: REASONS[status] ?? String(status), content: { [contentType]: { schema } } }
 }
 
-function headerParameter(name: string, pattern: RegExp, description: string) {
-  return {
-    in: 'header' as const,
-    name,
-    required: false,
-    description,
-    schema: { type: 'string' as const, pattern: pattern.source },
-  }
+function headerParameter(name: string, pattern: RegExp | undefined, description: string) {
+  const schema = { type: 'string' as const, ...(pattern ? { pattern: pattern.source } : {}) }
+  return { in: 'header' as const, name, required: false, description, schema }
 }

@@ -6,7 +6,6 @@ import {
   conflict,
   createHttpApp,
   currentRequest,
-  cursorKey,
   type KitParts,
   notFound,
   page,
@@ -77,7 +76,7 @@ function addOrderRoutes(routes: Routes, { answers, database, delivery, placeOrde
   )
 
   routes.add(orderEndpoints.listOrders, async ({ query }) => {
-    const rows = await listOrders(database, query.limit + 1, cursorKey(query.cursor, 'number'))
+    const rows = await listOrders(database, query.limit + 1, query.cursor)
     return { status: 200, body: page(rows, query.limit, (row) => row.id, showOrder) }
   })
 
@@ -90,7 +89,7 @@ function addOrderRoutes(routes: Routes, { answers, database, delivery, placeOrde
 
 function addProductRoutes(routes: Routes, { database }: AppParts): void {
   routes.add(orderEndpoints.listProducts, async ({ query }) => {
-    const rows = await listProducts(database, query.limit + 1, cursorKey(query.cursor, 'string'))
+    const rows = await listProducts(database, query.limit + 1, query.cursor)
     return { status: 200, body: page(rows, query.limit, (row) => row.id, showProduct) }
   })
 
@@ -117,7 +116,7 @@ function addInventoryRoutes(routes: Routes, { database, logger, metrics }: AppPa
   )
 
   routes.add(orderEndpoints.listInventory, async ({ query }) => {
-    const rows = await listStock(database, query.limit + 1, cursorKey(query.cursor, 'string'))
+    const rows = await listStock(database, query.limit + 1, query.cursor)
     return { status: 200, body: page(rows, query.limit, (row) => row.product_id, showStock) }
   })
 

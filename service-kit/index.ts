@@ -6,7 +6,7 @@ export { type Answer, createHttpApp, type HttpServer, listen, type RouteRequest,
 export { type AnswerStore, createAnswerStore, type Idempotency, keyReused } from './idempotency.ts'
 export { getLogger, type Logger, startLogging } from './logging.ts'
 export { createMetrics, type Metrics, observe } from './metrics.ts'
-export { cursorKey, page } from './pages.ts'
+export { page } from './pages.ts'
 export { createDatabase, type Database, type Queries, SQLSTATE, type Statement, sql } from './postgres.ts'
 export * from './problems.ts'
 export {

@@ -1,14 +1,6 @@
 /** Routes of user-service: parse, call, status. */
 import { commonEndpoints, openApiDocument, userEndpoints } from '@sightline/contracts'
-import {
-  type AnswerStore,
-  addCommonRoutes,
-  createHttpApp,
-  cursorKey,
-  type KitParts,
-  notFound,
-  page,
-} from '@sightline/service-kit'
+import { type AnswerStore, addCommonRoutes, createHttpApp, type KitParts, notFound, page } from '@sightline/service-kit'
 import type Koa from 'koa'
 import type { ProcessRequestUseCase } from './process-request.ts'
 import type { Users } from './users.ts'
@@ -30,7 +22,7 @@ export function createApp(parts: AppParts): Koa {
     )
 
     routes.add(userEndpoints.listUsers, async ({ query }) => {
-      const rows = await users.list(query.limit + 1, cursorKey(query.cursor, 'number'))
+      const rows = await users.list(query.limit + 1, query.cursor)
       return {
         status: 200,
         body: page(
