@@ -11,8 +11,6 @@ export type Scalar = string | number | bigint | boolean
 export type AttributeValue = Scalar | readonly Scalar[]
 export type ValueType = 'string' | 'int' | 'float' | 'bool' | 'array'
 
-export type AttributeScope = 'resource' | 'span' | 'event' | 'link' | 'instrumentation'
-
 /** Dictionary column: row `i` has the value `values[codes[i]]`; code 0 always means "absent". */
 export interface Column {
   readonly codes: Uint8Array | Uint16Array | Uint32Array

@@ -27,7 +27,6 @@ import * as logs from '@grafana/grafana-foundation-sdk/logs'
 import * as nodegraphs from '@grafana/grafana-foundation-sdk/nodegraph'
 import * as stats from '@grafana/grafana-foundation-sdk/stat'
 import * as tables from '@grafana/grafana-foundation-sdk/table'
-import * as texts from '@grafana/grafana-foundation-sdk/text'
 import * as series from '@grafana/grafana-foundation-sdk/timeseries'
 import type { Query } from './queries.ts'
 import { type Property, plain, type steps } from './styles.ts'
@@ -193,9 +192,6 @@ export function table(spec: Table): PanelSpec {
   if (spec.sortBy) panel.sortBy([{ build: () => spec.sortBy! }])
   return panel
 }
-
-export const note = (title: string, content: string): PanelSpec =>
-  new texts.PanelBuilder().title(title).mode(texts.TextMode.Markdown).content(content)
 
 /** The SDK has no builder for panels of one trace. */
 export const tracePanel = (spec: Common): PanelSpec =>

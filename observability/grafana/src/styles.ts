@@ -42,6 +42,4 @@ export const latencySteps = () => steps([null, 'green'], [0.1, 'yellow'], [0.25,
 export const errorSteps = () => steps([null, 'green'], [0.001, 'yellow'], [0.01, 'red'])
 /** Anything but zero is a loss. */
 export const zeroSteps = () => steps([null, 'green'], [1, 'red'])
-/** 1 is good, 0 is not. */
-export const upSteps = () => steps([null, 'red'], [1, 'green'])
 export const plain = () => steps([null, 'blue'])

@@ -3,7 +3,7 @@ import type { DataSource } from '../data/datasources.ts'
 import { sourceOf } from '../data/datasources.ts'
 import { regexOf } from '../data/field-config.ts'
 import type { Client } from '../data/http.ts'
-import { builtInVariables, interpolate, references, type Variables, type VariableValue } from '../data/interpolate.ts'
+import { builtInVariables, interpolate, type Variables, type VariableValue } from '../data/interpolate.ts'
 import { lokiLabelValues } from '../data/loki.ts'
 import { instantQuery, labelNames, labelValues } from '../data/prometheus.ts'
 import { tempoTagValues } from '../data/tempo.ts'
@@ -178,7 +178,3 @@ function filtered(values: readonly string[], { regex, sort = 0 }: Variable): Var
     (a, b) => sign * a.text.localeCompare(b.text, undefined, { numeric, sensitivity: sort >= 5 ? 'base' : 'variant' }),
   )
 }
-
-/** Changing `name` makes these stale too: every variable whose query mentions it. */
-export const dependents = (definitions: readonly Variable[], name: string): string[] =>
-  definitions.filter((one) => references(JSON.stringify(one.query ?? '')).includes(name)).map((one) => one.name)

@@ -26,8 +26,6 @@ export interface QueryResult {
 
 export type RunTarget = (target: Target, context: QueryContext) => Promise<QueryResult>
 
-export const emptyResult: QueryResult = { frames: [], exemplars: [], logs: [] }
-
 export const isEmpty = (result: QueryResult): boolean =>
   result.logs.length === 0 &&
   !result.trace &&

@@ -172,11 +172,3 @@ export function agoText(ms: number): string {
 
 /** Nanoseconds as span durations are read: `640 µs`, `1.25 ms`, `3.2 s`. */
 export const formatNanos = (ns: number): string => formatValue(ns, { unit: 'ns' })
-
-export const knownUnit = (unit: string): boolean =>
-  unit in SCALES ||
-  unit === 'percent' ||
-  unit === 'percentunit' ||
-  unit === 'bool' ||
-  unit.startsWith('dateTime') ||
-  unit.startsWith('currency')
