@@ -37,11 +37,6 @@ export function interpolate(text: string, variables: Variables, language: Langua
   )
 }
 
-/** Names of the variables that occur in `text`. */
-export function references(text: string): string[] {
-  return [...text.matchAll(REFERENCE)].map((match) => (match[1] ?? match[2] ?? match[4])!)
-}
-
 function formatValue(variable: VariableValue, format: string | undefined, language: Language): string {
   const values = variable.values
   const formatter = format ? FORMATS[format] : undefined
