@@ -50,10 +50,10 @@ test('a stop that fails does not keep the others from stopping', async () => {
   const failed: string[] = []
   const group = createRunGroup({
     stopWithinMs: 1_000,
-    signals: ['SIGUSR2'],
+    signals: ['SIGHUP'],
     onEvent: (event, name) => {
       if (event === 'stop failed') failed.push(name)
-      if (event === 'started' && name === 'b') process.kill(process.pid, 'SIGUSR2')
+      if (event === 'started' && name === 'b') process.kill(process.pid, 'SIGHUP')
     },
   })
   group.add('a', part('a'))
