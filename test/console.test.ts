@@ -80,12 +80,7 @@ test(
       () => system.search('{ name = "create_order" }', 1),
       (ids) => assert.equal(ids.length, 1),
     )
-    const axe = await readFile(
-      createRequire(join(import.meta.dirname, '../observability/embedded/console/package.json')).resolve(
-        'axe-core/axe.min.js',
-      ),
-      'utf8',
-    )
+    const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
     const rooms = [
       '/',
       ...BOARDS.map((board) => `/d/sightline-${board}?refresh=off`),
