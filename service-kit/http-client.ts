@@ -83,8 +83,14 @@ export function createHop(options: HopOptions): Hop {
   const retries = metrics.counter('http_client_retries_total')
   // A hop that keeps failing is left alone for a second: callers hear it at once instead of waiting for a timeout.
   const breaker = circuitBreaker(handleWhen(isHopFault), {
-    halfOpenAfter: OPEN_MS,
+    // The library reads the wall clock, and one that is set back an hour would keep the circuit open for an hour: for the
+    // library the pause is always over, and the one that counts is measured here.
+    halfOpenAfter: Number.NEGATIVE_INFINITY,
     breaker: new ConsecutiveBreaker(FAILURES_TO_OPEN),
+  })
+  let openUntil = 0
+  breaker.onBreak(() => {
+    openUntil = performance.now() + OPEN_MS
   })
   metrics.gauge('http_client_circuit_state', (gauge) => gauge.set({ peer_service: peer }, CIRCUIT[breaker.state]))
 
@@ -96,6 +102,7 @@ export function createHop(options: HopOptions): Hop {
       const span = trace.getActiveSpan()
       span?.setAttribute('recovery.attempts', attempt)
       try {
+        if (breaker.state === CircuitState.Open && performance.now() < openUntil) throw new BrokenCircuitError()
         return await breaker.execute(async () =>
           readAnswer(await send('POST', call.path, left, call.body, call.headers), peer),
         )

@@ -47,7 +47,9 @@ function startUser(env: Record<string, string>) {
   return startInProcess({ name: 'user-service', schema: environment, catalogue: METRICS, compose, connection, env })
 }
 
+/** What is written, once delivered events have left the outbox. */
 async function counts() {
+  await until('the outbox is empty', 10, async () => (await database.query('select from outbox')).length === 0)
   const tables = ['users', 'orders', 'order_items', 'outbox', 'audit_logs']
   const [row] = await database.query<Record<string, string>>(
     `select ${tables.map((table) => `(select count(*) from ${table}) as ${table}`).join(', ')}`,
@@ -265,6 +267,19 @@ test('a hop that keeps failing opens the circuit: the answer comes at once, and 
     assert.equal(seen.length, 10, 'the open circuit asks nobody')
     healthy = true
     await until('the circuit closes', 5, async () => (await service.call('POST', '/process', valid)).status === 404)
+
+    healthy = false
+    for (let i = 0; i < 10; i++) await service.call('POST', '/process', valid)
+    assertProblem(await service.call('POST', '/process', valid), 503, 'next-hop-unavailable')
+    healthy = true
+    const { now } = Date
+    Date.now = () => now() - 3_600_000
+    try {
+      const closed = async () => (await service.call('POST', '/process', valid)).status === 404
+      await until('the circuit closes after the clock was set back an hour', 10, closed)
+    } finally {
+      Date.now = now
+    }
   })
 })
 
