@@ -1,0 +1,35 @@
+/**
+ * `npm run audit:verify`, `audit:checkpoint`, `audit:keys` and `audit:replay`: the audit chain and the dead letters of the
+ * local system, with the database role that may do it. PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE point elsewhere.
+ */
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { readOrMakePasswords } from './local/passwords.ts'
+import { readSettings, root } from './local/settings.ts'
+
+const programs = {
+  verify: { file: 'audit-service/tool.ts', args: ['verify'], role: 'audit_service' },
+  checkpoint: { file: 'audit-service/tool.ts', args: ['checkpoint'], role: 'audit_service' },
+  keys: { file: 'audit-service/tool.ts', args: ['keys'], role: 'audit_service' },
+  replay: { file: 'order-service/replay.ts', args: [], role: 'order_service' },
+} as const
+const [name = '', ...rest] = process.argv.slice(2)
+if (!(name in programs)) {
+  console.error(`Say what: ${Object.keys(programs).join(', ')}.`)
+  process.exit(2)
+}
+const { file, args, role } = programs[name as keyof typeof programs]
+const { ports, home } = readSettings()
+const local = {
+  PGHOST: '127.0.0.1',
+  PGPORT: String(ports.POSTGRES_PORT),
+  PGDATABASE: 'sightline',
+  PGUSER: role,
+  // Elsewhere the password is given; only the local database has one in the state folder.
+  PGPASSWORD: process.env.PGPASSWORD ?? readOrMakePasswords(home)[role],
+}
+const { status } = spawnSync(process.execPath, [join(root, file), ...args, ...rest], {
+  stdio: 'inherit',
+  env: { ...local, ...process.env },
+})
+process.exitCode = status ?? 1
