@@ -14,7 +14,8 @@ const query = new URLSearchParams({ limit: flags.limit, ...(flags.trace ? { trac
 
 let response: Response
 try {
-  response = await fetch(`${gateway}/api/v1/audit?${query}`)
+  const headers = env.GATEWAY_API_KEY ? { 'x-api-key': env.GATEWAY_API_KEY } : {}
+  response = await fetch(`${gateway}/api/v1/audit?${query}`, { headers })
 } catch (error) {
   console.error(
     `Nothing answers at ${gateway} (${((error as Error).cause as Error).message}). Start the system: npm start`,
