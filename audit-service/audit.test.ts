@@ -310,3 +310,20 @@ test('the command line tool: keys, checkpoint, verify, and an exit code', async 
   assert.match(broken.stdout, /BROKEN at position 11, audit row 11: the audit row was changed/)
   fs.rmSync(folder, { recursive: true })
 })
+
+test('what PostgreSQL can not store is 422, not a failure', async () => {
+  await using database = await cluster.createDatabase()
+  await using service = await startAudit(database)
+  const cases: Array<[string, object]> = [
+    ['/source', { source: 'a\u0000b' }],
+    ['/details/currency', { details: { items: [], total: 1, currency: '\u0000AB' } }],
+    ['/details/total', { details: { items: [], total: 1e300, currency: 'USD' } }],
+    ['/user_id', { user_id: 2 ** 31 }],
+    ['/trace_id', { trace_id: 'z'.repeat(32) }],
+  ]
+  for (const [pointer, fields] of cases) {
+    const { status, json, text } = await service.call('POST', '/process', { ...event(1), ...fields })
+    assert.equal(status, 422, text)
+    assert.equal(json.errors[0].pointer, pointer)
+  }
+})

@@ -36,6 +36,8 @@ export const ATTRIBUTES = {
   'item.quantity': 'quantity of that line',
   'item.unit_price': 'price of one piece in major units',
   'inventory.available': 'pieces available when it was checked',
+  'user.name': 'name of the user; masked unless SIGHTLINE_PII=show',
+  'user.email': 'e-mail address of the user; masked likewise',
   'user.created': 'true when this request made the user',
   'audit.id': 'id of the audit row',
   'audit.event_id': 'id of the audit event, unique per order',
@@ -46,7 +48,7 @@ export const ATTRIBUTES = {
   'recovery.attempts': 'how many tries were made',
   'recovery.reason': 'why another try was made',
   'fallback.used': 'true when the answer was given without the next hop',
-  'deadline.remaining_ms': 'time left of the request budget, milliseconds',
+  'deadline.remaining_ms': 'time left of the caller when a hop took the request, milliseconds; on the server span',
   'idempotency.replayed': 'true when a stored answer was returned',
 } as const
 export type AttributeName = keyof typeof ATTRIBUTES

@@ -159,7 +159,9 @@ function addRoute<Definition extends RouteDefinition>(
       if (!probes) {
         const refusal = options.admit?.()
         if (refusal) throw refusal
-        if (remainingMs() <= 0) throw deadlineExceeded()
+        const left = remainingMs()
+        getRPCMetadata(context.active())?.span?.setAttribute('deadline.remaining_ms', Math.round(left))
+        if (left <= 0) throw deadlineExceeded()
       }
       const answer = await handler(await checkRequest(ctx, definition))
       ctx.status = answer.status
