@@ -177,7 +177,7 @@ export const validMetrics: readonly { query: string; answer: number | Vector }[]
   { query: 'absent_over_time({job="nope"}[5m])', answer: [{ labels: { job: 'nope' }, value: 1 }] },
   { query: 'absent_over_time({job=~".+"}[5m])', answer: [] },
   { query: 'absent_over_time({job="nope"} | unwrap x [5m])', answer: [{ labels: { job: 'nope' }, value: 1 }] },
-  { query: 'absent_over_time({service_name="audit-service"} | json | unwrap count [5m])', answer: [] },
+  { query: 'absent_over_time({service_name="audit-service"} | json | __error__="" | unwrap count [5m])', answer: [] },
   {
     query: 'topk(1, sum by (level) (count_over_time({job=~".+"}[5m])))',
     answer: [{ labels: { level: 'info' }, value: 4 }],
