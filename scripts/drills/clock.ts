@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { closeBooks, openBooks } from './books.ts'
 import type { Drill, DrillRun } from './drill.ts'
-import { outcomes, startLoad } from './load.ts'
+import { outcomes } from './load.ts'
 
 const preload = pathToFileURL(`${import.meta.dirname}/clock-shift.mjs`).href
 const VICTIM = 'order-service'
@@ -21,7 +21,7 @@ export const clockStep: Drill = {
 async function run(run: DrillRun): Promise<void> {
   const { system, database, options, say, expect } = run
   const opening = await openBooks(run)
-  const load = startLoad(system.urls.gateway)
+  const load = run.load()
   await delay(500)
   for (const name of ['an hour ahead', 'an hour back', 'right']) {
     const from = performance.now()

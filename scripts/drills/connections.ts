@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { closeBooks, openBooks } from './books.ts'
 import { type Drill, type DrillRun, secondsUntil } from './drill.ts'
-import { ANSWERED, outcomes, startLoad } from './load.ts'
+import { ANSWERED, outcomes } from './load.ts'
 
 const services = ['user-service', 'order-service', 'audit-service'] as const
 const ROLES = ['user_service', 'order_service', 'audit_service']
@@ -17,7 +17,7 @@ export const connections: Drill = {
 async function run(run: DrillRun): Promise<void> {
   const { system, database, options, say, expect } = run
   const opening = await openBooks(run)
-  const load = startLoad(system.urls.gateway)
+  const load = run.load()
   await delay(1_000)
   const pids = services.map((name) => system.pid(name)).join()
   const held: pg.Client[] = []

@@ -2,6 +2,7 @@
 import pg from 'pg'
 import { poll } from '../../test/poll.ts'
 import type { LocalSystem } from '../local/local.ts'
+import { type Load, type LoadOptions, startLoad } from './load.ts'
 
 export interface DrillOptions {
   /** How often something is killed or restarted. */
@@ -10,6 +11,8 @@ export interface DrillOptions {
   seconds: number
   /** Length of the soak. */
   minutes: number
+  /** How long after recovery an audit row may be missing. */
+  auditWithinSeconds: number
 }
 
 export interface DrillRun {
@@ -17,6 +20,8 @@ export interface DrillRun {
   /** As the owner of the database: sees everything, and outlives a server that is killed. */
   database: Pick<pg.Pool, 'query'>
   options: DrillOptions
+  /** Starts requests through the gateway; they end with the drill at the latest. */
+  load(options?: LoadOptions): Load
   say(line: string): void
   /** Notes whether a promise was kept, with the figures. */
   expect(promise: string, kept: boolean, counted: string): void
@@ -49,6 +54,7 @@ export async function runDrill(
   // Drills kill the server; the next query finds a fresh connection.
   pool.on('error', () => undefined)
   const lines: string[] = []
+  const loads: Load[] = []
   let kept = true
   try {
     await drill.run({
@@ -56,6 +62,11 @@ export async function runDrill(
       database: pool,
       options,
       say,
+      load(wanted) {
+        const load = startLoad(system.urls.gateway, wanted)
+        loads.push(load)
+        return load
+      },
       expect(promise, held, counted) {
         if (!held) kept = false
         lines.push(`${held ? 'PASS' : 'FAIL'}  ${promise}: ${counted}`)
@@ -63,6 +74,7 @@ export async function runDrill(
       },
     })
   } finally {
+    await Promise.all(loads.map((load) => load.stop()))
     await pool.end()
   }
   return { kept: kept && lines.length > 0, lines }
@@ -78,6 +90,3 @@ export async function secondsUntil(
   await poll(seconds, ask, check as (answer: unknown) => void)
   return (performance.now() - began) / 1000
 }
-
-export const between = (low: number, high: number) => low + Math.random() * (high - low)
-export const oneOf = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)]!

@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { closeBooks, openBooks } from './books.ts'
-import { between, type Drill, type DrillRun, oneOf, secondsUntil } from './drill.ts'
-import { type Load, startLoad } from './load.ts'
+import { type Drill, type DrillRun, secondsUntil } from './drill.ts'
+import { between, type Load, oneOf } from './load.ts'
 
 /** Kills one thing; resolves to a name for the tally and to what brings it back. */
 type Kill = (run: DrillRun) => { victim: string; recover: () => Promise<void> }
@@ -73,7 +73,7 @@ export const killDrills: Drill[] = [
 
 async function killing(run: DrillRun, kill: Kill): Promise<Load> {
   const opening = await openBooks(run)
-  const load = startLoad(run.system.urls.gateway)
+  const load = run.load()
   const victims = new Map<string, number>()
   const began = performance.now()
   for (let kills = 1; kills <= run.options.kills; kills++) {

@@ -6,7 +6,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Pool } from 'undici'
-import { between, oneOf } from './drill.ts'
 
 export interface Attempt {
   requestId: string
@@ -30,7 +29,7 @@ export interface Load {
   sent: Sent[]
   /** Attempts sent since then. */
   since(at: number): Attempt[]
-  /** No new requests; resolves when those under way, and those with a key, have their answer. */
+  /** No new requests; resolves when those under way, and those with a key, have their answer. Safe to call twice. */
   stop(): Promise<void>
 }
 
@@ -111,15 +110,16 @@ export function startLoad(gateway: string, options: LoadOptions = {}): Load {
     }
   }
 
+  let stopped: Promise<void> | undefined
   const running = Promise.all(Array.from({ length: workers }, work))
   return {
     prefix,
     sent,
     since: (at) => sent.flatMap(({ attempts }) => attempts).filter((attempt) => attempt.at >= at),
-    async stop() {
+    stop() {
       stopping = true
-      await running
-      await pool.close()
+      stopped ??= running.then(() => pool.close())
+      return stopped
     },
   }
 }
@@ -137,6 +137,9 @@ function wanted(number: number): [path: string, body: string] {
   ]
   return ['/api/v1/process', JSON.stringify({ user_id, action: 'drill', ...(number % 2 ? { items } : {}) })]
 }
+
+export const between = (low: number, high: number) => low + Math.random() * (high - low)
+export const oneOf = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)]!
 
 /** `200: 812, 503: 4`, the most frequent first. */
 export function outcomes(attempts: readonly Attempt[]): string {

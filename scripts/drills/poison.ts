@@ -5,7 +5,6 @@ import { replay } from '../../order-service/replay.ts'
 import { poll } from '../../test/poll.ts'
 import { closeBooks, openBooks } from './books.ts'
 import type { Drill, DrillRun } from './drill.ts'
-import { startLoad } from './load.ts'
 
 export const poison: Drill = {
   name: 'poison',
@@ -27,7 +26,7 @@ async function run(run: DrillRun): Promise<void> {
   )
   const event = rows[0]!.event_id
   await system.startPart('audit-service')
-  const load = startLoad(system.urls.gateway)
+  const load = run.load()
 
   const listed = await poll(
     60,

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { canSharePorts } from '../local/services.ts'
 import { closeBooks, openBooks } from './books.ts'
 import type { Drill, DrillRun } from './drill.ts'
-import { outcomes, startLoad } from './load.ts'
+import { outcomes } from './load.ts'
 
 const services = ['user-service', 'order-service', 'audit-service'] as const
 
@@ -17,7 +17,7 @@ export const rollingRestart: Drill = {
 
 async function run(run: DrillRun): Promise<void> {
   const opening = await openBooks(run)
-  const load = startLoad(run.system.urls.gateway, { keyed: 0 })
+  const load = run.load({ keyed: 0 })
   await delay(500)
   for (let restarts = 0; restarts < run.options.kills; restarts++) {
     await run.system.replaceService(services[restarts % services.length]!)

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { closeBooks, openBooks } from './books.ts'
 import type { Drill, DrillRun } from './drill.ts'
-import { outcomes, startLoad } from './load.ts'
+import { outcomes } from './load.ts'
 import { metricSum, residentMegabytes, slope } from './measure.ts'
 
 const parts = ['user-service', 'order-service', 'audit-service', 'telemetry-backend'] as const
@@ -13,7 +13,8 @@ interface Sample {
   heap: number
 }
 
-const SAMPLES = 180
+/** A sample each ten seconds at most, and never fewer than six. */
+const samplesOf = (minutes: number) => Math.max(6, Math.min(180, Math.round(minutes * 6)))
 /** Caches fill and code is compiled at first. */
 const WARM_UP = 1 / 3
 /** Of what is there after the warm-up, an hour may add this much. */
@@ -26,21 +27,22 @@ export const soak: Drill = {
 }
 
 async function run(run: DrillRun): Promise<void> {
-  const { system, options, say, expect } = run
+  const { options, say, expect } = run
   const opening = await openBooks(run)
-  const load = startLoad(system.urls.gateway, { keyed: 0.1 })
+  const load = run.load({ keyed: 0.1 })
   const samples = new Map<Part, Sample[]>(parts.map((part) => [part, []]))
+  const count = samplesOf(options.minutes)
   const began = performance.now()
-  for (let sample = 0; sample < SAMPLES; sample++) {
-    await delay((options.minutes * 60_000) / SAMPLES)
+  for (let sample = 0; sample < count; sample++) {
+    await delay((options.minutes * 60_000) / count)
     for (const part of parts) samples.get(part)!.push(await look(run, part, (performance.now() - began) / 60_000))
-    if ((sample + 1) % (SAMPLES / 6) === 0)
-      say(`${(((sample + 1) / SAMPLES) * options.minutes).toFixed(1)} min, ${load.sent.length} requests`)
+    if ((sample + 1) % Math.ceil(count / 6) === 0)
+      say(`${(((sample + 1) / count) * options.minutes).toFixed(1)} min, ${load.sent.length} requests`)
   }
   await load.stop()
   const long = options.minutes >= 10
   for (const part of parts) {
-    const steady = samples.get(part)!.slice(SAMPLES * WARM_UP)
+    const steady = samples.get(part)!.slice(count * WARM_UP)
     const perHour = (of: (sample: Sample) => number) => slope(steady.map((one) => [one.minutes, of(one)])) * 60
     const resident = perHour((one) => one.resident)
     const heap = perHour((one) => one.heap)
