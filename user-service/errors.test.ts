@@ -156,6 +156,7 @@ test('unknown things are 404, other methods 405, a bad id or page 422', async ()
   assertProblem(await user.call('GET', '/users?limit=1&limit=2'), 422, 'invalid-request')
   assertProblem(await user.call('GET', '/users?cursor=abc'), 422, 'invalid-request')
   assertProblem(await user.call('GET', '/users?page=2'), 422, 'invalid-request')
+  assert.deepEqual((await user.call('GET', '/users?cursor=65777429839')).json.items, [])
   assertProblem(await user.call('DELETE', '/process'), 405, 'method-not-allowed')
   const items = [{ product_id: 'no-such', quantity: 1 }]
   const unknown = await user.call('POST', '/process', { ...valid, items })

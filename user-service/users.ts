@@ -13,7 +13,8 @@ interface UserRow {
 const FIND = sql('find_user', 'select id, name, email, created_at, updated_at from users where id = $1')
 const LIST = sql(
   'list_users',
-  'select id, name, email, created_at, updated_at from users where id > $1 order by id limit $2',
+  // bigint: a cursor may lie beyond what an id can be.
+  'select id, name, email, created_at, updated_at from users where id > $1::bigint order by id limit $2',
 )
 /** Two requests for one new user may meet here: the later one updates. */
 const STORE = sql(
