@@ -125,8 +125,10 @@ test('the gateway’s templates find every variable they name, and an upstream f
   const templates = globSync('gateway/*.template', { cwd: root })
     .map((file) => read(file))
     .join('\n')
+  // What the user may set is handed through by the compose file itself, with a default.
+  const handedThrough = services.gateway!.environment ?? {}
   const missing = [...templates.matchAll(/\$\{(GATEWAY_[A-Z_]+)\}/g)].flatMap(([, name]) =>
-    stack[name!] ? [] : [name],
+    stack[name!] || name! in handedThrough ? [] : [name],
   )
   assert.deepEqual(missing, [])
   const upstreams = [...templates.matchAll(/upstream (\w+) \{\s+server \$\{([A-Z_]+)\}/g)]
