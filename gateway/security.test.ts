@@ -204,6 +204,13 @@ test('what is in headers and paths can not become a line or a field of the acces
   assert.equal('x' in record, false)
 })
 
+test('TRACE, which would repeat a request with its key, is refused with what is allowed', async () => {
+  const answer = await raw(`TRACE ${ROUTE} HTTP/1.1\r\nHost: a\r\nX-API-Key: ${KEY}\r\nConnection: close\r\n\r\n`)
+  assert.match(answer, /^HTTP\/1\.1 405 /)
+  assert.match(answer, /\r\nAllow: GET, HEAD, POST\r\n/)
+  assert.equal(answer.includes(KEY), false)
+})
+
 test('no answer header can be written by a client', async () => {
   for (const text of [
     `GET /api/v1/users/a%0d%0aX-Evil:%201 HTTP/1.1\r\nHost: a\r\nX-API-Key: ${KEY}\r\nConnection: close\r\n\r\n`,
