@@ -16,7 +16,8 @@ const roundsOf = (seconds: number) => (seconds < 5 ? 1 : 4)
 const SLOW_MS = 5_000
 /** Fewer than these say nothing about a 99th percentile. */
 const ENOUGH = 1_000
-const MAY_GROW_MB = 64
+/** Per service: two full queues of 16,384 spans and log lines, and garbage that waits to be collected. */
+const MAY_GROW_MB = 256
 
 interface Fault {
   name: string
@@ -85,7 +86,7 @@ async function comparing(run: DrillRun, list: Fault[]): Promise<void> {
   const services = [system.urls.userService, system.urls.orderService, system.urls.auditService]
   const dropped = () => sum(services.map((service) => metricSum(service, 'telemetry_dropped_total')))
   const load = run.load({ keyed: 0 })
-  await delay(Math.min(2, options.seconds) * 1000)
+  await window(load, options.seconds)
   const memory = residentSum(run)
   for (const { name, begin } of list) {
     const normal: Attempt[] = []
