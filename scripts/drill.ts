@@ -80,6 +80,7 @@ function optionsOf({ defaults = {} }: Drill): DrillOptions {
     kills: count('kills', defaults.kills ?? 50),
     seconds: count('seconds', defaults.seconds ?? 10),
     minutes: count('minutes', defaults.minutes ?? 30),
+    auditWithinSeconds: 30,
   }
 }
 
