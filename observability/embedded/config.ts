@@ -41,7 +41,7 @@ const environment = z.object({
   TRACES_MAX_BYTES: bytes.default(10 * 2 ** 30),
   LOGS_MAX_BYTES: bytes.default(10 * 2 ** 30),
   OTLP_MAX_BODY_BYTES: bytes.default(16 * 2 ** 20),
-  QUERY_CACHE_BYTES: bytes.default(96 * 2 ** 20),
+  QUERY_CACHE_BYTES: bytes.default(64 * 2 ** 20),
   QUERY_TIMEOUT: duration.default(30_000),
 })
 
