@@ -232,8 +232,9 @@ test(
   },
 )
 
-test('a foreign dashboard dropped into the folder is drawn; what can’t be is named by its type', options, async () => {
+test('a foreign dashboard dropped into the folder is drawn; what can’t be is named by its type', options, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'boards-'))
+  t.after(() => rm(folder, { recursive: true }))
   await cp(join(import.meta.dirname, '../observability/grafana/dashboards/chain.json'), join(folder, 'chain.json'))
   const panel = (id: number, type: string, expr: string, x: number) => ({
     id,
@@ -275,19 +276,22 @@ test('a foreign dashboard dropped into the folder is drawn; what can’t be is n
     prometheusUrl: system.urls.prometheus,
     auditUrl: `http://127.0.0.1:${system.ports.AUDIT_SERVICE_PORT}`,
   })
+  t.after(async () => {
+    server.closeAllConnections()
+    await new Promise((done) => server.close(done))
+  })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const { page, problems } = await openPage(browser)
   await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
   await page.getByRole('link', { name: 'Foreign <b>board</b>' }).click()
-  await showAllPanels(page)
-  const states = await unwell(page)
-  assert.equal(states.length, 2)
-  assert.match(states[0]!, /P2: .*type “piechart”/)
-  assert.match(states[1]!, /P4: .*data source "cloudwatch" is not available/)
-  assert.equal(await page.locator('.uplot').count(), 2)
+  await poll(15, async () => {
+    await showAllPanels(page)
+    const states = await unwell(page)
+    assert.equal(states.length, 2)
+    assert.match(states[0]!, /P2: .*type “piechart”/)
+    assert.match(states[1]!, /P4: .*data source "cloudwatch" is not available/)
+    assert.equal(await page.locator('.uplot').count(), 2)
+  })
   assert.deepEqual(problems, [])
   await page.context().close()
-  server.closeAllConnections()
-  await new Promise((done) => server.close(done))
-  await rm(folder, { recursive: true })
 })
