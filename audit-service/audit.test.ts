@@ -1,7 +1,7 @@
 /** Recording, sealing, verification: what the audit trail promises, and that breaking it is noticed and named. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -234,7 +234,7 @@ test('a signed checkpoint shows a cut-off end and a chain made anew, which the c
   await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
   const queries = service.parts.database
   const { privateKey, publicKey } = makeKeys()
-  const made = await makeCheckpoint(queries, privateKey)
+  const made = await makeCheckpoint(queries, createPrivateKey(privateKey))
   const checkpoint = readCheckpoint(JSON.stringify(made), publicKey)
   assert.equal(checkpoint.position, 30)
   assert.equal((await verifyChain(queries, { checkpoint })).status, 'intact')
@@ -309,6 +309,43 @@ test('the command line tool: keys, checkpoint, verify, and an exit code', async 
   assert.equal(broken.code, 1)
   assert.match(broken.stdout, /BROKEN at position 11, audit row 11: the audit row was changed/)
   fs.rmSync(folder, { recursive: true })
+})
+
+test('a running service keeps its checkpoint file up to date, and refuses to start with half the settings', async (t) => {
+  await using database = await cluster.createDatabase()
+  const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-audit-'))
+  t.after(() => fs.rmSync(folder, { recursive: true }))
+  const [file, keyFile] = [path.join(folder, 'checkpoint.json'), path.join(folder, 'private.pem')]
+  const { privateKey, publicKey } = makeKeys()
+  fs.writeFileSync(keyFile, privateKey)
+  const settings = { AUDIT_CHECKPOINT_FILE: file, AUDIT_SIGNING_KEY_FILE: keyFile, SEAL_POLL_MS: '10' }
+  {
+    await using service = await startAudit(database, { ...settings, AUDIT_CHECKPOINT_MS: '20' })
+    for (const order of [1, 2]) {
+      assert.equal((await service.call('POST', '/process', event(order))).status, 200)
+      await until(`a checkpoint at ${order}`, 10, () => {
+        return fs.existsSync(file) && readCheckpoint(fs.readFileSync(file, 'utf8'), publicKey).position === order
+      })
+    }
+  }
+  {
+    await using service = await startAudit(database, settings)
+    assert.equal((await service.call('POST', '/process', event(3))).status, 200)
+  }
+  assert.equal(
+    readCheckpoint(fs.readFileSync(file, 'utf8'), publicKey).position,
+    3,
+    'the last one is written at the end',
+  )
+  assert.deepEqual(fs.readdirSync(folder).sort(), ['checkpoint.json', 'private.pem'])
+
+  const { AUDIT_SIGNING_KEY_FILE: _, ...half } = settings
+  await assert.rejects(startAudit(database, half), /AUDIT_CHECKPOINT_FILE: set it together with AUDIT_SIGNING_KEY_FILE/)
+  fs.writeFileSync(keyFile, publicKey)
+  await assert.rejects(startAudit(database, settings), /private\.pem is no private key .*audit:keys/)
+  const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' })
+  fs.writeFileSync(keyFile, other)
+  await assert.rejects(startAudit(database, settings), /private\.pem is a key for ec, .* Ed25519/)
 })
 
 test('what PostgreSQL can not store is 422, not a failure', async () => {

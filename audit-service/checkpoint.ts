@@ -2,7 +2,7 @@
  * A signed statement about the chain, to be kept where the database's owner can't reach it: whoever rewrites the whole
  * chain or cuts off its end can't make the checkpoint agree.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
 import * as fs from 'node:fs'
 import { type KitParts, type Part, type Queries, sql } from '@sightline/service-kit'
 import { z } from 'zod'
@@ -20,10 +20,9 @@ const checkpointSchema = z.object({
 export type Checkpoint = z.infer<typeof checkpointSchema>
 
 const TAIL = sql('checkpoint_tail', 'select position, hash from audit_chain order by position desc limit 1')
-const EVERY_MS = 10_000
 
 /** The end of the chain, signed; undefined while the chain is empty. */
-export async function makeCheckpoint(database: Queries, privateKeyPem: string): Promise<Checkpoint | undefined> {
+export async function makeCheckpoint(database: Queries, privateKey: KeyObject): Promise<Checkpoint | undefined> {
   const [tail] = await database.query<{ position: number; hash: Buffer }>(TAIL)
   if (tail === undefined) return undefined
   const statement = {
@@ -32,7 +31,7 @@ export async function makeCheckpoint(database: Queries, privateKeyPem: string): 
     hash: tail.hash.toString('hex'),
     created_at: new Date().toISOString(),
   }
-  const signature = sign(null, signedBytes(statement), createPrivateKey(privateKeyPem)).toString('base64')
+  const signature = sign(null, signedBytes(statement), privateKey).toString('base64')
   return { ...statement, signature }
 }
 
@@ -51,6 +50,19 @@ function signedBytes({ format, position, hash, created_at }: Omit<Checkpoint, 's
   return Buffer.from([format, position, hash, created_at].join('\n'))
 }
 
+/** The private key in a PEM file; throws with what is wrong with it. */
+export function readSigningKey(file: string): KeyObject {
+  const advice = 'npm run audit:keys makes a pair'
+  let key: KeyObject
+  try {
+    key = createPrivateKey(fs.readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw new Error(`${file} is no private key to sign checkpoints with; ${advice}: ${(error as Error).message}`)
+  }
+  if (key.asymmetricKeyType === 'ed25519') return key
+  throw new Error(`${file} is a key for ${key.asymmetricKeyType}, checkpoints are signed with Ed25519; ${advice}`)
+}
+
 /** A new Ed25519 key pair in PEM. */
 export function makeKeys(): { privateKey: string; publicKey: string } {
   return generateKeyPairSync('ed25519', {
@@ -61,8 +73,9 @@ export function makeKeys(): { privateKey: string; publicKey: string } {
 
 /** Writes whole or not at all: a reader never sees half a checkpoint. */
 export function writeCheckpoint(file: string, checkpoint: Checkpoint): void {
-  fs.writeFileSync(`${file}.new`, `${JSON.stringify(checkpoint, null, 2)}\n`)
-  fs.renameSync(`${file}.new`, file)
+  const whole = `${file}.${process.pid}`
+  fs.writeFileSync(whole, `${JSON.stringify(checkpoint, null, 2)}\n`)
+  fs.renameSync(whole, file)
 }
 
 /** Keeps the checkpoint file up to date while the service runs; undefined when no file and key are configured. */
@@ -73,7 +86,7 @@ export function createCheckpointWriter(
   const file = config.AUDIT_CHECKPOINT_FILE
   const keyFile = config.AUDIT_SIGNING_KEY_FILE
   if (file === undefined || keyFile === undefined) return undefined
-  const key = fs.readFileSync(keyFile, 'utf8')
+  const key = readSigningKey(keyFile)
   let written = 0
   let timer: NodeJS.Timeout | undefined
 
@@ -90,7 +103,7 @@ export function createCheckpointWriter(
 
   return {
     async start() {
-      timer = setInterval(write, EVERY_MS).unref()
+      timer = setInterval(write, config.AUDIT_CHECKPOINT_MS).unref()
     },
     async stop() {
       clearInterval(timer)

@@ -1,7 +1,7 @@
 /**
  * The audit chain from the command line, with the database settings of PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD:
  *
- *   node audit-service/tool.ts verify [--checkpoint FILE --public-key FILE]   exit code 1 when the chain is broken
+ *   node audit-service/tool.ts verify [--checkpoint FILE --public-key FILE]   exit code 1 when the chain is broken, 2 when it can't be read
  *   node audit-service/tool.ts checkpoint --out FILE --key FILE               signs the end of the chain
  *   node audit-service/tool.ts keys --out FOLDER                              makes an Ed25519 key pair
  */
@@ -9,25 +9,28 @@ import * as fs from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { makeCheckpoint, makeKeys, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
+import { makeCheckpoint, makeKeys, readCheckpoint, readSigningKey, writeCheckpoint } from './checkpoint.ts'
 import { verifyChain } from './verify.ts'
 
 const USAGE = 'Use: verify [--checkpoint FILE --public-key FILE] | checkpoint --out FILE --key FILE | keys --out FOLDER'
 const text = { type: 'string' } as const
-const { values: options, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { checkpoint: text, 'public-key': text, out: text, key: text },
-})
+const flags = { checkpoint: text, 'public-key': text, out: text, key: text }
+type Options = Partial<Record<keyof typeof flags, string>>
+const commands: Record<string, (options: Options) => Promise<number>> = { verify, checkpoint, keys }
 
-const commands: Record<string, () => Promise<number>> = { verify, checkpoint, keys }
-const command = commands[positionals[0] ?? 'verify']
-if (command === undefined) {
-  console.error(USAGE)
-  process.exit(2)
+try {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: flags })
+  const command = commands[positionals[0] ?? 'verify']
+  if (command === undefined) throw new Error(USAGE)
+  process.exitCode = await command(values)
+} catch (error) {
+  // A refused connection is an AggregateError without a message.
+  const { message, code } = error as Error & { code?: string }
+  console.error(message || `PostgreSQL at ${process.env.PGHOST}:${process.env.PGPORT}: ${code}`)
+  process.exitCode = 2
 }
-process.exitCode = await command()
 
-async function verify(): Promise<number> {
+async function verify(options: Options): Promise<number> {
   if (options.checkpoint && !options['public-key'])
     throw new Error(`A checkpoint is checked with --public-key. ${USAGE}`)
   const known = options.checkpoint
@@ -54,10 +57,10 @@ async function verify(): Promise<number> {
   return 1
 }
 
-async function checkpoint(): Promise<number> {
-  const { out, key } = options
+async function checkpoint({ out, key }: Options): Promise<number> {
   if (!out || !key) throw new Error(USAGE)
-  const made = await withDatabase((query) => makeCheckpoint(query, fs.readFileSync(key, 'utf8')))
+  const signingKey = readSigningKey(key)
+  const made = await withDatabase((query) => makeCheckpoint(query, signingKey))
   if (made === undefined) throw new Error('The chain is empty: there is nothing to sign yet.')
   writeCheckpoint(out, made)
   console.log(
@@ -66,13 +69,13 @@ async function checkpoint(): Promise<number> {
   return 0
 }
 
-async function keys(): Promise<number> {
-  if (!options.out) throw new Error(USAGE)
+async function keys({ out }: Options): Promise<number> {
+  if (!out) throw new Error(USAGE)
   const { privateKey, publicKey } = makeKeys()
-  fs.mkdirSync(options.out, { recursive: true })
-  fs.writeFileSync(path.join(options.out, 'audit-private.pem'), privateKey, { mode: 0o600, flag: 'wx' })
-  fs.writeFileSync(path.join(options.out, 'audit-public.pem'), publicKey, { flag: 'wx' })
-  console.log(`audit-private.pem and audit-public.pem are in ${options.out}`)
+  fs.mkdirSync(out, { recursive: true })
+  fs.writeFileSync(path.join(out, 'audit-private.pem'), privateKey, { mode: 0o600, flag: 'wx' })
+  fs.writeFileSync(path.join(out, 'audit-public.pem'), publicKey, { flag: 'wx' })
+  console.log(`audit-private.pem and audit-public.pem are in ${out}`)
   return 0
 }
 

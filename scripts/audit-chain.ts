@@ -3,6 +3,7 @@
  * local system, with the database role that may do it. PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE point elsewhere.
  */
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readOrMakePasswords } from './local/passwords.ts'
 import { readSettings, root } from './local/settings.ts'
@@ -10,7 +11,7 @@ import { readSettings, root } from './local/settings.ts'
 const programs = {
   verify: { file: 'audit-service/tool.ts', args: ['verify'], role: 'audit_service' },
   checkpoint: { file: 'audit-service/tool.ts', args: ['checkpoint'], role: 'audit_service' },
-  keys: { file: 'audit-service/tool.ts', args: ['keys'], role: 'audit_service' },
+  keys: { file: 'audit-service/tool.ts', args: ['keys'], role: undefined },
   replay: { file: 'order-service/replay.ts', args: [], role: 'order_service' },
 } as const
 const [name = '', ...rest] = process.argv.slice(2)
@@ -20,7 +21,13 @@ if (!(name in programs)) {
 }
 const { file, args, role } = programs[name as keyof typeof programs]
 const { ports, home } = readSettings()
-const local = {
+if (role !== undefined && process.env.PGPASSWORD === undefined && !existsSync(join(home, 'passwords.json'))) {
+  console.error(
+    `There is no local system in ${home}: npm start makes one. PGHOST, PGUSER and PGPASSWORD point elsewhere.`,
+  )
+  process.exit(2)
+}
+const local = role && {
   PGHOST: '127.0.0.1',
   PGPORT: String(ports.POSTGRES_PORT),
   PGDATABASE: 'sightline',

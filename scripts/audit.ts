@@ -2,10 +2,10 @@
  * `npm run audit [-- --limit 20] [--trace ID]`: the newest rows of the audit table, through the gateway, for those
  * who have no psql at hand.
  */
-import { parseArgs } from 'node:util'
+import { readFlags } from './local/flags.ts'
 import { readSettings } from './local/settings.ts'
 
-const { values: flags } = parseArgs({
+const { values: flags } = readFlags('npm run audit [-- --limit 20] [--trace ID]', {
   options: { limit: { type: 'string', default: '20' }, trace: { type: 'string' } },
 })
 const { ports, env } = readSettings()

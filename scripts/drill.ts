@@ -9,14 +9,15 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { type Drill, type DrillOptions, runDrill } from './drills/drill.ts'
+import { type Drill, type DrillOptions, drillEnvironment, runDrill } from './drills/drill.ts'
 import { drills } from './drills/index.ts'
+import { readFlags } from './local/flags.ts'
 import { freePorts, startLocal } from './local/local.ts'
 import { colour, explain } from './local/terminal.ts'
 
 const number = { type: 'string' } as const
-const { values, positionals } = parseArgs({
+const usage = 'npm run drill -- NAME... | all   [--kills N] [--seconds N] [--minutes N] [--times N]'
+const { values, positionals } = readFlags(usage, {
   allowPositionals: true,
   options: { kills: number, seconds: number, minutes: number, times: number },
 })
@@ -25,7 +26,7 @@ const unknown = positionals.filter((name) => name !== 'all' && !drills.some((dri
 if (wanted.length === 0 || unknown.length > 0) {
   if (unknown.length > 0) console.error(`There is no drill ${unknown.join(', ')}.\n`)
   for (const { name, does } of drills) console.log(`${name.padEnd(20)} ${does}`)
-  console.log('\nnpm run drill -- NAME... | all   [--kills N] [--seconds N] [--minutes N] [--times N]')
+  console.log(`\n${usage}`)
   process.exit(unknown.length > 0 ? 2 : 0)
 }
 
@@ -52,10 +53,9 @@ async function once(drill: Drill): Promise<'PASS' | 'FAIL' | 'SKIP'> {
     return 'SKIP'
   }
   const home = await mkdtemp(join(tmpdir(), 'sightline-drill-'))
-  const env = { ...process.env, ...drill.env }
   let passed = false
   try {
-    const system = await startLocal({ home, ports: await freePorts(), env, onEnd: 'ignore' })
+    const system = await startLocal({ home, ports: await freePorts(), env: drillEnvironment([drill]), onEnd: 'ignore' })
     const interrupt = () => void system.stop().then(() => process.exit(130))
     process.once('SIGINT', interrupt)
     process.once('SIGTERM', interrupt)

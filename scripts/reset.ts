@@ -2,11 +2,13 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readFlags } from './local/flags.ts'
 import { partNames } from './local/local.ts'
 import { pidFileOf } from './local/part.ts'
 import { livingProcess } from './local/process-identity.mjs'
 import { readSettings } from './local/settings.ts'
 
+readFlags('npm run reset', {})
 const { home } = readSettings()
 const launcher = livingProcess(join(home, 'run/launcher.lock'))
 const parts = partNames.filter((name) => livingProcess(pidFileOf(home, name)) !== null)

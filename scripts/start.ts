@@ -5,12 +5,12 @@
  *   npm start -- --quiet         the same without following the logs
  *   npm start -- --restart 30    a part that dies is started again after 30 s; 10 by default, 0 ends everything instead
  */
-import { parseArgs } from 'node:util'
+import { readFlags } from './local/flags.ts'
 import { followFiles } from './local/follow.ts'
 import { type LocalSystem, startLocal } from './local/local.ts'
 import { colour, explain } from './local/terminal.ts'
 
-const { values: flags } = parseArgs({
+const { values: flags } = readFlags('npm start [-- --quiet] [--restart SECONDS]', {
   options: { quiet: { type: 'boolean', default: false }, restart: { type: 'string', default: '10' } },
 })
 

@@ -8,7 +8,7 @@ import { join, relative } from 'node:path'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { closeBooks, openBooks, verifyChain } from '../scripts/drills/books.ts'
-import { type Drill, type DrillOptions, type DrillRun, runDrill } from '../scripts/drills/drill.ts'
+import { type Drill, type DrillOptions, type DrillRun, drillEnvironment, runDrill } from '../scripts/drills/drill.ts'
 import { drills } from '../scripts/drills/index.ts'
 import { poll } from './poll.ts'
 import { startSystem, type TestSystem } from './system.ts'
@@ -20,7 +20,7 @@ let owner: pg.Pool
 
 before(async () => {
   // A fresh event is left alone for 15 s in earnest; here the relay may come sooner, and twice is as good as once.
-  const env = { ...process.env, OUTBOX_GRACE_MS: '1000', ...Object.assign({}, ...drills.map((drill) => drill.env)) }
+  const env = { ...drillEnvironment(drills), OUTBOX_GRACE_MS: '1000' }
   system = await startSystem({ env, onEnd: 'ignore' })
   owner = new pg.Pool(system.postgres)
   owner.on('error', () => undefined)

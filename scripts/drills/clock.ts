@@ -1,20 +1,16 @@
 /** The clock of one service jumps while it works. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
 import { closeBooks, openBooks } from './books.ts'
 import type { Drill, DrillRun } from './drill.ts'
 import { outcomes } from './load.ts'
 
-const preload = pathToFileURL(`${import.meta.dirname}/clock-shift.mjs`).href
 const VICTIM = 'order-service'
 
 export const clockStep: Drill = {
   name: 'clock-step',
   does: `sets the clock of ${VICTIM} an hour ahead, an hour back, and right again`,
-  env: {
-    DRILL_CLOCK_SERVICE: VICTIM,
-    NODE_OPTIONS: [process.env.NODE_OPTIONS, `--import=${preload}`].filter(Boolean).join(' '),
-  },
+  env: { DRILL_CLOCK_SERVICE: VICTIM },
+  preload: 'clock-shift.mjs',
   run,
 }
 

@@ -2,10 +2,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { closeBooks, openBooks } from './books.ts'
-import { type Drill, type DrillRun, secondsUntil } from './drill.ts'
+import { type Drill, type DrillRun, secondsUntil, services } from './drill.ts'
 import { ANSWERED, outcomes } from './load.ts'
 
-const services = ['user-service', 'order-service', 'audit-service'] as const
 const ROLES = ['user_service', 'order_service', 'audit_service']
 
 export const connections: Drill = {

@@ -1,8 +1,12 @@
 /** What a drill is: something done to a running system under load, what was promised for it, and what was counted. */
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import pg from 'pg'
 import { poll } from '../../test/poll.ts'
 import type { LocalSystem } from '../local/local.ts'
 import { type Load, type LoadOptions, startLoad } from './load.ts'
+
+export const services = ['user-service', 'order-service', 'audit-service'] as const
 
 export interface DrillOptions {
   /** How often something is killed or restarted. */
@@ -33,6 +37,8 @@ export interface Drill {
   defaults?: Partial<DrillOptions>
   /** Settings that the system is started with. */
   env?: NodeJS.ProcessEnv
+  /** A module beside this one that the processes of the system load first. */
+  preload?: string
   /** A reason why it can't be done on this machine, or undefined. */
   unavailable?(): string | undefined
   run(run: DrillRun): Promise<void>
@@ -41,6 +47,17 @@ export interface Drill {
 export interface Outcome {
   kept: boolean
   lines: string[]
+}
+
+/** The environment of a system on which these drills can be run. */
+export function drillEnvironment(list: readonly Drill[]): NodeJS.ProcessEnv {
+  const modules = new Set(list.flatMap(({ preload }) => preload ?? []))
+  const imports = [...modules].map((name) => `--import=${pathToFileURL(join(import.meta.dirname, name))}`)
+  return {
+    ...process.env,
+    ...Object.assign({}, ...list.map(({ env }) => env)),
+    NODE_OPTIONS: [process.env.NODE_OPTIONS, ...imports].filter(Boolean).join(' '),
+  }
 }
 
 /** Runs one drill on a system that is up. Rejects only when the drill itself can't go on. */

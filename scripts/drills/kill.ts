@@ -2,13 +2,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { closeBooks, openBooks } from './books.ts'
-import { type Drill, type DrillRun, secondsUntil } from './drill.ts'
+import { type Drill, type DrillRun, secondsUntil, services } from './drill.ts'
 import { between, type Load, oneOf } from './load.ts'
 
 /** Kills one thing; resolves to a name for the tally and to what brings it back. */
 type Kill = (run: DrillRun) => { victim: string; recover: () => Promise<void> }
 
-const services = ['user-service', 'order-service', 'audit-service'] as const
 const killPart =
   (name: 'telemetry-backend' | (typeof services)[number]): Kill =>
   ({ system }) => {

@@ -1,5 +1,19 @@
 /** Numbers from outside of a process: its metrics and its memory. */
 import { readFileSync } from 'node:fs'
+import type { LocalSystem } from '../local/local.ts'
+import type { services } from './drill.ts'
+
+type Measured = (typeof services)[number] | 'telemetry-backend'
+
+/** Where its /metrics are. */
+export function urlOf({ urls }: LocalSystem, part: Measured): string {
+  return {
+    'user-service': urls.userService,
+    'order-service': urls.orderService,
+    'audit-service': urls.auditService,
+    'telemetry-backend': urls.tempo,
+  }[part]
+}
 
 /** Sum of a metric's samples whose labels contain `label`; 0 when there are none. */
 export async function metricSum(service: string, name: string, label = ''): Promise<number> {

@@ -2,10 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { canSharePorts } from '../local/services.ts'
 import { closeBooks, openBooks } from './books.ts'
-import type { Drill, DrillRun } from './drill.ts'
+import { type Drill, type DrillRun, services } from './drill.ts'
 import { outcomes } from './load.ts'
-
-const services = ['user-service', 'order-service', 'audit-service'] as const
 
 export const rollingRestart: Drill = {
   name: 'rolling-restart',

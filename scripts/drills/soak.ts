@@ -1,11 +1,11 @@
 /** Half an hour of load, and what memory does meanwhile. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { closeBooks, openBooks } from './books.ts'
-import type { Drill, DrillRun } from './drill.ts'
+import { type Drill, type DrillRun, services } from './drill.ts'
 import { outcomes } from './load.ts'
-import { metricSum, residentMegabytes, slope } from './measure.ts'
+import { metricSum, residentMegabytes, slope, urlOf } from './measure.ts'
 
-const parts = ['user-service', 'order-service', 'audit-service', 'telemetry-backend'] as const
+const parts = [...services, 'telemetry-backend'] as const
 type Part = (typeof parts)[number]
 interface Sample {
   minutes: number
@@ -59,12 +59,6 @@ async function run(run: DrillRun): Promise<void> {
 }
 
 async function look({ system }: DrillRun, part: Part, minutes: number): Promise<Sample> {
-  const url = {
-    'user-service': system.urls.userService,
-    'order-service': system.urls.orderService,
-    'audit-service': system.urls.auditService,
-    'telemetry-backend': system.urls.tempo,
-  }[part]
-  const bytes = await metricSum(url, 'nodejs_heap_size_used_bytes')
+  const bytes = await metricSum(urlOf(system, part), 'nodejs_heap_size_used_bytes')
   return { minutes, resident: residentMegabytes(system.pid(part)), heap: bytes / 2 ** 20 }
 }
