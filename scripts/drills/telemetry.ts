@@ -17,7 +17,7 @@ const SLOW_MS = 5_000
 /** Fewer than these say nothing about a 99th percentile. */
 const ENOUGH = 1_000
 /** Of one service, in use after garbage is collected: two full queues of 16,384 spans and log lines. */
-const MAY_GROW_MB = 160
+const MAY_GROW_MB = 64
 
 interface Fault {
   name: string

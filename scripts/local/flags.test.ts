@@ -11,10 +11,14 @@ test('a flag that a command does not know is named, and nothing is done', (t) =>
   mkdirSync(join(home, 'run'))
   for (const command of ['reset', 'start', 'drill', 'audit']) {
     const env = { ...process.env, SIGHTLINE_HOME: home }
-    const { status, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, `../${command}.ts`), '--dry-run'], {
-      env,
-      encoding: 'utf8',
-    })
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [join(import.meta.dirname, `../${command}.ts`), '--dry-run'],
+      {
+        env,
+        encoding: 'utf8',
+      },
+    )
     assert.equal(status, 2, stderr)
     assert.match(stderr, /^Unknown option '--dry-run'.*\nUsage: npm /)
   }
