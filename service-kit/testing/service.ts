@@ -50,7 +50,7 @@ export async function startInProcess<Schema extends z.ZodType<ServiceEnvironment
     if (closed) return
     closed = true
     draining = true
-    await server.close(1_000)
+    await server.close(1_000, 0)
     for (const part of Object.values(background).reverse()) await part.stop()
     await parts.hop?.close()
     await parts.database.close()
