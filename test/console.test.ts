@@ -190,6 +190,99 @@ test('Explore completes names and values from the data, and runs', options, asyn
   await page.context().close()
 })
 
+test('a chosen service narrows the routes to choose from, and the address holds the choice', options, async () => {
+  const { page, problems } = await open('/d/sightline-chain?from=now-15m&to=now&refresh=off')
+  const routes = async () => {
+    await page.getByRole('button', { name: /^Route: / }).click()
+    const names = await page.locator('.options label.option').allTextContents()
+    await page.keyboard.press('Escape')
+    return names.map((name) => name.trim())
+  }
+  await poll(30, async () => {
+    await page.reload()
+    const names = await routes()
+    assert.ok(names.includes('/orders'), names.join())
+  })
+  await page.getByRole('button', { name: /^Service: / }).click()
+  await page.locator('.options label.option', { hasText: 'audit-service' }).click()
+  await page.keyboard.press('Escape')
+  await page.waitForURL(/var-service=audit-service/)
+  await poll(15, routes, (names) => {
+    assert.ok(names.includes('/process'), names.join())
+    assert.ok(!names.includes('/orders'), names.join())
+  })
+  await page.reload()
+  await page.getByRole('button', { name: 'Service: audit-service' }).waitFor()
+  assert.deepEqual(problems, [])
+  await page.context().close()
+})
+
+test('a drag over a chart is a time range, and the inspector shows what was asked', options, async () => {
+  const { page, problems } = await open('/d/sightline-chain?from=now-15m&to=now&refresh=off')
+  const chart = page.locator('[data-title="Duration"]')
+  await poll(60, async () => {
+    await page.reload()
+    await showAllPanels(page)
+    assert.equal(await chart.locator('.u-over').count(), 1)
+  })
+  const box = (await chart.locator('.u-over').boundingBox())!
+  await page.mouse.move(box.x + box.width * 0.3, box.y + box.height / 2)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width * 0.7, box.y + box.height / 2, { steps: 5 })
+  await page.mouse.up()
+  await page.waitForURL(/from=\d{13}&to=\d{13}/)
+  const { searchParams } = new URL(page.url())
+  const minutes = (Number(searchParams.get('to')) - Number(searchParams.get('from'))) / 60_000
+  assert.ok(minutes > 5 && minutes < 7, `${minutes} minutes of 15`)
+  await chart.getByRole('button', { name: /^Menu/ }).click()
+  await page.getByRole('button', { name: 'Inspect', exact: true }).click()
+  await page.locator('dialog.inspector .request-card', { hasText: 'histogram_quantile' }).first().waitFor()
+  assert.deepEqual(problems, [])
+  await page.context().close()
+})
+
+test('an arrow of the service map leads to the traces that went along it', options, async () => {
+  const { page, problems } = await open('/map')
+  await page.locator('a.map-edge', { hasText: 'order-service to audit-service' }).dispatchEvent('click')
+  await page.waitForURL(/\/explore\?/)
+  await page.locator('.result-table tbody tr').first().waitFor()
+  const { searchParams } = new URL(page.url())
+  assert.match(searchParams.get('query') ?? '', /"order-service".*>>.*"audit-service"/)
+  assert.deepEqual(problems, [])
+  await page.context().close()
+})
+
+test('two traces stand side by side, and what only one of them did is marked', options, async () => {
+  const [whole, failed] = await Promise.all([
+    system.search('{ name = "record_audit" }', 1),
+    system.search('{ name = "validate_order" && status = error }', 1),
+  ])
+  const { page, problems } = await open(`/trace/${whole[0]}`)
+  await page.getByLabel('Trace id to compare with').fill(failed[0]!)
+  await page.getByRole('button', { name: 'Compare', exact: true }).click()
+  await page.waitForURL(new RegExp(`compare=${failed[0]}`))
+  await page.locator('.comparison > section').nth(1).waitFor()
+  const row = page.locator('[aria-label="Differences by operation"] tr.marked', { hasText: 'record_audit' })
+  assert.match((await row.first().textContent()) ?? '', /absent/)
+  assert.deepEqual(problems, [])
+  await page.context().close()
+})
+
+test('the audit table is filtered, shows an intact chain, and leads to the trace', options, async () => {
+  const { page, problems } = await open('/audit')
+  await page.locator('.verify.intact', { hasText: 'Chain intact' }).waitFor()
+  const order = (await page.locator('[aria-label="Audit rows"] tbody tr').first().locator('td').nth(5).textContent())!
+  await page.getByLabel('Order').fill(order.trim())
+  await page.keyboard.press('Enter')
+  await page.waitForURL(new RegExp(`order_id=${order.trim()}`))
+  await poll(10, async () => assert.equal(await page.locator('[aria-label="Audit rows"] tbody tr').count(), 1))
+  await page.locator('[aria-label="Audit rows"] tbody a').first().click()
+  await page.waitForURL(/\/trace\/[0-9a-f]{32}$/)
+  await page.locator('.span-row', { hasText: 'record_audit' }).first().waitFor()
+  assert.deepEqual(problems, [])
+  await page.context().close()
+})
+
 test(
   'ten thousand spans open with a handful of rows in the page, and markup in names stays text',
   options,
