@@ -1,19 +1,23 @@
 /**
  * Mutations of valid input: every query is answered or refused with the language's own error, printing what was parsed
- * parses again, and every message is read or refused with a WireError, all in bounded time.
+ * parses again, every message is read or refused with a WireError, and every request over HTTP has an answer that is no
+ * failure of the server, all in bounded time.
  *
  * Two seconds each by default; FUZZ_SECONDS=300 for a long run, FUZZ_SEED to repeat one. A failure prints its input.
  */
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import * as logql from './logql/index.ts'
 import { buildLogTable, sourceOf } from './logql/testing.ts'
 import { invalid, validLogs, validMetrics, verdictLines, verdictStartNs } from './logql/verdicts.ts'
 import { readLogs } from './otlp/logs.ts'
 import { readTraces } from './otlp/traces.ts'
 import { isWireError } from './otlp/wire.ts'
+import { post, startBackend } from './testing/backend.ts'
 import { logBytes, traceBytes } from './testing/otlp.ts'
 import * as traceql from './traceql/index.ts'
 import { plainSource } from './traceql/testing.ts'
@@ -65,7 +69,10 @@ function mutateBytes(seeds: readonly Uint8Array[], random: (below: number) => nu
 }
 
 /** Runs `once` on new inputs until the time is over; what it throws is told with the input and the seed. */
-function fuzz<Input>(make: (random: (below: number) => number) => Input, once: (input: Input) => void): void {
+async function fuzz<Input>(
+  make: (random: (below: number) => number) => Input,
+  once: (input: Input) => void | Promise<void>,
+): Promise<void> {
   const random = randomFrom(SEED)
   const end = performance.now() + SECONDS * 1000
   let inputs = 0
@@ -73,7 +80,7 @@ function fuzz<Input>(make: (random: (below: number) => number) => Input, once: (
     const input = make(random)
     const started = performance.now()
     try {
-      once(input)
+      await once(input)
       const took = performance.now() - started
       assert.ok(took < PATIENCE_MS, `took ${took} ms`)
     } catch (cause) {
@@ -92,8 +99,8 @@ const traceqlSeeds = readdirSync(verdicts)
 const baseNs = 1_700_000_000_000_000_000n
 const spans = plainSource(exampleSpans(baseNs))
 
-test('TraceQL', () => {
-  fuzz(
+test('TraceQL', async () => {
+  await fuzz(
     (random) => mutateText(traceqlSeeds, random),
     (text) => {
       let query: traceql.Query
@@ -122,10 +129,10 @@ test('TraceQL', () => {
 
 const lines = sourceOf(buildLogTable(verdictLines))
 
-test('LogQL', () => {
+test('LogQL', async () => {
   const seeds = [...validLogs, ...validMetrics, ...invalid].map(({ query }) => query)
   const range = { startNs: verdictStartNs, endNs: verdictStartNs + 600_000_000_000n }
-  fuzz(
+  await fuzz(
     (random) => mutateText(seeds, random),
     (text) => {
       try {
@@ -141,15 +148,16 @@ test('LogQL', () => {
   )
 })
 
-test('OTLP protobuf', () => {
-  const id = 'ab'.repeat(16)
-  const attributes = { text: 'ü', flag: true, count: 5, ratio: 0.5 }
-  const seeds = [
-    traceBytes([{ trace: id, id: '1', startMs: 1_700_000_000_000, attributes }]),
-    logBytes([{ body: 'hello', attributes }]),
-  ]
-  fuzz(
-    (random) => mutateBytes(seeds, random),
+const id = 'ab'.repeat(16)
+const attributes = { text: 'ü', flag: true, count: 5, ratio: 0.5 }
+const messages = [
+  traceBytes([{ trace: id, id: '1', startMs: 1_700_000_000_000, attributes }]),
+  logBytes([{ body: 'hello', attributes }]),
+]
+
+test('OTLP protobuf', async () => {
+  await fuzz(
+    (random) => mutateBytes(messages, random),
     (bytes) => {
       for (const read of [readTraces, readLogs]) {
         try {
@@ -160,4 +168,60 @@ test('OTLP protobuf', () => {
       }
     },
   )
+})
+
+const nowNs = `${Date.now()}000000`
+const bodies = [
+  `{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"a"}}]},"scopeSpans":[{"spans":[{"traceId":"${id}","spanId":"${id.slice(16)}","name":"n","kind":2,"startTimeUnixNano":"${nowNs}","endTimeUnixNano":"${nowNs}","status":{"code":2}}]}]}]}`,
+  `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"${nowNs}","body":{"kvlistValue":{"values":[{"key":"k","value":{"arrayValue":{"values":[{"intValue":"1"}]}}}]}}}]}]}]}`,
+  `{"streams":[{"stream":{"service_name":"a"},"values":[["${nowNs}","line",{"trace_id":"${id}"}]]}]}`,
+]
+const questions = [
+  '/api/search?q={}&limit=5&spss=3&start=1700000000&end=1700000100',
+  '/api/metrics/query_range?q={}|rate()&step=5s&start=1700000000&end=1700000100&exemplars=3',
+  '/api/metrics/query?q={}|count_over_time()&since=1h',
+  '/api/v2/search/tags?scope=span&limit=3',
+  '/api/v2/search/tag/span.http.route/values?q={}',
+  `/api/v2/traces/${id}?start=1&end=2`,
+  '/loki/api/v1/query_range?query={job=~".%2B"}&limit=10&direction=forward&start=0&end=2&step=1&interval=1',
+  '/loki/api/v1/query?query=sum(count_over_time({job="a"}[1m]))&time=1700000000',
+  '/loki/api/v1/label/job/values?since=1h&query={a="b"}',
+  '/loki/api/v1/series?match[]={job="a"}',
+  '/loki/api/v1/index/volume_range?query={job="a"}&step=1m&targetLabels=job&aggregateBy=labels',
+  '/loki/api/v1/detected_fields?query={job="a"}&line_limit=5',
+]
+
+test('HTTP', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'fuzz-'))
+  t.after(() => rmSync(dir, { recursive: true, force: true }))
+  const backend = await startBackend(dir, { QUERY_TIMEOUT: '3s' })
+  t.after(() => backend.stop())
+  const texts = bodies.map((body) => Buffer.from(body))
+  const ask = (random: (below: number) => number) => {
+    const at = mutateText(questions, random)
+    return { url: `${at.startsWith('/loki') ? backend.loki : backend.tempo}/${at.replace(/^\//, '')}` }
+  }
+  const send = (random: (below: number) => number) => {
+    const json = random(2) === 0
+    const text = () => Buffer.from(mutateText(bodies, random))
+    const bytes = json ? [text, () => mutateBytes(texts, random)][random(2)]!() : mutateBytes(messages, random)
+    const headers = {
+      'content-type': json ? 'application/json' : 'application/x-protobuf',
+      ...(random(3) === 0 && { 'content-encoding': 'gzip' }),
+    }
+    const body = 'content-encoding' in headers && random(4) > 0 ? gzipSync(bytes) : bytes
+    const path = ['/v1/traces', '/v1/logs', '/loki/api/v1/push'][random(3)]!
+    return { url: (path.startsWith('/loki') ? backend.loki : backend.otlp) + path, method: 'POST', headers, body }
+  }
+  await fuzz<{ url: string } & RequestInit>(
+    (random) => (random(2) === 0 ? ask(random) : send(random)),
+    async ({ url, ...init }) => {
+      const response = await fetch(url, init)
+      await response.arrayBuffer()
+      const wanted = response.status < 500 || response.headers.has('retry-after')
+      assert.ok(wanted, `${url} answered ${response.status}`)
+    },
+  )
+  assert.equal((await post(`${backend.otlp}/v1/traces`, messages[0]!)).status, 200)
+  assert.equal((await fetch(`${backend.tempo}/api/search?q={}`)).status, 200)
 })

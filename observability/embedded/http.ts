@@ -38,6 +38,15 @@ export function isHttpError(error: unknown): error is HttpError {
   return error instanceof Error && typeof (error as { status?: unknown }).status === 'number'
 }
 
+/** One part of a path, its percent-escapes resolved; refused when they are none. */
+export function decodePart(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw httpError(400, `${part} is not percent-encoded text`)
+  }
+}
+
 export const text = (status: number, body: string, headers: Record<string, string> = {}): ApiResponse => ({
   status,
   headers: { 'content-type': 'text/plain; charset=utf-8', ...headers },

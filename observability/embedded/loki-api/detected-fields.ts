@@ -1,5 +1,5 @@
 /** `detected_fields`: which labels a parser would find in the newest matching lines, and of what type they seem. */
-import { type ApiRequest, type ApiResponse, httpError, json } from '../http.ts'
+import { type ApiRequest, type ApiResponse, decodePart, httpError, json } from '../http.ts'
 import { createBudget, type LogEntry, parse, select } from '../logql/index.ts'
 import { parseFields } from '../logql/parsers.ts'
 import { parseBytes, parseDuration } from '../logql/units.ts'
@@ -25,8 +25,7 @@ export function detectedFields(store: LokiStore, { path, query: params }: ApiReq
   })
   const fields = collectFields(entries)
   const one = /^\/loki\/api\/v1\/detected_field\/(.+)\/values$/.exec(path)
-  if (one)
-    return json(200, { values: [...(fields.get(decodeURIComponent(one[1]!))?.values ?? [])].slice(0, limit), limit })
+  if (one) return json(200, { values: [...(fields.get(decodePart(one[1]!))?.values ?? [])].slice(0, limit), limit })
   const found = [...fields].slice(0, limit).map(([label, { values, parsers }]) => ({
     label,
     type: typeOf(values),

@@ -1,5 +1,5 @@
 /** `labels`, `label/{name}/values`, `series`, `detected_labels`: what streams there are. */
-import { type ApiRequest, type ApiResponse, httpError, json } from '../http.ts'
+import { type ApiRequest, type ApiResponse, decodePart, httpError, json } from '../http.ts'
 import { createBudget, type Labels, type LogTimeRange, parse } from '../logql/index.ts'
 import { streamsIn } from '../logql/streams.ts'
 import type { LokiStore } from './index.ts'
@@ -14,7 +14,7 @@ export function labelNames(store: LokiStore, { query }: ApiRequest): ApiResponse
 }
 
 export function labelValues(store: LokiStore, { path, query }: ApiRequest): ApiResponse {
-  const name = decodeURIComponent(path.slice('/loki/api/v1/label/'.length, -'/values'.length))
+  const name = decodePart(path.slice('/loki/api/v1/label/'.length, -'/values'.length))
   const values = new Set<string>()
   for (const labels of streamsOfQuery(store, query)) if (Object.hasOwn(labels, name)) values.add(labels[name]!)
   return success([...values].sort())

@@ -76,6 +76,7 @@ test('times are read in every form, the end is exclusive, limit and direction cu
     [String(verdictStartNs + 20n * second), String(verdictStartNs + 40n * second)],
     [String(startS + 20), String(startS + 40)],
     [`${startS + 20}.0`, `${startS + 40}.000`],
+    [`${(startS + 20) / 1e9}e9`, `${(startS + 40) / 1e9}e+9`],
     ['2023-11-14T22:13:40Z', '2023-11-14T23:14:00+01:00'],
   ]
   for (const [start, end] of forms) assert.deepEqual(await times({ start: start!, end: end! }), [20, 30], start)
@@ -109,6 +110,10 @@ test('wrong requests are answered 400 in plain text that says what to do', async
     ['query_range', { query: '{a="b"' }, /^parse error at line 1, col 7: syntax error: unexpected end of query/],
     ['query_range', {}, /parameter query is missing/],
     ['query_range', { query: '{a="b"}', start: 'yesterday' }, /cannot parse start="yesterday": use nanoseconds/],
+    ['query_range', { query: '{a="b"}', start: '1700e99' }, /cannot parse start="1700e99"/],
+    ['query_range', { query: '{a="b"}', start: '1e300' }, /cannot parse start="1e300": use nanoseconds/],
+    ['label/%job/values', {}, /%job is not percent-encoded text/],
+    ['detected_field/%a/values', { query: '{a="b"}' }, /%a is not percent-encoded text/],
     ['query_range', { query: '{a="b"}', start: '20', end: '10' }, /end timestamp must not be before/],
     ['query_range', { query: '{a="b"}', limit: '-1' }, /limit must be a positive value/],
     ['query_range', { query: '{a="b"}', limit: '9999' }, /max entries limit per query exceeded/],

@@ -36,10 +36,10 @@ export function parseTimestamp(text: string): bigint | undefined {
     // Ten digits and less are seconds; nobody means the first seconds of 1970.
     ns = text.length <= 10 ? BigInt(text) * 1_000_000_000n : BigInt(text.slice(0, 40))
   } else if (/^-?\d+\.\d*(e[+-]?\d+)?$|^-?\d+e[+-]?\d+$/i.test(text)) {
-    const [whole, fraction = ''] = text.split('.')
-    const plain = /^\d*$/.test(fraction)
-    ns = plain
-      ? BigInt(whole!.slice(0, 40)) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0').slice(0, 9))
+    const [whole = '', fraction = ''] = text.split('.')
+    // Digits as they stand are exact; what else there is has no more than a double's precision anyway.
+    ns = /^\d+\.\d*$/.test(text)
+      ? BigInt(whole.slice(0, 40)) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0').slice(0, 9))
       : floatNs(Number(text))
   } else {
     ns = parseRfc3339(text)
@@ -47,8 +47,10 @@ export function parseTimestamp(text: string): bigint | undefined {
   return ns !== undefined && ns < maxNs && ns > -maxNs ? ns : undefined
 }
 
-const floatNs = (seconds: number): bigint | undefined =>
-  Number.isFinite(seconds) ? BigInt(Math.round(seconds * 1e9)) : undefined
+function floatNs(seconds: number): bigint | undefined {
+  const ns = Math.round(seconds * 1e9)
+  return Number.isFinite(ns) ? BigInt(ns) : undefined
+}
 
 function parseRfc3339(text: string): bigint | undefined {
   const found = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text)

@@ -1,5 +1,5 @@
 /** Tempo's query API over a store. */
-import { type ApiHandler, type ApiRequest, type ApiResponse, httpError, json, text } from '../http.ts'
+import { type ApiHandler, type ApiRequest, type ApiResponse, decodePart, json, text } from '../http.ts'
 import { TraceQLError } from '../traceql/index.ts'
 import { answerQuery, answerQueryRange } from './metrics.ts'
 import { answerSearch } from './search.ts'
@@ -53,14 +53,6 @@ function withQueryErrors(run: () => ApiResponse): ApiResponse {
   } catch (error) {
     if (error instanceof TraceQLError) return text(400, error.message)
     throw error
-  }
-}
-
-function decodePart(part: string): string {
-  try {
-    return decodeURIComponent(part)
-  } catch {
-    throw httpError(400, `${part} is not percent-encoded text`)
   }
 }
 
