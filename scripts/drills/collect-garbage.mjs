@@ -1,8 +1,8 @@
-// Loaded by --import into the services: at SIGHUP all garbage is collected, so that what is left is in use.
+// Loaded by --import into the services and the telemetry backend: at SIGHUP all garbage is collected, so that what is left is in use.
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-if (/-service\/main\.ts$/.test(process.argv[1] ?? '')) {
+if (/(-service|\/embedded)\/main\.ts$/.test(process.argv[1] ?? '')) {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc')
   process.on('SIGHUP', () => collect())

@@ -3,13 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { closeBooks, openBooks } from './books.ts'
 import { type Drill, type DrillRun, services } from './drill.ts'
 import { outcomes } from './load.ts'
-import { metricSum, residentMegabytes, slope, urlOf } from './measure.ts'
+import { collectGarbage, metricSum, residentMegabytes, slope, urlOf } from './measure.ts'
 
 const parts = [...services, 'telemetry-backend'] as const
 type Part = (typeof parts)[number]
 interface Sample {
   minutes: number
   resident: number
+  /** In use after garbage is collected. */
   heap: number
 }
 
@@ -23,11 +24,12 @@ const FLAT = 0.2
 export const soak: Drill = {
   name: 'soak',
   does: 'load for 30 minutes (--minutes); slope of heap and resident memory',
+  preload: 'collect-garbage.mjs',
   run,
 }
 
 async function run(run: DrillRun): Promise<void> {
-  const { options, say, expect } = run
+  const { system, options, say, expect } = run
   const opening = await openBooks(run)
   const load = run.load({ keyed: 0.1 })
   const samples = new Map<Part, Sample[]>(parts.map((part) => [part, []]))
@@ -35,6 +37,7 @@ async function run(run: DrillRun): Promise<void> {
   const began = performance.now()
   for (let sample = 0; sample < count; sample++) {
     await delay((options.minutes * 60_000) / count)
+    await collectGarbage(system, parts)
     for (const part of parts) samples.get(part)!.push(await look(run, part, (performance.now() - began) / 60_000))
     if ((sample + 1) % Math.ceil(count / 6) === 0)
       say(`${(((sample + 1) / count) * options.minutes).toFixed(1)} min, ${load.sent.length} requests`)

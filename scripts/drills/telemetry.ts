@@ -8,7 +8,7 @@ import { readTrace } from '../trace/spans.ts'
 import { closeBooks, openBooks } from './books.ts'
 import { type Drill, type DrillRun, secondsUntil, services } from './drill.ts'
 import { type Attempt, type Load, outcomes } from './load.ts'
-import { metricSum, urlOf } from './measure.ts'
+import { collectGarbage, metricSum, urlOf } from './measure.ts'
 
 const PART = 'telemetry-backend'
 /** A short run shows that nothing fails; only the full one compares latencies. */
@@ -192,8 +192,7 @@ interface InUse {
 type Memory = Record<(typeof services)[number], InUse>
 
 async function inUse({ system }: DrillRun): Promise<Memory> {
-  for (const service of services) system.killPart(service, 'SIGHUP')
-  await delay(300)
+  await collectGarbage(system, services)
   const look = async (url: string): Promise<InUse> => {
     const read = (name: string) => metricSum(url, name)
     const bytes = (await read('nodejs_heap_size_used_bytes')) + (await read('nodejs_external_memory_bytes'))
