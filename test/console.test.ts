@@ -139,12 +139,20 @@ test('an exemplar leads to its trace', options, async () => {
   await poll(60, async () => {
     await page.reload()
     await showAllPanels(page)
-    assert.ok((await page.locator('[data-title="Duration"] a.exemplar').count()) > 0)
+    assert.ok((await page.locator('[data-title="Duration"] a.exemplar').count()) > 1)
   })
   const href = await page.locator('[data-title="Duration"] a.exemplar').first().getAttribute('href')
   await page.locator('[data-title="Duration"] a.exemplar').first().dispatchEvent('click')
   await page.waitForURL(new RegExp(`${href}$`))
   await page.locator('.span-row').first().waitFor()
+  await page.goBack()
+  // With the keyboard: one stop for the marks of a chart, arrows along them.
+  const marks = page.locator('[data-title="Duration"] a.exemplar')
+  await marks.first().focus()
+  const second = await marks.nth(1).getAttribute('href')
+  await page.keyboard.press('ArrowRight')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(new RegExp(`${second}$`))
   await page.context().close()
 })
 

@@ -34,7 +34,7 @@ export function placeExemplars(
     const known = slots.get(slot)
     if (!known || known.exemplar.value < exemplar.value) slots.set(slot, { exemplar, x, y })
   }
-  return [...slots.values()]
+  return [...slots.values()].sort((a, b) => a.x - b.x)
 }
 
 export function ExemplarMarks({
@@ -47,16 +47,23 @@ export function ExemplarMarks({
   config: FieldConfig
 }) {
   return (
-    <div class="exemplars" style={{ left: `${offset.left}px`, top: `${offset.top}px` }}>
-      {marks.map(({ exemplar, x, y }) => {
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms
+    <div
+      class="exemplars"
+      role="group"
+      aria-label="Exemplars; the arrow keys go from one to the next"
+      style={{ left: `${offset.left}px`, top: `${offset.top}px` }}
+      onKeyDown={moveAlong}
+    >
+      {marks.map(({ exemplar, x, y }, index) => {
         const traceId = exemplarTrace(exemplar)!
         const text = `${formatValue(exemplar.value, config)} at ${localDateTime(exemplar.timeMs)}`
         return (
           <a
             key={`${traceId}/${exemplar.timeMs}/${exemplar.value}`}
             class="exemplar"
-            // Tens of marks would drown the page's tab order; the traces are reachable from the tables.
-            tabIndex={-1}
+            // Tens of marks would drown the page's tab order: one stop for all of them.
+            tabIndex={index === 0 ? 0 : -1}
             href={`/trace/${traceId}`}
             style={{ left: `${x}px`, top: `${y}px` }}
             aria-label={`Trace of a request of ${text}`}
@@ -77,4 +84,13 @@ export function ExemplarMarks({
       })}
     </div>
   )
+}
+
+function moveAlong(event: KeyboardEvent): void {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
+  const marks = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>('.exemplar')]
+  const next = step && marks[marks.indexOf(document.activeElement as HTMLElement) + step]
+  if (!next) return
+  event.preventDefault()
+  next.focus()
 }
