@@ -57,6 +57,9 @@ export async function startTestCluster(settings: Record<string, string> = {}): P
     }
   }
   process.once('exit', killServer)
+  // Signals end a process without that event.
+  const exit = () => process.exit(1)
+  process.once('SIGINT', exit).once('SIGTERM', exit)
   return {
     createDatabase: () => createDatabase(owner),
     pause: () => server.stop(),
@@ -65,7 +68,7 @@ export async function startTestCluster(settings: Record<string, string> = {}): P
     },
     async stop() {
       await server.stop()
-      process.off('exit', killServer)
+      process.off('exit', killServer).off('SIGINT', exit).off('SIGTERM', exit)
       fs.rmSync(folder, { recursive: true, force: true })
     },
   }

@@ -35,7 +35,7 @@ const stages: Record<string, () => Promise<void>> = {
 }
 /** A test or a stage that hangs fails after this, in milliseconds, instead of holding up whoever waits for it. */
 const TEST_LIMIT = 5 * 60_000
-const STAGE_LIMIT = 15 * 60_000
+const STAGE_LIMIT = 20 * 60_000
 
 const split = process.argv.indexOf('--only')
 const names = process.argv.slice(2, split === -1 ? undefined : split)
@@ -63,11 +63,15 @@ function nodeTest(patterns: string[], concurrency: number): Promise<void> {
 function run(command: string, args: string[]): Promise<void> {
   const path = `${resolve(import.meta.dirname, '../node_modules/.bin')}${delimiter}${process.env.PATH}`
   const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, PATH: path }, timeout: STAGE_LIMIT })
+  const began = performance.now()
+  const stop = (signal: NodeJS.Signals) => child.kill(signal)
+  process.on('SIGTERM', stop)
   return new Promise((done, reject) => {
     child.once('error', reject)
     child.once('exit', (code, signal) => {
+      process.off('SIGTERM', stop)
       if (code === 0) return done()
-      const late = child.killed ? ` after ${STAGE_LIMIT / 60_000} minutes` : ''
+      const late = performance.now() - began > STAGE_LIMIT ? ` after ${STAGE_LIMIT / 60_000} minutes` : ''
       console.error(`\n${command} ${args.slice(0, 3).join(' ')} failed (${signal ?? `exit ${code}`}${late})`)
       process.exit(code || 1)
     })

@@ -20,6 +20,8 @@ export interface TestSystem extends LocalSystem, AsyncDisposable {
   prometheusQuery(promql: string): Promise<{ metric: Record<string, string>; value: number }[]>
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+
 export interface Answer {
   status: number
   headers: Headers
@@ -30,12 +32,16 @@ export interface Answer {
 
 export async function startSystem(options: LocalOptions = {}): Promise<TestSystem> {
   const home = await mkdtemp(join(tmpdir(), 'sightline-test-'))
-  const system = await startLocal({
+  const starting = startLocal({
     home,
     ports: await freePorts(),
     ...(process.env.SIGHTLINE_TEST_VERBOSE ? { onProgress: (line) => console.log(`  ${line}`) } : {}),
     ...options,
   })
+  // A run that is cut short, by Ctrl-C or by its time limit, leaves nothing running.
+  const cutShort = () => void starting.then((started) => started.stop()).finally(() => process.exit(1))
+  for (const signal of SIGNALS) process.once(signal, cutShort)
+  const system = await starting
   const { gateway, tempo, loki, prometheus } = system.urls
 
   async function json<T>(url: string): Promise<T> {
@@ -87,6 +93,7 @@ export async function startSystem(options: LocalOptions = {}): Promise<TestSyste
     },
     async [Symbol.asyncDispose]() {
       await system.stop()
+      for (const signal of SIGNALS) process.off(signal, cutShort)
       await rm(home, { recursive: true, force: true })
     },
   }

@@ -49,7 +49,7 @@ export async function openPage(browser: Browser, options: BrowserContextOptions 
   // Pages are other programs: what runs in them is text here, since this side has no document to check it against.
   await page.addInitScript(`addEventListener('securitypolicyviolation', (event) =>
     reportViolation(event.violatedDirective + ' by ' + event.blockedURI + ' ' + event.sample))`)
-  page.setDefaultTimeout(15_000)
+  page.setDefaultTimeout(45_000)
   return { page, problems }
 }
 
@@ -65,7 +65,7 @@ export async function showAllPanels(page: Page): Promise<void> {
   })()`)
   // A panel that asks again keeps its picture and counts as shown.
   const waiting = page.locator('.panel[aria-busy="true"]:not(:has(.panel-loading)), .panel .state[role="status"]')
-  const deadline = performance.now() + 15_000
+  const deadline = performance.now() + 45_000
   while ((await waiting.count()) > 0) {
     if (performance.now() > deadline) throw new Error(`Still loading: ${await waiting.first().textContent()}`)
     await pause(50)
