@@ -13,6 +13,7 @@ import { createWriteStream, mkdirSync, mkdtempSync, renameSync, rmSync } from 'n
 import { readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Browser } from 'playwright-core'
 import { chromiumPath, launch, NO_CHROMIUM, openPage } from '../../observability/embedded/console/testing/browser.ts'
@@ -62,11 +63,10 @@ async function open(browser: Browser, system: LocalSystem, path: string): Promis
   const { page } = await openPage(browser, { viewport: { width: 1600, height: 3000 } })
   const started = performance.now()
   await page.goto(`${system.urls.console}${path}?from=now-24h&to=now&refresh=off`)
-  await page.waitForFunction(
-    `document.querySelector('.board-grid .panel') && !document.querySelector('.panel[aria-busy="true"], .panel .state[role="status"]')`,
-    undefined,
-    { polling: 20 },
-  )
+  // The page's policy forbids waitForFunction, which evaluates text inside the page.
+  const busy = `!document.querySelector('.board-grid .panel') ||
+    document.querySelector('.panel[aria-busy="true"], .panel .state[role="status"]') !== null`
+  while (await page.evaluate(busy)) await delay(20)
   const seconds = (performance.now() - started) / 1000
   await page.context().close()
   return seconds
