@@ -331,6 +331,7 @@ test('a running service keeps its checkpoint file up to date, and refuses to sta
   {
     await using service = await startAudit(database, settings)
     assert.equal((await service.call('POST', '/process', event(3))).status, 200)
+    await until('sealed', 10, async () => (await database.query('select from audit_unsealed')).length === 0)
   }
   assert.equal(
     readCheckpoint(fs.readFileSync(file, 'utf8'), publicKey).position,

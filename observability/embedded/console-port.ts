@@ -3,15 +3,15 @@ import { spawn } from 'node:child_process'
 import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
 import type { Config } from './config.ts'
-import { isConsoleCurrent } from './console/build.ts'
+import { locateConsole } from './console/build.ts'
 import { consoleListener } from './console/server.ts'
 
 const folder = join(import.meta.dirname, 'console')
-const dist = join(folder, 'dist')
 const dashboards = join(import.meta.dirname, '../grafana/dashboards')
 
 export function consolePort(config: Config, log: (level: 'info' | 'error', message: string) => void): RequestListener {
-  if (!isConsoleCurrent()) build(log)
+  const { dist, built } = locateConsole()
+  if (!built) build(log)
   const at = (port: number) => `http://${config.HOST}:${port}`
   return consoleListener({
     dist,

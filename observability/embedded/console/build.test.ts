@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { globSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { buildConsole } from './build.ts'
@@ -20,4 +21,16 @@ test('the console builds, into no more than 300 KB to download in all, and nothi
 test('a second build has nothing to do', async () => {
   await buildConsole()
   assert.equal((await buildConsole()).built, false)
+})
+
+test('two builds at once leave one whole folder', async (t) => {
+  const builds = mkdtempSync(join(tmpdir(), 'sightline-console-'))
+  t.after(() => rmSync(builds, { recursive: true }))
+  const [one, other] = await Promise.all([buildConsole(builds), buildConsole(builds)])
+  assert.deepEqual(readdirSync(builds), [basename(one.dist)])
+  assert.equal(other.dist, one.dist)
+  assert.deepEqual(
+    readdirSync(one.dist, { recursive: true }).sort(),
+    readdirSync((await buildConsole()).dist, { recursive: true }).sort(),
+  )
 })

@@ -1,28 +1,59 @@
 /**
- * Builds the console into dist/ when its sources or libraries changed since the last build: `npm start` and `npm test`
- * call it every time, and mostly it only compares a stamp.
+ * Builds the console when its sources or libraries changed since the last build: `npm start` and `npm test` call it every
+ * time, and mostly it only looks whether the folder is there. Each state of the sources has a folder of its own that
+ * appears whole, so two builds at once don't meet and a running console keeps its pages.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { join, relative } from 'node:path'
 
 const root = import.meta.dirname
-const dist = join(root, 'dist')
-const stampFile = join(dist, '.stamp')
+const BUILDS = join(root, 'dist')
+const KEEP_MS = 24 * 3_600_000
 
-/** Whether dist/ is what the sources say; reads them all, loads nothing. */
-export const isConsoleCurrent = (): boolean =>
-  existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stampOfSources()
+/** Where the pages of the present sources are, or will be once they are built; reads the sources, loads nothing. */
+export function locateConsole(builds = BUILDS): { dist: string; built: boolean } {
+  const dist = join(builds, stampOfSources())
+  return { dist, built: existsSync(dist) }
+}
 
-/** Resolves to dist's path and whether anything had to be built. */
-export async function buildConsole(): Promise<{ dist: string; built: boolean }> {
-  if (isConsoleCurrent()) return { dist, built: false }
-  const stamp = stampOfSources()
+/** Resolves to the folder of the pages and whether it had to be built. */
+export async function buildConsole(builds = BUILDS): Promise<{ dist: string; built: boolean }> {
+  const { dist, built } = locateConsole(builds)
+  if (built) return { dist, built: false }
   // Loaded only when there is something to build: it costs a start more than all the rest.
   const { build } = await import('vite')
-  await build({ configFile: join(root, 'vite.config.ts') })
-  writeFileSync(stampFile, stamp)
+  mkdirSync(builds, { recursive: true })
+  const outDir = mkdtempSync(join(builds, '.'))
+  await build({ configFile: join(root, 'vite.config.ts'), build: { outDir } })
+  try {
+    renameSync(outDir, dist)
+  } catch (error) {
+    if (!existsSync(dist)) throw error
+    // Another process was first, with the same pages.
+    rmSync(outDir, { recursive: true })
+  }
+  removeOldBuilds(builds, dist)
   return { dist, built: true }
+}
+
+/** A console that was started before its sources changed may still serve the last one. */
+function removeOldBuilds(builds: string, current: string): void {
+  for (const name of readdirSync(builds)) {
+    const folder = join(builds, name)
+    const age = Date.now() - (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0)
+    if (age > KEEP_MS && folder !== current) rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 function stampOfSources(): string {
@@ -38,7 +69,7 @@ function stampOfSources(): string {
       .update(readFileSync(file))
       .update('\0')
   }
-  return hash.digest('hex')
+  return hash.digest('hex').slice(0, 16)
 }
 
 if (process.argv[1] === import.meta.filename) {
