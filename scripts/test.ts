@@ -7,7 +7,7 @@
  */
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
-import { delimiter, resolve } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 
 const node = process.execPath
 const unitTests = [
@@ -55,8 +55,7 @@ for (const name of names.length ? names : Object.keys(stages)) {
 function nodeTest(patterns: string[], concurrency: number): Promise<void> {
   const files = globSync(only.length ? only : patterns, { exclude: (path) => path.includes('node_modules') }).sort()
   if (files.length === 0) throw new Error(`No test file matches ${(only.length ? only : patterns).join(' ')}`)
-  // Without --test-force-exit a file whose test failed before it closed its server would never end.
-  const limits = [`--test-timeout=${TEST_LIMIT}`, '--test-force-exit']
+  const limits = [`--test-timeout=${TEST_LIMIT}`, '--import', join(import.meta.dirname, 'test-limit.mjs')]
   return run(node, ['--test', `--test-concurrency=${concurrency}`, ...limits, '--test-reporter=spec', ...files])
 }
 

@@ -93,6 +93,15 @@ test('search looks into names, services and attribute values, whatever the case'
   assert.deepEqual([...searchSpans(trace, '  ')], [])
 })
 
+test('a child that starts before its parent takes no more of the path than its parent has', () => {
+  const segments = path([
+    { id: 'root', at: [0, 20] },
+    { id: 'late', parent: 'root', at: [10, 20] },
+    { id: 'early', parent: 'late', at: [0, 20] },
+  ])
+  assert.deepEqual(segments, ['root 0-10', 'early 10-20'])
+})
+
 test('services come in order of appearance with their errors', () => {
   const trace = makeTrace([
     { id: 'b', at: [5, 9], service: 'late', error: true },

@@ -121,25 +121,29 @@ export function criticalPath(roots: readonly SpanNode[]): Segment[] {
   )
   if (!root) return []
   const segments: Segment[] = []
-  walkBack(root, root.span.start + root.span.duration, segments)
+  walkBack(root, root.span.start, endOf(root), segments)
   return segments.reverse()
 }
 
-function walkBack(node: SpanNode, until: number, segments: Segment[]): void {
-  const { span } = node
-  let reached = Math.min(until, span.start + span.duration)
-  // A child may end after its parent (fire and forget, clocks that differ): what lies beyond delayed nobody here.
+/**
+ * A child may start before its parent or end after it (fire and forget, clocks that differ): what lies outside the
+ * parent's stretch delayed nobody here.
+ */
+function walkBack(node: SpanNode, from: number, until: number, segments: Segment[]): void {
+  const { spanId } = node.span
   const ends = new Map(node.children.map((child) => [child, Math.min(endOf(child), endOf(node))]))
   const byEnd = node.children.toSorted((a, b) => ends.get(b)! - ends.get(a)!)
+  let reached = until
   for (const child of byEnd) {
     const childEnd = ends.get(child)!
     // A child that outlives what is already explained ran beside the path, not on it.
-    if (childEnd > reached || childEnd <= span.start || child.span.start >= reached) continue
-    if (childEnd < reached) segments.push({ spanId: span.spanId, start: childEnd, end: reached })
-    walkBack(child, childEnd, segments)
-    reached = Math.max(child.span.start, span.start)
+    if (childEnd > reached || childEnd <= from || child.span.start >= reached) continue
+    if (childEnd < reached) segments.push({ spanId, start: childEnd, end: reached })
+    const childStart = Math.max(child.span.start, from)
+    walkBack(child, childStart, childEnd, segments)
+    reached = childStart
   }
-  if (reached > span.start) segments.push({ spanId: span.spanId, start: span.start, end: reached })
+  if (reached > from) segments.push({ spanId, start: from, end: reached })
 }
 
 const endOf = (node: SpanNode): number => node.span.start + node.span.duration
