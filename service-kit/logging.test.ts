@@ -79,6 +79,9 @@ test('every text stays one line, in JSON and as text, and reads back', () => {
       assert.doesNotMatch(textLine(one, false), /\p{Cc}/u)
     }),
   )
+  const thrown = textLine(entry(['x', new Error('a\u001b[2Jb\u007fc\u009b1m')], true), false)
+  assert.match(thrown, /a\\u001b\[2Jb\\u007fc\\u009b1m/)
+  assert.doesNotMatch(thrown.replaceAll('\n', ''), /\p{Cc}/u)
   const forged = jsonLine(entry(['x', { message: 'y', level: 'fatal', trace_id: 'z' }]))
   assert.deepEqual([JSON.parse(forged).message, JSON.parse(forged).level], ['x', 'info'])
   const circle: Record<string, unknown> = {}

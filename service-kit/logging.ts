@@ -136,7 +136,9 @@ const COLOURS: Record<string, number> = { trace: 90, debug: 36, info: 32, warn: 
 /** For people: time, level, logger, message, fields, and the start of the trace id. */
 export function textLine(entry: LogEntry, colour: boolean): string {
   const paint = (code: number, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text)
-  const { error, ...fields } = entry.fields as { error?: { stack?: string } }
+  const { error, ...others } = entry.fields as { error?: { stack?: unknown } }
+  const stack = typeof error?.stack === 'string' ? error.stack : undefined
+  const fields = stack ? others : entry.fields
   const extra = Object.entries(fields).map(
     ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   )
@@ -144,11 +146,14 @@ export function textLine(entry: LogEntry, colour: boolean): string {
   const level = paint(COLOURS[entry.level] ?? 0, entry.level.toUpperCase().padEnd(5))
   const ids = paint(90, [entry.trace_id, entry.request_id].filter(Boolean).join(' '))
   const head = [paint(90, time), level, paint(90, entry.logger), oneLine(entry.message), oneLine(extra.join(' ')), ids]
-  return head.filter(Boolean).join(' ') + (error?.stack ? `\n${error.stack}` : '')
+  return head.filter(Boolean).join(' ') + (stack ? `\n${stack.split('\n').map(oneLine).join('\n')}` : '')
 }
 
+/** Control characters as escapes: none of them may steer a terminal. JSON.stringify would leave U+007F to U+009F. */
 function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}]/gu, (character) => JSON.stringify(character).slice(1, -1))
+  return text.replace(/\p{Cc}/gu, (character) =>
+    character < ' ' ? JSON.stringify(character).slice(1, -1) : `\\u00${character.charCodeAt(0).toString(16)}`,
+  )
 }
 
 let captured = false

@@ -24,3 +24,7 @@ export function explain(error: unknown): string {
   }
   return error.stack ?? error.message
 }
+
+/** Text from elsewhere, to be shown in a terminal: what could steer it, a line break too, is written as \u001b. */
+export const oneLine = (text: string): string =>
+  text.replace(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)

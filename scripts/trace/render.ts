@@ -1,3 +1,4 @@
+import { oneLine } from '../local/terminal.ts'
 import type { LogLine } from './logs.ts'
 import { extent, type Row, type Span } from './spans.ts'
 
@@ -6,7 +7,13 @@ type Paint = Record<'bold' | 'dim' | 'red' | 'cyan' | 'yellow', (text: string) =
 const MIN_BAR = 20
 
 /** A header line, then a line per span: service, name by depth, bar on the trace's time line, duration. */
-export function renderWaterfall(traceId: string, rows: readonly Row[], width: number, paint: Paint): string {
+export function renderWaterfall(traceId: string, layout: readonly Row[], width: number, paint: Paint): string {
+  const rows = layout.map((row) => ({
+    ...row,
+    service: oneLine(row.service),
+    name: oneLine(row.name),
+    statusMessage: oneLine(row.statusMessage),
+  }))
   const { start, end } = extent(rows)
   const total = Number(end - start) || 1
   const serviceWidth = Math.max(...rows.map((row) => row.service.length))
@@ -31,8 +38,14 @@ export function renderWaterfall(traceId: string, rows: readonly Row[], width: nu
 export function renderLogs(logs: readonly LogLine[], spans: readonly Span[], paint: Paint): string {
   if (logs.length === 0) return paint.dim('\nno log lines')
   const { start } = extent(spans)
-  const serviceWidth = Math.max(...logs.map((log) => log.service.length))
-  const lines = logs.map((log) => {
+  const shown = logs.map((log) => ({
+    ...log,
+    service: oneLine(log.service),
+    level: oneLine(log.level),
+    message: oneLine(log.message),
+  }))
+  const serviceWidth = Math.max(...shown.map((log) => log.service.length))
+  const lines = shown.map((log) => {
     const colour = /error|fatal/i.test(log.level) ? paint.red : /warn/i.test(log.level) ? paint.yellow : String
     const offset = `${((Number(log.time - start) / 1e6) | 0).toString().padStart(6)} ms`
     return `${offset}  ${paint.dim(log.service.padEnd(serviceWidth))}  ${colour(log.level.padEnd(5))}  ${log.message}`

@@ -97,19 +97,21 @@ function hex(id: string): string {
   return /^[0-9a-f]{16}$/i.test(id) || id === '' ? id.toLowerCase() : Buffer.from(id, 'base64').toString('hex')
 }
 
-/** Depth first, children by start. Spans whose parent is missing stand at the top level, marked. */
+/** Depth first, children by start. Spans whose parent is missing, or is among their own children, stand at the top, marked. */
 export function layOut(spans: readonly Span[]): Row[] {
   const ids = new Set(spans.map((span) => span.id))
-  const children = Map.groupBy(spans, (span) => (ids.has(span.parentId) ? span.parentId : ''))
+  const inOrder = spans.toSorted((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0))
+  const children = Map.groupBy(inOrder, (span) => (ids.has(span.parentId) ? span.parentId : ''))
+  const left = new Set(inOrder)
   const rows: Row[] = []
-  const visit = (parent: string, depth: number) => {
-    const list = (children.get(parent) ?? []).toSorted((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0))
-    for (const span of list) {
-      rows.push({ ...span, depth, orphan: span.parentId !== '' && !ids.has(span.parentId) })
-      visit(span.id, depth + 1)
-    }
+  const visit = (span: Span, depth: number) => {
+    if (!left.delete(span)) return
+    rows.push({ ...span, depth, orphan: depth === 0 && span.parentId !== '' })
+    for (const child of children.get(span.id) ?? []) visit(child, depth + 1)
   }
-  visit('', 0)
+  for (const span of children.get('') ?? []) visit(span, 0)
+  // What no top leads to are parents in a circle.
+  for (const span of left) visit(span, 0)
   return rows
 }
 

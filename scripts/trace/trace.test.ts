@@ -33,6 +33,30 @@ test('spans stand below their parent, by start, and an orphan is marked', () => 
   )
 })
 
+test('parents in a circle hide no span', () => {
+  const rows = layOut([span('a', '', 0, 9), span('b', 'c', 1, 2), span('c', 'b', 2, 3), span('d', 'd', 4, 5)])
+  assert.deepEqual(
+    rows.map(({ id, depth, orphan }) => [id, depth, orphan]),
+    [
+      ['a', 0, false],
+      ['b', 0, true],
+      ['c', 1, false],
+      ['d', 0, true],
+    ],
+  )
+})
+
+test('what telemetry says does not steer the terminal', () => {
+  const evil = 'x\u001b[2J\u009b1m\u007f\ny'
+  const one = span('a', '', 0, 1, { name: evil, service: evil, error: true, statusMessage: evil })
+  const text = [
+    renderWaterfall('t1', layOut([one]), 80, plain),
+    renderLogs([{ time: 0n, service: evil, level: evil, message: evil }], [one], plain),
+  ].join('\n')
+  assert.doesNotMatch(text.replaceAll('\n', ''), /\p{Cc}/u)
+  assert.equal(text.split(String.raw`x\u001b[2J\u009b1m\u007f\u000ay`).length - 1, 6)
+})
+
 test('a waterfall shows time, errors and their reason', () => {
   const rows = layOut([
     span('a', '', 0, 100_000_000),
