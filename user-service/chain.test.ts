@@ -5,11 +5,13 @@ import { startTestCluster, type TestCluster, type TestDatabase } from '@sightlin
 import {
   type OtlpSink,
   type SinkSpan,
+  sample,
   startOtlpSink,
   startProcess,
   type TestProcess,
   until,
 } from '@sightline/service-kit/testing'
+import pg from 'pg'
 
 let cluster: TestCluster
 let database: TestDatabase
@@ -236,12 +238,19 @@ test('a killed audit service: 202, an error in the trace, and exactly one audit 
 })
 
 test('SIGTERM finishes what is in flight, flushes telemetry and ends within 10 s', async () => {
-  const processed = () => user.lines.filter((line) => line.message === 'request processed').length
-  const before = processed()
+  const holder = new pg.Client(database.connection())
+  await holder.connect()
+  await holder.query('begin; lock table orders in exclusive mode')
   const running = Promise.all(Array.from({ length: 20 }, () => user.call('POST', '/process', JOHN)))
   running.catch(() => {})
-  await until('requests in flight', 5, () => processed() > before)
-  const stopped = await user.stop()
+  await until('requests in flight', 10, async () => {
+    const { text } = await user.call('GET', '/metrics')
+    return sample(text, 'http_server_active_requests')! >= 20
+  })
+  const stopping = user.stop()
+  await holder.query('commit')
+  await holder.end()
+  const stopped = await stopping
   assert.equal(stopped.code, 0)
   assert.ok(stopped.seconds < 10, `${stopped.seconds} s`)
   const answers = await running
