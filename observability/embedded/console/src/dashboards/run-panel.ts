@@ -37,15 +37,16 @@ export async function runPanel(panel: Panel, scope: PanelScope): Promise<PanelRu
   const client = newClient(scope.signal)
   const points = panel.maxDataPoints ?? Math.max(Math.min(Math.round(scope.width / 2), 1500), 60)
   const base = queryStep(range.to - range.from, points, panel.interval)
+  const targets = (panel.targets ?? []).filter((target) => !target.hide)
   const contextFor = (stepMs: number) => ({
     client,
     range,
     stepMs,
     variables: new Map([...scope.variables, ...builtInVariables(range, stepMs)]),
     panelType: panel.type,
+    targets,
   })
   try {
-    const targets = (panel.targets ?? []).filter((target) => !target.hide)
     const results = await Promise.all(
       targets.map((target) => {
         const stepMs = target.interval ? queryStep(range.to - range.from, points, target.interval) : base

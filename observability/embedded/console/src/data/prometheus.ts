@@ -4,6 +4,7 @@ import type { Exemplar, Field, Frame } from './frame.ts'
 import { labelsText } from './frame.ts'
 import { type Client, getJson, postForm } from './http.ts'
 import { interpolate } from './interpolate.ts'
+import { parseQuantile, quantilesOf } from './quantiles.ts'
 import type { QueryContext, QueryResult } from './query.ts'
 import { alignRange } from './step.ts'
 
@@ -33,12 +34,28 @@ export async function runPrometheus(target: Target, context: QueryContext): Prom
     return { frames, exemplars: [], logs: [] }
   }
   const [series, exemplars] = await Promise.all([
-    rangeQuery(context.client, expr, context.range, context.stepMs),
+    sharedQuantile(expr, context) ?? rangeQuery(context.client, expr, context.range, context.stepMs),
     target.exemplar ? queryExemplars(context.client, expr, context.range) : [],
   ])
   if (target.format === 'table') return { frames: [seriesTable(series, refId)], exemplars, logs: [] }
   if (target.format === 'heatmap') return { frames: [bucketFrame(series, refId)], exemplars, logs: [] }
   return { frames: series.map((one) => seriesFrame(one, target, refId)), exemplars, logs: [] }
+}
+
+/** Answers of bucket queries, for as long as the panel's client is there. */
+const buckets = new WeakMap<Client, Map<string, Promise<Series[]>>>()
+
+/** The answer to a quantile whose buckets another target of the panel needs too; undefined for any other query. */
+function sharedQuantile(expr: string, context: QueryContext): Promise<Series[]> | undefined {
+  const asked = parseQuantile(expr)
+  const others = (context.targets ?? []).map((one) => interpolate(one.expr ?? '', context.variables, 'promql'))
+  if (!asked || others.filter((other) => parseQuantile(other)?.inner === asked.inner).length < 2) return undefined
+  const answers = buckets.get(context.client) ?? new Map<string, Promise<Series[]>>()
+  buckets.set(context.client, answers)
+  const key = `${context.stepMs} ${asked.inner}`
+  const answer = answers.get(key) ?? rangeQuery(context.client, asked.inner, context.range, context.stepMs)
+  answers.set(key, answer)
+  return answer.then((series) => [...quantilesOf(asked.q, series).values()])
 }
 
 export interface Series {

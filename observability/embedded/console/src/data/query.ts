@@ -14,6 +14,8 @@ export interface QueryContext {
   /** The dashboard's variables and the built-in ones. */
   readonly variables: Variables
   readonly panelType: string
+  /** All targets of the panel: what two of them need may be asked for once. */
+  readonly targets?: readonly Target[]
 }
 
 export interface QueryResult {

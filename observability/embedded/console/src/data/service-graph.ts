@@ -1,6 +1,7 @@
 /** Who calls whom, how often, how many fail and how slow: from the metrics that Tempo (or the embedded backend) derives. */
 import type { Client } from './http.ts'
 import { instantQuery, type Series } from './prometheus.ts'
+import { quantilesOf } from './quantiles.ts'
 import { durationText, queryStep, rateInterval, SCRAPE_INTERVAL_MS } from './step.ts'
 import type { TimeRange } from './time-range.ts'
 
@@ -35,32 +36,29 @@ export async function loadServiceGraph(client: Client, range: TimeRange): Promis
     Math.max(Math.round((range.to - range.from) / 1000) * 1000, rateInterval(queryStep(range.to - range.from, 100))),
   )
   const over = (metric: string, by: string) => `sum by (${by}) (rate(${metric}[${window}]))`
-  const quantile = (metric: string, by: string) => `histogram_quantile(0.95, ${over(`${metric}_bucket`, `${by}, le`)})`
   const ask = (query: string) => instantQuery(client, query, range.to)
-  const [totals, failures, slow, served, samples] = await Promise.all([
+  const [totals, failures, buckets, samples] = await Promise.all([
     ask(over('traces_service_graph_request_total', 'client, server, connection_type')),
     ask(over('traces_service_graph_request_failed_total', 'client, server')),
-    ask(quantile('traces_service_graph_request_server_seconds', 'client, server')),
-    ask(quantile('traces_service_graph_request_server_seconds', 'server')),
+    ask(over('traces_service_graph_request_server_seconds_bucket', 'client, server, le')),
     ask(`max(count_over_time(traces_service_graph_request_total[${window}]))`),
   ])
   // A system that has run for two minutes of the hour asked for had its requests in those two minutes.
   const covered = ((samples[0] && lastValue(samples[0])) ?? 0) * SCRAPE_INTERVAL_MS
-  return buildGraph(totals, failures, slow, served, covered > 0 ? Math.max((range.to - range.from) / covered, 1) : 1)
+  return buildGraph(totals, failures, buckets, covered > 0 ? Math.max((range.to - range.from) / covered, 1) : 1)
 }
 
-/** Rates are multiplied by `scale`; nodes and edges come in the order of their names. */
+/** `buckets` have the label `le` and count cumulatively. Rates are multiplied by `scale`; nodes and edges come in the order of their names. */
 export function buildGraph(
   totals: readonly Series[],
   failures: readonly Series[],
-  slow: readonly Series[],
-  served: readonly Series[],
+  buckets: readonly Series[],
   scale = 1,
 ): ServiceGraph {
   const byEdge = (series: readonly Series[]) => new Map(series.map((one) => [edgeId(one), lastValue(one)]))
   const failed = byEdge(failures)
-  const p95 = byEdge(slow)
-  const nodeP95 = new Map(served.map((one) => [one.labels.server ?? '', lastValue(one)]))
+  const p95 = byEdge([...quantilesOf(0.95, buckets, idOf).values()])
+  const nodeP95 = quantilesOf(0.95, buckets, ({ server = '' }) => server)
   const edges = totals
     .map((one): GraphEdge & { kind: string } => {
       const id = edgeId(one)
@@ -88,11 +86,12 @@ export function buildGraph(
       kind: incoming.find((edge) => edge.kind)?.kind ?? '',
       rate,
       errorRatio: rate > 0 ? errors / rate : 0,
-      p95: nodeP95.get(id) ?? null,
+      p95: lastValue(nodeP95.get(id)),
     }
   })
   return { nodes, edges: edges.map(({ kind: _kind, ...edge }) => edge) }
 }
 
-const edgeId = ({ labels }: Series): string => `${labels.client} -> ${labels.server}`
-const lastValue = (series: Series): number | null => series.values.at(-1) ?? null
+const idOf = ({ client, server }: Series['labels']): string => `${client} -> ${server}`
+const edgeId = ({ labels }: Series): string => idOf(labels)
+const lastValue = (series: Series | undefined): number | null => series?.values.at(-1) ?? null

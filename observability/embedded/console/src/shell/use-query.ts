@@ -1,5 +1,5 @@
 /** Asks when its key changes, drops answers that come too late, keeps the old answer on screen meanwhile. */
-import { useEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 
 export interface QueryState<T> {
   readonly data?: T
@@ -10,8 +10,9 @@ export interface QueryState<T> {
 /** `key` undefined: don't ask yet. `ask` must pass the signal on. */
 export function useQuery<T>(key: string | undefined, ask: (signal: AbortSignal) => Promise<T>): QueryState<T> {
   const [state, setState] = useState<QueryState<T>>({ loading: key !== undefined })
-  // `ask` is a new function at every rendering; the key says when it differs
-  useEffect(() => {
+  // `ask` is a new function at every rendering; the key says when it differs. Before the paint: the question goes out a
+  // frame earlier.
+  useLayoutEffect(() => {
     if (key === undefined) return undefined
     const controller = new AbortController()
     setState((old) => ({ ...old, loading: true }))
