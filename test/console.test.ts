@@ -11,6 +11,8 @@ import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { buildConsole } from '../observability/embedded/console/build.ts'
 import { createConsoleServer } from '../observability/embedded/console/server.ts'
+import type { Series } from '../observability/embedded/console/src/data/prometheus.ts'
+import { quantilesOf } from '../observability/embedded/console/src/data/quantiles.ts'
 import {
   chromiumPath,
   launch,
@@ -53,6 +55,52 @@ after(async () => {
   await system?.[Symbol.asyncDispose]()
 })
 
+/** Waits for the whole trace: one that was just found may still be on its way to the store. */
+async function storedTrace(traceId: string, names: readonly string[]): Promise<void> {
+  await system.trace(traceId, 15, (spans) => {
+    const ids = new Set(spans.map(({ id }) => id))
+    const roots = spans.filter(({ parentId }) => !ids.has(parentId))
+    assert.deepEqual(
+      roots.map(({ service }) => service),
+      ['gateway'],
+    )
+    for (const name of names)
+      assert.ok(
+        spans.some((span) => span.name === name),
+        name,
+      )
+  })
+}
+
+/** An order of its own, not the load's latest: that one may have been refused. */
+async function storedOrder(): Promise<{ traceId: string; orderId: string }> {
+  const { json } = await system.api('POST', '/api/v1/process', { user_id: 1001, action: 'purchase' })
+  await storedTrace(json.trace_id, ['create_order', 'record_audit'])
+  return { traceId: json.trace_id, orderId: String(json.order.id) }
+}
+
+/** The trace id of an order that failed, once its spans and the gateway's line can be found. */
+async function refusedOrder(): Promise<string> {
+  const items = [{ product_id: 'no-such-product', quantity: 1 }]
+  const { headers } = await system.api('POST', '/api/v1/process', { user_id: 1001, action: 'purchase', items })
+  const traceId = headers.get('x-trace-id')!
+  await storedTrace(traceId, ['create_order', 'validate_order'])
+  await poll(15, async () =>
+    assert.equal((await system.logs(`{service_name="gateway"} | trace_id="${traceId}"`)).length, 1),
+  )
+  return traceId
+}
+
+async function sendSpans(service: string, spans: object[]): Promise<void> {
+  const resource = { attributes: [{ key: 'service.name', value: { stringValue: service } }] }
+  const sent = await fetch(`${system.urls.otlp}/v1/traces`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans }] }] }),
+  })
+  assert.equal(sent.status, 200)
+}
+
 const open = async (path: string, settings = {}) => {
   const watched = await openPage(browser, settings)
   await watched.page.goto(system.urls.console + path)
@@ -75,11 +123,7 @@ test(
   'boards, Explore, map, audit table and a trace have no serious accessibility fault, light and dark',
   options,
   async () => {
-    const [traceId] = await poll(
-      30,
-      () => system.search('{ name = "create_order" }', 1),
-      (ids) => assert.equal(ids.length, 1),
-    )
+    const { traceId } = await storedOrder()
     const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
     const rooms = [
       '/',
@@ -113,15 +157,41 @@ async function runAxe(page: Page, source: string): Promise<string[]> {
     .map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' | ')))`)
 }
 
+test('quantiles that the console computes from buckets are those of Prometheus', options, async () => {
+  const end = Math.floor(Date.now() / 1000)
+  const inner = 'sum by (le, job) (rate(http_server_request_duration_seconds_bucket[30s]))'
+  const ask = async (query: string): Promise<Series[]> => {
+    const params = new URLSearchParams({ query, start: String(end - 60), end: String(end), step: '5' })
+    const answer = await fetch(`${system.urls.prometheus}/api/v1/query_range?${params}`)
+    const { data } = (await answer.json()) as {
+      data: { result: { metric: Record<string, string>; values: [number, string][] }[] }
+    }
+    return data.result.map(({ metric, values }) => {
+      const byTime = new Map(values.map(([time, value]) => [time, Number(value)]))
+      const times = Array.from({ length: 13 }, (_, i) => end - 60 + i * 5)
+      return { labels: metric, times, values: times.map((time) => byTime.get(time) ?? null) }
+    })
+  }
+  const buckets = await ask(inner)
+  for (const q of [0.5, 0.95, 0.99]) {
+    const expected = await ask(`histogram_quantile(${q}, ${inner})`)
+    const computed = [...quantilesOf(q, buckets).values()]
+    const values = (series: Series[]) =>
+      series
+        .toSorted((a, b) => a.labels.job!.localeCompare(b.labels.job!))
+        .map((one) => [one.labels, one.values.map((value) => value && Number(value.toPrecision(9)))])
+    assert.ok(expected.length >= 3)
+    assert.equal(JSON.stringify(values(computed)), JSON.stringify(values(expected)))
+  }
+})
+
 test('an error panel leads to an error trace, its span and its log lines', options, async () => {
+  const traceId = await refusedOrder()
   const { page, problems } = await open('/d/sightline-chain?from=now-15m&to=now&refresh=off')
-  await poll(60, async () => {
-    await page.reload()
-    await showAllPanels(page)
-    assert.ok((await page.locator('[data-title="Error traces"] tbody a').count()) > 0)
-  })
-  await page.locator('[data-title="Error traces"] tbody a').first().click()
-  await page.waitForURL(/var-trace_id=[0-9a-f]{32}/)
+  const link = page.locator(`[data-title="Error traces"] tbody a[href*="${traceId}"]`).first()
+  await showAllPanels(page)
+  await link.click()
+  await page.waitForURL(new RegExp(`var-trace_id=${traceId}`))
   const trace = page.locator('.panel.type-traces')
   await trace.locator('.span-error').first().click()
   await trace.locator('.span-details').waitFor()
@@ -157,7 +227,7 @@ test('an exemplar leads to its trace', options, async () => {
 })
 
 test('the waterfall is walked with the keyboard', options, async () => {
-  const [traceId] = await system.search('{ name = "create_order" }', 1)
+  const { traceId } = await storedOrder()
   const { page } = await open(`/trace/${traceId}`)
   const rows = page.locator('.span-row')
   await rows.first().waitFor()
@@ -261,14 +331,12 @@ test('an arrow of the service map leads to the traces that went along it', optio
 })
 
 test('two traces stand side by side, and what only one of them did is marked', options, async () => {
-  const [whole, failed] = await Promise.all([
-    system.search('{ name = "record_audit" }', 1),
-    system.search('{ name = "validate_order" && status = error }', 1),
-  ])
-  const { page, problems } = await open(`/trace/${whole[0]}`)
-  await page.getByLabel('Trace id to compare with').fill(failed[0]!)
+  const whole = await storedOrder()
+  const failed = await refusedOrder()
+  const { page, problems } = await open(`/trace/${whole.traceId}`)
+  await page.getByLabel('Trace id to compare with').fill(failed)
   await page.getByRole('button', { name: 'Compare', exact: true }).click()
-  await page.waitForURL(new RegExp(`compare=${failed[0]}`))
+  await page.waitForURL(new RegExp(`compare=${failed}`))
   await page.locator('.comparison > section').nth(1).waitFor()
   const row = page.locator('[aria-label="Differences by operation"] tr.marked', { hasText: 'record_audit' })
   assert.match((await row.first().textContent()) ?? '', /absent/)
@@ -276,16 +344,44 @@ test('two traces stand side by side, and what only one of them did is marked', o
   await page.context().close()
 })
 
+test('a trace that still comes in fills without a reload', options, async () => {
+  const traceId = 'feedfeedfeedfeedfeedfeedfeedfeed'
+  const send = async (name: string, id: string, parent?: string) => {
+    const now = BigInt(Date.now()) * 1_000_000n
+    const span = {
+      traceId,
+      spanId: id.repeat(16),
+      ...(parent && { parentSpanId: parent.repeat(16) }),
+      name,
+      kind: 1,
+      startTimeUnixNano: String(now - 1_000_000n),
+      endTimeUnixNano: String(now),
+    }
+    await sendSpans('late', [span])
+  }
+  const { page, problems } = await open(`/trace/${traceId}`)
+  await page.locator('[data-state="error"]', { hasText: 'No trace' }).waitFor()
+  await send('child', 'b', 'a')
+  await page.locator('.span-orphan').waitFor()
+  await send('root', 'a')
+  await page.locator('.span-orphan').waitFor({ state: 'detached' })
+  assert.equal(await page.locator('.span-row').count(), 2)
+  assert.deepEqual(problems, [])
+  await page.context().close()
+})
+
 test('the audit table is filtered, shows an intact chain, and leads to the trace', options, async () => {
+  const { traceId, orderId } = await storedOrder()
   const { page, problems } = await open('/audit')
   await page.locator('.verify.intact', { hasText: 'Chain intact' }).waitFor()
-  const order = (await page.locator('[aria-label="Audit rows"] tbody tr').first().locator('td').nth(5).textContent())!
-  await page.getByLabel('Order').fill(order.trim())
+  const rows = page.locator('[aria-label="Audit rows"] tbody tr')
+  await poll(10, async () => assert.ok((await rows.count()) > 1))
+  await page.getByLabel('Order').fill(orderId)
   await page.keyboard.press('Enter')
-  await page.waitForURL(new RegExp(`order_id=${order.trim()}`))
-  await poll(10, async () => assert.equal(await page.locator('[aria-label="Audit rows"] tbody tr').count(), 1))
-  await page.locator('[aria-label="Audit rows"] tbody a').first().click()
-  await page.waitForURL(/\/trace\/[0-9a-f]{32}$/)
+  await page.waitForURL(new RegExp(`order_id=${orderId}$`))
+  await poll(10, async () => assert.equal(await rows.count(), 1))
+  await rows.locator('a').click()
+  await page.waitForURL(new RegExp(`/trace/${traceId}$`))
   await page.locator('.span-row', { hasText: 'record_audit' }).first().waitFor()
   assert.deepEqual(problems, [])
   await page.context().close()
@@ -306,13 +402,7 @@ test(
       startTimeUnixNano: String(now + BigInt(i) * 1000n),
       endTimeUnixNano: String(now + 20_000_000n + BigInt(i) * 1000n),
     }))
-    const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'many' } }] }
-    const sent = await fetch(`${system.urls.otlp}/v1/traces`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans }] }] }),
-    })
-    assert.equal(sent.status, 200)
+    await sendSpans('many', spans)
     const { page, problems } = await openPage(browser)
     const started = performance.now()
     await page.goto(`${system.urls.console}/trace/${traceId}`)

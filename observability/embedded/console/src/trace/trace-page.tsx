@@ -1,5 +1,5 @@
 /** /trace/<id>: one trace, or with ?compare=<id> two side by side. */
-import { useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import { newClient } from '../data/http.ts'
 import { fetchTrace, isTraceId } from '../data/tempo.ts'
 import { formatNanos } from '../data/units.ts'
@@ -37,14 +37,36 @@ export function TracePage({ traceId }: { traceId: string }) {
   )
 }
 
-const useTrace = (traceId: string | undefined) =>
-  useQuery(traceId, async (signal) => {
+/** Spans reach the store some seconds after the request: a trace younger than this may still grow. */
+const GROWS_MS = 10_000
+const ASK_AGAIN_MS = 1000
+
+function useTrace(traceId: string | undefined) {
+  const [asked, setAsked] = useState<{ traceId?: string; times: number }>({ times: 0 })
+  const times = asked.traceId === traceId ? asked.times : 0
+  const state = useQuery(traceId && `${traceId} ${times}`, async (signal) => {
     if (!isTraceId(traceId!)) throw new Error(`"${traceId}" is no trace id: those are up to 32 hexadecimal digits.`)
     const trace = await fetchTrace(newClient(signal), traceId!)
     if (!trace)
       throw new Error(`No trace ${traceId} is stored. It may be older than the retention, or not finished yet.`)
     return trace
   })
+  const mayGrow =
+    traceId !== undefined &&
+    isTraceId(traceId) &&
+    !state.loading &&
+    (state.error !== undefined || (state.data !== undefined && Date.now() - endMs(state.data) < GROWS_MS))
+  useEffect(() => {
+    // Counted as well: a clock that is wrong must not keep the page asking.
+    if (!mayGrow || times * ASK_AGAIN_MS >= GROWS_MS) return undefined
+    const timer = setTimeout(() => setAsked({ traceId: traceId!, times: times + 1 }), ASK_AGAIN_MS)
+    return () => clearTimeout(timer)
+  }, [mayGrow, traceId, times])
+  return { ...state, loading: state.loading && times === 0 }
+}
+
+/** Milliseconds since 1970 of the last span's end. */
+const endMs = (trace: Trace): number => Number(trace.startNs / 1_000_000n) + trace.duration / 1e6
 
 function CompareForm({ compare }: { compare: string | undefined }) {
   const [text, setText] = useState(compare ?? '')
