@@ -124,6 +124,25 @@ export type VectorOp = (typeof vectorOps)[number]
 
 export type BinaryOp = 'or' | 'and' | 'unless' | CompareOp | '+' | '-' | '*' | '/' | '%' | '^'
 
+/** Higher binds closer. */
+export const precedence: Record<BinaryOp, number> = {
+  or: 1,
+  and: 2,
+  unless: 2,
+  '==': 3,
+  '!=': 3,
+  '>': 3,
+  '>=': 3,
+  '<': 3,
+  '<=': 3,
+  '+': 4,
+  '-': 4,
+  '*': 5,
+  '/': 5,
+  '%': 5,
+  '^': 6,
+}
+
 export interface Matching {
   /** `on` keeps only these labels for matching, `ignoring` all but these. */
   readonly on: boolean

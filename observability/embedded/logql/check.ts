@@ -1,5 +1,15 @@
 /** What the grammar allows but LogQL refuses. Runs on the tree, before anything is read. */
-import type { LabelFilter, LogQuery, Matcher, MetricQuery, Query, RangeAggregation, Stage, Unwrap } from './ast.ts'
+import type {
+  LabelFilter,
+  LogQuery,
+  Matcher,
+  MetricQuery,
+  Query,
+  RangeAggregation,
+  RangeOp,
+  Stage,
+  Unwrap,
+} from './ast.ts'
 import { parseError, positionOf, unsupported } from './errors.ts'
 import { parseIpPattern } from './ip.ts'
 import { parseJsonPath } from './json-path.ts'
@@ -129,8 +139,7 @@ function checkMetric(query: MetricQuery): void {
   }
 }
 
-const unwrapOnly = new Set([
-  'sum_over_time',
+const groupable: ReadonlySet<RangeOp> = new Set([
   'avg_over_time',
   'min_over_time',
   'max_over_time',
@@ -139,19 +148,9 @@ const unwrapOnly = new Set([
   'quantile_over_time',
   'first_over_time',
   'last_over_time',
-  'rate_counter',
-])
-const neverUnwrap = new Set(['count_over_time', 'bytes_rate', 'bytes_over_time'])
-const groupable = new Set([
-  'avg_over_time',
-  'min_over_time',
-  'max_over_time',
-  'stddev_over_time',
-  'stdvar_over_time',
-  'quantile_over_time',
-  'first_over_time',
-  'last_over_time',
-])
+] as const)
+const unwrapOnly: ReadonlySet<RangeOp> = new Set([...groupable, 'sum_over_time', 'rate_counter'] as const)
+const neverUnwrap: ReadonlySet<RangeOp> = new Set(['count_over_time', 'bytes_rate', 'bytes_over_time'] as const)
 
 function checkRange(query: RangeAggregation): void {
   const place = positionOf(query)

@@ -5,6 +5,7 @@ import {
   type LogQuery,
   type Matching,
   type MetricQuery,
+  precedence,
   type Query,
   type RangeOp,
   rangeOps,
@@ -98,24 +99,6 @@ function readOffset(cursor: Cursor): number | undefined {
   if (!cursor.acceptWord('offset')) return undefined
   const sign = cursor.accept('-') ? -1 : 1
   return sign * cursor.expectType('DURATION').value
-}
-
-const precedence: Record<BinaryOp, number> = {
-  or: 1,
-  and: 2,
-  unless: 2,
-  '==': 3,
-  '!=': 3,
-  '>': 3,
-  '>=': 3,
-  '<': 3,
-  '<=': 3,
-  '+': 4,
-  '-': 4,
-  '*': 5,
-  '/': 5,
-  '%': 5,
-  '^': 6,
 }
 
 function readMetric(cursor: Cursor, minimum: number): MetricQuery {

@@ -1,16 +1,16 @@
 /** Tree -> text that parses to the same tree. */
-import type {
-  BinaryOp,
-  Extraction,
-  Grouping,
-  LabelChoice,
-  LabelFilter,
-  LogQuery,
-  Matcher,
-  MetricQuery,
-  Query,
-  RangeAggregation,
-  Stage,
+import {
+  type Extraction,
+  type Grouping,
+  type LabelChoice,
+  type LabelFilter,
+  type LogQuery,
+  type Matcher,
+  type MetricQuery,
+  precedence,
+  type Query,
+  type RangeAggregation,
+  type Stage,
 } from './ast.ts'
 import { printBytes, printDuration } from './units.ts'
 
@@ -142,30 +142,12 @@ function printGrouping(grouping: Grouping | undefined): string {
   return ` ${grouping.without ? 'without' : 'by'} (${grouping.labels.join(', ')})`
 }
 
-const levels: Record<BinaryOp, number> = {
-  or: 1,
-  and: 2,
-  unless: 2,
-  '==': 3,
-  '!=': 3,
-  '>': 3,
-  '>=': 3,
-  '<': 3,
-  '<=': 3,
-  '+': 4,
-  '-': 4,
-  '*': 5,
-  '/': 5,
-  '%': 5,
-  '^': 6,
-}
-
 function printBinary(query: MetricQuery & { kind: 'binary' }): string {
-  const level = levels[query.op]
+  const level = precedence[query.op]
   const toRight = query.op === '^'
   const side = (inner: MetricQuery, right: boolean): string => {
     const weaker =
-      inner.kind === 'binary' && (levels[inner.op] < level || (levels[inner.op] === level && right !== toRight))
+      inner.kind === 'binary' && (precedence[inner.op] < level || (precedence[inner.op] === level && right !== toRight))
     return weaker ? `(${printMetric(inner)})` : printMetric(inner)
   }
   const { matching } = query

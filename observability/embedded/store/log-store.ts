@@ -1,33 +1,14 @@
 /** Log lines on the worker's side: the head (in no block yet) and the blocks, as one LogSource. */
 import type { LogSource, LogTimeRange } from '../logql/log-table.ts'
 import { readLogs } from '../otlp/logs.ts'
-import type { TableCache } from './cache.ts'
 import { type Block, openCatalog } from './catalog.ts'
 import { MAX_COLUMNS } from './columns.ts'
+import type { Keeper, KeeperDeps } from './keeper.ts'
 import { logSections, readLogBlock } from './log-block.ts'
 import { LogBuilder, type StoredLogs } from './log-builder.ts'
-import type { SignalStats } from './messages.ts'
 import type { Batch } from './wal.ts'
 
-export interface LogKeeper extends LogSource {
-  add(batch: Batch, replay: boolean): void
-  sealedBelow(position: number): number
-  seal(nowMs: number): boolean
-  compact(): boolean
-  forgetExpired(nowMs: number): void
-  setAside(path: string, reason: string): boolean
-  stats(): SignalStats
-  close(): void
-}
-
-export interface LogStoreDeps {
-  readonly blocksDir: string
-  readonly epoch: string
-  readonly cache: TableCache
-  readonly retentionMs: number
-  readonly maxBytes: number
-  log(level: 'info' | 'warn' | 'error', message: string): void
-}
+export interface LogKeeper extends LogSource, Keeper {}
 
 const BLOCK_ROWS = 20_000
 const MAX_TEXT_BYTES = 32 << 20
@@ -35,7 +16,7 @@ const MAX_METADATA_BYTES = 64 << 20
 const MAX_MERGED_BYTES = 16 << 20
 const MAX_HEAD_AGE_MS = 15 * 60_000
 
-export function createLogStore(deps: LogStoreDeps): LogKeeper {
+export function createLogStore(deps: KeeperDeps): LogKeeper {
   const catalog = openCatalog<StoredLogs>({
     ...deps,
     dir: deps.blocksDir,

@@ -6,10 +6,9 @@
  */
 import { readTraces } from '../otlp/traces.ts'
 import type { SpanSource, TimeRange } from '../traceql/span-table.ts'
-import type { TableCache } from './cache.ts'
 import { type Block, openCatalog } from './catalog.ts'
 import { MAX_COLUMNS } from './columns.ts'
-import type { SignalStats } from './messages.ts'
+import type { Keeper, KeeperDeps } from './keeper.ts'
 import { pickTraces } from './pick.ts'
 import { readSpanBlock, spanSections } from './span-block.ts'
 import { SpanBuilder } from './span-builder.ts'
@@ -23,29 +22,10 @@ export interface SpanStore extends SpanSource {
   trace(idHex: string): StoredSpans | undefined
 }
 
-export interface SpanKeeper extends SpanStore {
-  /** Adds an accepted batch. During a replay, spans that already are in a block are left out. */
-  add(batch: Batch, replay: boolean): void
-  /** Batches below this id are no longer needed. */
-  sealedBelow(position: number): number
-  /** Seals what is due; true when a block was written. */
-  seal(nowMs: number): boolean
-  /** Merges blocks that are small or share traces, a few at a time; true when it did something. */
-  compact(): boolean
-  forgetExpired(nowMs: number): void
-  setAside(path: string, reason: string): boolean
-  stats(): SignalStats
-  close(): void
-}
+export interface SpanKeeper extends SpanStore, Keeper {}
 
-export interface SpanStoreDeps {
+export interface SpanStoreDeps extends KeeperDeps {
   readonly dir: string
-  readonly blocksDir: string
-  readonly epoch: string
-  readonly cache: TableCache
-  readonly retentionMs: number
-  readonly maxBytes: number
-  log(level: 'info' | 'warn' | 'error', message: string): void
 }
 
 const BLOCK_ROWS = 20_000
