@@ -237,9 +237,10 @@ test('a killed audit service: 202, an error in the trace, and exactly one audit 
   })
 })
 
-test('SIGTERM finishes what is in flight, flushes telemetry and ends within 10 s', async () => {
+test('SIGTERM finishes what is in flight, flushes telemetry and ends within 10 s', async (t) => {
   const holder = new pg.Client(database.connection())
   await holder.connect()
+  t.after(() => holder.end())
   await holder.query('begin; lock table orders in exclusive mode')
   const running = Promise.all(Array.from({ length: 20 }, () => user.call('POST', '/process', JOHN)))
   running.catch(() => {})
@@ -249,7 +250,6 @@ test('SIGTERM finishes what is in flight, flushes telemetry and ends within 10 s
   })
   const stopping = user.stop()
   await holder.query('commit')
-  await holder.end()
   const stopped = await stopping
   assert.equal(stopped.code, 0)
   assert.ok(stopped.seconds < 10, `${stopped.seconds} s`)

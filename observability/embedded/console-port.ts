@@ -1,4 +1,4 @@
-/** The console's pages, built in the background by a process of its own when they are missing or older than their sources. */
+/** The console's pages, built in the background by a process of its own when there are none of the present sources. */
 import { spawn } from 'node:child_process'
 import type { RequestListener } from 'node:http'
 import { join } from 'node:path'

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import {
+  chmodSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -35,25 +36,28 @@ export async function buildConsole(builds = BUILDS): Promise<{ dist: string; bui
   const { build } = await import('vite')
   mkdirSync(builds, { recursive: true })
   const outDir = mkdtempSync(join(builds, '.'))
-  await build({ configFile: join(root, 'vite.config.ts'), build: { outDir } })
   try {
+    await build({ configFile: join(root, 'vite.config.ts'), build: { outDir } })
+    // Temporary folders are their maker's alone; the next start may be another user's.
+    chmodSync(outDir, 0o755)
     renameSync(outDir, dist)
   } catch (error) {
+    rmSync(outDir, { recursive: true, force: true })
+    // Else another process was first, with the same pages.
     if (!existsSync(dist)) throw error
-    // Another process was first, with the same pages.
-    rmSync(outDir, { recursive: true })
   }
   removeOldBuilds(builds, dist)
   return { dist, built: true }
 }
 
-/** A console that was started before its sources changed may still serve the last one. */
+/** A console that was started before its sources changed still serves the build before this one, however old that is. */
 function removeOldBuilds(builds: string, current: string): void {
-  for (const name of readdirSync(builds)) {
-    const folder = join(builds, name)
-    const age = Date.now() - (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0)
-    if (age > KEEP_MS && folder !== current) rmSync(folder, { recursive: true, force: true })
-  }
+  const age = (folder: string) => Date.now() - (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0)
+  const others = readdirSync(builds)
+    .map((name) => join(builds, name))
+    .filter((folder) => folder !== current)
+    .sort((a, b) => age(a) - age(b))
+  for (const folder of others.slice(1)) if (age(folder) > KEEP_MS) rmSync(folder, { recursive: true, force: true })
 }
 
 function stampOfSources(): string {

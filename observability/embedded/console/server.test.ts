@@ -20,7 +20,7 @@ before(async () => {
   await mkdir(join(folder, 'boards'))
   await writeFile(join(folder, 'dist/index.html'), '<!doctype html><title>t</title>')
   await writeFile(join(folder, 'dist/assets/a.js'), 'export {}')
-  await writeFile(join(folder, 'secret.txt'), 'secret')
+  for (const hidden of ['secret.txt', 'dist/.hidden']) await writeFile(join(folder, hidden), 'secret')
   await writeFile(join(folder, 'boards/one.json'), JSON.stringify({ uid: 'one', title: 'One', tags: ['sightline'] }))
   await writeFile(join(folder, 'boards/first.json'), JSON.stringify({ uid: 'zz', title: 'Z', tags: ['start-here'] }))
   await writeFile(join(folder, 'boards/broken.json'), '{')
@@ -99,7 +99,7 @@ test('nothing outside the folders can be reached', async () => {
     '/assets/%2e%2e/%2e%2e/secret.txt',
     '/dashboards/../secret.txt',
     '/dashboards/..%2fsecret.txt',
-    '/.stamp',
+    '/.hidden',
   ]) {
     const { status, body } = await raw({ path })
     assert.notEqual(body, 'secret', path)

@@ -29,7 +29,7 @@ export interface StaticFolder {
 
 const PLAIN_NAME = /^(?:[\w-][\w.-]*\/)?[\w-][\w.-]*$/
 
-/** Files are read again when their modification time changes, so a rebuilt console needs no restart. */
+/** Files are read again when their modification time changes, so a dashboard that was edited needs no restart. */
 export function staticFolder(folder: string): StaticFolder {
   const cache = new Map<string, { modified: number; file: StaticFile }>()
   return {

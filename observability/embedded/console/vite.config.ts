@@ -5,7 +5,6 @@ export default defineConfig({
   logLevel: 'warn',
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
-    emptyOutDir: true,
     target: 'es2023',
     // Inlined assets would be data: URLs, which the content security policy doesn't allow for styles and scripts.
     assetsInlineLimit: 0,

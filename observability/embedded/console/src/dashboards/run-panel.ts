@@ -7,7 +7,7 @@ import { joinResults, type QueryResult } from '../data/query.ts'
 import { queryStep } from '../data/step.ts'
 import { parseDuration, type TimeRange } from '../data/time-range.ts'
 import { transform } from '../data/transformations.ts'
-import type { Panel, Variable } from './model.ts'
+import type { Panel, Target, Variable } from './model.ts'
 
 export interface PanelData extends QueryResult {
   readonly range: TimeRange
@@ -38,20 +38,18 @@ export async function runPanel(panel: Panel, scope: PanelScope): Promise<PanelRu
   const points = panel.maxDataPoints ?? Math.max(Math.min(Math.round(scope.width / 2), 1500), 60)
   const base = queryStep(range.to - range.from, points, panel.interval)
   const targets = (panel.targets ?? []).filter((target) => !target.hide)
+  const stepOf = ({ interval }: Target) => (interval ? queryStep(range.to - range.from, points, interval) : base)
   const contextFor = (stepMs: number) => ({
     client,
     range,
     stepMs,
     variables: new Map([...scope.variables, ...builtInVariables(range, stepMs)]),
     panelType: panel.type,
-    targets,
+    targets: targets.filter((target) => !target.instant && stepOf(target) === stepMs),
   })
   try {
     const results = await Promise.all(
-      targets.map((target) => {
-        const stepMs = target.interval ? queryStep(range.to - range.from, points, target.interval) : base
-        return sourceOf(target, panel, scope.definitions).run(target, contextFor(stepMs))
-      }),
+      targets.map((target) => sourceOf(target, panel, scope.definitions).run(target, contextFor(stepOf(target)))),
     )
     const joined = joinResults(results)
     // Overrides may name fields as they were queried or as a transformation renamed them: both passes see them.

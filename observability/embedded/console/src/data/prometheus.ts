@@ -43,15 +43,15 @@ export async function runPrometheus(target: Target, context: QueryContext): Prom
 }
 
 /** Answers of bucket queries, for as long as the panel's client is there. */
-const buckets = new WeakMap<Client, Map<string, Promise<Series[]>>>()
+const bucketAnswers = new WeakMap<Client, Map<string, Promise<Series[]>>>()
 
 /** The answer to a quantile whose buckets another target of the panel needs too; undefined for any other query. */
 function sharedQuantile(expr: string, context: QueryContext): Promise<Series[]> | undefined {
   const asked = parseQuantile(expr)
   const others = (context.targets ?? []).map((one) => interpolate(one.expr ?? '', context.variables, 'promql'))
   if (!asked || others.filter((other) => parseQuantile(other)?.inner === asked.inner).length < 2) return undefined
-  const answers = buckets.get(context.client) ?? new Map<string, Promise<Series[]>>()
-  buckets.set(context.client, answers)
+  const answers = bucketAnswers.get(context.client) ?? new Map<string, Promise<Series[]>>()
+  bucketAnswers.set(context.client, answers)
   const key = `${context.stepMs} ${asked.inner}`
   const answer = answers.get(key) ?? rangeQuery(context.client, asked.inner, context.range, context.stepMs)
   answers.set(key, answer)

@@ -26,6 +26,16 @@ test('a bucket that counts less than the one below it counts as much', () => {
   assert.deepEqual(series?.values, [1])
 })
 
+test('a bucket that is not there at a moment is not seen at that moment', () => {
+  const buckets = [
+    bucket('0.1', [2, 2]),
+    bucket('0.25', [null, 4]),
+    bucket('0.5', [10, 10]),
+    bucket('+Inf', [10, null]),
+  ]
+  assert.deepEqual(p(0.5, buckets)[0]?.values, [0.25, null])
+})
+
 test('each set of other labels has a series of its own, without le', () => {
   const job = (name: string, half: number) => [bucket('1', [half], { job: name }), bucket('+Inf', [10], { job: name })]
   assert.deepEqual(p(0.4, [...job('a', 4), ...job('b', 8)]), [
@@ -51,6 +61,9 @@ test('only a query that is one histogram_quantile is taken apart', () => {
     `histogram_quantile(scalar(q), ${inner})`,
     `histogram_quantile(1.5, ${inner})`,
     `sum(histogram_quantile(0.9, ${inner}))`,
+    'histogram_quantile(0.9, sum by (le, job) (rate(x_bucket[5m])))',
+    'histogram_quantile(0.9, x_bucket)',
+    'histogram_quantile(0.9, sum by (le) (a) # ")\n) + sum(b # "\n)',
   ])
     assert.equal(parseQuantile(other), undefined, other)
 })

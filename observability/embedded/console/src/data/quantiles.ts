@@ -7,7 +7,7 @@ import type { Series } from './prometheus.ts'
 /** Upper bound and cumulative count. */
 type Bucket = readonly [bound: number, count: number]
 
-/** `buckets`: series with the label `le`, on the same times. One series per group; null where nothing was counted. */
+/** `buckets`: series with the label `le`, on the same times. One series per group, with the labels of its first member; null where nothing was counted. */
 export function quantilesOf(q: number, buckets: readonly Series[], groupOf = labelsWithoutLe): Map<string, Series> {
   const bounded = buckets.filter(({ labels }) => labels.le !== undefined && !Number.isNaN(boundOf(labels.le)))
   const groups = Map.groupBy(bounded, ({ labels }) => groupOf(labels))
@@ -22,11 +22,15 @@ function quantileSeries(q: number, members: readonly Series[]): Series {
     let most = 0
     return quantile(
       q,
-      bounds.map(([bound, same]): Bucket => {
-        const count = same.reduce((sum, { values }) => sum + (values[i] ?? 0), 0)
+      bounds.flatMap(([bound, same]): Bucket[] => {
+        const counts = same.flatMap(({ values }) => values[i] ?? [])
+        if (counts.length === 0) return []
         // Rates of buckets that began at different moments may fall with the bound; Prometheus levels them the same way.
-        most = Math.max(most, count)
-        return [bound, most]
+        most = Math.max(
+          most,
+          counts.reduce((sum, count) => sum + count),
+        )
+        return [[bound, most]]
       }),
     )
   })
@@ -46,17 +50,20 @@ function quantile(q: number, buckets: readonly Bucket[]): number | null {
   return start + ((end - start) * (rank - before)) / (count - before)
 }
 
-/** What `histogram_quantile(0.95, inner)` asks, when that is all there is to the query. */
+/** Buckets of one group, a series per bound. Of many groups they would be many times larger than their quantiles. */
+const ONE_GROUP = /^sum\s*(?:by\s*\(\s*le\s*\)\s*\(.*\)|\(.*\)\s*by\s*\(\s*le\s*\))$/s
+
+/** What `histogram_quantile(0.95, sum by (le) (…))` asks, when that is all there is to the query. */
 export function parseQuantile(query: string): { q: number; inner: string } | undefined {
   const [, number, inner] = /^\s*histogram_quantile\s*\(\s*(0?\.\d+)\s*,(.+)\)\s*$/s.exec(query) ?? []
-  if (!number || !inner || !isBalanced(inner)) return undefined
+  if (!number || !inner || !isBalanced(inner) || !ONE_GROUP.test(inner.trim())) return undefined
   return Number(number) > 0 ? { q: Number(number), inner: inner.trim() } : undefined
 }
 
 /** Whether every closing bracket has its opening one before it, so that the text is one expression. */
 function isBalanced(text: string): boolean {
   let depth = 0
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`|[()]/gs)) {
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`|#[^\n]*|[()]/gs)) {
     if (token === '(') depth += 1
     if (token === ')') depth -= 1
     if (depth < 0) return false

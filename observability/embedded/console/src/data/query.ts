@@ -14,7 +14,7 @@ export interface QueryContext {
   /** The dashboard's variables and the built-in ones. */
   readonly variables: Variables
   readonly panelType: string
-  /** All targets of the panel: what two of them need may be asked for once. */
+  /** The panel's range queries of this step: what two of them need may be asked for once. */
   readonly targets?: readonly Target[]
 }
 

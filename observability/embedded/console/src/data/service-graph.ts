@@ -55,13 +55,12 @@ export function buildGraph(
   buckets: readonly Series[],
   scale = 1,
 ): ServiceGraph {
-  const byEdge = (series: readonly Series[]) => new Map(series.map((one) => [edgeId(one), lastValue(one)]))
-  const failed = byEdge(failures)
-  const p95 = byEdge([...quantilesOf(0.95, buckets, idOf).values()])
+  const failed = new Map(failures.map((one) => [edgeId(one.labels), lastValue(one)]))
+  const edgeP95 = quantilesOf(0.95, buckets, edgeId)
   const nodeP95 = quantilesOf(0.95, buckets, ({ server = '' }) => server)
   const edges = totals
     .map((one): GraphEdge & { kind: string } => {
-      const id = edgeId(one)
+      const id = edgeId(one.labels)
       const rate = (lastValue(one) ?? 0) * scale
       return {
         id,
@@ -70,7 +69,7 @@ export function buildGraph(
         kind: one.labels.connection_type ?? '',
         rate,
         errorRatio: rate > 0 ? ((failed.get(id) ?? 0) * scale) / rate : 0,
-        p95: p95.get(id) ?? null,
+        p95: lastValue(edgeP95.get(id)),
       }
     })
     .filter((edge) => edge.rate > 0)
@@ -92,6 +91,5 @@ export function buildGraph(
   return { nodes, edges: edges.map(({ kind: _kind, ...edge }) => edge) }
 }
 
-const idOf = ({ client, server }: Series['labels']): string => `${client} -> ${server}`
-const edgeId = ({ labels }: Series): string => idOf(labels)
+const edgeId = ({ client, server }: Series['labels']): string => `${client} -> ${server}`
 const lastValue = (series: Series | undefined): number | null => series?.values.at(-1) ?? null

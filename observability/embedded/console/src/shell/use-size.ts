@@ -21,16 +21,25 @@ export function useSize<T extends HTMLElement>(): [RefObject<T | null>, Size] {
           ? old
           : { width: Math.floor(width), height: Math.floor(height) },
       )
-    const { paddingLeft, paddingRight, paddingTop, paddingBottom } = getComputedStyle(ref.current)
-    update(
-      ref.current.clientWidth - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight),
-      ref.current.clientHeight - Number.parseFloat(paddingTop) - Number.parseFloat(paddingBottom),
-    )
+    const { width, height } = contentSize(ref.current)
+    update(width, height)
     const observer = new ResizeObserver(([entry]) => update(entry!.contentRect.width, entry!.contentRect.height))
     observer.observe(ref.current)
     return () => observer.disconnect()
   }, [])
   return [ref, size]
+}
+
+/** Fractions included, as a ResizeObserver has them: `clientWidth` rounds. */
+function contentSize(box: HTMLElement): Size {
+  const { width, height } = box.getBoundingClientRect()
+  const { paddingLeft, paddingRight, paddingTop, paddingBottom } = getComputedStyle(box)
+  return {
+    width:
+      width - (box.offsetWidth - box.clientWidth) - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight),
+    height:
+      height - (box.offsetHeight - box.clientHeight) - Number.parseFloat(paddingTop) - Number.parseFloat(paddingBottom),
+  }
 }
 
 const NEAR = 300

@@ -52,6 +52,17 @@ test('a child that outlives its parent counts up to the end of the parent', () =
   )
 })
 
+test('what a child that outlives its parent waited for is on the path as well', () => {
+  assert.deepEqual(
+    path([
+      { id: 'r', at: [0, 20] },
+      { id: 'c', parent: 'r', at: [5, 30] },
+      { id: 'g', parent: 'c', at: [6, 25] },
+    ]),
+    ['r 0-5', 'c 5-6', 'g 6-20'],
+  )
+})
+
 test('lost parents, self-parents and cycles end up as roots, none lost, none twice', () => {
   const trace = makeTrace([
     { id: 'root', at: [0, 10] },

@@ -131,7 +131,7 @@ export function criticalPath(roots: readonly SpanNode[]): Segment[] {
  */
 function walkBack(node: SpanNode, from: number, until: number, segments: Segment[]): void {
   const { spanId } = node.span
-  const ends = new Map(node.children.map((child) => [child, Math.min(endOf(child), endOf(node))]))
+  const ends = new Map(node.children.map((child) => [child, Math.min(endOf(child), until)]))
   const byEnd = node.children.toSorted((a, b) => ends.get(b)! - ends.get(a)!)
   let reached = until
   for (const child of byEnd) {

@@ -12,12 +12,14 @@ import { Section } from './span-details.tsx'
 const MARGIN_MS = 60_000
 
 export function SpanLogs({ trace, span }: { trace: Trace; span: Span }) {
-  const { data, error, loading } = useQuery(`${trace.traceId}/${span.spanId}`, (signal) =>
-    loadLogs(trace, span, signal),
+  const { data, error, loading } = useQuery(
+    // Lines come in while the trace does.
+    `${trace.traceId}/${span.spanId}/${trace.spans.length}`,
+    (signal) => loadLogs(trace, span, signal),
   )
   return (
     <Section title="Logs of this span" open {...(data && { count: data.length })}>
-      {loading && <Loading />}
+      {loading && !data && <Loading />}
       {error && <Failure message={error} />}
       {data &&
         (data.length ? (

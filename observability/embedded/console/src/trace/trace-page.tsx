@@ -1,5 +1,5 @@
 /** /trace/<id>: one trace, or with ?compare=<id> two side by side. */
-import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { newClient } from '../data/http.ts'
 import { fetchTrace, isTraceId } from '../data/tempo.ts'
 import { formatNanos } from '../data/units.ts'
@@ -13,27 +13,37 @@ import { TraceView } from './trace-view.tsx'
 export function TracePage({ traceId }: { traceId: string }) {
   const { params } = useAddress()
   const compare = params.get('compare') ?? undefined
-  const left = useTrace(traceId)
-  const right = useTrace(compare)
+  const { data, error, loading } = useTrace(traceId)
   return (
     <main class="page trace-page">
       <div class="page-head">
         <h1>{compare ? 'Two traces' : 'Trace'}</h1>
         <CompareForm compare={compare} />
       </div>
-      {(left.loading || right.loading) && <Loading what="Loading the trace" />}
-      {[left.error, right.error].map((message) => message && <Failure key={message} message={message} />)}
-      {left.data && !compare && (
+      {loading && <Loading what="Loading the trace" />}
+      {error && <Failure message={error} />}
+      {data && !compare && (
         <TraceView
-          trace={left.data}
+          trace={data}
           selected={params.get('span') ?? undefined}
           onSelect={(span) => setParams({ span }, true)}
           search={params.get('find') ?? ''}
           onSearch={(find) => setParams({ find: find || null }, true)}
         />
       )}
-      {left.data && right.data && <Comparison left={left.data} right={right.data} />}
+      {compare && <CompareWith key={compare} left={data} traceId={compare} />}
     </main>
+  )
+}
+
+function CompareWith({ left, traceId }: { left: Trace | undefined; traceId: string }) {
+  const right = useTrace(traceId)
+  return (
+    <>
+      {right.loading && <Loading what="Loading the trace to compare with" />}
+      {right.error && <Failure message={right.error} />}
+      {left && right.data && <Comparison left={left} right={right.data} />}
+    </>
   )
 }
 
@@ -41,28 +51,27 @@ export function TracePage({ traceId }: { traceId: string }) {
 const GROWS_MS = 10_000
 const ASK_AGAIN_MS = 1000
 
-function useTrace(traceId: string | undefined) {
-  const [asked, setAsked] = useState<{ traceId?: string; times: number }>({ times: 0 })
-  const times = asked.traceId === traceId ? asked.times : 0
-  const state = useQuery(traceId && `${traceId} ${times}`, async (signal) => {
-    if (!isTraceId(traceId!)) throw new Error(`"${traceId}" is no trace id: those are up to 32 hexadecimal digits.`)
-    const trace = await fetchTrace(newClient(signal), traceId!)
+/** `traceId` stays the same as long as its component is mounted. */
+function useTrace(traceId: string) {
+  const [attempt, setAttempt] = useState(0)
+  const last = useRef<Trace | undefined>(undefined)
+  const state = useQuery(`${traceId} ${attempt}`, async (signal) => {
+    if (!isTraceId(traceId)) throw new Error(`"${traceId}" is no trace id: those are up to 32 hexadecimal digits.`)
+    const trace = await fetchTrace(newClient(signal), traceId)
     if (!trace)
       throw new Error(`No trace ${traceId} is stored. It may be older than the retention, or not finished yet.`)
-    return trace
+    // Nothing new is the same object, so that nothing is laid out again.
+    if (last.current?.spans.length !== trace.spans.length) last.current = trace
+    return last.current
   })
-  const mayGrow =
-    traceId !== undefined &&
-    isTraceId(traceId) &&
-    !state.loading &&
-    (state.error !== undefined || (state.data !== undefined && Date.now() - endMs(state.data) < GROWS_MS))
+  const mayGrow = !state.loading && isTraceId(traceId) && (!state.data || Date.now() - endMs(state.data) < GROWS_MS)
   useEffect(() => {
     // Counted as well: a clock that is wrong must not keep the page asking.
-    if (!mayGrow || times * ASK_AGAIN_MS >= GROWS_MS) return undefined
-    const timer = setTimeout(() => setAsked({ traceId: traceId!, times: times + 1 }), ASK_AGAIN_MS)
+    if (!mayGrow || attempt * ASK_AGAIN_MS >= GROWS_MS) return undefined
+    const timer = setTimeout(() => setAttempt(attempt + 1), ASK_AGAIN_MS)
     return () => clearTimeout(timer)
-  }, [mayGrow, traceId, times])
-  return { ...state, loading: state.loading && times === 0 }
+  }, [mayGrow, attempt])
+  return { ...state, loading: state.loading && attempt === 0 }
 }
 
 /** Milliseconds since 1970 of the last span's end. */
