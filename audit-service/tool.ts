@@ -20,9 +20,9 @@ const commands: Record<string, (options: Options) => Promise<number>> = { verify
 
 try {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: flags })
-  const command = commands[positionals[0] ?? 'verify']
-  if (command === undefined) throw new Error(USAGE)
-  process.exitCode = await command(values)
+  const name = positionals[0] ?? 'verify'
+  if (!Object.hasOwn(commands, name)) throw new Error(USAGE)
+  process.exitCode = await commands[name]!(values)
 } catch (error) {
   // A refused connection is an AggregateError without a message.
   const { message, code } = error as Error & { code?: string }

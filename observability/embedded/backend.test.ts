@@ -217,8 +217,15 @@ describe('the embedded backend', { concurrency: false }, () => {
         'tagged',
       ),
     )
-    for (const path of ['/api/v2/search/tags?scope=nope', '/api/v2/search/tag/nope/values'])
-      assert.equal((await ask(path)).status, 400)
+    assert.deepEqual(await values('rootName', '?start=9999999999'), [])
+    for (const path of [
+      '/api/v2/search/tags?scope=nope',
+      '/api/v2/search/tag/nope/values',
+      '/api/v2/search/tag/constructor/values',
+      `/api/metrics/query?q={}|rate()&since=${'9'.repeat(400)}`,
+      `/api/metrics/query_range?q={}|rate()&step=${'9'.repeat(400)}`,
+    ])
+      assert.equal((await ask(path)).status, 400, path)
   })
 
   test('metrics: ranges and instants, strict shapes', async () => {

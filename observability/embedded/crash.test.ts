@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { post, startBackend, type TestBackend } from './testing/backend.ts'
+import { post, startBackend, type TestBackend, until } from './testing/backend.ts'
 import { logBytes, traceBytes } from './testing/otlp.ts'
 
 const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 3)
@@ -24,7 +24,9 @@ interface Accepted {
   readonly unansweredLines: Set<string>
 }
 
-test(`kill -9 under ingest, ${ROUNDS} times: nothing lost, nothing twice`, { timeout: ROUNDS * 20_000 }, async () => {
+test(`kill -9 under ingest, ${ROUNDS} times: nothing lost, nothing twice`, {
+  timeout: 60_000 + ROUNDS * 20_000,
+}, async () => {
   const dir = mkdtempSync(join(tmpdir(), 'crash-'))
   const accepted: Accepted = { traces: new Map(), unanswered: new Map(), lines: new Set(), unansweredLines: new Set() }
   try {
@@ -35,6 +37,7 @@ test(`kill -9 under ingest, ${ROUNDS} times: nothing lost, nothing twice`, { tim
         sendTraces(backend, accepted, round),
         sendLogs(backend, accepted, round),
       ]
+      if (round === 0) await until(() => accepted.traces.size > 0, 'a first answer')
       // Some rounds die while blocks are written: a head is sealed at 60,000 spans.
       await delay(100 + Math.random() * 900)
       await backend.stop('SIGKILL')

@@ -16,7 +16,7 @@ const MAKERS: Record<string, () => TextMapPropagator> = {
 export function propagator(list: string): TextMapPropagator | null {
   const names = [...new Set(list.split(',').map((name) => name.trim()))].filter(Boolean)
   if (names.includes('none')) return null
-  const known = names.filter((name) => name in MAKERS)
+  const known = names.filter((name) => Object.hasOwn(MAKERS, name))
   for (const name of names) {
     if (!known.includes(name))
       diag.warn(`OTEL_PROPAGATORS: ${name} is unknown; known are ${Object.keys(MAKERS).join(', ')}`)

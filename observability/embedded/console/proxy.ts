@@ -54,7 +54,7 @@ export function createProxy(
 ): Proxy {
   const agent = new Agent({ keepAlive: true, maxSockets: 32 })
   return (req, res, name, path, search) => {
-    const upstream = upstreams[name]
+    const upstream = Object.hasOwn(upstreams, name) ? upstreams[name] : undefined
     if (!upstream) return refuse(res, 404, `There is no data source "${name}".`)
     if (!upstream.allowed.some(([method, pattern]) => method === req.method && pattern.test(path))) {
       return refuse(res, 403, `${req.method} ${path} of ${name} is not one of the queries this console passes on.`)

@@ -11,6 +11,8 @@ import { createConsoleServer } from './server.ts'
 let folder: string
 let upstream: Server
 let console_: Server
+/** A server that answers nobody. */
+let away: Server
 let port: number
 const seen: string[] = []
 
@@ -30,6 +32,7 @@ before(async () => {
     seen.push(`${req.method} ${req.url} ${body}`)
     res.writeHead(422, { 'content-type': 'application/json', 'set-cookie': 'a=b' }).end('{"error":"said upstream"}')
   })
+  away = createServer().on('connection', (socket) => socket.destroy())
   const url = `http://127.0.0.1:${await listen(upstream)}`
   console_ = createConsoleServer({
     dist: join(folder, 'dist'),
@@ -37,14 +40,13 @@ before(async () => {
     tempoUrl: url,
     lokiUrl: url,
     prometheusUrl: url,
-    // A port that was just free: nothing answers there.
-    auditUrl: `http://127.0.0.1:${await unusedPort()}`,
+    auditUrl: `http://127.0.0.1:${await listen(away)}`,
   })
   port = await listen(console_)
 })
 
 after(async () => {
-  for (const server of [console_, upstream]) {
+  for (const server of [console_, upstream, away]) {
     server.closeAllConnections()
     await new Promise((done) => server.close(done))
   }
@@ -53,13 +55,6 @@ after(async () => {
 
 const listen = (server: Server): Promise<number> =>
   new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)))
-
-async function unusedPort(): Promise<number> {
-  const server = createServer()
-  const free = await listen(server)
-  await new Promise((done) => server.close(done))
-  return free
-}
 
 const get = (path: string, init: RequestInit = {}) => fetch(`http://127.0.0.1:${port}${path}`, init)
 
@@ -134,7 +129,7 @@ test('what writes, deletes or reconfigures is refused and never asked', async ()
     ['POST', '/api/audit/process'],
   ]
   for (const [method, path] of refused) assert.equal((await get(path, { method })).status, 403, `${method} ${path}`)
-  assert.equal((await get('/api/nobody/x')).status, 404)
+  for (const nobody of ['nobody', 'constructor']) assert.equal((await get(`/api/${nobody}/x`)).status, 404, nobody)
   assert.equal((await get('/', { method: 'POST' })).status, 405)
   assert.deepEqual(seen, [])
 })

@@ -14,7 +14,11 @@ const STATUS_TIMEOUT_MS = 1000
 export type ExemplarRegistry = Registry<OpenMetricsContentType>
 
 /** Registers the collectors. `statusUrl` is where stub_status answers; without it there are no connection metrics. */
-export function registerGatewayMetrics(registry: ExemplarRegistry, statusUrl: string | undefined): GatewayMetrics {
+export function registerGatewayMetrics(
+  registry: ExemplarRegistry,
+  statusUrl: string | undefined,
+  timeoutMs = STATUS_TIMEOUT_MS,
+): GatewayMetrics {
   const requests = new Counter({
     name: 'nginx_http_requests_total',
     help: 'Requests answered by the gateway; health probes that succeed are not counted.',
@@ -35,7 +39,7 @@ export function registerGatewayMetrics(registry: ExemplarRegistry, statusUrl: st
     help: 'Lines of the access log that are no access records.',
     registers: [registry],
   })
-  if (statusUrl) registerConnections(registry, statusUrl)
+  if (statusUrl) registerConnections(registry, statusUrl, timeoutMs)
   return {
     onRecord(record) {
       // Bounded: routes are templates, methods a short list, and what is not published shares one empty route.
@@ -60,12 +64,12 @@ const CONNECTIONS = {
   nginx_connections_handled: ['handled', 'Of these, handled: fewer when a limit was met.'],
 } as const satisfies Record<string, [keyof StubStatus, string]>
 
-function registerConnections(registry: ExemplarRegistry, statusUrl: string): void {
+function registerConnections(registry: ExemplarRegistry, statusUrl: string, timeoutMs: number): void {
   // One look per scrape serves all of them.
   let latest: { at: number; status: Promise<StubStatus | null> } | null = null
   const look = () => {
     if (!latest || Date.now() - latest.at > STATUS_TIMEOUT_MS)
-      latest = { at: Date.now(), status: readStubStatus(statusUrl) }
+      latest = { at: Date.now(), status: readStubStatus(statusUrl, timeoutMs) }
     return latest.status
   }
   new Gauge({
@@ -98,10 +102,10 @@ export interface StubStatus {
   waiting: number
 }
 
-/** null when Nginx doesn't answer within a second, or something else does. */
-export async function readStubStatus(url: string): Promise<StubStatus | null> {
+/** null when Nginx doesn't answer in time, or something else does. */
+async function readStubStatus(url: string, timeoutMs: number): Promise<StubStatus | null> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(STATUS_TIMEOUT_MS) })
+    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) })
     return response.ok ? parseStubStatus(await response.text()) : null
   } catch {
     // Down, which nginx_up says.

@@ -93,10 +93,9 @@ function readStage(cursor: Cursor): Stage {
   const next = cursor.peek(1)
   const isName = next.type === 'OPERATOR' && compareOps.has(next.text) && next.text !== '!='
   if (token.type === 'IDENTIFIER' && !isName) {
-    const read = stageReaders[token.text]
-    if (read) {
+    if (Object.hasOwn(stageReaders, token.text)) {
       cursor.next()
-      return at(read(cursor), token)
+      return at(stageReaders[token.text]!(cursor), token)
     }
   }
   if (token.type === 'STRING') cursor.refuse('a stage', 'a line filter is written |= "text" or |~ "regex"')

@@ -186,8 +186,7 @@ const promqlNames: Record<string, string> = {
 }
 
 function suggest(name: string): string {
-  const hint = promqlNames[name]
-  if (hint) return hint
+  if (Object.hasOwn(promqlNames, name)) return promqlNames[name]!
   const near = [...rangeOps, ...vectorOps].find((known) => known.startsWith(name) || name.startsWith(known))
   return near ? `did you mean ${near}?` : 'a query is {...}, a function such as rate({...}[5m]), or a number'
 }

@@ -82,7 +82,11 @@ export function fullReplacer(pattern: string): (text: string, replacement: strin
 }
 
 /** Replaces every match; `$1` and `${name}` refer to groups unless `literal`. */
-export function replaceAllRegex(pattern: string, literal: boolean): (text: string, replacement: string) => string {
+export function replaceAllRegex(
+  pattern: string,
+  literal: boolean,
+  maxText: number,
+): (text: string, replacement: string) => string {
   const engine = compile(pattern)
   return (text, replacement) => {
     let out = ''
@@ -90,6 +94,7 @@ export function replaceAllRegex(pattern: string, literal: boolean): (text: strin
     for (const found of engine.matchAll(text)) {
       out += text.slice(end, found.index) + (literal ? replacement : expand(replacement, found))
       end = (found.index ?? 0) + found[0].length
+      if (out.length > maxText) throw new Error(`the result is longer than ${maxText} characters`)
     }
     return out + text.slice(end)
   }
@@ -98,7 +103,11 @@ export function replaceAllRegex(pattern: string, literal: boolean): (text: strin
 /** How often the pattern is found in a text. */
 export function countRegex(pattern: string): (text: string) => number {
   const engine = compile(pattern)
-  return (text) => [...engine.matchAll(text)].length
+  return (text) => {
+    let count = 0
+    for (const _found of engine.matchAll(text)) count += 1
+    return count
+  }
 }
 
 const plain = /^[\w \-/:@%&=,;!"'#~<>]*$/

@@ -39,9 +39,15 @@ function float(value: Value): number {
 }
 const int = (value: Value): number => Math.trunc(float(value))
 
-const maxRepeat = 1 << 20
+/** Characters of the longest text that a template may make. */
+export const maxText = 1 << 20
+
+function bounded(length: number): void {
+  if (length > maxText) throw new Error(`the result is longer than ${maxText} characters`)
+}
+
 function repeat(unit: string, count: number): string {
-  if (unit.length * Math.max(0, count) > maxRepeat) throw new Error('repeat: the result is too long')
+  bounded(unit.length * Math.max(0, count))
   return unit.repeat(Math.max(0, count))
 }
 
@@ -76,20 +82,15 @@ function truncate(count: number, value: string): string {
 
 const indent = (count: number, value: string): string => {
   const blanks = repeat(' ', count)
-  return blanks + value.replaceAll('\n', `\n${blanks}`)
+  return blanks + replace(value, '\n', `\n${blanks}`, -1)
 }
 
-function replaceFirst(value: string, from: string, to: string, count: number): string {
-  if (count < 0) return value.replaceAll(from, () => to)
-  let out = value
-  let at = 0
-  for (let done = 0; done < count; done += 1) {
-    const found = out.indexOf(from, at)
-    if (found < 0) break
-    out = out.slice(0, found) + to + out.slice(found + from.length)
-    at = found + to.length + (from === '' ? 1 : 0)
-  }
-  return out
+/** As Go's strings.Replace: the first `count` of `from`, all when negative; an empty `from` stands before each character and at the end. */
+function replace(value: string, from: string, to: string, count: number): string {
+  const parts = from === '' ? ['', ...value, ''] : value.split(from)
+  const replaced = count < 0 ? parts.length - 1 : Math.min(count, parts.length - 1)
+  bounded(value.length + replaced * (to.length - from.length))
+  return [...parts.slice(0, replaced), parts.slice(replaced).join(from)].join(to)
 }
 
 function substring(start: number, end: number, value: string): string {
@@ -213,8 +214,8 @@ export const templateFunctions: Readonly<Record<string, TemplateFunction>> = Obj
   title: texts(1, (value) =>
     value.replace(/(^|\s)(\S)/g, (_, blank: string, first: string) => blank + first.toUpperCase()),
   ),
-  Replace: fixed(4, (value, from, to, count) => replaceFirst(text(value), text(from), text(to), int(count))),
-  replace: texts(3, (from, to, value) => value.replaceAll(from, () => to)),
+  Replace: fixed(4, (value, from, to, count) => replace(text(value), text(from), text(to), int(count))),
+  replace: texts(3, (from, to, value) => replace(value, from, to, -1)),
   Trim: texts(2, (value, set) => trimRight(trimLeft(value, set), set)),
   TrimLeft: texts(2, trimLeft),
   TrimRight: texts(2, trimRight),
@@ -236,8 +237,8 @@ export const templateFunctions: Readonly<Record<string, TemplateFunction>> = Obj
   hasPrefix: texts(2, (prefix, value) => value.startsWith(prefix)),
   hasSuffix: texts(2, (suffix, value) => value.endsWith(suffix)),
   count: texts(2, (pattern, value) => countRegex(pattern)(value)),
-  regexReplaceAll: texts(3, (pattern, value, to) => replaceAllRegex(pattern, false)(value, to)),
-  regexReplaceAllLiteral: texts(3, (pattern, value, to) => replaceAllRegex(pattern, true)(value, to)),
+  regexReplaceAll: texts(3, (pattern, value, to) => replaceAllRegex(pattern, false, maxText)(value, to)),
+  regexReplaceAllLiteral: texts(3, (pattern, value, to) => replaceAllRegex(pattern, true, maxText)(value, to)),
   default: fixed(2, (other, value) => (isTruthy(value) ? value : other)),
   b64enc: texts(1, (value) => Buffer.from(value).toString('base64')),
   b64dec: texts(1, (value) => Buffer.from(value, 'base64').toString()),

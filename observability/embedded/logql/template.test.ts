@@ -41,6 +41,10 @@ const cases: [template: string, text: string][] = [
     'sh0p bba Ab Cd xx',
   ],
   [
+    '{{ Replace .app "" "-" -1 }} {{ Replace .app "" "-" 2 }} {{ Replace .app "o" "0" 9 }} {{ replace "" "+" "ab" }}',
+    '-s-h-o-p- -s-hop sh0p +a+b+',
+  ],
+  [
     '{{ trimAll "-" "--a--" }} {{ trimPrefix "s" .app }} {{ TrimSuffix .app "p" }} {{ indent 2 "a\\nb" }}',
     'a hop sho   a\n  b',
   ],
@@ -83,4 +87,9 @@ test('what fails on a line throws, and templates can not blow up', () => {
   }
   const nested = '{{ range 9999 }}'.repeat(3) + 'x'.repeat(500) + '{{ end }}'.repeat(3)
   assert.throws(() => run(nested), /writes more than/)
+  const idle = '{{ range 9999 }}'.repeat(3) + '{{ end }}'.repeat(3)
+  assert.throws(() => run(idle), /too much work/)
+  assert.throws(() => run(`{{ "aaaaaaaaaa"${' | replace "a" "aaaaaaaaaa"'.repeat(9)} | len }}`), /longer than/)
+  assert.throws(() => run('{{ regexReplaceAll "a*" (repeat 1000000 "b") "bbbbbbbbbb" }}'), /longer than/)
+  assert.throws(() => run(`{{ $x := "ab" }}{{ range 60 }}{{ $x = print $x $x }}{{ end }}`), /too much work/)
 })

@@ -1,11 +1,12 @@
 /** Runs a template on a row: `.name` is a label, `__line__` the line, `__timestamp__` its time. */
 import type { Row } from './row.ts'
 import { formatValue, isList, type Value } from './template-format.ts'
-import { isTruthy, templateFunctions } from './template-functions.ts'
+import { isTruthy, maxText, templateFunctions } from './template-functions.ts'
 import { type Command, type Operand, type Pipe, parseTemplate, type TemplateNode } from './template-parse.ts'
 
-/** A template can repeat its input; beyond this it fails instead of filling the memory. */
-const maxOutput = 1 << 20
+/** Characters that a template may read and write for one row, calls and rounds of a loop counting as some too. */
+const maxWork = 4 << 20
+const stepCost = 100
 
 /** The text for a row. The returned function throws an Error where Go's template would fail. */
 export function compileTemplate(source: string): (row: Row) => string {
@@ -13,7 +14,7 @@ export function compileTemplate(source: string): (row: Row) => string {
   const only = nodes.length === 1 ? nodes[0] : undefined
   if (only?.kind === 'text') return () => only.text
   return (row) => {
-    const run: Run = { row, out: '', variables: [] }
+    const run: Run = { row, out: '', variables: [], work: 0 }
     runNodes(nodes, undefined, run)
     return run.out
   }
@@ -23,6 +24,7 @@ interface Run {
   readonly row: Row
   out: string
   variables: { name: string; value: Value }[]
+  work: number
 }
 
 /** `dot` undefined = the row's labels. */
@@ -43,7 +45,18 @@ function runNodes(nodes: readonly TemplateNode[], dot: Dot, run: Run): void {
 
 function write(run: Run, text: string): void {
   run.out += text
-  if (run.out.length > maxOutput) throw new Error(`the template writes more than ${maxOutput} characters`)
+  if (run.out.length > maxText) throw new Error(`the template writes more than ${maxText} characters`)
+}
+
+/** A template can repeat its work and its input; it fails before it hangs the worker or fills the memory. */
+function spend(run: Run, ...values: readonly Value[]): void {
+  run.work += stepCost
+  for (const value of values) {
+    if (typeof value !== 'string') continue
+    if (value.length > maxText) throw new Error(`the template makes a text of more than ${maxText} characters`)
+    run.work += value.length
+  }
+  if (run.work > maxWork) throw new Error('the template does too much work for one line')
 }
 
 function runBlock(node: TemplateNode & { kind: 'if' | 'with' | 'range' }, dot: Dot, run: Run): void {
@@ -65,6 +78,7 @@ function runRange(node: TemplateNode & { kind: 'if' | 'with' | 'range' }, dot: D
   if (entries.length === 0) runNodes(node.otherwise, dot, run)
   const scope = run.variables.length
   for (const [key, item] of entries) {
+    spend(run)
     const [first, second] = node.pipe.declare
     if (first !== undefined) run.variables.push({ name: first, value: second === undefined ? item : key })
     if (second !== undefined) run.variables.push({ name: second, value: item })
@@ -120,7 +134,10 @@ function evalCommand(command: Command, dot: Dot, run: Run, piped: readonly Value
   if (values.length < known.least || values.length > known.most) {
     throw new Error(`wrong number of args for ${head.name}: want ${known.least} got ${values.length}`)
   }
-  return known.call(values)
+  spend(run, ...values)
+  const result = known.call(values)
+  spend(run, result)
+  return result
 }
 
 function evalOperand(operand: Operand, dot: Dot, run: Run): Value {

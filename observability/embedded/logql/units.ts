@@ -1,17 +1,19 @@
 /** Durations and byte sizes as LogQL writes them. */
-const durationUnits: Record<string, number> = {
-  ns: 1,
-  us: 1e3,
-  µs: 1e3,
-  μs: 1e3,
-  ms: 1e6,
-  s: 1e9,
-  m: 60e9,
-  h: 3600e9,
-  d: 86_400e9,
-  w: 7 * 86_400e9,
-  y: 365 * 86_400e9,
-}
+const durationUnits = new Map(
+  Object.entries({
+    ns: 1,
+    us: 1e3,
+    µs: 1e3,
+    μs: 1e3,
+    ms: 1e6,
+    s: 1e9,
+    m: 60e9,
+    h: 3600e9,
+    d: 86_400e9,
+    w: 7 * 86_400e9,
+    y: 365 * 86_400e9,
+  }),
+)
 
 /** `1h30m`, `1.5s`, `-2ms` -> nanoseconds; undefined when it is none. Days, weeks and years only where `calendar`. */
 export function parseDuration(text: string, calendar = true): number | undefined {
@@ -20,7 +22,7 @@ export function parseDuration(text: string, calendar = true): number | undefined
   let total = 0
   let end = 0
   for (const part of body.matchAll(/(\d+\.?\d*|\.\d+)([a-zµμ]+)/g)) {
-    const unit = durationUnits[part[2]!]
+    const unit = durationUnits.get(part[2]!)
     if (part.index !== end || unit === undefined || (!calendar && unit >= 86_400e9)) return undefined
     total += Number(part[1]) * unit
     end = part.index + part[0].length
@@ -49,16 +51,19 @@ export function printDuration(ns: number): string {
   return text
 }
 
-const byteUnits: Record<string, number> = { '': 1, b: 1 }
+const byteUnits = new Map([
+  ['', 1],
+  ['b', 1],
+])
 for (const [index, letter] of [...'kmgtpe'].entries()) {
-  byteUnits[letter] = byteUnits[`${letter}b`] = 1000 ** (index + 1)
-  byteUnits[`${letter}i`] = byteUnits[`${letter}ib`] = 1024 ** (index + 1)
+  for (const unit of [letter, `${letter}b`]) byteUnits.set(unit, 1000 ** (index + 1))
+  for (const unit of [`${letter}i`, `${letter}ib`]) byteUnits.set(unit, 1024 ** (index + 1))
 }
 
 /** `20KB`, `1.5 MiB`, `42` -> bytes; undefined when it is none. */
 export function parseBytes(text: string): number | undefined {
   const found = /^(\d[\d,]*\.?\d*|\.\d+)\s*([a-zA-Z]*)$/.exec(text.trim())
-  const unit = byteUnits[found?.[2]?.toLowerCase() ?? '?']
+  const unit = byteUnits.get(found?.[2]?.toLowerCase() ?? '?')
   if (!found || unit === undefined) return undefined
   return Math.trunc(Number(found[1]!.replaceAll(',', '')) * unit)
 }

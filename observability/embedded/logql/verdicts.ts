@@ -225,6 +225,9 @@ export const validMetrics: readonly { query: string; answer: number | Vector }[]
 /** Queries that are refused, with a part of the message. Places count from 1. */
 export const invalid: readonly { query: string; line: number; col: number; message: string }[] = [
   { query: '{', line: 1, col: 2, message: 'unexpected end of query' },
+  { query: '{a="b"} | toString', line: 1, col: 19, message: 'expecting a comparison operator' },
+  { query: 'valueOf({a="b"})', line: 1, col: 1, message: 'unexpected IDENTIFIER' },
+  { query: '{a="b"} | x > 5constructor', line: 1, col: 15, message: 'is no number' },
   { query: '{}', line: 1, col: 1, message: 'at least one regexp or equality matcher' },
   { query: '{a=~".*"}', line: 1, col: 1, message: 'at least one regexp or equality matcher' },
   { query: '{service.name="x"}', line: 1, col: 9, message: 'service_name for service.name' },

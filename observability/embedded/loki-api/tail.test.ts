@@ -23,7 +23,7 @@ test('a tail sends the last lines, then each new one once, late ones too', { tim
     0,
     'LOKI_PORT',
   )
-  const stop = attachTail(server, { loki, intervalMs: 20, onError: (error) => errors.push(error) })
+  const stop = attachTail(server, { loki, intervalMs: 20, lateMs: 600_000, onError: (error) => errors.push(error) })
   context.after(() => {
     stop()
     server.close()

@@ -72,7 +72,7 @@ export function durationParam(query: URLSearchParams, name: string): number | un
   const text = query.get(name)
   if (text === null || text === '') return undefined
   const nanoseconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1e9 : parseDuration(text)
-  if (nanoseconds === undefined)
+  if (nanoseconds === undefined || !Number.isFinite(nanoseconds))
     throw httpError(400, `cannot parse ${JSON.stringify(text)} to a valid duration (${name})`)
   return nanoseconds
 }

@@ -106,8 +106,9 @@ interface TagValue {
 
 function tagValues(spans: TagSource, tag: string, request: ApiRequest): TagValue[] {
   const limit = Math.min(countParam(request.query, 'limit') || MAX_VALUES, MAX_VALUES)
-  const keywords = KEYWORDS[tag.replace(/^span:/, '')]
-  if (keywords !== undefined) return keywords.slice(0, limit).map((value) => ({ type: 'keyword', value }))
+  const keyword = tag.replace(/^span:/, '')
+  if (Object.hasOwn(KEYWORDS, keyword))
+    return KEYWORDS[keyword]!.slice(0, limit).map((value) => ({ type: 'keyword', value }))
   const grouped = groupBy(tag)
   if (NOT_LISTED.test(tag)) return []
   const range = searchRange(request.query)
@@ -152,6 +153,7 @@ function filteredValues(spans: TagSource, filter: string, tag: string, range: Ti
 
 function valuesOf(query: Query, spans: TagSource, range: TimeRange, limit: number): TagValue[] {
   const bounded = { startNs: range.startNs ?? 1n, endNs: range.endNs ?? BigInt(Date.now() + 86_400_000) * 1_000_000n }
+  if (bounded.startNs >= bounded.endNs) return []
   const values: TagValue[] = []
   for (const { labels } of metricsInstant(query, spans, { range: bounded })) {
     const value = labels[0]?.value

@@ -18,6 +18,17 @@ export interface TestBackend {
 const DEADLINE_MS = 20_000
 
 export async function startBackend(dir: string, env: Record<string, string> = {}): Promise<TestBackend> {
+  for (let left = 3; ; left--) {
+    try {
+      return await startOnce(dir, env)
+    } catch (error) {
+      // A port that was free may be somebody else's by the time it is opened.
+      if (left === 1 || !/Port \d+ is in use/.test(String(error))) throw error
+    }
+  }
+}
+
+async function startOnce(dir: string, env: Record<string, string>): Promise<TestBackend> {
   const [otlp, tempo, loki, pages] = await Promise.all([freePort(), freePort(), freePort(), freePort()])
   const child = spawn(process.execPath, [join(import.meta.dirname, '../main.ts')], {
     env: {
@@ -46,10 +57,16 @@ export async function startBackend(dir: string, env: Record<string, string> = {}
       await ended
     },
   }
-  await until(async () => {
-    if (child.exitCode !== null) throw new Error(`the backend ended at its start:\n${output}`)
-    return (await fetch(`${backend.tempo}/ready`).catch(() => undefined))?.ok
-  }, 'the backend to be ready')
+  try {
+    await until(() => {
+      if (child.exitCode !== null) throw new Error(`the backend ended at its start:\n${output}`)
+      // Its own word: at a port that is somebody else's, /ready would be as well.
+      return output.includes('Ready: OTLP on')
+    }, 'the backend to be ready')
+  } catch (error) {
+    await backend.stop('SIGKILL')
+    throw error
+  }
   return backend
 }
 

@@ -61,8 +61,7 @@ export const paletteColor = (index: number): string => PALETTE[index % PALETTE.l
 
 /** The service's own colour, else one that depends on nothing but its name. */
 export function serviceColor(service: string): string {
-  const own = SERVICE_COLORS[service]
-  if (own) return own
+  if (Object.hasOwn(SERVICE_COLORS, service)) return SERVICE_COLORS[service]!
   let hash = 0
   for (const char of service) hash = (hash * 31 + char.charCodeAt(0)) >>> 0
   return paletteColor(hash)

@@ -50,7 +50,7 @@ export function seriesColor(field: Field, frame: Frame, index: number): string {
   if (color?.mode === 'thresholds')
     return thresholdColor(field.config, field.values.findLast((v) => typeof v === 'number') as number)
   const name = displayName(field, frame)
-  return SERVICE_COLORS[name] ? serviceColor(name) : paletteColor(index)
+  return Object.hasOwn(SERVICE_COLORS, name) ? serviceColor(name) : paletteColor(index)
 }
 
 /** The colour a single value is shown in: its mapping, else thresholds or a continuous scheme, else the fixed colour. */
