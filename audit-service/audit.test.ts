@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { type AuditEvent, METRICS } from '@sightline/contracts'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
-import { sample, startInProcess, startProcess, type TestService, until } from '@sightline/service-kit/testing'
+import { atOnce, sample, startInProcess, startProcess, type TestService, until } from '@sightline/service-kit/testing'
 import pg from 'pg'
 import { makeCheckpoint, makeKeys, readCheckpoint } from './checkpoint.ts'
 import { type Config, environment } from './config.ts'
@@ -122,7 +122,9 @@ test('rows are sealed off the request path, by several services at once, into on
   await using first = await startAudit(database, { SEAL_POLL_MS: '5' })
   await using second = await startAudit(database, { SEAL_POLL_MS: '5' })
   const services = [first, second]
-  await Promise.all(Array.from({ length: 300 }, (_, i) => services[i % 2]!.call('POST', '/process', event(i + 1))))
+  const numbers = Array.from({ length: 300 }, (_, i) => i + 1)
+  const answers = await atOnce(16, numbers, (n) => services[n % 2]!.call('POST', '/process', event(n)))
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
   await until('all sealed', 20, async () => (await database.query('select from audit_unsealed')).length === 0)
   const { json } = await first.call('GET', '/audit/verify')
   assert.equal(json.status, 'intact')

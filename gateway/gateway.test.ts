@@ -34,7 +34,7 @@ let pidFile: string
 
 before(async () => {
   const ports = await freePorts()
-  const env = { ...process.env, GATEWAY_RATE_LIMIT: '50r/s', GATEWAY_RATE_BURST: '200', GATEWAY_UPSTREAM_TIMEOUT: '1s' }
+  const env = { ...process.env, GATEWAY_RATE_LIMIT: '50r/s', GATEWAY_RATE_BURST: '200', GATEWAY_UPSTREAM_TIMEOUT: '4s' }
   const settings = readSettings({ home, ports, env })
   service = createServer((request, response) => {
     if (request.url === '/users/silent') return
@@ -48,7 +48,7 @@ before(async () => {
   })
   // user-service and order-service answer, audit-service is down.
   await new Promise<void>((listening) => service.listen(ports.USER_SERVICE_PORT, '127.0.0.1', listening))
-  const prepared = prepareGateway(settings, await findNginx(), await freePort())
+  const prepared = prepareGateway(settings, await findNginx(), await freePort(ports))
   gateway = await startPart(prepared.spec, home)
   port = ports.GATEWAY_PORT
   url = `http://127.0.0.1:${port}`
@@ -277,6 +277,7 @@ test('the followed access log is rotated under traffic, and every record arrives
     const arrived = () => seen.filter((id) => id.startsWith('rotate-'))
     while (arrived().length < sent.length && Date.now() < deadline) await delay(10)
     assert.deepEqual(arrived(), sent)
+    while (existsSync(`${accessLog}.1`) && Date.now() < deadline) await delay(10)
     assert.equal(existsSync(`${accessLog}.1`), false)
   } finally {
     await follower.stop()

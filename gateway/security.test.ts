@@ -32,7 +32,7 @@ before(async () => {
     request.resume().once('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end('{}'))
   })
   await new Promise<void>((listening) => service.listen(ports.USER_SERVICE_PORT, '127.0.0.1', listening))
-  const prepared = prepareGateway(settings, await findNginx(), await freePort())
+  const prepared = prepareGateway(settings, await findNginx(), await freePort(ports))
   gateway = await startPart(prepared.spec, home)
   port = ports.GATEWAY_PORT
   url = `http://127.0.0.1:${port}`

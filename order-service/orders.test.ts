@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { orderPage, order as orderSchema } from '@sightline/contracts'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
-import { sample, startProcess, type TestProcess, type TestService, until } from '@sightline/service-kit/testing'
+import { atOnce, sample, startProcess, type TestProcess, type TestService, until } from '@sightline/service-kit/testing'
 import fc from 'fast-check'
 import { ledger, startOrderService } from './testing.ts'
 
@@ -18,7 +18,11 @@ before(async () => {
   await database.query(`insert into users (id, name) select n, 'User ' || n from generate_series(1, 5) n`)
   const quiet = { OTEL_TRACES_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none' }
   audit = await startProcess('audit-service', database.connection('audit_service'), quiet)
-  service = await startOrderService(database, { NEXT_SERVICE_URL: audit.url, DB_POOL_MAX: '20' })
+  service = await startOrderService(database, {
+    NEXT_SERVICE_URL: audit.url,
+    DB_POOL_MAX: '20',
+    HOP_TIMEOUT_MS: '8000',
+  })
 })
 
 after(async () => {
@@ -127,7 +131,7 @@ test('whatever runs at once, the stock is the sum of what was granted, and never
       await database.query(
         `update inventory set on_hand = 100, reserved = 0 where product_id in ('demo-product', 'laptop-001')`,
       )
-      const statuses = await Promise.all(operations.map(perform))
+      const statuses = await atOnce(16, operations, perform)
       const model = new Map(['demo-product', 'laptop-001'].map((id) => [id, { on_hand: 100, reserved: 0 }]))
       operations.forEach(({ kind, product, quantity }, index) => {
         const status = statuses[index]!
@@ -166,10 +170,10 @@ test('orders of the same products in opposite order do not wait for each other i
     { product_id: 'laptop-001', quantity: 1 },
   ]
   const back = there.toReversed()
-  const answers = await Promise.all(
-    Array.from({ length: 60 }, (_, i) =>
-      service.call('POST', '/process', { user_id: 4, action: 'cross', items: i % 2 ? there : back }),
-    ),
+  const answers = await atOnce(
+    16,
+    Array.from({ length: 60 }, (_, i) => (i % 2 ? there : back)),
+    (items) => service.call('POST', '/process', { user_id: 4, action: 'cross', items }),
   )
   assert.deepEqual(new Set(answers.map((answer) => answer.status)), new Set([200]))
   assert.equal((await service.call('GET', '/inventory/laptop-001')).json.on_hand, 940)

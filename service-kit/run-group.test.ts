@@ -69,6 +69,6 @@ test('a stop that hangs ends with the time limit', async () => {
   const hold = setTimeout(() => {}, 5_000)
   const started = performance.now()
   assert.match(String(await group.run()), /gone/)
-  assert.ok(performance.now() - started < 2_000)
+  assert.ok(performance.now() - started < 4_500)
   clearTimeout(hold)
 })

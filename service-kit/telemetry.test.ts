@@ -44,7 +44,7 @@ test('a queue is bounded, and what does not fit is counted', async () => {
   const counts = telemetry.queues.get('logs')!
   assert.deepEqual([counts.size, counts.dropped.queue_full], [10, 11], 'four are under way, ten wait')
   const flushed = batcher.flush()
-  await until('everything is sent', 5, () => {
+  await until('everything is sent', 15, () => {
     release({ code: ExportResultCode.SUCCESS })
     return counts.size === 0 && counts.exported === 14
   })
@@ -169,7 +169,7 @@ test('OTEL_TRACES_EXPORTER=none: ids still reach logs and answers, and nothing i
   const none = { OTEL_TRACES_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none', OTEL_EXPORTER_OTLP_ENDPOINT: sink.url }
   await using user = await startUser(none)
   const { headers } = await user.call('GET', '/users')
-  const line = await until('the log line', 5, () => user.lines.find((one) => one.message === 'GET /users 200'))
+  const line = await until('the log line', 15, () => user.lines.find((one) => one.message === 'GET /users 200'))
   assert.equal(line.trace_id, headers.get('x-trace-id'))
   await user.stop()
   assert.deepEqual([sink.spans.length, sink.logs.length], [0, 0])
@@ -178,7 +178,7 @@ test('OTEL_TRACES_EXPORTER=none: ids still reach logs and answers, and nothing i
 test('OTEL_TRACES_EXPORTER=console prints spans; OTEL_TRACES_SAMPLER and OTEL_SDK_DISABLED are obeyed', async () => {
   await using printing = await startUser({ OTEL_TRACES_EXPORTER: 'console', OTEL_LOGS_EXPORTER: 'none' })
   await printing.call('GET', '/users')
-  await until('a printed span', 5, () => printing.stray.some((line) => line.includes("name: 'GET /users'")))
+  await until('a printed span', 15, () => printing.stray.some((line) => line.includes("name: 'GET /users'")))
   await using sink = await startOtlpSink()
   const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: sink.url }
   for (const [name, value] of [

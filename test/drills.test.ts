@@ -70,15 +70,16 @@ test('the checks fail when audit rows are not unique', async () => {
     },
   )
   assert.match(missed, /every order has exactly one audit row/)
+  // In one transaction that keeps the sealers away.
   await owner.query(`
+    select pg_advisory_xact_lock(4711, 1);
     alter table audit_logs disable trigger audit_logs_append_only;
     alter table audit_chain disable trigger audit_chain_append_only;
     delete from audit_logs a using audit_logs b where a.event_id = b.event_id and a.id > b.id;
     delete from audit_unsealed u where not exists (select from audit_logs a where a.id = u.audit_id);
     alter table audit_logs enable trigger audit_logs_append_only;
-    alter table audit_logs add constraint audit_logs_event_id_key unique (event_id)`)
-  // The copy may have been sealed: the chain up to it stays, as it was before.
-  await owner.query(`
+    alter table audit_logs add constraint audit_logs_event_id_key unique (event_id);
+    -- The copy may have been sealed: the chain up to it stays, as it was before.
     delete from audit_chain c where c.position >=
       (select min(position) from audit_chain d where not exists (select from audit_logs a where a.id = d.audit_id));
     insert into audit_unsealed (audit_id) select id from audit_logs a
@@ -202,11 +203,21 @@ test('no password and no personal data in logs, telemetry or errors', async () =
   )
   assert.ok(searched.some((path) => path.startsWith('logs/order-service/')))
   for (const path of searched) {
-    const text = readFileSync(join(system.home, path), 'latin1')
+    const text = readIfThere(join(system.home, path))
     assert.equal(personal.exec(text)?.[0], undefined, `personal data in ${path}`)
     assert.equal(secrets.test(text), false, `a password in ${path}`)
   }
 })
+
+/** Empty when it was rotated or merged away meanwhile. */
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    throw error
+  }
+}
 
 function filesBelow(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -121,7 +121,7 @@ test('audit-service down: 202 with the order kept, and its row follows when it i
   assert.equal(after.orders - before.orders, 1)
   assert.equal(after.audit_logs, before.audit_logs)
   await poll(
-    5,
+    15,
     () => system.search('{status=error}'),
     (ids) => assert.ok(ids.includes(answer.json.trace_id), `{status=error} finds ${answer.json.trace_id}`),
   )

@@ -13,7 +13,7 @@ for (const propagators of ['b3', 'b3multi,baggage', 'jaeger']) {
     const answer = await system.api('POST', '/api/v1/process', order)
     assert.equal(answer.status, 200, answer.text)
     assert.equal(answer.headers.get('x-trace-id'), answer.json.trace_id)
-    await system.trace(answer.json.trace_id, 5, (spans) => {
+    await system.trace(answer.json.trace_id, 15, (spans) => {
       assert.equal(new Set(spans.map(({ service }) => service)).size, 4)
       assert.deepEqual(
         spans.filter(({ parentId }) => parentId === '').map(({ service }) => service),
@@ -28,7 +28,7 @@ test('OTEL_TRACES_SAMPLER=always_off: no span of a service, yet every line has i
   await using system = await startSystem({ env })
   const { json } = await system.api('POST', '/api/v1/process', order)
   const lines = await poll(
-    5,
+    15,
     () => system.logs(`{service_name="audit-service"} | trace_id="${json.trace_id}"`),
     (found) => assert.ok(found.length > 0),
   )
@@ -41,7 +41,7 @@ test('exporters none and console: nothing is sent, spans stand in the output', a
   await using system = await startSystem({ env })
   const { json } = await system.api('POST', '/api/v1/process', order)
   await poll(
-    5,
+    15,
     () => readFile(system.logFiles['order-service'], 'utf8'),
     (output) =>
       assert.match(

@@ -22,6 +22,9 @@ export interface TestSystem extends LocalSystem, AsyncDisposable {
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
+/** A machine that stands still for some seconds must not become a 202 or a 503 where a test wants a 200. */
+const PATIENT = { HOP_TIMEOUT_MS: '6000', SHED_DELAY_MS: '0' }
+
 export interface Answer {
   status: number
   headers: Headers
@@ -37,6 +40,7 @@ export async function startSystem(options: LocalOptions = {}): Promise<TestSyste
     ports: await freePorts(),
     ...(process.env.SIGHTLINE_TEST_VERBOSE ? { onProgress: (line) => console.log(`  ${line}`) } : {}),
     ...options,
+    env: { ...PATIENT, ...(options.env ?? process.env) },
   })
   // A run that is cut short, by Ctrl-C or by its time limit, leaves nothing running.
   const cutShort = () => void starting.then((started) => started.stop()).finally(() => process.exit(1))

@@ -31,6 +31,8 @@ before(async () => {
     NEXT_SERVICE_URL: audit.url,
     NEXT_SERVICE_NAME: 'audit-service',
     OUTBOX_GRACE_MS: '2000',
+    // Enough for all that wait while the table is locked.
+    DB_POOL_MAX: '25',
   })
   user = await startProcess('user-service', database.connection('user_service'), {
     ...telemetry,
@@ -150,7 +152,7 @@ test('the request id is in every line of every hop, with trace and span, on stdo
   assert.equal(answer.json.request_id, 'lines-1')
   const traceId = answer.json.trace_id
   for (const service of [user, order, audit]) {
-    const lines = await until('log lines', 5, () => {
+    const lines = await until('log lines', 15, () => {
       const found = service.lines.filter((line) => line.trace_id === traceId)
       return found.some((line) => line.message === 'POST /process 200') && found
     })
@@ -161,7 +163,7 @@ test('the request id is in every line of every hop, with trace and span, on stdo
       assert.ok(line.timestamp && line.level && line.logger && line.service, JSON.stringify(line))
     }
     assert.deepEqual(service.stray, [])
-    const sent = await until('OTLP logs', 5, () => {
+    const sent = await until('OTLP logs', 15, () => {
       const found = sink.logs.filter((log) => log.traceId === traceId && log.service === lines[0]!.service)
       return found.length === lines.length && found
     })
@@ -246,7 +248,8 @@ test('SIGTERM finishes what is in flight, flushes telemetry and ends within 10 s
   running.catch(() => {})
   await until('requests in flight', 10, async () => {
     const { text } = await user.call('GET', '/metrics')
-    return sample(text, 'http_server_active_requests')! >= 20
+    // This one is among them.
+    return sample(text, 'http_server_active_requests')! > 20
   })
   const stopping = user.stop()
   await holder.query('commit')

@@ -184,6 +184,7 @@ test('not enough stock is 409 and takes nothing, not even of the lines that coul
 async function withHop(
   handler: (request: IncomingMessage, response: ServerResponse) => void,
   work: (service: TestService<unknown>, seen: IncomingMessage[]) => Promise<void>,
+  env: Record<string, string> = {},
 ) {
   const seen: IncomingMessage[] = []
   const server = createServer((request, response) => {
@@ -192,7 +193,7 @@ async function withHop(
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
-  const service = await startUser({ NEXT_SERVICE_URL: `http://127.0.0.1:${port}`, HOP_TIMEOUT_MS: '400' })
+  const service = await startUser({ NEXT_SERVICE_URL: `http://127.0.0.1:${port}`, ...env })
   try {
     await work(service, seen)
   } finally {
@@ -228,9 +229,10 @@ test('a next hop that answers nonsense is 502, one that hangs 504, one that is a
       const answer = await service.call('POST', '/process', valid)
       assertProblem(answer, 504, 'next-hop-timeout')
       assert.equal(answer.headers.get('retry-after'), '1')
-      assert.ok(performance.now() - started < 2_000)
+      assert.ok(performance.now() - started < 6_000)
       assert.equal(seen.length, 1)
     },
+    { HOP_TIMEOUT_MS: '1000' },
   )
   const away = await startUser({ NEXT_SERVICE_URL: 'http://127.0.0.1:1' })
   const answer = await away.call('POST', '/process', valid)
@@ -246,9 +248,9 @@ test('the time budget shrinks from hop to hop, and a spent one writes nothing', 
   await withHop(
     (_, response) => response.writeHead(404, { 'content-type': 'application/json' }).end('{}'),
     async (service, seen) => {
-      await service.call('POST', '/process', valid, { 'x-request-deadline': '300' })
+      await service.call('POST', '/process', valid, { 'x-request-deadline': '5000' })
       const left = Number(seen[0]!.headers['x-request-deadline'])
-      assert.ok(left > 0 && left <= 250, `${left} ms`)
+      assert.ok(left > 0 && left <= 4_950, `${left} ms`)
     },
   )
   assertProblem(await user.call('POST', '/process', valid, { 'x-request-deadline': '0' }), 504, 'deadline-exceeded')

@@ -19,6 +19,8 @@ before(async () => {
       OTEL_TRACES_EXPORTER: 'none',
       OTEL_LOGS_EXPORTER: 'none',
       REUSE_PORT: 'true',
+      // A slow machine under this load would shed some, as it should.
+      SHED_DELAY_MS: '0',
       ...(next ? { NEXT_SERVICE_URL: next } : {}),
     }
     const started = await start(service)

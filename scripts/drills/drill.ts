@@ -67,7 +67,8 @@ export async function runDrill(
   options: DrillOptions,
   say: (line: string) => void,
 ): Promise<Outcome> {
-  const pool = new pg.Pool({ ...system.postgres, max: 4, application_name: 'drill' })
+  // What it has it keeps: a drill may take all other connections.
+  const pool = new pg.Pool({ ...system.postgres, max: 4, idleTimeoutMillis: 0, application_name: 'drill' })
   // Drills kill the server; the next query finds a fresh connection.
   pool.on('error', () => undefined)
   const lines: string[] = []

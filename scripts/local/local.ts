@@ -135,7 +135,7 @@ async function prepare(
   const nginx = await findNginx()
   const prometheus = await findPrometheus()
   say(`found nginx ${nginx.version} (${nginx.from}), prometheus ${prometheus.version} (${prometheus.from})`)
-  const gateway = prepareGateway(settings, nginx, await freePort())
+  const gateway = prepareGateway(settings, nginx, await freePort(settings.ports))
   const run = (spec: PartSpec) => () => startPart(spec, settings.home, options.signal)
   const starters: Record<PartName, () => Promise<RunningPart>> = {
     postgres: () => startPostgresPart(settings, passwords.sightline),

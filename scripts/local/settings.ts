@@ -96,11 +96,14 @@ export async function freePorts(): Promise<Ports> {
   return ports
 }
 
-export async function freePort(): Promise<number> {
-  const server = await listenAnywhere()
-  const { port } = server.address() as { port: number }
-  await new Promise((closed) => server.close(closed))
-  return port
+/** A free port that is none of `others`, which need not be listened on yet. */
+export async function freePort(others: Ports): Promise<number> {
+  for (;;) {
+    const server = await listenAnywhere()
+    const { port } = server.address() as { port: number }
+    await new Promise((closed) => server.close(closed))
+    if (!Object.values(others).includes(port)) return port
+  }
 }
 
 /**
