@@ -70,14 +70,15 @@ async function download(name: string, folder: string): Promise<string> {
   try {
     await run('apt-get', ['download', name], { cwd: folder })
   } catch {
-    const options = await privateLists(join(folder, '..', '..', 'apt'))
+    const lists = join(folder, '..', '..', 'apt')
+    await needLists(lists)
     try {
-      await run('apt-get', [...options, 'download', name], { cwd: folder })
+      await run('apt-get', [...optionsFor(lists), 'download', name], { cwd: folder })
     } catch {
       // Lists kept from an earlier start name versions that have left the archive by now.
-      await rm(join(folder, '..', '..', 'apt'), { recursive: true, force: true })
-      const fresh = await privateLists(join(folder, '..', '..', 'apt'))
-      await run('apt-get', [...fresh, 'download', name], { cwd: folder }).catch((error) => {
+      await removeLists(lists)
+      await needLists(lists)
+      await run('apt-get', [...optionsFor(lists), 'download', name], { cwd: folder }).catch((error) => {
         throw startError(`apt-get can't download ${name}:\n${indented(error.stderr ?? error.message)}`, error)
       })
     }
@@ -88,8 +89,8 @@ async function download(name: string, folder: string): Promise<string> {
 }
 
 /** Options that point apt at lists and caches of our own, with the system's sources and keys. */
-async function privateLists(folder: string): Promise<string[]> {
-  const options = [
+const optionsFor = (folder: string): string[] =>
+  [
     ['Dir::State', join(folder, 'state')],
     ['Dir::State::lists', join(folder, 'state/lists')],
     ['Dir::State::status', '/var/lib/dpkg/status'],
@@ -98,16 +99,38 @@ async function privateLists(folder: string): Promise<string[]> {
     ['APT::Sandbox::User', ''],
     ['Debug::NoLocking', 'true'],
   ].flatMap(([key, value]) => ['-o', `${key}=${value}`])
-  if (existsSync(join(folder, 'state/lists'))) return options
-  await mkdir(join(folder, 'state/lists/partial'), { recursive: true })
-  await mkdir(join(folder, 'cache/archives/partial'), { recursive: true })
-  // Says 0 when nothing could be fetched, and fails when one third-party source of many can't be: what arrived decides.
-  const { stderr } = await run('apt-get', [...options, 'update']).catch((error: { stderr: string }) => error)
-  if (!(await readdir(join(folder, 'state/lists'))).some((file) => file.includes('_Packages'))) {
-    await rm(folder, { recursive: true, force: true })
-    throw startError(`apt-get can't fetch the package lists. Is the network there?\n${indented(stderr)}`)
+
+/** Two at once don't collide here either: the folder appears when its lists are whole. */
+async function needLists(folder: string): Promise<void> {
+  if (existsSync(folder)) return
+  const aside = await mkdtemp(`${folder}.`)
+  try {
+    await mkdir(join(aside, 'state/lists/partial'), { recursive: true })
+    await mkdir(join(aside, 'cache/archives/partial'), { recursive: true })
+    // Says 0 when nothing could be fetched, and fails when one third-party source of many can't be: what arrived decides.
+    const { stderr } = await run('apt-get', [...optionsFor(aside), 'update']).catch(
+      (error: { stderr: string }) => error,
+    )
+    if (!(await readdir(join(aside, 'state/lists'))).some((file) => file.includes('_Packages')))
+      throw startError(`apt-get can't fetch the package lists. Is the network there?\n${indented(stderr)}`)
+    // The cache that apt made of them names the folder they were in.
+    await rm(join(aside, 'cache'), { recursive: true })
+    await mkdir(join(aside, 'cache/archives/partial'), { recursive: true })
+    await rename(aside, folder).catch((error) => {
+      if (!existsSync(folder)) throw error
+    })
+  } finally {
+    await rm(aside, { recursive: true, force: true })
   }
-  return options
+}
+
+async function removeLists(folder: string): Promise<void> {
+  const aside = await mkdtemp(`${folder}.`)
+  await rename(folder, join(aside, 'old')).catch((error: NodeJS.ErrnoException) => {
+    // Another start removed them first.
+    if (error.code !== 'ENOENT') throw error
+  })
+  await rm(aside, { recursive: true })
 }
 
 const indented = (text: string) =>
