@@ -32,6 +32,15 @@ test('two starters at once apply each migration once, and a third changes nothin
   assert.deepEqual(await migrate({ connection, rolePasswords }), [])
 })
 
+test('a database that a newer version made is refused, and named', async () => {
+  await using newer = await cluster.createDatabase()
+  await newer.query(`insert into schema_migrations (name, run_on) values ('9999_from_the_future', now())`)
+  await assert.rejects(
+    migrate({ connection: newer.connection(), rolePasswords }),
+    /newer version \(9999_from_the_future\)/,
+  )
+})
+
 test('schema.sql is the schema', async () => {
   const client = new pg.Client(database.connection())
   await client.connect()

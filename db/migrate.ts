@@ -5,6 +5,8 @@
  *
  * Running it twice changes nothing; two at once wait for each other.
  */
+import { readdirSync } from 'node:fs'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runner } from 'node-pg-migrate'
 import pg from 'pg'
@@ -23,6 +25,8 @@ export interface MigrateOptions {
   log?: (line: string) => void
 }
 
+const MIGRATIONS = fileURLToPath(new URL('migrations', import.meta.url))
+
 /** Any number will do as long as every starter uses the same. */
 const LOCK = 20_140_717
 
@@ -37,9 +41,10 @@ export async function migrate(options: MigrateOptions): Promise<string[]> {
     await createDatabase(maintenance, connection.database)
     for (const role of SERVICE_ROLES) await createRole(maintenance, role, rolePasswords[role], connection.database)
     await createDashboardsRole(maintenance, options.dashboardsPassword, connection.database)
+    await assertNotNewer(connection)
     const applied = await runner({
       databaseUrl: connection,
-      dir: fileURLToPath(new URL('migrations', import.meta.url)),
+      dir: MIGRATIONS,
       direction: 'up',
       migrationsTable: 'schema_migrations',
       advisoryLockMode: 'wait',
@@ -49,6 +54,28 @@ export async function migrate(options: MigrateOptions): Promise<string[]> {
     return applied.map((migration) => migration.name)
   } finally {
     await maintenance.end()
+  }
+}
+
+/** Older programs on a newer schema would fail later, at some statement. */
+async function assertNotNewer(connection: MigrateOptions['connection']): Promise<void> {
+  const client = new pg.Client(connection)
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ there: boolean }>(
+      `select to_regclass('schema_migrations') is not null as there`,
+    )
+    if (!rows[0]!.there) return
+    const known = new Set(readdirSync(MIGRATIONS).map((file) => basename(file, '.sql')))
+    const { rows: applied } = await client.query<{ name: string }>('select name from schema_migrations order by id')
+    const newer = applied.filter(({ name }) => !known.has(name)).map(({ name }) => name)
+    if (newer.length === 0) return
+    throw new Error(
+      `The database ${connection.database} was made by a newer version (${newer.join(', ')}). Update Sightline, or give it ` +
+        'another database: SIGHTLINE_HOME moves the local one.',
+    )
+  } finally {
+    await client.end()
   }
 }
 

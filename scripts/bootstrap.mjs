@@ -122,11 +122,23 @@ function assertRoom() {
 /** npm's warnings (EBADENGINE by the dozen under Node 20, deprecations) help nobody here: errors only, and at the end. */
 function npm(command) {
   // The `node` package fetches its binary in an install script: a user's ignore-scripts would leave none.
-  const flags = [...command, '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts=false', '--no-progress']
+  // And tests, build and the pinned Node itself are development packages, whatever NODE_ENV or a user's `omit` says.
+  const flags = [
+    ...command,
+    '--include=dev',
+    '--include=optional',
+    '--engine-strict=false',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    '--ignore-scripts=false',
+    '--no-progress',
+  ]
   // With npm's own pauses (10 s, then 60 s) a machine without network would wait for more than a minute to be told so.
   flags.push('--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000')
   const program = process.env.npm_execpath?.endsWith('npm-cli.js')
-    ? { command: process.execPath, args: [process.env.npm_execpath, ...flags] }
+    ? // The Node that npm was started with: Debian's npm needs Debian's.
+      { command: process.env.npm_node_execpath ?? process.execPath, args: [process.env.npm_execpath, ...flags] }
     : { command: process.platform === 'win32' ? 'npm.cmd' : 'npm', args: flags }
   return new Promise((done) => {
     const env = { ...process.env }

@@ -30,17 +30,22 @@ if (wanted.length === 0 || unknown.length > 0) {
   process.exit(unknown.length > 0 ? 2 : 0)
 }
 
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
+
+const times = count('times', 1)
+const plan = wanted.map((drill) => ({ drill, options: optionsOf(drill) }))
 const results: string[] = []
-for (const drill of wanted) {
-  for (let time = 1; time <= count('times', 1); time++) {
-    const result = await once(drill)
+for (const { drill, options } of plan) {
+  for (let time = 1; time <= times; time++) {
+    const result = await once(drill, options)
     results.push(`${result.padEnd(5)} ${drill.name}`)
     if (result === 'FAIL') process.exitCode = 1
   }
 }
 if (results.length > 1) console.log(`\n${results.join('\n')}`)
 
-async function once(drill: Drill): Promise<'PASS' | 'FAIL' | 'SKIP'> {
+async function once(drill: Drill, options: DrillOptions): Promise<'PASS' | 'FAIL' | 'SKIP'> {
   const began = performance.now()
   const say = (line: string) => {
     const mark = line.startsWith('PASS') ? colour.green : line.startsWith('FAIL') ? colour.red : colour.dim
@@ -55,24 +60,31 @@ async function once(drill: Drill): Promise<'PASS' | 'FAIL' | 'SKIP'> {
   const home = await mkdtemp(join(tmpdir(), 'sightline-drill-'))
   let passed = false
   try {
-    const system = await startLocal({ home, ports: await freePorts(), env: drillEnvironment([drill]), onEnd: 'ignore' })
-    const interrupt = () => void system.stop().then(() => process.exit(130))
-    process.once('SIGINT', interrupt)
-    process.once('SIGTERM', interrupt)
+    const { signal } = interrupted
+    const env = drillEnvironment([drill])
+    const system = await startLocal({ home, ports: await freePorts(), env, onEnd: 'ignore', signal })
+    const giveUp = () => void system.stop().then(() => leave(home))
+    signal.addEventListener('abort', giveUp)
     try {
-      passed = (await runDrill(drill, system, optionsOf(drill), say)).kept
+      passed = (await runDrill(drill, system, options, say)).kept
     } finally {
-      process.off('SIGINT', interrupt)
-      process.off('SIGTERM', interrupt)
+      signal.removeEventListener('abort', giveUp)
       await system.stop()
     }
   } catch (error) {
+    if (interrupted.signal.aborted) await leave(home)
     say(`FAIL  the drill could not be finished: ${explain(error)}`)
   }
   const seconds = ((performance.now() - began) / 1000).toFixed(0)
   console.log(`${passed ? 'PASS' : 'FAIL'}  ${drill.name} (${seconds} s)${passed ? '' : `; its state is in ${home}`}`)
   if (passed) await rm(home, { recursive: true, force: true })
   return passed ? 'PASS' : 'FAIL'
+}
+
+/** Interrupted: nothing is left running, and there is nothing to look at. */
+async function leave(home: string): Promise<never> {
+  await rm(home, { recursive: true, force: true })
+  process.exit(130)
 }
 
 function optionsOf({ defaults = {} }: Drill): DrillOptions {

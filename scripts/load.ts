@@ -42,7 +42,8 @@ try {
 
 const pool = new Pool(plan.gateway, { connections: plan.concurrency, headersTimeout: 30_000, bodyTimeout: 30_000 })
 const interrupted = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
+// npm and the terminal may both pass on one Ctrl-C: not only the first must be taken.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort())
 
 try {
   await (await pool.request({ method: 'GET', path: '/health' })).body.dump()

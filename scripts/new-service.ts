@@ -17,10 +17,19 @@ if (import.meta.main) {
   try {
     const service = addService(root, process.argv[2] ?? '')
     console.log(`Made ${service.name}, behind ${service.after}, on port ${service.port}. Installing ...`)
-    const npm = spawnSync('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'], {
-      cwd: root,
-      stdio: 'inherit',
-    })
+    const install = [
+      'install',
+      '--include=dev',
+      '--include=optional',
+      '--engine-strict=false',
+      '--no-audit',
+      '--no-fund',
+    ]
+    const { npm_execpath: ownNpm, npm_node_execpath: itsNode } = process.env
+    // As bootstrap.mjs does it: with the Node that npm was started with, where that is known.
+    const [command, args] =
+      ownNpm?.endsWith('npm-cli.js') && itsNode ? [itsNode, [ownNpm, ...install]] : ['npm', install]
+    const npm = spawnSync(command, [...args, '--loglevel=error'], { cwd: root, stdio: 'inherit' })
     if (npm.status !== 0) throw startError('npm install failed: run it again, then npm test -- unit')
     console.log(`
   ${service.name}/receive-event.ts   what it does: begin here

@@ -1,5 +1,5 @@
 /** `npm run reset`: removes the state folder, with all orders, traces, logs and metrics. Not while anything runs on it. */
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readFlags } from './local/flags.ts'
@@ -21,12 +21,17 @@ if (!existsSync(home)) {
   refuse(
     `${parts.join(', ')} still run in ${home} after a killed start. npm start stops them; then Ctrl-C, and reset again.`,
   )
-} else if (!existsSync(join(home, 'passwords.json')) && !existsSync(join(home, 'run'))) {
+} else if (foreign().length > 0) {
   // A wrong SIGHTLINE_HOME must not cost anyone a folder of theirs.
-  refuse(`${home} does not look like a state folder of Sightline (no passwords.json, no run/). Nothing was removed.`)
+  refuse(`${home} also holds ${foreign().slice(0, 5).join(', ')}: no state folder of Sightline. Nothing was removed.`)
 } else {
   await rm(home, { recursive: true })
   console.log(`Removed ${home}. npm start begins anew.`)
+}
+
+function foreign(): string[] {
+  const ours = /^(bootstrap\.lock.*|gateway|logs|passwords\.json(\.new)?|postgres(\.new)?|prometheus|run|telemetry)$/
+  return readdirSync(home).filter((name) => !ours.test(name))
 }
 
 function refuse(message: string): void {

@@ -15,8 +15,10 @@ const { values: flags } = readFlags('npm start [-- --quiet] [--restart SECONDS]'
 })
 
 const restartSeconds = Number(flags.restart)
-if (!(restartSeconds >= 0)) {
-  console.error(`--restart ${flags.restart} is no number of seconds.`)
+// Longer than a timer can wait.
+const LONGEST_SECONDS = 2_147_483
+if (!(restartSeconds >= 0 && restartSeconds <= LONGEST_SECONDS)) {
+  console.error(`--restart ${flags.restart} is no number of seconds from 0 to ${LONGEST_SECONDS}.`)
   process.exit(2)
 }
 
@@ -79,6 +81,7 @@ function printLine(name: string, line: string): void {
 
 function welcome(local: LocalSystem, seconds: number): string {
   const { urls, postgres, ports } = local
+  const key = process.env.GATEWAY_API_KEY ? ` -H "x-api-key: $GATEWAY_API_KEY"` : ''
   const body = `{"user_id":1001,"user_name":"John Doe","user_email":"john@example.com","action":"purchase"}`
   return `
 ${colour.bold(`Sightline runs (${seconds.toFixed(1)} s)`)}
@@ -93,7 +96,7 @@ ${colour.bold(`Sightline runs (${seconds.toFixed(1)} s)`)}
 
 Try:
   ${colour.dim('# an order through all three services')}
-  curl -X POST ${urls.gateway}/api/v1/process -H 'content-type: application/json' -d '${body}'
+  curl -X POST ${urls.gateway}/api/v1/process -H 'content-type: application/json'${key} -d '${body}'
   ${colour.dim('# its trace, found with TraceQL')}
   curl -G ${urls.tempo}/api/search --data-urlencode 'q={ resource.service.name = "gateway" && span.http.route = "/api/v1/process" }'
   ${colour.dim('# what it looks like: open the dashboards')}

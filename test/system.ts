@@ -20,7 +20,7 @@ export interface TestSystem extends LocalSystem, AsyncDisposable {
   prometheusQuery(promql: string): Promise<{ metric: Record<string, string>; value: number }[]>
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** A machine that stands still for some seconds must not become a 202 or a 503 where a test wants a 200. */
 const PATIENT = { HOP_TIMEOUT_MS: '6000', SHED_DELAY_MS: '0' }
@@ -43,7 +43,11 @@ export async function startSystem(options: LocalOptions = {}): Promise<TestSyste
     env: { ...PATIENT, ...(options.env ?? process.env) },
   })
   // A run that is cut short, by Ctrl-C or by its time limit, leaves nothing running.
-  const cutShort = () => void starting.then((started) => started.stop()).finally(() => process.exit(1))
+  const cutShort = () =>
+    void starting
+      .then((started) => started.stop())
+      .then(() => rm(home, { recursive: true, force: true }))
+      .finally(() => process.exit(1))
   for (const signal of SIGNALS) process.once(signal, cutShort)
   const system = await starting
   const { gateway, tempo, loki, prometheus } = system.urls

@@ -49,6 +49,9 @@ export interface Outcome {
   lines: string[]
 }
 
+/** For `unavailable`. */
+export const needsProc = () => (process.platform === 'linux' ? undefined : 'it reads /proc, which only Linux has')
+
 /** The environment of a system on which these drills can be run. */
 export function drillEnvironment(list: readonly Drill[]): NodeJS.ProcessEnv {
   const modules = new Set(list.flatMap(({ preload }) => preload ?? []))

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { closeBooks, openBooks } from './books.ts'
-import { type Drill, type DrillRun, secondsUntil, services } from './drill.ts'
+import { type Drill, type DrillRun, needsProc, secondsUntil, services } from './drill.ts'
 import { between, type Load, oneOf } from './load.ts'
 
 /** Kills one thing; resolves to a name for the tally and to what brings it back. */
@@ -64,9 +64,15 @@ export const killDrills: Drill[] = [
   {
     name: 'kill-postgres',
     does: 'kill -9 of the PostgreSQL server or of one of its backends',
+    unavailable: needsProc,
     run: async (run) => void (await killing(run, killPostgres)),
   },
-  { name: 'kill-gateway', does: 'kill -9 of Nginx', run: async (run) => void (await killing(run, killGateway)) },
+  {
+    name: 'kill-gateway',
+    does: 'kill -9 of Nginx',
+    unavailable: needsProc,
+    run: async (run) => void (await killing(run, killGateway)),
+  },
   { name: 'kill-telemetry', does: 'kill -9 of the telemetry backend', run: killTelemetry },
 ]
 

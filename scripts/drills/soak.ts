@@ -1,7 +1,7 @@
 /** Half an hour of load, and what memory does meanwhile. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { closeBooks, openBooks } from './books.ts'
-import { type Drill, type DrillRun, services } from './drill.ts'
+import { type Drill, type DrillRun, needsProc, services } from './drill.ts'
 import { outcomes } from './load.ts'
 import { collectGarbage, metricSum, residentMegabytes, slope, urlOf } from './measure.ts'
 
@@ -25,6 +25,7 @@ export const soak: Drill = {
   name: 'soak',
   does: 'load for 30 minutes (--minutes); slope of heap and resident memory',
   preload: 'collect-garbage.mjs',
+  unavailable: needsProc,
   run,
 }
 

@@ -24,13 +24,18 @@ export const hasApt = () => onPath('apt-get') !== null && onPath('dpkg') !== nul
  * Unpacks the first of `packages` that holds `binary` (a path inside the package) into `folder`, with the shared libraries
  * that the dynamic loader misses. Two at once don't collide: each unpacks aside and the first to rename wins.
  */
-export async function unpackProgram(packages: string[], binary: string, folder: string): Promise<UnpackedProgram> {
+export async function unpackProgram(
+  packages: string[],
+  binary: string,
+  folder: string,
+  signal?: AbortSignal,
+): Promise<UnpackedProgram> {
   const path = join(folder, binary)
   if (!existsSync(path)) {
     await mkdir(dirname(folder), { recursive: true })
     const aside = await mkdtemp(`${folder}.`)
     try {
-      await unpackInto(aside, packages, binary)
+      await unpackInto(aside, packages, binary, signal)
       await rename(aside, folder).catch((error) => {
         if (!existsSync(path)) throw error
       })
@@ -44,18 +49,18 @@ export async function unpackProgram(packages: string[], binary: string, folder: 
   return { path, libraryPath }
 }
 
-async function unpackInto(folder: string, packages: string[], binary: string): Promise<void> {
+async function unpackInto(folder: string, packages: string[], binary: string, signal?: AbortSignal): Promise<void> {
   const downloads = join(folder, '.download')
   await mkdir(downloads)
   // apt hands the download to its own unprivileged user, who must be able to reach the folder; else it only warns.
   await chmod(folder, 0o755)
   for (const name of packages) {
-    const archive = await download(name, downloads)
+    const archive = await download(name, downloads, signal)
     await run('dpkg', ['-x', archive, folder])
     if (!existsSync(join(folder, binary))) continue
     if ((await missingLibraries(join(folder, binary), null)).length > 0) {
       for (const library of await libraryPackages(archive)) {
-        await run('dpkg', ['-x', await download(library, downloads), folder])
+        await run('dpkg', ['-x', await download(library, downloads, signal), folder])
       }
     }
     await rm(downloads, { recursive: true })
@@ -65,20 +70,22 @@ async function unpackInto(folder: string, packages: string[], binary: string): P
 }
 
 /** With the system's package lists; where those are missing or out of date, with private ones, fetched on the spot. */
-async function download(name: string, folder: string): Promise<string> {
+async function download(name: string, folder: string, signal?: AbortSignal): Promise<string> {
   const before = new Set(await readdir(folder))
   try {
-    await run('apt-get', ['download', name], { cwd: folder })
+    await run('apt-get', ['download', name], { cwd: folder, signal })
   } catch {
+    signal?.throwIfAborted()
     const lists = join(folder, '..', '..', 'apt')
-    await needLists(lists)
+    await needLists(lists, signal)
     try {
-      await run('apt-get', [...optionsFor(lists), 'download', name], { cwd: folder })
+      await run('apt-get', [...optionsFor(lists), 'download', name], { cwd: folder, signal })
     } catch {
+      signal?.throwIfAborted()
       // Lists kept from an earlier start name versions that have left the archive by now.
       await removeLists(lists)
-      await needLists(lists)
-      await run('apt-get', [...optionsFor(lists), 'download', name], { cwd: folder }).catch((error) => {
+      await needLists(lists, signal)
+      await run('apt-get', [...optionsFor(lists), 'download', name], { cwd: folder, signal }).catch((error) => {
         throw startError(`apt-get can't download ${name}:\n${indented(error.stderr ?? error.message)}`, error)
       })
     }
@@ -101,16 +108,17 @@ const optionsFor = (folder: string): string[] =>
   ].flatMap(([key, value]) => ['-o', `${key}=${value}`])
 
 /** Two at once don't collide here either: the folder appears when its lists are whole. */
-async function needLists(folder: string): Promise<void> {
+async function needLists(folder: string, signal?: AbortSignal): Promise<void> {
   if (existsSync(folder)) return
   const aside = await mkdtemp(`${folder}.`)
   try {
     await mkdir(join(aside, 'state/lists/partial'), { recursive: true })
     await mkdir(join(aside, 'cache/archives/partial'), { recursive: true })
     // Says 0 when nothing could be fetched, and fails when one third-party source of many can't be: what arrived decides.
-    const { stderr } = await run('apt-get', [...optionsFor(aside), 'update']).catch(
+    const { stderr } = await run('apt-get', [...optionsFor(aside), 'update'], { signal }).catch(
       (error: { stderr: string }) => error,
     )
+    signal?.throwIfAborted()
     if (!(await readdir(join(aside, 'state/lists'))).some((file) => file.includes('_Packages')))
       throw startError(`apt-get can't fetch the package lists. Is the network there?\n${indented(stderr)}`)
     // The cache that apt made of them names the folder they were in.

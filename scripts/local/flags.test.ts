@@ -24,3 +24,20 @@ test('a flag that a command does not know is named, and nothing is done', (t) =>
   }
   assert.ok(existsSync(join(home, 'run')))
 })
+
+test('reset removes a state folder, and nothing that holds anything else', (t) => {
+  const home = mkdtempSync(join(tmpdir(), 'sightline-reset-'))
+  t.after(() => rmSync(home, { recursive: true, force: true }))
+  const reset = () => {
+    const env = { ...process.env, SIGHTLINE_HOME: home }
+    return spawnSync(process.execPath, [join(import.meta.dirname, '../reset.ts')], { env, encoding: 'utf8' })
+  }
+  for (const name of ['run', 'logs', 'my photos']) mkdirSync(join(home, name))
+  const refused = reset()
+  assert.equal(refused.status, 1)
+  assert.match(refused.stderr, /also holds my photos/)
+  assert.ok(existsSync(join(home, 'run')))
+  rmSync(join(home, 'my photos'), { recursive: true })
+  assert.equal(reset().status, 0)
+  assert.equal(existsSync(home), false)
+})

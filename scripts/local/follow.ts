@@ -1,5 +1,6 @@
 /** Follows the parts' output files: prints what is added, and keeps each from growing without bound. */
-import { closeSync, fstatSync, openSync, readSync, truncateSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, truncateSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
 const POLL_MS = 250
@@ -58,7 +59,9 @@ function look(file: Followed, print: ((name: string, line: string) => void) | nu
   }
 }
 
+/** Somebody may have removed the folder, to have fresh logs: it is made again. */
 function sizeOf(path: string): number {
+  mkdirSync(dirname(path), { recursive: true })
   const fd = openSync(path, 'a+')
   try {
     return fstatSync(fd).size

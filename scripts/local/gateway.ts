@@ -1,5 +1,5 @@
 /** Nginx in local mode: the one template of gateway/ rendered into the state folder. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { PartSpec } from './part.ts'
 import { httpOk } from './probes.ts'
@@ -101,6 +101,9 @@ export function renderTemplates(from: string, to: string, values: Record<string,
         throw startError(`${name}=${value} holds a character that Nginx would read as syntax.`)
       return value
     })
-    writeFileSync(join(to, basename(file, '.template')), text)
+    const path = join(to, basename(file, '.template'))
+    // It may hold the API key. The mode is for new files only: one of an earlier start keeps its own.
+    writeFileSync(path, text, { mode: 0o600 })
+    chmodSync(path, 0o600)
   }
 }

@@ -8,13 +8,14 @@
 import { mkdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { migrate } from '../../db/migrate.ts'
+import { stopLeftover } from '../../db/server.ts'
 import { assertPortsFree } from './busy-ports.ts'
 import { extraServices } from './extra-services.ts'
 import { prepareGateway } from './gateway.ts'
 import { createGroup, type Group, type GroupOptions } from './group.ts'
 import { abandonParts, logFileOf, type PartSpec, type RunningPart, startPart, stopOrphans } from './part.ts'
 import { type Passwords, readOrMakePasswords } from './passwords.ts'
-import { startPostgresPart } from './postgres.ts'
+import { postgresDataOf, startPostgresPart } from './postgres.ts'
 import { takeLock } from './process-identity.mjs'
 import { findNginx, findPrometheus } from './programs.ts'
 import { preparePrometheus } from './prometheus.ts'
@@ -129,11 +130,14 @@ async function prepare(
 ): Promise<Group<PartName>> {
   const orphans = await stopOrphans(settings.home, [...partNames])
   if (orphans.length > 0) say(`stopped what a killed start had left running: ${orphans.join(', ')}`)
+  // One that was killed before PostgreSQL answered has left no pid file of ours.
+  await stopLeftover(postgresDataOf(settings.home))
   await assertPortsFree(settings.ports)
 
   // --- the programs and what each is told
-  const nginx = await findNginx()
-  const prometheus = await findPrometheus()
+  const finding = { signal: options.signal, fetching: (what: string) => say(`fetching ${what} ...`) }
+  const nginx = await findNginx(finding)
+  const prometheus = await findPrometheus(finding)
   say(`found nginx ${nginx.version} (${nginx.from}), prometheus ${prometheus.version} (${prometheus.from})`)
   const gateway = prepareGateway(settings, nginx, await freePort(settings.ports))
   const run = (spec: PartSpec) => () => startPart(spec, settings.home, options.signal)
@@ -225,6 +229,8 @@ async function runMigrations(settings: Settings, passwords: Passwords): Promise<
       order_service: passwords.order_service,
       audit_service: passwords.audit_service,
     },
+  }).catch((error: Error) => {
+    throw error.message.includes('newer version') ? startError(error.message, error) : error
   })
 }
 

@@ -3,7 +3,7 @@
  * Output goes to a file and not through a pipe: a part neither blocks nor dies when the launcher is killed.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { livingProcess, writePidFile } from './process-identity.mjs'
@@ -156,6 +156,7 @@ export function describeExit(part: RunningPart, exit: Exit): string {
 }
 
 function lastLines(part: RunningPart, count = 15): string {
+  if (!existsSync(part.logFile)) return '  (the file was removed)'
   const bytes = readFileSync(part.logFile)
   // Cut since then by whoever bounds it: then all of it is of this run.
   const text = bytes.subarray(bytes.length >= part.logFrom ? part.logFrom : 0).toString('utf8')

@@ -23,6 +23,7 @@ function readPasswords(path: string): Passwords {
   try {
     passwords = JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
     throw startError(unreadable, error)
   }
   if (roles.some((role) => typeof passwords[role] !== 'string')) throw startError(unreadable)

@@ -14,7 +14,7 @@ export const postgresDataOf = (home: string) => join(home, 'postgres')
 export async function startPostgresPart(settings: Settings, password: string): Promise<RunningPart> {
   const { home, ports } = settings
   const dataDir = postgresDataOf(home)
-  const program = findPrograms().postgres
+  const program = findPostgres()
   hydrateSymlinks(program)
   assertUsable(program, dataDir)
   await clearLeftovers(dataDir)
@@ -30,6 +30,14 @@ export async function startPostgresPart(settings: Settings, password: string): P
     throw startError(error.message, error)
   })
   return trackPart('postgres', home, server)
+}
+
+function findPostgres(): string {
+  try {
+    return findPrograms().postgres
+  } catch (error) {
+    throw startError((error as Error).message, error)
+  }
 }
 
 /** npm packages can't hold symbolic links; this one makes them after installation, unless scripts were switched off. */

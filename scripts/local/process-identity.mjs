@@ -11,7 +11,9 @@ export function processIdentity(pid) {
   if (!Number.isInteger(pid) || pid <= 0) return null
   if (process.platform !== 'linux') {
     try {
-      const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }
+      // The same words and hours from every terminal.
+      const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' }
+      const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], env }
       return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], options).trim() || null
     } catch {
       return null

@@ -1,7 +1,7 @@
 /** Where Nginx and Prometheus come from: PATH, else Debian's or Ubuntu's packages, else a message that says how to get them. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { hasApt, unpackProgram } from './debian-packages.ts'
 import { onPath } from './on-path.ts'
 import { root, startError } from './settings.ts'
@@ -17,13 +17,19 @@ export interface Program {
 /** Kept between starts and resets, ignored by git, gone with node_modules. */
 const cache = join(root, 'node_modules/.cache/sightline')
 
-export function findNginx(): Promise<Program> {
-  // On older releases "nginx" is an empty package that pulls in nginx-core.
-  return find('nginx', ['nginx', 'nginx-core'], 'usr/sbin/nginx', ['-v'], /nginx\/([\d.]+)/)
+/** `fetching` is called when a package must be downloaded first; `signal` ends that. */
+export interface FindOptions {
+  signal?: AbortSignal | undefined
+  fetching?(what: string): void
 }
 
-export function findPrometheus(): Promise<Program> {
-  return find('prometheus', ['prometheus'], 'usr/bin/prometheus', ['--version'], /version ([\d.]+)/)
+export function findNginx(options: FindOptions = {}): Promise<Program> {
+  // On older releases "nginx" is an empty package that pulls in nginx-core.
+  return find('nginx', ['nginx', 'nginx-core'], 'usr/sbin/nginx', ['-v'], /nginx\/([\d.]+)/, options)
+}
+
+export function findPrometheus(options: FindOptions = {}): Promise<Program> {
+  return find('prometheus', ['prometheus'], 'usr/bin/prometheus', ['--version'], /version ([\d.]+)/, options)
 }
 
 async function find(
@@ -32,16 +38,21 @@ async function find(
   binary: string,
   ask: string[],
   version: RegExp,
+  { signal, fetching }: FindOptions,
 ): Promise<Program> {
   const installed = onPath(name)
-  if (installed) return { path: installed, version: askVersion(installed, ask, version, {}), from: 'PATH', env: {} }
+  // A shim (snap, mise) that goes by its own name is not the program.
+  if (installed && basename(installed) === name)
+    return { path: installed, version: askVersion(installed, ask, version, {}), from: 'PATH', env: {} }
   if (!hasApt()) throw startError(howToInstall(name))
   try {
-    const { path, libraryPath } = await unpackProgram(packages, binary, join(cache, release(), name))
+    const folder = join(cache, release(), name)
+    if (!existsSync(join(folder, binary))) fetching?.(`${name} (Debian package)`)
+    const { path, libraryPath } = await unpackProgram(packages, binary, folder, signal)
     const env: Record<string, string> = libraryPath ? { LD_LIBRARY_PATH: libraryPath } : {}
     return { path, version: askVersion(path, ask, version, env), from: 'Debian packages', env }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw error
+    if (signal?.aborted || (error as NodeJS.ErrnoException).code === 'ENOSPC') throw error
     throw startError(`${(error as Error).message}\n${howToInstall(name)}`, error)
   }
 }
@@ -66,6 +77,6 @@ function howToInstall(name: string): string {
     `  macOS           brew install ${name}`,
     `  Fedora, RHEL    sudo dnf install ${name === 'prometheus' ? 'golang-github-prometheus' : name}`,
     `  Debian, Ubuntu  sudo apt-get install ${name}   (npm start does without: it only needs apt-get and the network)`,
-    '  Docker          docker compose up -d   runs everything in containers instead',
+    '  Docker          npm run stack:up   runs everything in containers instead',
   ].join('\n')
 }

@@ -32,7 +32,7 @@ function lockFolder(path: string): DatabaseSync {
   } catch (error) {
     db.close()
     throw new Error(
-      `The folder ${path} is in use by another process. Stop that one, or choose another folder by EMBEDDED_DATA_DIR.`,
+      `The folder ${path} is in use by another process. Stop that one, or choose another folder: SIGHTLINE_HOME, or EMBEDDED_DATA_DIR where this runs alone.`,
       { cause: error },
     )
   }
@@ -48,7 +48,7 @@ function checkFormat(path: string): void {
   if (found > FORMAT) {
     throw new Error(
       `The folder ${path} was written by a newer version (format ${found}; this one reads up to ${FORMAT}). ` +
-        'Update Sightline, or choose another folder by EMBEDDED_DATA_DIR.',
+        'Update Sightline, or choose another folder: SIGHTLINE_HOME, or EMBEDDED_DATA_DIR where this runs alone.',
     )
   }
   if (!(found >= 1))
