@@ -1,6 +1,6 @@
 /** Times in Go's layouts, where "Mon Jan 2 15:04:05 MST 2006" shows by example how each part is written. */
 const token =
-  /January|Jan|Monday|Mon|MST|2006|Z07:00|Z0700|Z07|-07:00|-0700|-07|002|__2|_2|15|01|02|03|04|05|06|PM|pm|[.,]0+(?!\d)|[.,]9+(?!\d)|[12345]/g
+  /January|Jan|Monday|Mon|MST|2006|Z07:00|Z0700|Z07|-07:00|-0700|-07|002|__2|_2(?!006)|15|01|02|03|04|05|06|PM|pm|[.,]0+(?!\d)|[.,]9+(?!\d)|[12345]/g
 
 const months = 'January February March April May June July August September October November December'.split(' ')
 const days = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ')

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createBudget, isLogQLError, parse, select } from './index.ts'
-import { buildLogTable, sourceOf } from './testing.ts'
+import { createBudget, isLogQLError, metricsRange, parse, select } from './index.ts'
+import { translate } from './regex-native.ts'
+import { buildLogTable, type LogLine, sourceOf } from './testing.ts'
+import { parseBytes, parseDuration } from './units.ts'
 
 const range = { startNs: 0n, endNs: 10n }
 
@@ -50,4 +52,58 @@ test('a query that takes too long is stopped', () => {
     () => select(tree, source, { range, limit: 1, direction: 'forward', budget: createBudget(-1) }),
     (error) => isLogQLError(error) && error.reason === 'limit',
   )
+})
+
+test('alternatives of successive groups multiply: V8 gets no pattern with many ways through it', () => {
+  assert.ok(translate('(GET|PUT|POST) /(a|b) [0-9]+'))
+  for (const pattern of ['(?:.|e)'.repeat(22), `(${'(a|b)(c|d)'.repeat(4)}|x)`, `(${'a|'.repeat(64)}b)`]) {
+    assert.equal(translate(pattern), undefined, pattern)
+  }
+  const lengths = ['x+y', '(a|b)x+y', 'z?(a|b)x+y'].map((pattern) => translate(pattern)!.maxLength)
+  assert.deepEqual(lengths, [2 ** 12, Math.floor(2 ** 11.5), 2 ** 11])
+})
+
+test('long runs of digits are read once, whatever they are taken for', () => {
+  const digits = '1'.repeat(100_000)
+  const before = process.cpuUsage()
+  for (const text of [digits, `${digits}.${digits}`, `${digits}!`, `${digits}.${digits}!`]) {
+    assert.equal(parseDuration(text), undefined)
+    parseBytes(text)
+    assert.equal(count('{a="b"} | logfmt | x > 5 | __error__=""', `x=${text}`), text.endsWith('!') ? 0 : 1)
+  }
+  assert.throws(() => parse(`{a="b"} | x > ${digits}!`), isLogQLError)
+  assert.ok(process.cpuUsage(before).user < 5_000_000)
+})
+
+const perSecond = (query: string, lines: readonly LogLine[], count: number) => {
+  const tree = parse(query)
+  assert.ok(tree.kind !== 'log')
+  const grid = { startNs: 0n, endNs: BigInt(count - 1) * 1_000_000_000n, stepNs: 1_000_000_000n }
+  return metricsRange(tree, sourceOf(buildLogTable(lines)), { ...grid, budget: createBudget() })
+}
+
+test('a metric query that would hold more points than memory is meant for is refused', () => {
+  const lines = Array.from({ length: 2_000 }, (_, id): LogLine => ({ timeNs: 1n, labels: { a: `${id}` }, line: 'x 1' }))
+  for (const query of [
+    'count_over_time({a=~".+"}[1h])',
+    'sum_over_time({a=~".+"} | pattern "<_> <n>" | unwrap n [1h])',
+  ]) {
+    const isLimit = (error: unknown) => isLogQLError(error) && error.reason === 'limit'
+    assert.throws(() => perSecond(query, lines, 11_000), isLimit, query)
+    assert.throws(() => perSecond(`max(${query})`, lines, 11_000), isLimit, query)
+  }
+  assert.equal(perSecond('sum(count_over_time({a=~".+"}[1h]))', lines, 11_000).length, 1)
+})
+
+test('labels that every object knows and durations without end', () => {
+  const lines: LogLine[] = [{ timeNs: 1n, labels: { a: 'b' }, line: 'x' }]
+  const replaced = perSecond('label_replace(sum(count_over_time({a="b"}[5m])),"x","$1","constructor","(.*)")', lines, 2)
+  assert.deepEqual(
+    replaced.map(({ labels }) => labels),
+    [{}],
+  )
+  const endless = `${'9'.repeat(320)}h`
+  for (const query of [`count_over_time({a="b"}[${endless}])`, `count_over_time({a="b"}[5m] offset ${endless})`]) {
+    assert.throws(() => parse(query), isLogQLError)
+  }
 })

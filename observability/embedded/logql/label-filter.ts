@@ -75,7 +75,7 @@ export function conversionProblem(unit: keyof typeof converters, text: string): 
 }
 
 function parseFloatText(text: string): number | undefined {
-  if (/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) return Number(text)
+  if (/^[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?$/.test(text)) return Number(text)
   const special = /^([+-]?)(inf|infinity|nan)$/i.exec(text)
   if (!special) return undefined
   if (special[2]!.toLowerCase() === 'nan') return Number.NaN

@@ -17,8 +17,8 @@ export interface Token extends Position {
 const operators = /\|=|\|~|\|>|!>|!=|!~|=~|==|>=|<=|\||=|>|<|\{|\}|\(|\)|\[|\]|,|\+|-|\*|\/|%|\^/y
 const blank = /(?:[ \t\r\n]+|#[^\n]*)+/y
 const word = /[A-Za-z_][A-Za-z0-9_]*/y
-const number = /(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.µμ])/y
-const quantity = /(?:(?:\d+\.?\d*|\.\d+)[a-zA-Zµμ]+)+/y
+const number = /(?:0[xX][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.µμ])/y
+const quantity = /(?:(?:\d+(?:\.\d*)?|\.\d+)[a-zA-Zµμ]+)+/y
 const flag = /--[a-z][a-z-]*/y
 
 export function tokenize(text: string): Token[] {

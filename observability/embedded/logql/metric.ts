@@ -125,9 +125,11 @@ function pushedGrouping({ op, grouping, expression }: MetricQuery & { kind: 'vec
 function replaceLabels(query: MetricQuery & { kind: 'label-replace' }, input: readonly Series[]): Series[] {
   const replace = fullReplacer(query.regex)
   return input.map((series) => {
-    const value = replace(series.labels[query.source] ?? '', query.replacement)
+    const value = replace(labelOf(series.labels, query.source), query.replacement)
     if (value === undefined) return series
     const { [query.target]: _, ...others } = series.labels
     return { ...series, labels: value === '' ? others : { ...others, [query.target]: value } }
   })
 }
+
+const labelOf = (labels: Labels, name: string): string => (Object.hasOwn(labels, name) ? labels[name]! : '')

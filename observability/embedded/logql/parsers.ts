@@ -69,8 +69,8 @@ export function parseFields(line: string): { parser: 'json' | 'logfmt'; pairs: [
   return { parser: 'logfmt', pairs: found.map(([key, value]) => [labelName(key), value]) }
 }
 
-/** Numbers whose text JavaScript would change (1.0, 1e3, 16 digits and more); only these lines pay for exact texts. */
-const fragileNumber = /[:,[]\s*-?\d+(?:\.\d*0(?!\d)|\.?\d*[eE]|\d{15})/
+/** Numbers whose text JavaScript may change (1.0, 1e3, -0, 0.0000001, 16 digits); only these lines pay for exact texts. */
+const fragileNumber = /[:,[]\s*(?:-0(?![\d.])|-?(?:[\d.]{16}|0\.0{6}|\d+(?:\.\d*0(?!\d)|(?:\.\d*)?[eE])))/
 
 type Reviver = (key: string, value: unknown, context: { source?: string }) => unknown
 const keepNumberText = ((_key: string, value: unknown, context: { source?: string }) =>

@@ -21,7 +21,7 @@ export function evaluateRange(
   budget: Budget,
   outer?: Grouping,
 ): Series[] {
-  const collector = collectorOf(query, grid)
+  const collector = collectorOf(query, grid, budget)
   collect(query, source, grid, budget, query.grouping ?? outer, collector)
   if (query.op === 'absent_over_time') return absent(query, grid, collector.finish())
   return collector.finish()
@@ -36,10 +36,10 @@ interface Collector {
   finish(): Series[]
 }
 
-function collectorOf(query: RangeAggregation, grid: Grid): Collector {
+function collectorOf(query: RangeAggregation, grid: Grid, budget: Budget): Collector {
   const lines = !query.unwrap && (counting.has(query.op) || query.op === 'rate')
   // Whether there is a sample is all that is asked of absent_over_time, unwrapped or not.
-  return lines || query.op === 'absent_over_time' ? countCollector(query, grid) : sampleCollector(query, grid)
+  return lines || query.op === 'absent_over_time' ? countCollector(query, grid) : sampleCollector(query, grid, budget)
 }
 
 /** Counts and byte sums: a sample adds to all steps whose window holds it, kept as differences between steps. */
@@ -79,7 +79,7 @@ function countCollector(query: RangeAggregation, grid: Grid): Collector {
 }
 
 /** Keeps all samples and computes each window from those in it. */
-function sampleCollector(query: RangeAggregation, grid: Grid): Collector {
+function sampleCollector(query: RangeAggregation, grid: Grid, budget: Budget): Collector {
   const compute = windowFunction(query.op, query.parameter)
   const held: { labels: Labels; times: number[]; values: number[] }[] = []
   return {
@@ -98,6 +98,7 @@ function sampleCollector(query: RangeAggregation, grid: Grid): Collector {
           while (to < samples.times.length && samples.times[to]! <= endNs) to += 1
           while (from < to && samples.times[from]! <= endNs - query.rangeNs) from += 1
           if (from === to) continue
+          budget.tick()
           series.present[k] = 1
           series.values[k] = compute(samples, { from, to, rangeNs: query.rangeNs })
         }
@@ -136,6 +137,7 @@ function collect(
     if (series === undefined) {
       if (known.size >= maxHeld)
         throw limitError(`the query makes more than ${maxHeld} series. Group it by fewer labels`)
+      budget.hold(grid.count)
       series = collector.open(labels)
       known.set(key, series)
     }

@@ -1,8 +1,9 @@
 /**
  * RE2 patterns that V8 may run: about ten times as fast as RE2JS, and safe only because what can backtrack is counted.
  *
- * No quantifier stands on a group, so the work is bounded by a power of the text's length. The power comes from the
- * number of open-ended quantifiers; texts too long for it go to the linear engine.
+ * No quantifier stands on a group, so the work is bounded by a power of the text's length, times the ways through the
+ * alternatives of successive groups. The power comes from the number of open-ended quantifiers; texts too long for both
+ * go to the linear engine.
  */
 export interface NativeRegex {
   readonly regex: RegExp
@@ -14,7 +15,7 @@ export interface NativeRegex {
 
 const budgetBits = 24
 const maxOptional = 4
-const maxBranches = 64
+const maxWays = 64
 
 const escapes: Record<string, string> = {
   d: '[0-9]',
@@ -40,13 +41,14 @@ export function translate(pattern: string): NativeRegex | undefined {
   let at = 0
   let open = 0
   let optional = 0
-  let branches = 1
-  let depth = 0
+  let ways = 1
+  /** Of each open group, the alternatives so far. */
+  const alternatives: number[] = []
   let run = ''
   let longest = ''
   const names = new Set<string>()
   const endRun = (): void => {
-    if (depth === 0 && run.length > longest.length) longest = run
+    if (alternatives.length === 0 && run.length > longest.length) longest = run
     run = ''
   }
   let flags = 'u'
@@ -62,18 +64,19 @@ export function translate(pattern: string): NativeRegex | undefined {
       if (found[1]) names.add(found[1])
       endRun()
       source += found[1] ? `(?<${found[1]}>` : found[0]
-      depth += 1
+      alternatives.push(1)
       at += found[0].length
     } else if (char === ')') {
       endRun()
-      depth -= 1
+      const inGroup = alternatives.pop()
       // A quantified group may backtrack exponentially.
-      if (depth < 0 || /[*+?{]/.test(pattern[at + 1] ?? '')) return undefined
+      if (inGroup === undefined || /[*+?{]/.test(pattern[at + 1] ?? '')) return undefined
+      ways *= inGroup
       source += ')'
       at += 1
     } else if (char === '|') {
-      branches += 1
-      if (depth === 0) return undefined
+      if (alternatives.length === 0) return undefined
+      alternatives[alternatives.length - 1]! += 1
       run = ''
       source += '|'
       at += 1
@@ -100,11 +103,12 @@ export function translate(pattern: string): NativeRegex | undefined {
     }
   }
   endRun()
-  if (depth !== 0 || optional > maxOptional || branches > maxBranches) return undefined
+  if (alternatives.length > 0 || optional > maxOptional || ways > maxWays) return undefined
   const regex = construct(source, flags)
   if (!regex) return undefined
   const power = 1 + open
-  const maxLength = power === 1 ? Number.POSITIVE_INFINITY : Math.floor(2 ** (budgetBits / power))
+  const bits = budgetBits - optional - Math.log2(ways)
+  const maxLength = power === 1 ? Number.POSITIVE_INFINITY : Math.floor(2 ** (bits / power))
   return { regex, maxLength, literals: flags === 'u' && longest.length > 1 ? [longest] : undefined }
 }
 

@@ -16,15 +16,29 @@ import { compileStages } from './stages.ts'
 export interface Budget {
   /** Throws once the time is up. */
   tick(): void
+  /** Throws once a metric query holds more cells (series times points) than memory is meant for. */
+  hold(cells: number): void
   /** Counted as it goes. */
   readonly stats: { lines: number; bytes: number; tables: number }
 }
 
+/** At up to 25 bytes each. */
+const maxCells = 20_000_000
+
 export function createBudget(timeoutMs = 60_000): Budget {
   const deadline = performance.now() + timeoutMs
+  let held = 0
   return {
     tick() {
       if (performance.now() > deadline) throw limitError(`the query took longer than ${timeoutMs / 1000} s. Narrow it`)
+    },
+    hold(cells) {
+      held += cells
+      if (held > maxCells) {
+        throw limitError(
+          `the query makes more than ${maxCells} points (series times steps). Group it by fewer labels or take a larger step`,
+        )
+      }
     },
     stats: { lines: 0, bytes: 0, tables: 0 },
   }

@@ -69,6 +69,7 @@ const cases: [template: string, text: string][] = [
   ['{{ toDate "2006-01-02 15:04:05" .when | unixEpoch }}', '1714979289'],
   ['{{ toDateInZone "2006-01-02 15:04:05" "America/New_York" .when | date "15:04 -0700" }}', '11:08 +0000'],
   ['{{ unixToTime "1700000000" | date "2006" }}', '2023'],
+  ['{{ unixToTime "1700000000" | date "02_01_2006 _2" }}', '14_11_2023 14'],
 ]
 
 for (const [template, text] of cases) {

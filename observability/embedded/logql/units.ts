@@ -21,13 +21,13 @@ export function parseDuration(text: string, calendar = true): number | undefined
   if (body === '0') return 0
   let total = 0
   let end = 0
-  for (const part of body.matchAll(/(\d+\.?\d*|\.\d+)([a-zµμ]+)/g)) {
+  for (const part of body.matchAll(/(\d+(?:\.\d*)?|\.\d+)([a-zµμ]+)/gy)) {
     const unit = durationUnits.get(part[2]!)
-    if (part.index !== end || unit === undefined || (!calendar && unit >= 86_400e9)) return undefined
+    if (unit === undefined || (!calendar && unit >= 86_400e9)) return undefined
     total += Number(part[1]) * unit
     end = part.index + part[0].length
   }
-  if (end === 0 || end !== body.length) return undefined
+  if (end === 0 || end !== body.length || !Number.isFinite(total)) return undefined
   return text.startsWith('-') ? -total : Math.round(total)
 }
 
@@ -62,7 +62,7 @@ for (const [index, letter] of [...'kmgtpe'].entries()) {
 
 /** `20KB`, `1.5 MiB`, `42` -> bytes; undefined when it is none. */
 export function parseBytes(text: string): number | undefined {
-  const found = /^(\d[\d,]*\.?\d*|\.\d+)\s*([a-zA-Z]*)$/.exec(text.trim())
+  const found = /^(\d[\d,]*(?:\.\d*)?|\.\d+)\s*([a-zA-Z]*)$/.exec(text.trim())
   const unit = byteUnits.get(found?.[2]?.toLowerCase() ?? '?')
   if (!found || unit === undefined) return undefined
   return Math.trunc(Number(found[1]!.replaceAll(',', '')) * unit)

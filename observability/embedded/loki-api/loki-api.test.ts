@@ -189,6 +189,14 @@ test('stats and volumes count entries and bytes', async () => {
   assert.equal(range.result[0].metric.level, 'error')
 })
 
+test('the last bucket of a volume range ends where the range does', async () => {
+  const params = { query: '{job=~".+"}', start: String(startS), end: String(startS + 25), step: '20' }
+  const { result } = (await data('index/volume_range', { ...params, targetLabels: 'job' })).data
+  const bytes = result.flatMap(({ values }: { values: [number, string][] }) => values.map(([, value]) => Number(value)))
+  const inRange = verdictLines.slice(0, 3).map(({ line }) => Buffer.byteLength(line))
+  assert.deepEqual(bytes.toSorted(), inRange.toSorted())
+})
+
 test('detected_fields names what parsers would find, with types', async () => {
   const { fields } = await data('detected_fields', { query: '{service_name="order-service"}' })
   const types = Object.fromEntries(fields.map(({ label, type }: { label: string; type: string }) => [label, type]))

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { WebSocket } from 'ws'
 import { listen, serveApi } from '../http.ts'
@@ -58,4 +60,54 @@ test('a tail sends the last lines, then each new one once, late ones too', { tim
   client.close()
   await once(client, 'close')
   assert.deepEqual(errors, [])
+})
+
+const onError = (error: unknown): void => assert.fail(String(error))
+
+test('a client that resets a refused upgrade ends nothing', () => {
+  const server = new EventEmitter() as Server
+  const stop = attachTail(server, { loki: () => assert.fail('asked'), onError })
+  const socket = new PassThrough()
+  server.emit('upgrade', { url: '/elsewhere' }, socket, Buffer.alloc(0))
+  assert.match(String(socket.read()), /^HTTP\/1.1 404 /)
+  socket.emit('error', new Error('read ECONNRESET'))
+  assert.ok(socket.destroyed)
+  stop()
+})
+
+test('what a full first answer left out is not sent behind it', { timeout: 20_000 }, async (context) => {
+  const timeNs = nowNs()
+  const lines = Array.from({ length: 40 }, (_, k) => line(`${k}`, timeNs - 1_000_000n * BigInt(100 - k)))
+  const answers = createLokiApi({
+    logs: { tables: (range, direction) => sourceOf(buildLogTable(lines)).tables(range, direction) },
+  })
+  let asked = 0
+  let wake = (): void => {}
+  const loki: typeof answers = (request) => {
+    asked += 1
+    wake()
+    return answers(request)
+  }
+  const server = await listen(serveApi(loki, onError), '127.0.0.1', 0, 'LOKI_PORT')
+  const stop = attachTail(server, { loki, intervalMs: 5, lateMs: 600_000, onError })
+  context.after(() => {
+    stop()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  const client = new WebSocket(
+    `ws://127.0.0.1:${port}/loki/api/v1/tail?limit=5&query=${encodeURIComponent('{app="x"}')}`,
+  )
+  const got: string[] = []
+  client.on('message', (message) => {
+    const { streams } = JSON.parse(message.toString()) as { streams: { values: [string, string][] }[] }
+    for (const { values } of streams) got.push(...values.map(([, text]) => text))
+    wake()
+  })
+  while (asked < 4) await new Promise<void>((resolve) => (wake = resolve))
+  lines.push(line('new'))
+  while (!got.includes('new')) await new Promise<void>((resolve) => (wake = resolve))
+  assert.deepEqual(got, ['35', '36', '37', '38', '39', 'new'])
+  client.close()
+  await once(client, 'close')
 })

@@ -30,6 +30,8 @@ const maxBuffered = 4 << 20
 export function attachTail(server: Server, deps: TailDeps): () => void {
   const sockets = new WebSocketServer({ noServer: true })
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    // Node takes its own listener off an upgraded socket, and an error nobody listens to ends the process.
+    socket.on('error', () => socket.destroy())
     const [path, query] = splitUrl(request.url ?? '/')
     if (path !== tailPath) {
       socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
@@ -60,12 +62,16 @@ function follow(client: WebSocket, query: URLSearchParams, deps: TailDeps): void
   // Keys of the lines sent, with their times: kept as long as the next questions reach back to them.
   const sent = new Map<string, bigint>()
   let first = true
+  // Set by a first answer that was cut off: older lines were left out, not late.
+  let leftOutNs = -1n
   let timer: NodeJS.Timeout | undefined
 
   const ask = async (): Promise<void> => {
     const untilNs = now() - delayNs
     const reach = untilNs - BigInt(lateMs) * 1_000_000n
-    const fromNs = first || reach < startNs ? startNs : reach
+    let fromNs = startNs
+    if (!first && reach > fromNs) fromNs = reach
+    if (leftOutNs >= fromNs) fromNs = leftOutNs + 1n
     const params = new URLSearchParams({
       query: query.get('query') ?? '',
       start: String(fromNs),
@@ -82,13 +88,15 @@ function follow(client: WebSocket, query: URLSearchParams, deps: TailDeps): void
       client.close(1003, reason.toString().replace(/\ufffd+$/, ''))
       return
     }
-    deliver(JSON.parse(Buffer.from(response.body).toString()).data)
+    const { data } = JSON.parse(Buffer.from(response.body).toString()) as { data: Answer }
+    deliver(data)
+    if (first) leftOutNs = cutOff(data, limit)
     for (const [key, timeNs] of sent) if (timeNs < reach) sent.delete(key)
     first = false
     timer = setTimeout(run, intervalMs)
   }
 
-  const deliver = (data: { resultType: string; result: Stream[] }): void => {
+  const deliver = (data: Answer): void => {
     if (data.resultType !== 'streams') {
       client.close(1003, 'only log queries can be tailed')
       return
@@ -127,4 +135,16 @@ function follow(client: WebSocket, query: URLSearchParams, deps: TailDeps): void
   client.on('close', () => clearTimeout(timer))
   client.on('error', deps.onError)
   run()
+}
+
+interface Answer {
+  readonly resultType: string
+  readonly result: Stream[]
+}
+
+/** The time of the oldest line of a full answer; -1 when everything was in it. */
+function cutOff({ result }: Answer, limit: number): bigint {
+  const times = result.flatMap(({ values }) => values.map(([time]) => BigInt(time)))
+  if (times.length < limit) return -1n
+  return times.sort((a, b) => (a < b ? -1 : 1))[0]!
 }

@@ -48,7 +48,9 @@ export function volumeRange(store: LokiStore, { query }: ApiRequest): ApiRespons
   const budget = createBudget(store.timeoutMs)
   const found = new Map<string, { metric: Labels; total: number; values: [number, string][] }>()
   for (let startNs = window.startNs; startNs < window.endNs; startNs += stepNs) {
-    for (const { metric, bytes } of volumesOf(store, query, { startNs, endNs: startNs + stepNs }, budget)) {
+    let endNs = startNs + stepNs
+    if (endNs > window.endNs) endNs = window.endNs
+    for (const { metric, bytes } of volumesOf(store, query, { startNs, endNs }, budget)) {
       const key = JSON.stringify(metric)
       const series = found.get(key) ?? { metric, total: 0, values: [] }
       series.total += bytes
