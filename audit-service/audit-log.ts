@@ -27,8 +27,10 @@ const FIND = sql('find_audit_log', 'select id, recorded_at from audit_logs where
 const COLUMNS = `a.id, a.event_id, a.event_type, a.occurred_at, a.recorded_at, a.source, a.user_id, a.order_id, a.action,
   a.trace_id, a.request_id, a.details,
   exists (select from audit_chain c where c.audit_id = a.id) as sealed`
-const PAGE = 'and ($2::bigint is null or a.id < $2) order by a.id desc limit $3'
-/** One statement per filter: a statement that serves all of them at once would use no index well. */
+/** Further conditions narrow what the index of the first one finds. */
+const PAGE = `and ($2::bigint is null or a.id < $2) and ($4::bigint is null or a.order_id = $4)
+  and ($5::bigint is null or a.user_id = $5) order by a.id desc limit $3`
+/** One statement per leading filter: a statement that serves all of them at once would use no index well. */
 const LIST = {
   none: sql('list_audit', view('$1::text is null')),
   user_id: sql('list_audit_by_user', view('a.user_id = $1')),
@@ -67,29 +69,19 @@ export function createAuditLog(database: Queries): AuditLog {
     },
 
     async list(filter, limit, before) {
-      const [statement, first, rest] = statementFor(filter)
-      const matches = (row: Row) => Object.entries(rest).every(([key, value]) => row[key as keyof Row] === value)
-      const rows: Row[] = []
-      // A second condition is applied here: each narrow index gives few rows, and pages are filled up from the next ones.
-      for (let below = before; rows.length < limit; ) {
-        const chunk = await database.query<Row>(statement, [first, below ?? null, limit])
-        rows.push(...chunk.filter(matches))
-        if (chunk.length < limit) break
-        below = chunk.at(-1)!.id
-      }
-      return rows.slice(0, limit).map(shown)
+      const { statement, value, order_id = null, user_id = null } = statementFor(filter)
+      const rows = await database.query<Row>(statement, [value, before ?? null, limit, order_id, user_id])
+      return rows.map(shown)
     },
   }
 }
 
-/** The most selective condition goes to the index. */
-function statementFor({ trace_id, order_id, user_id }: AuditFilter): [ReturnType<typeof sql>, unknown, AuditFilter] {
-  const given = (filter: AuditFilter) =>
-    Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined))
-  if (trace_id !== undefined) return [LIST.trace_id, trace_id, given({ order_id, user_id })]
-  if (order_id !== undefined) return [LIST.order_id, order_id, given({ user_id })]
-  if (user_id !== undefined) return [LIST.user_id, user_id, {}]
-  return [LIST.none, null, {}]
+/** The most selective condition leads, the others are left in the filter. */
+function statementFor({ trace_id, order_id, user_id }: AuditFilter) {
+  if (trace_id !== undefined) return { statement: LIST.trace_id, value: trace_id, order_id, user_id }
+  if (order_id !== undefined) return { statement: LIST.order_id, value: order_id, user_id }
+  if (user_id !== undefined) return { statement: LIST.user_id, value: user_id }
+  return { statement: LIST.none, value: null }
 }
 
 function shown(row: Row): AuditRow {

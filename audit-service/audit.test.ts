@@ -11,7 +11,7 @@ import { type AuditEvent, METRICS } from '@sightline/contracts'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import { atOnce, sample, startInProcess, startProcess, type TestService, until } from '@sightline/service-kit/testing'
 import pg from 'pg'
-import { makeCheckpoint, makeKeys, readCheckpoint } from './checkpoint.ts'
+import { makeCheckpoint, makeKeys, readCheckpoint, renewCheckpoint } from './checkpoint.ts'
 import { type Config, environment } from './config.ts'
 import { compose } from './main.ts'
 import { createSealer } from './sealer.ts'
@@ -264,6 +264,45 @@ test('a signed checkpoint shows a cut-off end and a chain made anew, which the c
   assert.equal(anew.status, 'broken')
   assert.equal(anew.first_broken!.position, 30)
   assert.match(anew.first_broken!.reason, /made anew/)
+})
+
+test('a checkpoint file moves on a chain that still holds it, and is kept otherwise', async (t) => {
+  await using database = await cluster.createDatabase()
+  await sealedRows(database, 30)
+  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+  const queries = service.parts.database
+  const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-audit-'))
+  t.after(() => fs.rmSync(folder, { recursive: true }))
+  const file = path.join(folder, 'checkpoint.json')
+  const key = createPrivateKey(makeKeys().privateKey)
+  assert.equal((await renewCheckpoint(queries, key, file))?.position, 30)
+  const kept = fs.readFileSync(file, 'utf8')
+  assert.equal((await renewCheckpoint(queries, key, file))?.position, 30)
+  await assert.rejects(renewCheckpoint(queries, createPrivateKey(makeKeys().privateKey), file), /none of this key's/)
+  await tamper(database, 'delete from audit_logs where id > 20; delete from audit_chain where position > 20')
+  await assert.rejects(renewCheckpoint(queries, key, file), /no longer holds the checkpoint at position 30/)
+  assert.equal(fs.readFileSync(file, 'utf8'), kept)
+})
+
+test('a check in parts finds what a whole one finds, and no part of it hides or invents a fault', async () => {
+  await using database = await cluster.createDatabase()
+  await sealedRows(database, 30)
+  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+  const verify = async (from: number) => (await service.call('GET', `/audit/verify?from=${from}`)).json
+  const ok = async () => sample((await service.call('GET', '/metrics')).text, 'audit_verify_ok')
+  assert.equal((await verify(1)).status, 'intact')
+  assert.equal((await verify(5_000)).status, 'intact', 'beyond the end')
+  assert.equal(await ok(), 1)
+  await tamper(
+    database,
+    `insert into audit_logs (event_id, event_type, occurred_at, source, action, details)
+     values (gen_random_uuid(), 'order.completed', now(), 's', 'a', '{}')`,
+  )
+  assert.match((await verify(20)).first_broken.reason, /no seal/)
+  await tamper(database, `delete from audit_logs where id > 30; update audit_logs set action = 'x' where id = 5`)
+  assert.equal((await verify(1)).status, 'broken')
+  assert.equal((await verify(6)).status, 'intact')
+  assert.equal(await ok(), 0, 'a part that is intact makes the whole not so')
 })
 
 test('a verification without enough time says where to go on', async () => {

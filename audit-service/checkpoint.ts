@@ -71,8 +71,45 @@ export function makeKeys(): { privateKey: string; publicKey: string } {
   })
 }
 
+const SEAL_AT = sql('checkpoint_seal', 'select hash from audit_chain where position = $1')
+
+/**
+ * Moves the checkpoint in the file forward to the end of the chain, and only on a chain that still holds it: else whoever
+ * cut off the end would have the shorter chain signed. Resolves to the checkpoint that is in the file then, undefined
+ * while the chain is empty.
+ */
+export async function renewCheckpoint(
+  database: Queries,
+  privateKey: KeyObject,
+  file: string,
+): Promise<Checkpoint | undefined> {
+  const last = lastCheckpoint(file, privateKey)
+  const checkpoint = await makeCheckpoint(database, privateKey)
+  if (last !== undefined) {
+    const [row] = await database.query<{ hash: Buffer }>(SEAL_AT, [last.position])
+    if (row?.hash.toString('hex') !== last.hash) {
+      throw new Error(
+        `the chain no longer holds the checkpoint at position ${last.position}, which is kept in ${file}: npm run audit:verify`,
+      )
+    }
+    if (checkpoint === undefined || checkpoint.position <= last.position) return last
+  }
+  if (checkpoint !== undefined) writeCheckpoint(file, checkpoint)
+  return checkpoint
+}
+
+function lastCheckpoint(file: string, privateKey: KeyObject): Checkpoint | undefined {
+  if (!fs.existsSync(file)) return undefined
+  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString()
+  try {
+    return readCheckpoint(fs.readFileSync(file, 'utf8'), publicKey)
+  } catch (error) {
+    throw new Error(`${file} is kept, since it is none of this key's; choose another file: ${(error as Error).message}`)
+  }
+}
+
 /** Writes whole or not at all: a reader never sees half a checkpoint. */
-export function writeCheckpoint(file: string, checkpoint: Checkpoint): void {
+function writeCheckpoint(file: string, checkpoint: Checkpoint): void {
   const whole = `${file}.${process.pid}`
   fs.writeFileSync(whole, `${JSON.stringify(checkpoint, null, 2)}\n`)
   fs.renameSync(whole, file)
@@ -87,17 +124,13 @@ export function createCheckpointWriter(
   const keyFile = config.AUDIT_SIGNING_KEY_FILE
   if (file === undefined || keyFile === undefined) return undefined
   const key = readSigningKey(keyFile)
-  let written = 0
   let timer: NodeJS.Timeout | undefined
 
   async function write(): Promise<void> {
     try {
-      const checkpoint = await makeCheckpoint(database, key)
-      if (checkpoint === undefined || checkpoint.position === written) return
-      writeCheckpoint(file!, checkpoint)
-      written = checkpoint.position
+      await renewCheckpoint(database, key, file!)
     } catch (error) {
-      logger.warn('no checkpoint could be written', error as Error)
+      logger.error('no checkpoint could be written', error as Error)
     }
   }
 

@@ -9,7 +9,7 @@ import * as fs from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { makeCheckpoint, makeKeys, readCheckpoint, readSigningKey, writeCheckpoint } from './checkpoint.ts'
+import { makeKeys, readCheckpoint, readSigningKey, renewCheckpoint } from './checkpoint.ts'
 import { verifyChain } from './verify.ts'
 
 const USAGE = 'Use: verify [--checkpoint FILE --public-key FILE] | checkpoint --out FILE --key FILE | keys --out FOLDER'
@@ -60,9 +60,8 @@ async function verify(options: Options): Promise<number> {
 async function checkpoint({ out, key }: Options): Promise<number> {
   if (!out || !key) throw new Error(USAGE)
   const signingKey = readSigningKey(key)
-  const made = await withDatabase((query) => makeCheckpoint(query, signingKey))
+  const made = await withDatabase((query) => renewCheckpoint(query, signingKey, out))
   if (made === undefined) throw new Error('The chain is empty: there is nothing to sign yet.')
-  writeCheckpoint(out, made)
   console.log(
     `${out}: position ${made.position}, seal ${made.hash}. Keep it where the database's owner can't change it.`,
   )

@@ -35,6 +35,12 @@ const WITHOUT_SEAL = sql(
    where a.id > $1 and a.id <= $2 and c.sealed is null and u.waits is null order by a.id limit 1`,
 )
 const WINDOW = 20_000
+/** In one snapshot: every row is sealed or waits for it, so the numbers agree. */
+const COUNTS = sql(
+  'chain_counts',
+  `select (select count(*) from audit_logs) as rows,
+     (select count(*) from audit_chain) + (select count(*) from audit_unsealed) as known`,
+)
 
 export interface VerifyOptions {
   /** First position to check (default 1); the seal before it is taken on trust. */
@@ -53,7 +59,9 @@ export async function verifyChain(database: Queries, options: VerifyOptions = {}
   const { last_position, last_id, unsealed } = ends!
   let position = from - 1
   let previous = from === 1 ? GENESIS : await sealAt(database, from - 1)
-  let fault = previous === undefined ? missingSeal(from - 1) : checkpointBehind(options.checkpoint, last_position)
+  // Beyond the end there is nothing to check, and nothing missing.
+  const isMissing = previous === undefined && from - 1 <= last_position
+  let fault = isMissing ? missingSeal(from - 1) : checkpointBehind(options.checkpoint, last_position)
   let checked = 0
   let timeIsUp = false
 
@@ -71,7 +79,7 @@ export async function verifyChain(database: Queries, options: VerifyOptions = {}
     timeIsUp = performance.now() - started > withinMs
   }
   const complete = fault === undefined && position >= last_position
-  if (complete && from === 1) fault = await rowWithoutSeal(database, last_id)
+  if (complete) fault = await countFault(database, last_id)
 
   return {
     status: fault === undefined ? 'intact' : 'broken',
@@ -113,6 +121,13 @@ function checkpointBehind(checkpoint: Checkpoint | undefined, lastPosition: numb
   if (checkpoint === undefined || checkpoint.position <= lastPosition) return undefined
   const reason = `the signed checkpoint knows position ${checkpoint.position}: the end of the chain was cut off`
   return { position: lastPosition + 1, audit_id: null, reason }
+}
+
+async function countFault(database: Queries, lastId: number): Promise<Fault | undefined> {
+  const [counts] = await database.query<{ rows: number; known: number }>(COUNTS)
+  if (counts!.rows === counts!.known) return undefined
+  const reason = `there are ${counts!.rows} audit rows, and ${counts!.known} that are sealed or wait for it`
+  return (await rowWithoutSeal(database, lastId)) ?? { position: null, audit_id: null, reason }
 }
 
 async function rowWithoutSeal(database: Queries, lastId: number): Promise<Fault | undefined> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -37,6 +37,20 @@ test('in the container the access log is rotated once it is large, and Nginx is 
   } finally {
     process.kill(-shell.pid!, 'SIGKILL')
     rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test('in the container a key that is no key ends the start', () => {
+  const start = (key: string) =>
+    spawnSync('sh', ['-c', '. "$0"; kill $!; echo started', join(import.meta.dirname, 'container-start.envsh')], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, NGINX_ENVSUBST_OUTPUT_DIR: tmpdir(), GATEWAY_API_KEY: key },
+    })
+  for (const key of ['', 'a'.repeat(16), 'A-Z_09'.repeat(4)]) assert.match(start(key).stdout, /started/, key)
+  for (const key of ['short', '.'.repeat(20), 'a+b/c='.repeat(4), 'a'.repeat(129)]) {
+    const { status, stdout, stderr } = start(key)
+    assert.deepEqual([status, stdout], [1, ''], key)
+    assert.match(stderr, /GATEWAY_API_KEY must be 16 to 128/)
   }
 })
 

@@ -126,7 +126,8 @@ for (const [name, traceparent] of Object.entries(invalid)) {
 }
 
 test('a health probe begins no trace, but joins one', async () => {
-  assert.match((await told('/health')).headers.traceparent as string, /-00$/)
+  for (const probe of ['/health', '/api/v1/user-service/health', '/api/v1/user-service/ready'])
+    assert.match((await told(probe)).headers.traceparent as string, /-00$/, probe)
   assert.match((await told('/health', { traceparent: `00-${TRACE}-${SPAN}-01` })).headers.traceparent as string, /-01$/)
 })
 

@@ -1,5 +1,15 @@
 /** SQL of idempotency keys: one key, one order, decided by a unique row in the order's own transaction. */
-import { conflict, type KitParts, keyReused, type Part, type Queries, SQLSTATE, sql } from '@sightline/service-kit'
+import {
+  CLEAN_STEP,
+  conflict,
+  createCleaner,
+  type KitParts,
+  keyReused,
+  type Part,
+  type Queries,
+  SQLSTATE,
+  sql,
+} from '@sightline/service-kit'
 
 /** Takes the key, or one that is older than 24 hours. A second request waits here until the first has committed. */
 const CLAIM = sql(
@@ -13,24 +23,13 @@ const FIND = sql('find_idempotency_key', 'select request_hash, order_id from ide
 
 const EXPIRE = sql(
   'expire_idempotency_keys',
-  `delete from idempotency_keys where created_at <= now() - interval '24 hours'`,
+  `delete from idempotency_keys where key in (
+     select key from idempotency_keys where created_at <= now() - interval '24 hours' limit ${CLEAN_STEP})
+   returning key`,
 )
-const HOUR_MS = 3_600_000
-
 /** Removes keys older than 24 hours, every hour. */
-export function createKeyCleaner({ database, logger }: Pick<KitParts, 'database' | 'logger'>): Part {
-  let timer: NodeJS.Timeout | undefined
-  const expire = () =>
-    database.query(EXPIRE).catch((error) => logger.warn('expired idempotency keys were not removed', error))
-  return {
-    async start() {
-      timer = setInterval(expire, HOUR_MS).unref()
-    },
-    async stop() {
-      clearInterval(timer)
-    },
-  }
-}
+export const createKeyCleaner = (parts: Pick<KitParts, 'database' | 'logger'>): Part =>
+  createCleaner(parts, 'expired idempotency keys', EXPIRE)
 
 /** undefined when the key is now ours; else the id of the order that was placed with it. */
 export async function claimKey(tx: Queries, key: string, requestHash: string): Promise<number | undefined> {

@@ -9,6 +9,7 @@ import {
   badGateway,
   errorType,
   inSpan,
+  isRefusal,
   type KitParts,
   linkTo,
   outsideRequests,
@@ -46,9 +47,10 @@ const RETRY = sql(
      dead_at = case when $5 then now() end
    where event_id = $1`,
 )
-const BATCH = 64
+const BATCH = 16
 const CONCURRENCY = 8
 const AWAY_MS = 1_000
+const BROKEN_FACTOR = 10
 const LONGEST_PAUSE_MS = 60_000
 
 export function createRelay(deps: Pick<KitParts<Config>, 'config' | 'database' | 'hop' | 'logger' | 'metrics'>): Part {
@@ -74,8 +76,9 @@ export function createRelay(deps: Pick<KitParts<Config>, 'config' | 'database' |
   }
 
   function claim(): Promise<DueEvent[]> {
-    // Longer than a delivery can take, so that a second instance doesn't deliver meanwhile.
-    return database.query<DueEvent>(CLAIM, [BATCH, config.HOP_TIMEOUT_MS * 2 + 5_000])
+    // Longer than the deliveries of a batch can take, so that a second instance doesn't deliver meanwhile.
+    const longest = Math.ceil(BATCH / CONCURRENCY) * config.HOP_TIMEOUT_MS
+    return database.query<DueEvent>(CLAIM, [BATCH, longest + 5_000])
   }
 
   /** False when the next hop was away: no use in trying at full speed. */
@@ -126,12 +129,13 @@ export function createRelay(deps: Pick<KitParts<Config>, 'config' | 'database' |
 
   /**
    * A hop that is away says nothing about the event, which then keeps its tries: an outage of any length makes no dead
-   * letters. A hop that refuses the event counts.
+   * letters. A hop that refuses the event counts. One that breaks may do so because of it, or be broken for hours: that
+   * counts, with ten times as many tries.
    */
   async function retryLater(event: DueEvent, error: unknown): Promise<boolean> {
     const away = isAway(error)
     const attempts = away ? event.attempts : event.attempts + 1
-    const dead = attempts >= config.OUTBOX_MAX_ATTEMPTS
+    const dead = attempts >= config.OUTBOX_MAX_ATTEMPTS * (isRefusal(error) ? 1 : BROKEN_FACTOR)
     const backoff = away ? AWAY_MS : Math.min(500 * 2 ** attempts, LONGEST_PAUSE_MS)
     const pause = backoff * (0.5 + Math.random())
     const fields = { order_id: event.order_id, event_id: event.event_id, attempts, error_type: errorType(error) }

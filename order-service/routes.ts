@@ -6,6 +6,7 @@ import {
   conflict,
   createHttpApp,
   currentRequest,
+  invalid,
   type KitParts,
   notFound,
   page,
@@ -127,7 +128,12 @@ function addInventoryRoutes(routes: Routes, { database, logger, metrics }: AppPa
   })
 
   for (const operation of ['reserve', 'release', 'add'] as const) {
-    routes.add(orderEndpoints[operation], async ({ params, body }) => {
+    routes.add(orderEndpoints[operation], async ({ params, body, headers }) => {
+      // Silently ignored, it would let a careful client change the stock twice.
+      if (headers['idempotency-key'] !== undefined)
+        throw invalid([
+          { parameter: 'Idempotency-Key', detail: 'is not taken here: read the stock before a repetition' },
+        ])
       const row = await changeStock(database, operation, params.product_id, body.quantity)
       operations.inc({ operation, outcome: row === undefined ? 'refused' : 'done' })
       if (row === undefined) throw await refusal(operation, params.product_id, body.quantity)

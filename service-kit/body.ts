@@ -27,7 +27,9 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw badRequest(`The body is not JSON: ${(error as Error).message.slice(0, 120)}`)
+    // Only the place: the rest of the message quotes the body, which may hold names and addresses.
+    const place = / at position \d+( \(line \d+ column \d+\))?/.exec((error as Error).message)?.[0] ?? ''
+    throw badRequest(`The body is not JSON${place}.`)
   }
 }
 

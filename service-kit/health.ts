@@ -3,6 +3,7 @@ import type { Hop } from './http-client.ts'
 import type { Answer, RouteDefinition, Routes } from './http-server.ts'
 import type { Metrics } from './metrics.ts'
 import type { Database } from './postgres.ts'
+import { remainingMs } from './request-context.ts'
 
 type Status = 'ok' | 'degraded' | 'down'
 interface Check {
@@ -53,7 +54,9 @@ async function health({ service, database, hop }: HealthOptions): Promise<Answer
 async function checkHop(hop: Hop): Promise<Check> {
   let seen: { status?: Status; checks?: unknown; version?: unknown } = {}
   const check = await timed(async () => {
-    seen = (await hop.get('/health', 1_000)).body as typeof seen
+    // Less than the caller's own wait, so that the one that is silent is the one that is named.
+    const timeoutMs = Math.max(50, Math.min(1_000, remainingMs() - 100))
+    seen = (await hop.get('/health', timeoutMs)).body as typeof seen
   })
   if (check.status === 'down') return check
   return { ...check, status: seen.status ?? 'down', version: seen.version, checks: seen.checks }

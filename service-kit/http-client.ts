@@ -94,6 +94,12 @@ export function createHop(options: HopOptions): Hop {
   })
   metrics.gauge('http_client_circuit_state', (gauge) => gauge.set({ peer_service: peer }, CIRCUIT[breaker.state]))
 
+  /** While one call tries whether the hop is back, the library would let all others wait for it, and then for each other. */
+  function isLeftAlone(): boolean {
+    if (breaker.state === CircuitState.Open) return performance.now() < openUntil
+    return breaker.state === CircuitState.HalfOpen
+  }
+
   async function post(call: HopCall): Promise<{ status: number; body: unknown }> {
     const deadline = performance.now() + Math.min(options.timeoutMs ?? 10_000, remainingMs() - marginMs)
     for (let attempt = 1; ; attempt++) {
@@ -102,7 +108,7 @@ export function createHop(options: HopOptions): Hop {
       const span = trace.getActiveSpan()
       span?.setAttribute('recovery.attempts', attempt)
       try {
-        if (breaker.state === CircuitState.Open && performance.now() < openUntil) throw new BrokenCircuitError()
+        if (isLeftAlone()) throw new BrokenCircuitError()
         return await breaker.execute(async () =>
           readAnswer(await send('POST', call.path, left, call.body, call.headers), peer),
         )
@@ -172,6 +178,7 @@ class HopTimeout extends Error {
 
 /** What opens the circuit: the hop is gone, broken or too slow; not what it refuses for good reasons. */
 function isHopFault(error: unknown): boolean {
+  if (isRefusal(error)) return false
   if (error instanceof HopTimeout) return error.timeoutMs >= FAIR_TIMEOUT_MS
   return !(error instanceof ProblemError) || error.details.status >= 500
 }
@@ -224,8 +231,13 @@ function readAnswer(answer: { status: number; contentType: string; retryAfter: n
   const said = `${peer} answered ${status} ${kind}`
   if (status === 503) throw unavailable('next-hop-unavailable', said, answer.retryAfter > 0 ? answer.retryAfter : 1)
   if (status === 504) throw gatewayTimeout(said)
-  throw badGateway(said)
+  throw badGateway(said, status < 500 ? REFUSED : undefined)
 }
+
+const REFUSED = new Error('the hop refused the request')
+
+/** The hop is well and does not take this request, for a reason that its caller can't pass on as its own answer. */
+export const isRefusal = (error: unknown): boolean => error instanceof ProblemError && error.details.cause === REFUSED
 
 function retryReason(error: unknown, idempotent: boolean): string | undefined {
   const code = (error as { code?: string }).code ?? ''

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { trace } from '@opentelemetry/api'
+import { CLEAN_STEP, createCleaner } from './cleaner.ts'
 import type { Answer } from './http-server.ts'
 import type { Logger } from './logging.ts'
 import { type Database, sql } from './postgres.ts'
@@ -50,10 +51,11 @@ const KEEP = sql(
 )
 const EXPIRE = sql(
   'expire_answers',
-  `delete from idempotent_answers where service = $1 and created_at <= now() - interval '24 hours'`,
+  `delete from idempotent_answers where service = $1 and key in (
+     select key from idempotent_answers where service = $1 and created_at <= now() - interval '24 hours' limit ${CLEAN_STEP})
+   returning key`,
 )
 const KEY = /^[\x21-\x7e]{1,255}$/
-const HOUR_MS = 3_600_000
 
 export function createAnswerStore(deps: {
   database: Database
@@ -61,7 +63,6 @@ export function createAnswerStore(deps: {
   logger: Logger
 }): AnswerStore {
   const { database, service, logger } = deps
-  let timer: NodeJS.Timeout | undefined
 
   async function find({ key, requestHash }: Idempotency): Promise<Answer | undefined> {
     const [stored] = await database.query<StoredAnswer>(FIND, [service.name, key])
@@ -83,18 +84,7 @@ export function createAnswerStore(deps: {
       const kept = await database.query(KEEP, values)
       return kept.length > 0 ? answer : ((await find(idempotency)) ?? answer)
     },
-    cleaner: {
-      async start() {
-        const expire = () =>
-          database
-            .query(EXPIRE, [service.name])
-            .catch((error) => logger.warn('expired answers were not removed', error))
-        timer = setInterval(expire, HOUR_MS).unref()
-      },
-      async stop() {
-        clearInterval(timer)
-      },
-    },
+    cleaner: createCleaner({ database, logger }, 'expired answers', EXPIRE, [service.name]),
   }
 }
 

@@ -1,7 +1,8 @@
 /** What is identical in all services. The telemetry itself is started by `@sightline/service-kit/register`. */
+export { CLEAN_STEP, createCleaner } from './cleaner.ts'
 export { readConfig, type ServiceEnvironment, serviceEnvironment } from './config.ts'
 export { addCommonRoutes } from './health.ts'
-export { createHop, type Hop, type HopCall } from './http-client.ts'
+export { createHop, type Hop, type HopCall, isRefusal } from './http-client.ts'
 export { type Answer, createHttpApp, type HttpServer, listen, type RouteRequest, type Routes } from './http-server.ts'
 export { type AnswerStore, createAnswerStore, type Idempotency, keyReused } from './idempotency.ts'
 export { getLogger, type Logger, startLogging } from './logging.ts'

@@ -61,7 +61,10 @@ export function createDatabase(options: DatabaseOptions): Database {
     idleTimeoutMillis: 30_000,
     statement_timeout: options.statementTimeoutMs ?? 5_000,
     lock_timeout: 3_000,
+    // A server that stands still, or a cut network, can't enforce its own limit.
+    query_timeout: (options.statementTimeoutMs ?? 5_000) + 1_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     types,
   })
   // An idle connection that breaks is replaced by the pool; unheard, the event would end the process.
@@ -203,7 +206,9 @@ function isAcquireTimeout(error: unknown): boolean {
 export function isConnectionLoss(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: string; message?: string }
   if (code !== undefined) return code.startsWith('57P') || code.startsWith('08') || NETWORK.includes(code)
-  return /Connection terminated|not queryable|Client has encountered a connection error/.test(message ?? '')
+  return /Connection terminated|not queryable|Client has encountered a connection error|Query read timeout/.test(
+    message ?? '',
+  )
 }
 
 /** Down, overloaded or too slow is 503 and passes; anything else keeps its SQLSTATE for the caller. */

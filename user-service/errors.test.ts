@@ -5,6 +5,7 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import { after, before, test } from 'node:test'
 import { METRICS } from '@sightline/contracts'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
+import { sql } from '@sightline/service-kit'
 import {
   startInProcess,
   startProcess,
@@ -15,6 +16,7 @@ import {
 } from '@sightline/service-kit/testing'
 import { environment } from './config.ts'
 import { compose } from './main.ts'
+import { createUsers } from './users.ts'
 
 let cluster: TestCluster
 let database: TestDatabase
@@ -77,6 +79,8 @@ test('bad requests get the stated answer, and nothing is written', async () => {
   const before = await counts()
   const post = (body: unknown, headers?: Record<string, string>) => user.call('POST', '/process', body, headers)
   assertProblem(await post('{"user_id": 1,'), 400, 'malformed-body')
+  for (const named of ['{"user_name": Jane Roe}', 'user_name=Jane+Roe'])
+    assert.doesNotMatch((await post(named)).text, /Jane/, 'the answer, which is logged too, quotes nothing')
   assertProblem(await post(''), 400, 'malformed-body')
   assertProblem(await post('\u00ff', { 'content-type': 'application/json; charset=utf-8' }), 400, 'malformed-body')
   assertProblem(
@@ -284,6 +288,70 @@ test('a hop that keeps failing opens the circuit: the answer comes at once, and 
       Date.now = now
     }
   })
+})
+
+test('while one call tries whether a silent hop is back, all others hear at once that it is left alone', async () => {
+  await withHop(
+    () => {},
+    async (service, seen) => {
+      const ask = () => service.call('POST', '/process', valid)
+      const atOnce = async (count: number) => {
+        const answers = await Promise.all(Array.from({ length: count }, ask))
+        return answers.map(({ status }) => status).sort()
+      }
+      assert.deepEqual(new Set(await atOnce(10)), new Set([504]))
+      await until('a try', 10, async () => {
+        const before = seen.length
+        const statuses = await atOnce(6)
+        if (seen.length === before) return undefined
+        assert.equal(seen.length, before + 1)
+        assert.deepEqual(statuses, [503, 503, 503, 503, 503, 504])
+        return true
+      })
+    },
+    { HOP_TIMEOUT_MS: '1500' },
+  )
+})
+
+test('what a hop refuses says nothing about the hop: the circuit stays closed', async () => {
+  await withHop(
+    (_, response) => response.writeHead(422, { 'content-type': 'application/json' }).end('{"type":"/problems/x"}'),
+    async (service, seen) => {
+      for (let i = 0; i < 12; i++) assertProblem(await service.call('POST', '/process', valid), 502, 'bad-gateway')
+      assert.equal(seen.length, 12)
+    },
+  )
+})
+
+test('a database that stands still is 503, and its return needs no restart', async () => {
+  const name = 'user-service'
+  const connection = database.connection('user_service')
+  const service = await startInProcess({
+    name,
+    schema: environment,
+    catalogue: METRICS,
+    compose,
+    connection,
+    env: { DB_POOL_MAX: '1' },
+  })
+  const [row] = await service.parts.database.query<{ pid: number }>(sql('own_pid', 'select pg_backend_pid() as pid'))
+  const { pid } = row!
+  process.kill(pid, 'SIGSTOP')
+  try {
+    assertProblem(await service.call('GET', '/users'), 503, 'database-unavailable')
+    await until('a new connection', 10, async () => (await service.call('GET', '/users')).status === 200)
+  } finally {
+    process.kill(pid, 'SIGCONT')
+    await service.close()
+  }
+})
+
+test('two requests for one user that bring different things keep both', async () => {
+  const users = createUsers(user.parts.database)
+  await users.store(70_001, 'Ann', null)
+  await users.store(70_001, null, 'ann@example.com')
+  const stored = await users.find(70_001)
+  assert.deepEqual([stored?.name, stored?.email], ['Ann', 'ann@example.com'])
 })
 
 test('request ids: a valid one is kept, another replaced', async () => {

@@ -54,7 +54,7 @@ export function createProcessRequest(
       upserted.inc({ outcome: known === undefined ? 'created' : 'known' })
       // Most requests bring nothing new: they cost one read and no write.
       if (known !== undefined && known.name === name && known.email === email) return known
-      const stored = await users.store(request.user_id, name, email)
+      const stored = await users.store(request.user_id, request.user_name ?? null, request.user_email ?? null)
       span.addEvent('user.stored')
       return stored
     })

@@ -16,11 +16,12 @@ const LIST = sql(
   // bigint: a cursor may lie beyond what an id can be.
   'select id, name, email, created_at, updated_at from users where id > $1::bigint order by id limit $2',
 )
-/** Two requests for one new user may meet here: the later one updates. */
+/** Two requests for one user may meet here: the later one updates what it brings, and leaves the rest. */
 const STORE = sql(
   'store_user',
   `insert into users (id, name, email) values ($1, $2, $3)
-   on conflict (id) do update set name = excluded.name, email = excluded.email, updated_at = now()
+   on conflict (id) do update set name = coalesce(excluded.name, users.name),
+     email = coalesce(excluded.email, users.email), updated_at = now()
    returning id, name, email, created_at, updated_at`,
 )
 
