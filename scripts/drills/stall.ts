@@ -28,7 +28,8 @@ async function run(run: DrillRun): Promise<void> {
       // Shorter than order-service waits, a stall only makes the answer late.
       if (hop === 'audit-service' && options.seconds > 3.5) {
         const accepted = attempts.filter(({ outcome }) => outcome === 202).length
-        expect('orders are taken while audit-service stands still', accepted > 0, `${accepted} answered 202`)
+        const counted = `${accepted} of ${attempts.length} answered 202`
+        expect('most orders are taken while audit-service stands still', accepted > attempts.length / 2, counted)
       }
     }
   } finally {
