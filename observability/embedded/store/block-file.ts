@@ -10,6 +10,7 @@ import {
   readdirSync,
   readSync,
   renameSync,
+  rmSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -30,7 +31,7 @@ export interface BlockHeader {
   /** Bounds in nanoseconds since the epoch, as digits. */
   readonly minNs: string
   readonly maxNs: string
-  /** When it was sealed, and the last batch of the write-ahead log that is in it. */
+  /** When it was sealed (a merged block: when its content was, at the latest), and the last batch of the write-ahead log that is in it. */
   readonly sealedMs: number
   readonly epoch: string
   readonly walMax: number
@@ -65,9 +66,21 @@ function damaged(path: string, reason: string, cause?: unknown): DamagedBlock {
 type Entry = [offset: number, stored: number, length: number, checksum: number]
 
 export function writeBlock(path: string, header: BlockHeader, sections: ReadonlyMap<string, Buffer>): void {
-  const entries: Record<string, Entry> = Object.create(null)
   const temporary = `${path}.tmp`
-  const fd = openSync(temporary, 'w')
+  try {
+    writeSections(temporary, header, sections)
+    renameSync(temporary, path)
+  } catch (error) {
+    // On a full disk, what is left of one attempt must not take the room that the next one needs.
+    rmSync(temporary, { force: true })
+    throw error
+  }
+  syncFolder(dirname(path))
+}
+
+function writeSections(path: string, header: BlockHeader, sections: ReadonlyMap<string, Buffer>): void {
+  const entries: Record<string, Entry> = Object.create(null)
+  const fd = openSync(path, 'w')
   try {
     let offset = writeSync(fd, MAGIC)
     for (const [name, raw] of sections) {
@@ -87,8 +100,6 @@ export function writeBlock(path: string, header: BlockHeader, sections: Readonly
   } finally {
     closeSync(fd)
   }
-  renameSync(temporary, path)
-  syncFolder(dirname(path))
 }
 
 function writeAll(fd: number, bytes: Buffer): number {

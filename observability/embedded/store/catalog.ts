@@ -28,7 +28,13 @@ export interface Sealable {
 export interface Catalog<T extends Sealable> {
   readonly blocks: ReadonlyMap<number, Block>
   table(block: Block): T
-  write(table: T, groups: number, walMax: number, replaces?: readonly number[]): Block
+  write(table: T, groups: number, walMax: number): Block
+  /** Writes what two blocks hold as one, which is as old as the newer of them. */
+  writeMerged(table: T, groups: number, walMax: number, pair: readonly [Block, Block]): Block
+  /** When a block's content is from, ms since the epoch: what retention reckons with. */
+  age(block: Block): number
+  /** Whether two blocks are of one stretch of time: a block that took over ever newer ones would never expire. */
+  mayMerge(a: Block, b: Block): boolean
   remove(number: number): void
   /** For a file that a DamagedBlock names; false when it is none of this catalog's. */
   setAside(path: string, reason: string): boolean
@@ -48,6 +54,10 @@ export interface CatalogDeps<T> {
   read(file: BlockFile, onBytes: (bytes: number) => void): T
   log(level: 'info' | 'warn' | 'error', message: string): void
 }
+
+/** Retention is kept to within this share of itself. */
+const WINDOWS_PER_RETENTION = 14
+const MIN_WINDOW_MS = 3_600_000
 
 export function openCatalog<T extends Sealable>(deps: CatalogDeps<T>): Catalog<T> {
   const { dir, kind, cache } = deps
@@ -74,7 +84,10 @@ export function openCatalog<T extends Sealable>(deps: CatalogDeps<T>): Catalog<T
   const cacheKey = (number: number) => `${kind}/${number}`
 
   /** A block counts as old as its content or its file, whichever is older: clocks of the future must not keep it for ever. */
-  const ageBase = (block: Block) => Math.min(Number(block.maxNs / 1_000_000n), block.file.header.sealedMs)
+  const age = (block: Block) => Math.min(Number(block.maxNs / 1_000_000n), block.file.header.sealedMs)
+
+  const windowMs = Math.max(MIN_WINDOW_MS, deps.retentionMs / WINDOWS_PER_RETENTION)
+  const windowOf = (block: Block) => Math.floor(age(block) / windowMs)
 
   function remove(number: number): void {
     const block = blocks.get(number)
@@ -84,24 +97,26 @@ export function openCatalog<T extends Sealable>(deps: CatalogDeps<T>): Catalog<T
     unlinkSync(block.file.path)
   }
 
+  function write(table: T, about: Pick<BlockHeader, 'groups' | 'walMax' | 'sealedMs' | 'replaces'>): Block {
+    const { rows, minNs, maxNs } = table
+    const header = { ...about, rows, minNs: String(minNs), maxNs: String(maxNs), epoch: deps.epoch }
+    const path = blockPath(dir, kind, next)
+    writeBlock(path, header, deps.sections(table))
+    const block = add(openBlock(path))
+    next++
+    return block
+  }
+
   return {
     blocks,
     table: (block) => cache.get(cacheKey(block.number), (onBytes) => deps.read(block.file, onBytes)),
-    write(table, groups, walMax, replaces = []) {
-      const header: BlockHeader = {
-        rows: table.rows,
-        groups,
-        minNs: String(table.minNs),
-        maxNs: String(table.maxNs),
-        sealedMs: Date.now(),
-        epoch: deps.epoch,
-        walMax,
-        replaces,
-      }
-      const path = blockPath(dir, kind, next++)
-      writeBlock(path, header, deps.sections(table))
-      return add(openBlock(path))
+    write: (table, groups, walMax) => write(table, { groups, walMax, sealedMs: Date.now(), replaces: [] }),
+    writeMerged(table, groups, walMax, pair) {
+      const replaces = pair.map((block) => block.number)
+      return write(table, { groups, walMax, sealedMs: Math.max(...pair.map(age)), replaces })
     },
+    age,
+    mayMerge: (a, b) => windowOf(a) === windowOf(b),
     remove,
     setAside(path, reason) {
       const block = [...blocks.values()].find((candidate) => candidate.file.path === path)
@@ -112,11 +127,11 @@ export function openCatalog<T extends Sealable>(deps: CatalogDeps<T>): Catalog<T
       return true
     },
     expired(nowMs) {
-      const oldestFirst = [...blocks.values()].sort((a, b) => ageBase(a) - ageBase(b))
+      const oldestFirst = [...blocks.values()].sort((a, b) => age(a) - age(b))
       let excess = oldestFirst.reduce((sum, block) => sum + block.file.bytes, 0) - deps.maxBytes
       const gone: number[] = []
       for (const block of oldestFirst) {
-        if (ageBase(block) >= nowMs - deps.retentionMs && excess <= 0) break
+        if (age(block) >= nowMs - deps.retentionMs && excess <= 0) break
         excess -= block.file.bytes
         gone.push(block.number)
       }

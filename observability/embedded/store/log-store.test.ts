@@ -16,14 +16,14 @@ const MINUTE = 60_000
 const T0 = 1_700_000_000_000
 const ALL = { startNs: 0n, endNs: 1n << 62n }
 
-function openStore(blocksDir = folder()): LogKeeper & { blocksDir: string; logged: string[] } {
+function openStore(blocksDir = folder(), retentionMs = 1e12): LogKeeper & { blocksDir: string; logged: string[] } {
   const logged: string[] = []
   const log = (_level: string, message: string) => logged.push(message)
   const store = createLogStore({
     blocksDir,
     epoch: 'e1',
     cache: createCache(1 << 20),
-    retentionMs: 1e12,
+    retentionMs,
     maxBytes: 1e12,
     log,
   })
@@ -133,4 +133,18 @@ test('a damaged file costs its block', () => {
   const again = openStore(store.blocksDir)
   assert.deepEqual(lines(again), ['kept'])
   assert.match(again.logged.join(), /damaged/)
+})
+
+test('blocks of one line a day are merged no further than retention needs', () => {
+  const day = 24 * 60 * MINUTE
+  const store = openStore(folder(), 7 * day)
+  const end = Date.now()
+  for (let i = 30; i >= 0; i--) {
+    const now = end - i * day
+    add(store, 31 - i, [{ body: `line ${i}`, ms: now }], now)
+    store.seal(now + 60 * MINUTE)
+    while (store.compact());
+    store.forgetExpired(now)
+  }
+  assert.ok(store.stats().blockRows <= 8, String(store.stats().blockRows))
 })

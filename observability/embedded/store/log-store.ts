@@ -85,16 +85,17 @@ export function createLogStore(deps: KeeperDeps): LogKeeper {
   }
 
   function compact(): boolean {
-    const byTime = [...catalog.blocks.values()].sort((a, b) => (a.minNs < b.minNs ? -1 : a.minNs > b.minNs ? 1 : 0))
+    const byTime = [...catalog.blocks.values()].sort((a, b) => catalog.age(a) - catalog.age(b))
     const rows = (block: Block) => block.file.header.rows
     const i = byTime.findIndex((block, at) => {
       const before = byTime[at - 1]
-      if (before === undefined || rows(block) + rows(before) > BLOCK_ROWS) return false
+      if (before === undefined || !catalog.mayMerge(before, block)) return false
+      if (rows(block) + rows(before) > BLOCK_ROWS) return false
       const sections = block.file.sections().length + before.file.sections().length
       return block.file.bytes + before.file.bytes <= MAX_MERGED_BYTES && sections <= MAX_COLUMNS
     })
     if (i < 1) return false
-    const pair = [byTime[i - 1]!, byTime[i]!]
+    const pair = [byTime[i - 1]!, byTime[i]!] as const
     const builder = new LogBuilder(pair[0]!.minNs)
     for (const block of pair) {
       try {
@@ -110,12 +111,7 @@ export function createLogStore(deps: KeeperDeps): LogKeeper {
     }
     const table = builder.freeze()
     const walMax = Math.max(...pair.map(({ file }) => (file.header.epoch === deps.epoch ? file.header.walMax : 0)))
-    catalog.write(
-      table,
-      table.streams.length,
-      walMax,
-      pair.map((block) => block.number),
-    )
+    catalog.writeMerged(table, table.streams.length, walMax, pair)
     for (const block of pair) catalog.remove(block.number)
     return true
   }

@@ -5,7 +5,7 @@
  * a trace that lies in several blocks, compacting blocks, and keeping what is left in the head after sealing are all that.
  */
 
-import type { OwnerRecord, SpanRecord } from '../otlp/traces.ts'
+import type { EventRecord, OwnerRecord, SpanRecord } from '../otlp/traces.ts'
 import { type AttributeList, copyAttributes as copyList } from '../otlp/wire.ts'
 import { Bytes, ColumnSet, Floats, gatherBytes, gatherFloats, gatherIds, gatherInts } from './columns.ts'
 import { addAttributes, copyAttributes } from './overflow.ts'
@@ -104,7 +104,7 @@ export class SpanBuilder {
     for (const event of span.events) {
       const child = this.events.add(row, event.attributes, event.droppedAttributes)
       this.events.meta.column('name').set(child, 1, event.name)
-      this.eventTime.push(nanoseconds(event.timeHi - span.startHi, event.timeLo - span.startLo))
+      this.eventTime.push(sinceStart(event, span))
     }
     for (const link of span.links) {
       const child = this.links.add(row, link.attributes, link.droppedAttributes)
@@ -227,6 +227,16 @@ const ZERO = Buffer.alloc(8)
 
 /** From a difference of 64-bit numbers, given as differences of their halves. */
 const nanoseconds = (hi: number, lo: number) => hi * 0x1_0000_0000 + lo
+
+/** Beyond this (26 days) blocks can't hold a time in either direction. */
+const MAX_SINCE_START = 2 ** 51
+
+/** An event without a time of its own happened when its span began, for all that is known. */
+function sinceStart({ timeHi, timeLo }: EventRecord, { startHi, startLo }: SpanRecord): number {
+  if (timeHi === 0 && timeLo === 0) return 0
+  const since = nanoseconds(timeHi - startHi, timeLo - startLo)
+  return Math.min(Math.max(since, -MAX_SINCE_START), MAX_SINCE_START)
+}
 
 /** Columns of the builder as they are now; the builder may grow afterwards, so they are frozen when asked for only once per version. */
 function frozen(columns: ColumnSet, rows: number, position: Int32Array): ColumnLoader {

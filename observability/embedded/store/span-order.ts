@@ -52,24 +52,48 @@ export function orderRows(arrived: Arrived): { order: Uint32Array; traceStart: U
   return { order: order.subarray(0, kept), traceStart, traceOrder }
 }
 
+/** Members are in order of start: a copy can only stand among those that start at the same nanosecond. */
 function withoutCopies(arrived: Arrived, members: Uint32Array, order: Uint32Array, kept: number): number {
-  const { start, duration, kind, nameOf, spanIds } = arrived
+  const { start } = arrived
+  let place = kept
+  for (let from = 0, to = 1; from < members.length; from = to, to++) {
+    while (to < members.length && start[members[to]!] === start[members[from]!]) to++
+    const run = members.subarray(from, to)
+    place = run.length <= PAIRWISE ? keepPairwise(arrived, run, order, place) : keepByMap(arrived, run, order, place)
+  }
+  return place
+}
+
+function keepPairwise(arrived: Arrived, run: Uint32Array, order: Uint32Array, kept: number): number {
+  const { spanIds } = arrived
   const first = kept
-  for (const row of members) {
+  for (const row of run) {
     let copy = false
-    // Members are in order of start: a copy can only stand among those that start at the same nanosecond.
-    for (let i = kept - 1; i >= first && start[order[i]!] === start[row]; i--) {
+    for (let i = kept - 1; i >= first && !copy; i--) {
       const other = order[i]!
       copy =
-        duration[other] === duration[row] &&
-        kind[other] === kind[row] &&
-        nameOf[other] === nameOf[row] &&
-        spanIds.compare(spanIds, other * 8, other * 8 + 8, row * 8, row * 8 + 8) === 0
-      if (copy) break
+        isAlike(arrived, other, row) && spanIds.compare(spanIds, other * 8, other * 8 + 8, row * 8, row * 8 + 8) === 0
     }
     if (!copy) order[kept++] = row
   }
   return kept
+}
+
+function keepByMap(arrived: Arrived, run: Uint32Array, order: Uint32Array, kept: number): number {
+  const { spanIds, duration, kind, nameOf } = arrived
+  const known = new Set<string>()
+  for (const row of run) {
+    const id = spanIds.toString('latin1', row * 8, row * 8 + 8)
+    const key = `${id}${duration[row]}/${kind[row]}/${nameOf[row]}`
+    if (known.has(key)) continue
+    known.add(key)
+    order[kept++] = row
+  }
+  return kept
+}
+
+function isAlike({ duration, kind, nameOf }: Arrived, a: number, b: number): boolean {
+  return duration[a] === duration[b] && kind[a] === kind[b] && nameOf[a] === nameOf[b]
 }
 
 /** Row of each span's parent within its trace, -1 where there is none. Ids are 8 bytes per row, a zero parent id means root. */

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, test } from 'node:test'
+import { create, toBinary } from '@bufbuild/protobuf'
 import fc from 'fast-check'
+import { ExportTraceServiceRequestSchema, TraceSchema } from '../otlp/gen/otlp_pb.ts'
 import { toOtlp } from '../tempo-api/otlp.ts'
 import { type TestSpan, traceBytes } from '../testing/otlp.ts'
 import { isDamagedBlock } from './block-file.ts'
@@ -271,6 +274,127 @@ test('blocks leave by age and by size, the oldest first', () => {
   small.forgetExpired(now)
   assert.deepEqual(content(small), {})
   assert.equal(small.trace('b'.padStart(32, '0')), undefined)
+})
+
+test('blocks of one span a day are merged no further than retention needs', () => {
+  const store = openStore(folder(), { retentionMs: 7 * DAY })
+  const end = Date.now()
+  for (let day = 30; day >= 0; day--) {
+    const now = end - day * DAY
+    add(store, [{ trace: (day + 1).toString(16), id: '1', startMs: now }], now)
+    sealAll(store, now)
+    while (store.compact());
+    store.forgetExpired(now)
+  }
+  assert.ok(store.stats().blockRows <= 8, String(store.stats().blockRows))
+})
+
+test('blocks of one stretch of time are merged, and what they share with others stays joined', () => {
+  const store = openStore(folder(), { retentionMs: 7 * DAY })
+  const t0 = 100 * DAY
+  for (const at of [t0, t0 + MINUTE, t0 + 2 * DAY]) {
+    add(store, [{ trace: 'a', id: String(at), startMs: at }], at)
+    sealAll(store, at)
+  }
+  while (store.compact());
+  assert.equal(store.stats().blocks, 2)
+  assert.equal(content(store).a!.length, 3)
+})
+
+test('a merged block is as old as what it holds, whenever it was written', () => {
+  const store = openStore(folder(), { retentionMs: 7 * DAY })
+  const now = Date.now()
+  const future = now + 365 * DAY
+  for (const trace of ['a', 'b']) {
+    add(store, [{ trace, id: '1', startMs: future }], now)
+    sealAll(store, now)
+  }
+  const sealed = Date.now()
+  assert.ok(store.compact())
+  store.forgetExpired(sealed + 7 * DAY + 1)
+  assert.equal(store.stats().blocks, 0)
+})
+
+test('a block that could not be written leaves nothing behind, and its number to the next attempt', () => {
+  const dir = folder()
+  const store = openStore(dir)
+  add(store, [{ trace: 'a', id: '1' }], 0)
+  const name = join(dir, 'blocks', 'spans-0000000001.block')
+  mkdirSync(name)
+  for (let attempt = 0; attempt < 3; attempt++) assert.throws(() => sealAll(store, 0))
+  assert.deepEqual(readdirSync(join(dir, 'blocks')), ['spans-0000000001.block'])
+  rmSync(name, { recursive: true })
+  assert.ok(sealAll(store, 0))
+  assert.deepEqual(readdirSync(join(dir, 'blocks')), ['spans-0000000001.block'])
+})
+
+test('a trace is found while the index can not be written, and through the index afterwards', () => {
+  const dir = folder()
+  const store = openStore(dir)
+  const other = new DatabaseSync(join(dir, 'index.db'))
+  const rowsOfA = () => store.trace('a'.padStart(32, '0'))?.rows
+  const indexed = () => other.prepare('SELECT count(*) AS n FROM indexed').get()!.n
+  other.exec("CREATE TRIGGER full BEFORE INSERT ON indexed BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+  add(store, [{ trace: 'a', id: '1' }], 0)
+  assert.ok(sealAll(store, 0))
+  assert.equal(rowsOfA(), 1)
+  assert.deepEqual(content(store), { a: ['1'] })
+  assert.match(store.logged.join(), /index can't be written.*disk is full/)
+  store.forgetExpired(0)
+  assert.deepEqual([rowsOfA(), indexed()], [1, 0])
+  other.exec('DROP TRIGGER full')
+  store.forgetExpired(0)
+  assert.deepEqual([rowsOfA(), indexed()], [1, 1])
+  other.close()
+})
+
+test('shared traces that are too many for one table come in several, each whole', () => {
+  const store = openStore(folder(), { maxJoinedRows: 5 })
+  const traces = ['a', 'b', 'c', 'd'].map((digit) => `${digit}00000000`)
+  for (const at of [0, 60 * MINUTE]) {
+    const spans = traces.map((trace) => ({ trace, id: `${at + 1}`, startMs: at }))
+    add(store, spans, at)
+    sealAll(store, at)
+  }
+  assert.deepEqual(Object.keys(content(store)).sort(), traces)
+  for (const ids of Object.values(content(store))) assert.equal(ids.length, 2)
+  assert.deepEqual(store.logged, [])
+})
+
+test('many spans of one trace that differ in nothing but their ids are put in order in good time', () => {
+  const store = openStore(folder())
+  const spans = Array.from({ length: 30_000 }, (_, i) => ({ trace: 'a', id: (i + 1).toString(16), startMs: 1000 }))
+  add(store, [...spans, ...spans.slice(0, 100)], 0)
+  const before = process.cpuUsage()
+  assert.equal(content(store).a!.length, 30_000)
+  const { user, system } = process.cpuUsage(before)
+  assert.ok((user + system) / 1e6 < 5)
+})
+
+test('an event without a time happened when its span began, one of another age keeps its sign', () => {
+  const dir = folder()
+  const store = openStore(dir)
+  const startNs = 1_700_000_000_000_000_000n
+  const event = (name: string, timeUnixNano: bigint) => ({ name, timeUnixNano })
+  const events = [event('none', 0n), event('early', 1n), event('late', 1n << 62n), event('before', startNs - 5n)]
+  const span = {
+    traceId: Buffer.from('a'.padStart(32, '0'), 'hex'),
+    spanId: Buffer.from('1'.padStart(16, '0'), 'hex'),
+    startTimeUnixNano: startNs,
+    endTimeUnixNano: startNs,
+    events,
+  }
+  const request = create(ExportTraceServiceRequestSchema, { resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] })
+  store.add({ id: 1, receivedMs: 0, bytes: Buffer.from(toBinary(ExportTraceServiceRequestSchema, request)) }, false)
+  const times = (from: SpanKeeper) => {
+    const trace = toOtlp(from.trace('a'.padStart(32, '0'))!)
+    assert.ok(toBinary(TraceSchema, trace))
+    return trace.resourceSpans[0]!.scopeSpans[0]!.spans[0]!.events.map(({ timeUnixNano }) => timeUnixNano - startNs)
+  }
+  const expected = [0n, -(1n << 51n), 1n << 51n, -5n]
+  assert.deepEqual(times(store), expected)
+  sealAll(store, 0)
+  assert.deepEqual(times(openStore(dir)), expected)
 })
 
 test('an index that is lost or broken is made anew', () => {

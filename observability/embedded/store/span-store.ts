@@ -26,6 +26,8 @@ export interface SpanKeeper extends SpanStore, Keeper {}
 
 export interface SpanStoreDeps extends KeeperDeps {
   readonly dir: string
+  /** Traces that lie in several places are joined in memory, up to so many spans at once; 200,000 by default. */
+  readonly maxJoinedRows?: number
 }
 
 const BLOCK_ROWS = 20_000
@@ -35,7 +37,6 @@ const MAX_HEAD_ROWS = 60_000
 /** Few large spans fill a head as well as many small ones. */
 const MAX_HEAD_BYTES = 64 << 20
 const MAX_MERGED_BYTES = 16 << 20
-/** Traces that lie in several places are joined in memory, up to so many spans at once. */
 const MAX_JOINED_ROWS = 200_000
 /** SDKs send every 5 s: a trace without news for longer is taken to be complete. */
 const QUIET_MS = 10_000
@@ -51,8 +52,11 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
     sections: spanSections,
     read: readSpanBlock,
   })
+  const { maxJoinedRows = MAX_JOINED_ROWS } = deps
   const index = openTraceIndex(deps.dir, (message) => deps.log('warn', message))
-  alignIndex()
+  /** The index could not be written (a full disk): until it is in step again, traces are looked for in every block. */
+  let indexBehind = false
+  writeIndex(alignIndex)
   let head: SpanBuilder | undefined
   let frozen: { version: number; table: StoredSpans } | undefined
   /** Traces of the head that blocks have parts of: id in the head -> blocks. */
@@ -62,17 +66,27 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
   let blocksVersion = 0
   /** The version in which no blocks were found to merge. */
   let searchedVersion = -1
-  let joined: { key: string; tables: StoredSpans[] } | undefined
+  let joined: { key: string; table: StoredSpans } | undefined
 
   function alignIndex(): void {
     const known = index.indexed()
     for (const number of known) if (!catalog.blocks.has(number)) index.remove(number)
-    for (const block of [...catalog.blocks.values()])
-      if (!known.has(block.number)) guarded(block, () => addToIndex(block))
+    for (const block of [...catalog.blocks.values()]) {
+      if (known.has(block.number)) continue
+      const keys = guarded(block, () => keysOf(block))
+      if (keys !== undefined) index.add(block.number, keys)
+    }
+    indexBehind = false
   }
 
-  function addToIndex(block: Block): void {
-    index.add(block.number, keysOf(block))
+  /** Changes the index. It follows from the blocks, so what fails here can be done later. */
+  function writeIndex(change: () => void): void {
+    try {
+      change()
+    } catch (error) {
+      indexBehind = true
+      deps.log('warn', `The trace index can't be written: ${String(error)}. Finding a trace by its id takes longer.`)
+    }
   }
 
   function keysOf(block: Block): number[] {
@@ -81,11 +95,10 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
   }
 
   function remove(block: Block): void {
-    guarded(block, () => {
-      const keys = keysOf(block)
-      catalog.remove(block.number)
-      index.remove(block.number, keys)
-    })
+    const keys = guarded(block, () => keysOf(block))
+    if (keys === undefined) return
+    catalog.remove(block.number)
+    writeIndex(() => index.remove(block.number, keys))
   }
 
   /** Ids of another write-ahead log say nothing about this one. */
@@ -94,18 +107,19 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
   }
 
   /** Runs housekeeping on a block; damage costs that block and nothing else. */
-  function guarded(block: Block, work: () => void): void {
+  function guarded<T>(block: Block, work: () => T): T | undefined {
     try {
-      work()
+      return work()
     } catch (error) {
       if (!setAside(block.file.path, error instanceof Error ? error.message : String(error))) throw error
+      return undefined
     }
   }
 
   function setAside(path: string, reason: string): boolean {
     const block = [...catalog.blocks.values()].find(({ file }) => file.path === path)
     if (block === undefined || !catalog.setAside(path, reason)) return false
-    index.remove(block.number)
+    writeIndex(() => index.remove(block.number))
     blocksVersion++
     return true
   }
@@ -203,7 +217,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
       (min, trace) => Math.min(min, trace.firstSeen),
       Number.POSITIVE_INFINITY,
     )
-    index.add(block.number, keysOf(block), (key) => elsewhere.get(key) ?? [])
+    writeIndex(() => index.add(block.number, keysOf(block), (key) => elsewhere.get(key) ?? []))
   }
 
   function sealedBelow(position: number): number {
@@ -239,7 +253,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
     if (shared.size === 0 && headShared.size === 0) return
     const key = `${withHead}/${head?.version}/${blocksVersion}/${chosen.map((block) => block.number).join()}`
     if (joined?.key === key) {
-      yield* joined.tables
+      yield joined.table
       return
     }
     const wanted: number[] = []
@@ -250,35 +264,47 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
       const touched = withHead || blocks.some((block) => inRange.has(block))
       if (touched && !shared.has(trace)) wanted.push(trace)
     }
-    if (wanted.length <= JOIN_AT_ONCE) {
-      const table = join(wanted)
-      joined = { key, tables: table === undefined ? [] : [table] }
-      yield* joined.tables
-      return
-    }
     // More than one table of them is made anew for each query: to keep them all would know no bound.
     for (let from = 0; from < wanted.length; from += JOIN_AT_ONCE) {
-      const table = join(wanted.slice(from, from + JOIN_AT_ONCE))
-      if (table !== undefined) yield table
+      for (const { table, traces } of join(wanted.slice(from, from + JOIN_AT_ONCE))) {
+        if (traces === wanted.length) joined = { key, table }
+        yield table
+      }
     }
   }
 
-  function join(keys: readonly number[]): StoredSpans | undefined {
-    const part = new Set(keys)
-    const headPart = headTable()
+  /** As few tables as hold these traces: half of them goes into each when they are too many spans for one. */
+  function* join(keys: readonly number[]): Generator<{ table: StoredSpans; traces: number }> {
+    const parts = partsOf(keys)
+    const rows = parts.reduce((sum, part) => sum + part.rows, 0)
+    if (rows > maxJoinedRows && keys.length > 1) {
+      const half = keys.length >> 1
+      yield* join(keys.slice(0, half))
+      yield* join(keys.slice(half))
+      return
+    }
     let builder: SpanBuilder | undefined
-    for (const number of new Set(keys.flatMap((key) => index.blocks(key)))) {
-      const block = catalog.blocks.get(number)
-      if (block === undefined) continue
-      const table = catalog.table(block)
+    for (const part of parts) {
+      const table = part.table()
       builder ??= new SpanBuilder(table.baseNs)
-      appendWithin(builder, table, tracesOf(table, part))
+      appendWithin(builder, table, part.traces)
     }
-    if (headPart !== undefined) {
-      builder ??= new SpanBuilder(headPart.baseNs)
-      appendWithin(builder, headPart, tracesOf(headPart, part))
-    }
-    return builder !== undefined && builder.rows > 0 ? builder.freeze() : undefined
+    if (builder !== undefined && builder.rows > 0) yield { table: builder.freeze(), traces: keys.length }
+  }
+
+  /** Where these traces' spans lie. Tables are left to the cache: all of them at once may not fit into memory. */
+  function partsOf(keys: readonly number[]): { table: () => StoredSpans; traces: number[]; rows: number }[] {
+    const wanted = new Set(keys)
+    const blocks = [...new Set(keys.flatMap((key) => index.blocks(key)))].map((number) => catalog.blocks.get(number))
+    const sources = blocks.flatMap((block) => (block === undefined ? [] : [() => catalog.table(block)]))
+    const inHead = headTable()
+    if (inHead !== undefined) sources.push(() => inHead)
+    return sources.map((table) => {
+      const found = table()
+      const traces = tracesOf(found, wanted)
+      const rows = traces.reduce((sum, t) => sum + found.traceStart[t + 1]! - found.traceStart[t]!, 0)
+      return { table, traces, rows }
+    })
   }
 
   function appendWithin(builder: SpanBuilder, table: StoredSpans, traces: readonly number[]): void {
@@ -286,11 +312,8 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
     const fitting: number[] = []
     for (const t of traces) {
       const size = table.traceStart[t + 1]! - table.traceStart[t]!
-      if (rows + size > MAX_JOINED_ROWS) {
-        deps.log(
-          'warn',
-          `Trace ${table.traceId(t)} is served in part: it would take more than ${MAX_JOINED_ROWS} spans.`,
-        )
+      if (rows + size > maxJoinedRows) {
+        deps.log('warn', `Trace ${table.traceId(t)} is served in part: it would take more than ${maxJoinedRows} spans.`)
         continue
       }
       rows += size
@@ -309,7 +332,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
       builder ??= new SpanBuilder(table.baseNs)
       appendWithin(builder, table, [ordinal])
     }
-    for (const number of index.blocks(key)) {
+    for (const number of indexBehind ? catalog.blocks.keys() : index.blocks(key)) {
       const block = catalog.blocks.get(number)
       if (block !== undefined) take(catalog.table(block))
     }
@@ -341,9 +364,9 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
     if (builder === undefined || !catalog.blocks.has(a.number) || !catalog.blocks.has(b.number)) return true
     const table = builder.freeze()
     const walMax = Math.max(walMaxOf(a), walMaxOf(b))
-    const merged = catalog.write(table, table.traces, walMax, [a.number, b.number])
+    const merged = catalog.writeMerged(table, table.traces, walMax, pair)
     for (const block of pair) remove(block)
-    addToIndex(merged)
+    writeIndex(() => index.add(merged.number, keysOf(merged)))
     for (const [id, blocks] of headShared) {
       if (blocks.some((number) => number === a.number || number === b.number)) {
         headShared.set(id, index.blocks(traceKey(Buffer.from(id, 'latin1'), 0)))
@@ -354,7 +377,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
   }
 
   function pairToMerge(): [Block, Block] | undefined {
-    const byTime = [...catalog.blocks.values()].sort((a, b) => (a.maxNs < b.maxNs ? -1 : a.maxNs > b.maxNs ? 1 : 0))
+    const byTime = [...catalog.blocks.values()].sort((a, b) => catalog.age(a) - catalog.age(b))
     const rows = (block: Block) => block.file.header.rows
     for (let i = 1; i < byTime.length; i++) {
       const [a, b] = [byTime[i - 1]!, byTime[i]!]
@@ -365,7 +388,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
 
   function fit(a: Block, b: Block): boolean {
     const sections = a.file.sections().length + b.file.sections().length
-    return a.file.bytes + b.file.bytes <= MAX_MERGED_BYTES && sections <= MAX_COLUMNS
+    return catalog.mayMerge(a, b) && a.file.bytes + b.file.bytes <= MAX_MERGED_BYTES && sections <= MAX_COLUMNS
   }
 
   function mostShared(allowed: (a: Block, b: Block) => boolean): [Block, Block] | undefined {
@@ -394,6 +417,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
     compact,
     setAside,
     forgetExpired(nowMs) {
+      if (indexBehind) writeIndex(alignIndex)
       for (const number of catalog.expired(nowMs)) {
         remove(catalog.blocks.get(number)!)
         blocksVersion++

@@ -42,6 +42,7 @@ function openDatabase(path: string): DatabaseSync {
     db.exec(`
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = NORMAL;
+      PRAGMA busy_timeout = 5000;
       CREATE TABLE IF NOT EXISTS trace_block (trace INTEGER, block INTEGER, PRIMARY KEY (trace, block)) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS shared (trace INTEGER PRIMARY KEY);
       CREATE TABLE IF NOT EXISTS indexed (block INTEGER PRIMARY KEY);
@@ -88,18 +89,22 @@ function traceIndex(db: DatabaseSync): TraceIndex {
   return {
     blocks,
     add(block, keys, elsewhere = blocks) {
+      const also: [key: number, other: number][] = []
       transaction(() => {
         db.prepare('INSERT OR IGNORE INTO indexed VALUES (?)').run(block)
         for (const key of keys) {
           for (const other of elsewhere(key)) {
             if (other === block) continue
-            share(key, other)
-            share(key, block)
+            also.push([key, other])
             insertShared.run(key)
           }
           insert.run(key, block)
         }
       })
+      for (const [key, other] of also) {
+        share(key, other)
+        share(key, block)
+      }
     },
     remove(block, keys) {
       transaction(() => {

@@ -56,6 +56,23 @@ test('the same bytes sent again right away are not stored again, also after a re
   await wal.close()
 })
 
+test('the same bytes are news when they come again later', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: 1_700_000_000_000 })
+  const dir = folder()
+  let wal = openWal(dir, ignore)
+  assert.equal(await wal.append('logs', Buffer.from('x')), 1)
+  t.mock.timers.setTime(1_700_000_059_999)
+  assert.equal(await wal.append('logs', Buffer.from('x')), 0)
+  t.mock.timers.setTime(1_700_000_060_000)
+  assert.equal(await wal.append('logs', Buffer.from('x')), 2)
+  assert.equal(await wal.append('logs', Buffer.from('x')), 0)
+  await wal.close()
+  t.mock.timers.setTime(1_700_000_120_000)
+  wal = openWal(dir, ignore)
+  assert.equal(await wal.append('logs', Buffer.from('x')), 3)
+  await wal.close()
+})
+
 test('a cursor is stored with its batch; ids are not used again after a trim', async () => {
   const dir = folder()
   let wal = openWal(dir, ignore)

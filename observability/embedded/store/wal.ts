@@ -55,8 +55,12 @@ interface Pending {
   readonly reject: (error: unknown) => void
 }
 
-/** An exporter that got no answer sends the same bytes again within seconds: so many digests are remembered. */
+/**
+ * An exporter that got no answer sends the same bytes again within seconds: so many digests are remembered. Later, equal
+ * bytes are news: the same line, logged once more by a program that gives its lines no time.
+ */
 const REMEMBERED_DIGESTS = 4096
+const RESENT_WITHIN_MS = 60_000
 const FAST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 
 export const walPath = (dir: string) => join(dir, 'wal.db')
@@ -71,12 +75,13 @@ export function openWal(dir: string, warn: (message: string) => void): Wal {
   const trimBatches = db.prepare('DELETE FROM batch WHERE signal = ? AND id < ?')
   const sizes = db.prepare('SELECT coalesce(sum(length(data)), 0) AS size FROM batch WHERE signal = ?')
   const sizeBelow = db.prepare('SELECT coalesce(sum(length(data)), 0) AS size FROM batch WHERE signal = ? AND id < ?')
+  /** Digest -> when it was received first. */
   const recent = new Map<string, number>()
   for (const row of db
-    .prepare('SELECT id, digest FROM batch ORDER BY id DESC LIMIT ?')
+    .prepare('SELECT received_ms, digest FROM batch ORDER BY id DESC LIMIT ?')
     .all(REMEMBERED_DIGESTS)
     .reverse()) {
-    recent.set(row.digest as string, row.id as number)
+    recent.set(row.digest as string, row.received_ms as number)
   }
   const bytes = { traces: Number(sizes.get(0)!.size), logs: Number(sizes.get(1)!.size) }
   let commits = 0
@@ -104,9 +109,12 @@ export function openWal(dir: string, warn: (message: string) => void): Wal {
     db.exec('BEGIN IMMEDIATE')
     try {
       for (const { signal, data, digest, size, cursor } of group) {
-        const known = recent.get(digest)
-        const id = known === undefined ? Number(insert.run(signal, now, digest, size, data).lastInsertRowid) : 0
-        if (known === undefined) recent.set(digest, id)
+        const resent = now - (recent.get(digest) ?? Number.NEGATIVE_INFINITY) < RESENT_WITHIN_MS
+        const id = resent ? 0 : Number(insert.run(signal, now, digest, size, data).lastInsertRowid)
+        if (!resent) {
+          recent.delete(digest)
+          recent.set(digest, now)
+        }
         ids.push(id)
         if (cursor) setCursor.run(cursor.name, cursor.value)
       }
