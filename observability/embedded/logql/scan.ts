@@ -114,6 +114,8 @@ function plan(stages: readonly Stage[]): Plan {
       }
       if (labels === 'parsed' && lineIsOriginal) hints.push(...hintsOf(stage.filter))
     }
+    // What was decided in bulk marked no errors: counting lines by level stays a matter of columns.
+    if (rest.length === 0 && dropsErrorsOnly(stage)) continue
     rest.push(stage)
     if (stage.kind === 'json' || stage.kind === 'logfmt' || stage.kind === 'regexp' || stage.kind === 'pattern') {
       if (labels === 'stored') labels = 'parsed'
@@ -128,6 +130,9 @@ function plan(stages: readonly Stage[]): Plan {
   }
   return { bulkFilters, lineFilters, hints, rest }
 }
+
+const dropsErrorsOnly = (stage: Stage): boolean =>
+  stage.kind === 'drop' && stage.choices.every(({ name }) => name === '__error__' || name === '__error_details__')
 
 /** Equalities that must hold, with values that stand in a line as they are unless it has a backslash. */
 function hintsOf(filter: LabelFilter): Hint[] {

@@ -15,6 +15,7 @@ import { setParams, useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { useSize } from '../shell/use-size.ts'
 import { TraceView } from '../trace/trace-view.tsx'
+import { unitOf, volumeQuery } from './derived.ts'
 
 interface ResultsProps {
   readonly source: Exclude<SourceId, 'postgres'>
@@ -58,14 +59,6 @@ function panelFor(source: ResultsProps['source'], query: string): Panel {
     },
     options: { legend: { displayMode: 'table', placement: 'bottom', calcs: ['mean', 'max', 'lastNotNull'] } },
   }
-}
-
-/** By the naming convention of metrics; a rate of seconds or a count of requests has no such unit. */
-function unitOf(query: string): string | undefined {
-  if (/histogram_quantile|quantile_over_time\(duration|(avg|max|min)_over_time\(duration/.test(query)) return 's'
-  if (/\brate\(|\bincrease\(|count/.test(query)) return undefined
-  if (/_seconds\b/.test(query)) return 's'
-  return /_bytes\b/.test(query) ? 'bytes' : undefined
 }
 
 interface AnswerProps extends ResultsProps {
@@ -197,7 +190,7 @@ function Volume({ query, size }: { query: string; size: { width: number; height:
         {
           refId: 'A',
           datasource: { type: 'loki', uid: 'loki' },
-          expr: `sum by (level) (count_over_time(${query} [$__interval]))`,
+          expr: volumeQuery(query),
           legendFormat: '{{level}}',
         },
       ],
@@ -219,6 +212,7 @@ function Volume({ query, size }: { query: string; size: { width: number; height:
   const { data: run } = useQuery(JSON.stringify([query, range, tick]), (signal) =>
     runPanel(panel, { range, variables: new Map(), definitions: [], width: size.width, signal }),
   )
+  if (run?.error) return <Failure message={`Lines over time: ${run.error}`} />
   if (!run?.data || isEmpty(run.data)) return null
   return (
     <div class="result-volume">
