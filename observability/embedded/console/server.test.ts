@@ -15,6 +15,7 @@ let console_: Server
 let away: Server
 let port: number
 const seen: string[] = []
+const NAMED = 'Übersicht (neu) 100%.json'
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'console-test-'))
@@ -26,6 +27,8 @@ before(async () => {
   await writeFile(join(folder, 'boards/one.json'), JSON.stringify({ uid: 'one', title: 'One', tags: ['sightline'] }))
   await writeFile(join(folder, 'boards/first.json'), JSON.stringify({ uid: 'zz', title: 'Z', tags: ['start-here'] }))
   await writeFile(join(folder, 'boards/broken.json'), '{')
+  await writeFile(join(folder, 'boards/.hidden.json'), 'secret')
+  await writeFile(join(folder, 'boards', NAMED), '{"title":"Zwei","tags":["sightline"]}')
   upstream = createServer(async (req, res) => {
     let body = ''
     for await (const chunk of req) body += chunk
@@ -81,11 +84,15 @@ test('dashboards are listed with the first to look at in front and broken ones n
   const list = (await (await get('/dashboards.json')).json()) as { uid: string; error?: string }[]
   assert.deepEqual(
     list.map((entry) => entry.uid),
-    ['zz', 'one', 'broken'],
+    ['zz', 'one', 'Übersicht (neu) 100%', 'broken'],
   )
-  assert.match(list[2]?.error ?? '', /Not readable as JSON/)
+  assert.match(list[3]?.error ?? '', /Not readable as JSON/)
   assert.deepEqual(await (await get('/dashboards/one.json')).json(), { uid: 'one', title: 'One', tags: ['sightline'] })
-  assert.equal((await get('/dashboards/none.json')).status, 404)
+  assert.deepEqual(await (await get(`/dashboards/${encodeURIComponent(NAMED)}`)).json(), {
+    title: 'Zwei',
+    tags: ['sightline'],
+  })
+  for (const name of ['none.json', '%zz.json', '100%']) assert.equal((await get(`/dashboards/${name}`)).status, 404)
 })
 
 test('nothing outside the folders can be reached', async () => {
@@ -94,6 +101,13 @@ test('nothing outside the folders can be reached', async () => {
     '/assets/%2e%2e/%2e%2e/secret.txt',
     '/dashboards/../secret.txt',
     '/dashboards/..%2fsecret.txt',
+    '/dashboards/..%5csecret.txt',
+    '/dashboards/%2e%2e%2fsecret.txt',
+    '/dashboards/a%2f..%2f..%2fsecret.txt',
+    '/dashboards/%2fetc%2fpasswd',
+    '/dashboards/secret.txt%00.json',
+    '/dashboards/.hidden.json',
+    '/dashboards/%2ehidden.json',
     '/.hidden',
   ]) {
     const { status, body } = await raw({ path })

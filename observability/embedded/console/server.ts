@@ -56,7 +56,8 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
     if (url.pathname === '/dashboards.json') return sendJson(res, await listDashboards(options.dashboards))
     if (url.pathname === '/ready') return refuse(res, (await pages.read('index.html')) ? 200 : 503, 'ready')
     if (url.pathname.startsWith('/dashboards/')) {
-      const board = await boards.read(url.pathname.slice('/dashboards/'.length))
+      const name = decoded(url.pathname.slice('/dashboards/'.length))
+      const board = name === undefined ? undefined : await boards.read(name)
       return board ? sendFile(req, res, board, 'no-cache') : refuse(res, 404, 'There is no such dashboard file.')
     }
     const name = url.pathname.slice(1)
@@ -71,6 +72,15 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
       if (res.headersSent) res.destroy()
       else refuse(res, 500, 'internal error')
     })
+  }
+}
+
+/** Undefined when the percent signs mean nothing. */
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
   }
 }
 

@@ -27,7 +27,8 @@ export interface StaticFolder {
   read(name: string): Promise<StaticFile | undefined>
 }
 
-const PLAIN_NAME = /^(?:[\w-][\w.-]*\/)?[\w-][\w.-]*$/
+/** No slash, backslash or NUL, and no dot in front: neither a hidden file nor a way up. */
+const PLAIN_NAME = /^(?:[^./\\\0][^/\\\0]*\/)?[^./\\\0][^/\\\0]*$/
 
 /** Files are read again when their modification time changes, so a dashboard that was edited needs no restart. */
 export function staticFolder(folder: string): StaticFolder {
@@ -65,7 +66,9 @@ export interface DashboardEntry {
 
 /** Every *.json of the folder: a dashboard dropped in appears without a restart. A broken file is listed with its error. */
 export async function listDashboards(folder: string): Promise<DashboardEntry[]> {
-  const files = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json')).sort()
+  const files = (await readdir(folder).catch(() => []))
+    .filter((name) => name.endsWith('.json') && !name.startsWith('.'))
+    .sort()
   const entries = await Promise.all(
     files.map(async (file): Promise<DashboardEntry> => {
       const fallback = { file, uid: file.replace(/\.json$/, ''), title: file, description: '', tags: [] }

@@ -19,13 +19,24 @@ export async function loadDashboard(entry: DashboardEntry, signal?: AbortSignal)
   if (entry.error) throw new Error(`${entry.file}: ${entry.error}`)
   const json = await getJson<Dashboard & { dashboard?: Dashboard; spec?: unknown }>(
     newClient(signal),
-    `/dashboards/${entry.file}`,
+    `/dashboards/${encodeURIComponent(entry.file)}`,
   )
   if (json.spec)
     throw new Error(`${entry.file} is in Grafana's newer schema (v2). Export it as classic JSON to see it here.`)
   return json.dashboard ?? json
 }
 
-/** `/d/<uid>` finds by uid, or by file name for dashboards without one. */
-export const findEntry = (entries: readonly DashboardEntry[], uid: string): DashboardEntry | undefined =>
-  entries.find((entry) => entry.uid === uid) ?? entries.find((entry) => entry.file === `${uid}.json`)
+/** `/d/<part>` finds by uid, or by file name for dashboards without one. */
+export function findEntry(entries: readonly DashboardEntry[], part: string): DashboardEntry | undefined {
+  const uid = decoded(part)
+  return entries.find((entry) => entry.uid === uid) ?? entries.find((entry) => entry.file === `${uid}.json`)
+}
+
+/** A part of an address; one whose percent signs mean nothing stays as it is. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}

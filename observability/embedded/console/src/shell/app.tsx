@@ -23,7 +23,7 @@ export function App() {
   const { data: entries, error } = useQuery('entries', loadEntries)
   const [, room, id] = path.split('/')
   if (room === 'd' || (!room && entries?.length)) {
-    const entry = entries && (room === 'd' ? findEntry(entries, decodeURIComponent(id ?? '')) : undefined)
+    const entry = entries && (room === 'd' ? findEntry(entries, id ?? '') : undefined)
     if (room === 'd' && entry) return <DashboardRoom key={entry.uid} entry={entry} entries={entries} />
   }
   return (

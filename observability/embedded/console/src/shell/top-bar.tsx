@@ -42,7 +42,9 @@ export function TopBar({ entries, room, uid, children }: TopBarProps) {
         <span>Sightline</span>
       </a>
       <nav aria-label="Main">
-        {own.map((entry) => link(`/d/${entry.uid}`, entry.title, room === 'd' && entry.uid === uid))}
+        {own.map((entry) =>
+          link(`/d/${encodeURIComponent(entry.uid)}`, entry.title, room === 'd' && entry.uid === uid),
+        )}
         <span class="nav-gap" aria-hidden="true" />
         {link('/explore', 'Explore', room === 'explore')}
         {link('/map', 'Service map', room === 'map')}
