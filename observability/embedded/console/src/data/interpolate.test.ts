@@ -23,6 +23,7 @@ test('several values become a regular expression, escaped for a string of the la
 
 test('"All" gives what the dashboard says, or all values', () => {
   assert.equal(interpolate('{job=~"gateway|$all"}', variables, 'promql'), '{job=~"gateway|.+"}')
+  assert.equal(interpolate('Calls of $all', variables, 'text'), 'Calls of All')
   assert.equal(interpolate('${all:queryparam}', variables, 'url'), 'var-all=%24__all')
 })
 

@@ -31,7 +31,8 @@ export function interpolate(text: string, variables: Variables, language: Langua
         const values = variable.multi && variable.text === 'All' ? ['$__all'] : variable.values
         return values.map((value) => `var-${name}=${encodeURIComponent(value)}`).join('&')
       }
-      if (variable.verbatim !== undefined) return variable.verbatim
+      const forReaders = language === 'text' || wanted === 'text'
+      if (variable.verbatim !== undefined && !forReaders) return variable.verbatim
       return formatValue(variable, wanted, language)
     },
   )

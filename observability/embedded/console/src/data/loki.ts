@@ -3,7 +3,7 @@ import type { Target } from '../dashboards/model.ts'
 import { type Frame, type LogLine, labelsText } from './frame.ts'
 import { type Client, getJson } from './http.ts'
 import { interpolate } from './interpolate.ts'
-import { legendText } from './prometheus.ts'
+import { legendText, onGrid, parseSample, type Sample } from './prometheus.ts'
 import type { QueryContext, QueryResult } from './query.ts'
 import type { TimeRange } from './time-range.ts'
 
@@ -38,28 +38,24 @@ export async function runLoki(target: Target, context: QueryContext): Promise<Qu
         limit,
         direction: 'backward',
       })
-  return toResult(answer, target, query)
+  return toResult(answer, target, query, context)
 }
 
 const nanos = (ms: number): string => `${Math.round(ms)}000000`
 
-function toResult({ data }: Answer, target: Target, query: string): QueryResult {
+function toResult({ data }: Answer, target: Target, query: string, context: QueryContext): QueryResult {
   if (data.resultType !== 'streams') {
     const frames = data.result.map((series): Frame => {
       const name = legendText(target.legendFormat, series.metric ?? {}, query)
-      const samples = series.values ?? (series.value ? [series.value] : [])
+      const { times, values } = series.value
+        ? { times: [series.value[0] * 1000], values: [parseSample(series.value[1])] }
+        : onSteps((series.values ?? []) as Sample[], context)
       return {
         refId: target.refId ?? 'A',
         name,
         fields: [
-          { name: 'Time', type: 'time', values: samples.map(([seconds]) => Number(seconds) * 1000), config: {} },
-          {
-            name,
-            type: 'number',
-            values: samples.map((sample) => Number(sample[1])),
-            labels: series.metric ?? {},
-            config: {},
-          },
+          { name: 'Time', type: 'time', values: times, config: {} },
+          { name, type: 'number', values, labels: series.metric ?? {}, config: {} },
         ],
       }
     })
@@ -67,6 +63,10 @@ function toResult({ data }: Answer, target: Target, query: string): QueryResult 
   }
   return { frames: [], exemplars: [], logs: streamLines(data.result) }
 }
+
+/** Loki widens the range to multiples of the step, at both ends. */
+const onSteps = (samples: readonly Sample[], { range: { from, to }, stepMs }: QueryContext) =>
+  onGrid(samples, Math.floor(from / stepMs) * stepMs, Math.ceil(to / stepMs) * stepMs, stepMs)
 
 function streamLines(streams: Answer['data']['result']): LogLine[] {
   const lines = streams.flatMap(({ stream = {}, values = [] }) =>

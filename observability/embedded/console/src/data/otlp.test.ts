@@ -67,6 +67,7 @@ test('attribute values of every kind', () => {
   const attributes = [
     { key: 's', value: { stringValue: '<script>alert(1)</script>' } },
     { key: 'i', value: { intValue: '42' } },
+    { key: 'long', value: { intValue: '9007199254740993' } },
     { key: 'd', value: { doubleValue: 0.5 } },
     { key: 'b', value: { boolValue: false } },
     { key: 'a', value: { arrayValue: { values: [{ intValue: 1 }, { stringValue: 'x' }] } } },
@@ -80,6 +81,7 @@ test('attribute values of every kind', () => {
   assert.deepEqual(trace?.spans[0]?.attributes, {
     s: '<script>alert(1)</script>',
     i: 42,
+    long: '9007199254740993',
     d: 0.5,
     b: false,
     a: [1, 'x'],

@@ -107,13 +107,17 @@ function readAttributes(list: KeyValue[] = []): Attributes {
 
 function readValue(value: AnyValue): AttributeValue {
   if (value.stringValue !== undefined) return value.stringValue
-  if (value.intValue !== undefined) return Number(value.intValue)
+  if (value.intValue !== undefined) return readInt(value.intValue)
   if (value.doubleValue !== undefined) return value.doubleValue
   if (value.boolValue !== undefined) return value.boolValue
   if (value.arrayValue) return (value.arrayValue.values ?? []).map(readValue)
   if (value.kvlistValue) return JSON.stringify(readAttributes(value.kvlistValue.values))
   return value.bytesValue ?? ''
 }
+
+/** What a number can't hold exactly stays text. */
+const readInt = (value: string | number): AttributeValue =>
+  Number.isSafeInteger(Number(value)) ? Number(value) : String(value)
 
 /** 8- and 16-byte ids are 16 or 32 characters in hex, 12 or 24 in base64. */
 export function hexId(id: string): string {

@@ -11,7 +11,7 @@ import { alignRange } from './step.ts'
 const ROOT = '/api/prometheus/api/v1'
 
 type Labels = Record<string, string>
-type Sample = [seconds: number, value: string]
+export type Sample = [seconds: number, value: string]
 
 interface Answer<T> {
   status: string
@@ -97,7 +97,7 @@ function toSeries(data: Matrix, from?: number, to?: number, stepMs?: number): Se
 }
 
 /** Every step of the range gets a point, so that a hole in the data is a hole in the line. */
-function onGrid(
+export function onGrid(
   samples: readonly Sample[],
   from: number,
   to: number,
@@ -113,7 +113,7 @@ function onGrid(
   return { times, values }
 }
 
-function parseSample(text: string): number | null {
+export function parseSample(text: string): number | null {
   const value = text === '+Inf' ? Number.POSITIVE_INFINITY : text === '-Inf' ? Number.NEGATIVE_INFINITY : Number(text)
   return Number.isNaN(value) ? null : value
 }

@@ -5,9 +5,7 @@ type Calculation = (values: readonly number[]) => number | null
 const sum: Calculation = (values) => values.reduce((total, value) => total + value, 0)
 
 const CALCULATIONS: Readonly<Record<string, Calculation>> = {
-  last: (values) => values.at(-1) ?? null,
   lastNotNull: (values) => values.at(-1) ?? null,
-  first: (values) => values[0] ?? null,
   firstNotNull: (values) => values[0] ?? null,
   min: (values) => values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY),
   max: (values) => values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY),
@@ -16,9 +14,28 @@ const CALCULATIONS: Readonly<Record<string, Calculation>> = {
   total: sum,
   count: (values) => values.length,
   range: (values) => CALCULATIONS.max!(values)! - CALCULATIONS.min!(values)!,
-  delta: (values) => values.at(-1)! - values[0]!,
+  delta: increase,
   diff: (values) => values.at(-1)! - values[0]!,
-  median: (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? null,
+  median,
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length / 2
+  return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2
+}
+
+/** Of a counter that may begin again, as Grafana adds it up: the first rise after a reset counts from zero. */
+function increase(values: readonly number[]): number {
+  let total = 0
+  let rising = true
+  for (const [index, value] of values.entries()) {
+    const before = values[index - 1] ?? value
+    if (value >= before) total += rising ? value - before : value
+    else if (index === values.length - 1) total += value
+    rising = value >= before
+  }
+  return total
 }
 
 export const CALCULATION_LABELS: Readonly<Record<string, string>> = {
@@ -33,7 +50,11 @@ export const CALCULATION_LABELS: Readonly<Record<string, string>> = {
 
 /** Null when there is no number to calculate with, or the calculation isn't known. */
 export function reduceValues(values: readonly unknown[], calculation: string): number | null {
-  const numbers = values.filter((value): value is number => typeof value === 'number' && !Number.isNaN(value))
+  if (calculation === 'last') return numberOf(values.at(-1))
+  if (calculation === 'first') return numberOf(values[0])
+  const numbers = values.filter((value) => numberOf(value) !== null) as number[]
   if (numbers.length === 0) return calculation === 'count' ? 0 : null
   return CALCULATIONS[calculation]?.(numbers) ?? null
 }
+
+const numberOf = (value: unknown): number | null => (typeof value === 'number' && !Number.isNaN(value) ? value : null)

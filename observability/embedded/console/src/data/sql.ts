@@ -133,7 +133,7 @@ export type Row = Readonly<Record<string, unknown>>
 
 /** `now` range in ms for `$__timeFilter`. Rows may be in any order. */
 export function evaluateSelect(select: Select, rows: readonly Row[], range: { from: number; to: number }): Row[] {
-  const kept = rows.filter((row) => !select.where || holds(select.where, row, range))
+  const kept = rows.filter((row) => passes(select, row, range))
   const { orderBy } = select
   const ordered = orderBy
     ? kept.toSorted((a, b) => (orderBy.descending ? -1 : 1) * compare(a[orderBy.column], b[orderBy.column]))
@@ -141,6 +141,15 @@ export function evaluateSelect(select: Select, rows: readonly Row[], range: { fr
   return ordered
     .slice(0, select.limit)
     .map((row) => Object.fromEntries(select.columns.map(({ column, alias }) => [alias, row[column] ?? null])))
+}
+
+export const passes = (select: Select, row: Row, range: { from: number; to: number }): boolean =>
+  !select.where || holds(select.where, row, range)
+
+/** Whether every row of the answer has this column within the time range. */
+export function isInRange(condition: Condition | undefined, column: string): boolean {
+  if (condition?.kind === 'and') return isInRange(condition.left, column) || isInRange(condition.right, column)
+  return condition?.kind === 'timeFilter' && condition.column === column
 }
 
 function holds(condition: Condition, row: Row, range: { from: number; to: number }): boolean {

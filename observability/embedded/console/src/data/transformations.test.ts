@@ -105,3 +105,27 @@ test('a filter by query leaves the other frames alone; disabled steps are skippe
   assert.deepEqual(transform([count], [{ id: 'nonsense', disabled: true }]), [count])
   assert.throws(() => transform([count], [{ id: 'nonsense' }]), /"nonsense" is not supported/)
 })
+
+test('merge: frames without rows have no say, and a frame alone stays as it is', () => {
+  const empty = frame('C', field('Time', [], 'time'), field('Value #C', []))
+  assert.deepEqual(table(transform([count, empty, mean], [{ id: 'merge' }])), {
+    job: ['a', 'b'],
+    'Value #A': [1, 2],
+    'Value #B': [10, 20],
+  })
+  const twice = frame('A', field('job', ['a', 'a'], 'string'), field('n', [1, 1]))
+  assert.deepEqual(transform([twice], [{ id: 'merge' }]), [twice])
+  assert.deepEqual(transform([empty, twice], [{ id: 'merge' }]), [twice])
+})
+
+test('merge: rows that contradict each other stay, and nulls are filled in', () => {
+  const one = frame('A', field('Time', [1, 1], 'time'), field('job', ['a', 'b'], 'string'), field('n', [1, null]))
+  const two = frame('B', field('Time', [1, 1], 'time'), field('job', ['b', 'c'], 'string'), field('n', [2, 3]))
+  const three = frame('C', field('Time', [1], 'time'), field('constructor', ['x'], 'string'))
+  assert.deepEqual(table(transform([one, two, three], [{ id: 'merge' }])), {
+    Time: [1, 1, 1],
+    job: ['a', 'b', 'c'],
+    n: [1, 2, 3],
+    constructor: ['x', 'x', 'x'],
+  })
+})

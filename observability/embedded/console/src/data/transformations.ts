@@ -57,35 +57,56 @@ const takeRows = (frame: Frame, rows: readonly number[]): Frame => ({
   fields: frame.fields.map((field) => ({ ...field, values: rows.map((row) => field.values[row]) })),
 })
 
-/** One table of all frames: rows that agree in every column two frames share become one row. */
+/** A row on its way into a merged table, by column. */
+type MergedRow = Map<string, unknown>
+
+/**
+ * One table of all frames: rows that agree in the columns all frames share become one, as long as they contradict each
+ * other in no other column; what can't be merged is a row of its own. Frames without rows have no say.
+ */
 function mergeFrames(frames: readonly Frame[]): Frame[] {
-  const first = frames[0]
-  if (!first) return []
+  const filled = frames.filter((frame) => rowCount(frame) > 0)
+  if (filled.length < 2) return filled.length ? filled : frames.slice(0, 1)
   const columns = new Map<string, Field>()
-  for (const frame of frames) {
-    for (const field of frame.fields) if (!columns.has(field.name)) columns.set(field.name, field)
-  }
+  for (const { fields } of filled) for (const field of fields) columns.set(field.name, columns.get(field.name) ?? field)
   const shared = [...columns.keys()].filter((name) =>
-    frames.every((frame) => frame.fields.some((field) => field.name === name)),
+    filled.every((frame) => frame.fields.some((field) => field.name === name)),
   )
-  const rows = new Map<string, Record<string, unknown>>()
-  for (const [index, frame] of frames.entries()) {
-    for (let row = 0; row < rowCount(frame); row++) {
-      const record = Object.fromEntries(frame.fields.map((field) => [field.name, field.values[row]]))
-      const key = shared.length ? JSON.stringify(shared.map((name) => record[name])) : `${index}/${row}`
-      rows.set(key, { ...rows.get(key), ...record })
+  const rows = mergedRows(filled, shared)
+  const fields = [...columns].map(([name, field]) => ({ ...field, values: rows.map((row) => row.get(name) ?? null) }))
+  return [{ refId: filled[0]!.refId, fields }]
+}
+
+function mergedRows(frames: readonly Frame[], shared: readonly string[]): MergedRow[] {
+  const rows: MergedRow[] = []
+  const byKey = new Map<string, MergedRow[]>()
+  for (const frame of frames) {
+    for (const index of range(rowCount(frame))) {
+      const row: MergedRow = new Map(frame.fields.map((field) => [field.name, field.values[index] ?? null]))
+      // Nothing in common is nothing to merge by.
+      const key = shared.length ? JSON.stringify(shared.map((name) => row.get(name))) : String(rows.length)
+      const alike = byKey.get(key) ?? []
+      const partners = alike.filter((other) => canMerge(other, row))
+      for (const partner of partners) fill(partner, row)
+      if (partners.length > 0) continue
+      rows.push(row)
+      alike.push(row)
+      byKey.set(key, alike)
     }
   }
-  const records = [...rows.values()]
-  return [
-    {
-      refId: first.refId,
-      fields: [...columns].map(([name, field]) => ({
-        ...field,
-        values: records.map((record) => record[name] ?? null),
-      })),
-    },
-  ]
+  return rows
+}
+
+function canMerge(row: MergedRow, other: MergedRow): boolean {
+  for (const [name, value] of other) {
+    const own = row.get(name) ?? null
+    if (own !== null && value !== null && own !== value) return false
+  }
+  return true
+}
+
+function fill(row: MergedRow, other: MergedRow): void {
+  for (const [name, value] of other) if (value !== null || !row.has(name)) row.set(name, value)
 }
 
 /** One wide table, a row per value of the field named (default: time), outer join. */

@@ -40,8 +40,7 @@ export function toLines(frames: readonly Frame[]): Lines {
 
 function unionTimes(all: readonly (readonly number[])[]): readonly number[] {
   const first = all[0] ?? []
-  if (all.every((times) => times.length === first.length && times[0] === first[0] && times.at(-1) === first.at(-1)))
-    return first
+  if (all.every((times) => isSame(times, first))) return first
   return [...new Set(all.flat())].sort((a, b) => a - b)
 }
 
@@ -50,10 +49,13 @@ function align(
   values: readonly (number | null)[],
   times: readonly number[],
 ): readonly (number | null)[] {
-  if (own === times || own.length === times.length) return values
+  if (isSame(own, times)) return values
   const byTime = new Map(own.map((time, i) => [time, values[i] ?? null]))
   return times.map((time) => byTime.get(time) ?? null)
 }
+
+const isSame = (a: readonly number[], b: readonly number[]): boolean =>
+  a === b || (a.length === b.length && a.every((time, i) => time === b[i]))
 
 /** Running totals from the first line up, so that areas stand on each other. `percent` scales each moment to 1. */
 export function stack(lines: readonly Line[], percent: boolean): (number | null)[][] {
