@@ -36,9 +36,13 @@ export function AuditPage() {
     FILTERS.flatMap(({ name }) => (params.get(name) ? [[name, params.get(name)!]] : [])),
   )
   const cursor = params.get('cursor') ?? undefined
-  const { data, error, loading } = useQuery(JSON.stringify([filter, cursor, tick]), (signal) =>
-    auditPage(newClient(signal), filter, 50, cursor),
-  )
+  const {
+    data: found,
+    error,
+    loading,
+  } = useQuery(JSON.stringify([filter, cursor, tick]), (signal) => auditPage(newClient(signal), filter, 50, cursor))
+  // A question that failed may be another one than what the rows answered.
+  const data = error ? undefined : found
   return (
     <main class="page audit-page">
       <div class="page-head">
@@ -66,7 +70,7 @@ export function AuditPage() {
         )}
       </form>
       {error && <Failure message={error} />}
-      {loading && !data && <Loading />}
+      {loading && !found && <Loading />}
       {data && data.items.length === 0 && <NoData hint="No row matches." />}
       {data && data.items.length > 0 && (
         <DataTable frame={toTable(data.items)} variables={new Map()} label="Audit rows" />

@@ -48,7 +48,8 @@ interface ControlProps {
 
 function TextControl({ variable: { definition, selected }, label }: ControlProps) {
   const [text, setText] = useState(selected[0] ?? '')
-  useEffect(() => setText(selected[0] ?? ''), [selected])
+  // The value and not the list, which is a new one at every refresh.
+  useEffect(() => setText(selected[0] ?? ''), [selected[0]])
   const commit = () => text !== selected[0] && choose(definition.name, [text.trim()])
   return (
     <input

@@ -165,7 +165,9 @@ function filtered(values: readonly string[], { regex, sort = 0 }: Variable): Var
   const pattern = regex ? regexOf(regex) : undefined
   const seen = new Map<string, VariableOption>()
   for (const value of values) {
-    const match = pattern ? pattern.exec(value) : undefined
+    // A pattern with the flag g would go on where it ended in the value before.
+    if (pattern) pattern.lastIndex = 0
+    const match = pattern?.exec(value)
     if (pattern && !match) continue
     const chosen = match?.groups?.value ?? match?.[1] ?? match?.[0] ?? value
     seen.set(chosen, { value: chosen, text: match?.groups?.text ?? chosen })

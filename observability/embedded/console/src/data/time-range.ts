@@ -46,7 +46,7 @@ export function resolveRange(raw: RawRange, now: number): TimeRange {
 function resolveTime(text: string, now: number, roundUp: boolean): number {
   if (/^\d{9,}$/.test(text)) return Number(text)
   if (!text.startsWith('now')) {
-    const date = Date.parse(text)
+    const date = parseDate(text)
     if (Number.isNaN(date)) throw new Error(`"${text}" is no time. Write e.g. now-1h or 2026-01-31T12:00:00Z.`)
     return date
   }
@@ -56,10 +56,27 @@ function resolveTime(text: string, now: number, roundUp: boolean): number {
     const match = /^([+-])(\d+)(ms|[smhdwMy])|^\/([smhdwMy])/.exec(rest)
     if (!match) throw new Error(`"${text}" is no time. Write e.g. now-1h, now-7d or now/d.`)
     if (match[4]) time = roundTo(time, match[4], roundUp)
-    else time += (match[1] === '+' ? 1 : -1) * Number(match[2]) * UNIT_MS[match[3]!]!
+    else time = shift(time, (match[1] === '+' ? 1 : -1) * Number(match[2]), match[3]!)
     rest = rest.slice(match[0].length)
   }
+  if (Number.isNaN(time)) throw new Error(`"${text}" is no time: it lies beyond all calendars.`)
   return time
+}
+
+/** A written time in ms, NaN when it is none. Without a zone it is local, a date alone too. */
+export const parseDate = (text: string): number =>
+  Date.parse(/^\d{4}(?:-\d\d){0,2}$/.test(text) ? `${text}T00:00` : text)
+
+/** Days and longer go by the local calendar: a day may have 23 hours, and a month ends where it ends. */
+function shift(time: number, count: number, unit: string): number {
+  if (!'dwMy'.includes(unit)) return time + count * UNIT_MS[unit]!
+  const date = new Date(time)
+  if (unit === 'd' || unit === 'w') return date.setDate(date.getDate() + count * (unit === 'w' ? 7 : 1))
+  const day = date.getDate()
+  date.setDate(1)
+  date.setMonth(date.getMonth() + count * (unit === 'y' ? 12 : 1))
+  const lastDay = new Date(date.getFullYear(), date.getMonth() + 1, 0).getDate()
+  return date.setDate(Math.min(day, lastDay))
 }
 
 /** Start (or end) of the calendar unit in local time. */
@@ -73,13 +90,14 @@ function roundTo(time: number, unit: string, up: boolean): number {
   if (unit === 'M') date.setDate(1)
   if (unit === 'y') date.setMonth(0, 1)
   if (!up) return date.getTime()
-  if (unit === 'M') date.setMonth(date.getMonth() + 1)
-  else if (unit === 'y') date.setFullYear(date.getFullYear() + 1)
-  else return date.getTime() + UNIT_MS[unit]! - 1
-  return date.getTime() - 1
+  return shift(date.getTime(), 1, unit) - 1
 }
 
 export const isRelative = (raw: RawRange): boolean => raw.to.startsWith('now')
+
+/** How often to ask again: as chosen, else as the board says, unless its range stands still. */
+export const refreshOf = (raw: RawRange, chosen: string | null, byDefault: string): string =>
+  chosen ?? (isRelative(raw) ? byDefault || 'off' : 'off')
 
 const QUICK_LABELS: Record<string, string> = {
   'now-5m': 'Last 5 minutes',

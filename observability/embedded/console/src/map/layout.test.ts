@@ -39,3 +39,11 @@ test('cycles, self calls and lonely nodes have a place', () => {
   for (const key of [edgeKey('a', 'b'), edgeKey('b', 'a'), edgeKey('a', 'a')])
     assert.match(curve(ways.get(key)!), /^M[\d. -]+[LQ]/)
 })
+
+test('a service may have a name that every object knows', () => {
+  const odd = ['constructor', 'toString', '__proto__', 'hasOwnProperty']
+  const chain = odd.slice(1).map((target, i) => ({ source: odd[i]!, target }))
+  const { nodes, edges: ways } = layoutMap(odd, chain)
+  assert.deepEqual([...nodes.keys()].toSorted(), odd.toSorted())
+  for (const { source, target } of chain) assert.ok(ways.get(edgeKey(source, target))!.length >= 2)
+})

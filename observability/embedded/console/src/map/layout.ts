@@ -42,14 +42,16 @@ function compute(names: readonly string[], pairs: readonly { source: string; tar
   const graph = new Graph({ multigraph: false })
   graph.setGraph({ rankdir: 'LR', nodesep: 40, ranksep: 56, edgesep: 26, marginx: 30, marginy: 20 })
   graph.setDefaultEdgeLabel(() => ({}))
-  for (const name of names) graph.setNode(name, { width: NODE_RADIUS * 2, height: NODE_RADIUS * 2 + LABEL_HEIGHT })
+  // dagre keys plain objects by id: a service may have a name that every object knows.
+  const ids = new Map(names.map((name, index) => [name, `n${index}`]))
+  for (const id of ids.values()) graph.setNode(id, { width: NODE_RADIUS * 2, height: NODE_RADIUS * 2 + LABEL_HEIGHT })
   for (const { source, target } of pairs) {
-    if (source !== target) graph.setEdge(source, target, { width: 76, height: 30, labelpos: 'c' })
+    if (source !== target) graph.setEdge(ids.get(source)!, ids.get(target)!, { width: 76, height: 30, labelpos: 'c' })
   }
   dagre(graph)
   const nodes = new Map(
     names.map((name): [string, Point] => {
-      const { x, y } = graph.node(name) as Point
+      const { x, y } = graph.node(ids.get(name)!) as Point
       // The circle sits at the upper end of its box, the name below it.
       return [name, { x, y: y - LABEL_HEIGHT / 2 }]
     }),
@@ -59,9 +61,8 @@ function compute(names: readonly string[], pairs: readonly { source: string; tar
       const from = nodes.get(source)!
       const to = nodes.get(target)!
       if (source === target) return [edgeKey(source, target), loop(from)]
-      const bends = ((graph.edge(source, target) as { points?: Point[] } | undefined)?.points ?? [])
-        .slice(1, -1)
-        .map(({ x, y }) => ({ x, y: y - LABEL_HEIGHT / 2 }))
+      const edge = graph.edge(ids.get(source)!, ids.get(target)!) as { points?: Point[] } | undefined
+      const bends = (edge?.points ?? []).slice(1, -1).map(({ x, y }) => ({ x, y: y - LABEL_HEIGHT / 2 }))
       const first = bends[0] ?? to
       const last = bends.at(-1) ?? from
       return [edgeKey(source, target), [rim(from, first), ...bends, rim(to, last)]]

@@ -2,11 +2,12 @@
 import { type ComponentChildren, createContext } from 'preact'
 import { useCallback, useContext, useEffect, useMemo, useState } from 'preact/hooks'
 import {
-  isRelative,
+  parseDate,
   parseDuration,
   QUICK_RANGES,
   type RawRange,
   rangeLabel,
+  refreshOf,
   resolveRange,
   type TimeRange,
 } from '../data/time-range.ts'
@@ -47,7 +48,7 @@ export function TimeProvider({ defaults, defaultRefresh, children }: ProviderPro
   const { params } = useAddress()
   const from = params.get('from') ?? defaults.from
   const to = params.get('to') ?? defaults.to
-  const refreshMs = parseDuration(params.get('refresh') ?? defaultRefresh)
+  const refreshMs = parseDuration(refreshOf({ from, to }, params.get('refresh'), defaultRefresh))
   const [tick, setTick] = useState(0)
   const refreshNow = useCallback(() => setTick((count) => count + 1), [])
   useEffect(() => {
@@ -99,7 +100,7 @@ export function TimeControls({ defaultRefresh }: { defaultRefresh: string }) {
       </button>
       <select
         aria-label="Refresh every"
-        value={params.get('refresh') ?? (isRelative(raw) ? defaultRefresh || 'off' : 'off')}
+        value={refreshOf(raw, params.get('refresh'), defaultRefresh)}
         onChange={(event) => setParams({ refresh: event.currentTarget.value }, true)}
       >
         {[...new Set([...REFRESH_CHOICES, defaultRefresh || 'off'])].map((choice) => (
@@ -171,6 +172,6 @@ const readable = (text: string): string => (/^\d{9,}$/.test(text) ? new Date(Num
 const writable = (text: string): string => {
   const trimmed = text.trim()
   if (trimmed.startsWith('now') || /^\d+$/.test(trimmed)) return trimmed
-  const ms = Date.parse(trimmed)
+  const ms = parseDate(trimmed)
   return Number.isNaN(ms) ? trimmed : String(ms)
 }

@@ -165,3 +165,15 @@ test('whatever the trace: every span has one row, and self time lies between not
     }),
   )
 })
+
+test('a chain of calls may be deeper than the stack', () => {
+  const deep = 20_000
+  const chain = Array.from(
+    { length: deep },
+    (_, i): SpanSketch => ({ id: `${i}`, parent: `${i - 1}`, at: [i, 2 * deep - i] }),
+  )
+  const roots = buildTree(makeTrace(chain))
+  assert.equal(roots[0]?.size, deep)
+  assert.equal(visibleRows(roots, new Set()).at(-1)?.depth, deep - 1)
+  assert.equal(criticalPath(roots).length, 2 * deep - 1)
+})

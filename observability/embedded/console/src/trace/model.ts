@@ -67,25 +67,50 @@ export function buildTree(trace: Trace): SpanNode[] {
     else childrenOf.set(parent, [span])
   }
   const placed = new Set<string>()
-  const build = (spans: Span[], depth: number): SpanNode[] =>
+  const nodesOf = (spans: readonly Span[], depth: number): Growing[] =>
     spans
       .filter((span) => !placed.has(span.spanId) && placed.add(span.spanId))
       .sort((a, b) => a.start - b.start || b.duration - a.duration)
       .map((span) => {
-        const children = build(childrenOf.get(span.spanId) ?? [], depth + 1)
-        const size = children.reduce((total, child) => total + child.size, 1)
-        return {
-          span,
-          children,
-          depth,
-          size,
-          selfTime: selfTime(span, children),
-          orphan: depth === 0 && span.parentSpanId !== '',
-        }
+        const orphan = depth === 0 && span.parentSpanId !== ''
+        return { span, children: [], depth, size: 1, selfTime: span.duration, orphan }
       })
-  const roots = build(childrenOf.get('') ?? [], 0)
-  const cut = trace.spans.filter((span) => !placed.has(span.spanId))
-  return cut.length ? [...roots, ...build(cut, 0)] : roots
+  const grow = (roots: readonly Growing[]): void => {
+    const grown = depthFirst(roots, (node) => {
+      node.children = nodesOf(childrenOf.get(node.span.spanId) ?? [], node.depth + 1)
+      return node.children
+    })
+    for (const node of grown.reverse()) {
+      node.size = node.children.reduce((total, child) => total + child.size, 1)
+      node.selfTime = selfTime(node.span, node.children)
+    }
+  }
+  const roots = nodesOf(childrenOf.get('') ?? [], 0)
+  grow(roots)
+  const cut = nodesOf(
+    trace.spans.filter((span) => !placed.has(span.spanId)),
+    0,
+  )
+  grow(cut)
+  return [...roots, ...cut]
+}
+
+/** A node whose children are not known yet. */
+interface Growing extends SpanNode {
+  children: readonly Growing[]
+  size: number
+  selfTime: number
+}
+
+/** Each node before its children. Without recursion: chains of calls may be deeper than the stack. */
+function depthFirst<T>(roots: readonly T[], childrenOf: (node: T) => readonly T[]): T[] {
+  const visited: T[] = []
+  const open = roots.toReversed()
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    visited.push(node)
+    for (const child of childrenOf(node).toReversed()) open.push(child)
+  }
+  return visited
 }
 
 function selfTime(span: Span, children: readonly SpanNode[]): number {
@@ -120,45 +145,56 @@ export function criticalPath(roots: readonly SpanNode[]): Segment[] {
     undefined,
   )
   if (!root) return []
-  const segments: Segment[] = []
-  walkBack(root, root.span.start, endOf(root), segments)
-  return segments.reverse()
+  return walkBack(root).reverse()
+}
+
+/** A span on the path, as far as it has been walked. */
+interface Walk {
+  readonly spanId: string
+  readonly from: number
+  readonly until: number
+  /** The last to end first. */
+  readonly children: Iterator<SpanNode>
+  reached: number
 }
 
 /**
  * A child may start before its parent or end after it (fire and forget, clocks that differ): what lies outside the
  * parent's stretch delayed nobody here.
  */
-function walkBack(node: SpanNode, from: number, until: number, segments: Segment[]): void {
-  const { spanId } = node.span
-  const ends = new Map(node.children.map((child) => [child, Math.min(endOf(child), until)]))
-  const byEnd = node.children.toSorted((a, b) => ends.get(b)! - ends.get(a)!)
-  let reached = until
-  for (const child of byEnd) {
-    const childEnd = ends.get(child)!
+function startWalk({ span, children }: SpanNode, from: number, until: number): Walk {
+  const ends = new Map(children.map((child) => [child, Math.min(endOf(child), until)]))
+  const byEnd = children.toSorted((a, b) => ends.get(b)! - ends.get(a)!)
+  return { spanId: span.spanId, from, until, children: byEnd.values(), reached: until }
+}
+
+/** Segments from the last to the first. */
+function walkBack(root: SpanNode): Segment[] {
+  const segments: Segment[] = []
+  const open = [startWalk(root, root.span.start, endOf(root))]
+  for (let walk = open.at(-1); walk; walk = open.at(-1)) {
+    const { spanId, from, until, reached } = walk
+    const { value: child, done } = walk.children.next()
+    if (done) {
+      if (reached > from) segments.push({ spanId, start: from, end: reached })
+      open.pop()
+      continue
+    }
+    const childEnd = Math.min(endOf(child), until)
     // A child that outlives what is already explained ran beside the path, not on it.
     if (childEnd > reached || childEnd <= from || child.span.start >= reached) continue
     if (childEnd < reached) segments.push({ spanId, start: childEnd, end: reached })
-    const childStart = Math.max(child.span.start, from)
-    walkBack(child, childStart, childEnd, segments)
-    reached = childStart
+    walk.reached = Math.max(child.span.start, from)
+    open.push(startWalk(child, walk.reached, childEnd))
   }
-  if (reached > from) segments.push({ spanId, start: from, end: reached })
+  return segments
 }
 
 const endOf = (node: SpanNode): number => node.span.start + node.span.duration
 
 /** The rows on screen, top to bottom, leaving out what is below collapsed spans. */
 export function visibleRows(roots: readonly SpanNode[], collapsed: ReadonlySet<string>): SpanNode[] {
-  const rows: SpanNode[] = []
-  const visit = (nodes: readonly SpanNode[]) => {
-    for (const node of nodes) {
-      rows.push(node)
-      if (!collapsed.has(node.span.spanId)) visit(node.children)
-    }
-  }
-  visit(roots)
-  return rows
+  return depthFirst(roots, (node) => (collapsed.has(node.span.spanId) ? [] : node.children))
 }
 
 /** Ids of the spans whose name, service, status message, ids, attributes or events hold the text, any case. */
