@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { closeSync, existsSync, fstatSync, openSync, readSync, rmSync, statSync } from 'node:fs'
 
 export interface Position {
-  /** Fingerprint of the file's first line; '' at the beginning of a file. */
+  /** Fingerprint of the file's first line, or of its beginning if it is long; '' at the beginning of a file. */
   file: string
   offset: number
 }
@@ -81,8 +81,8 @@ export class LogReader {
   private linesOf(file: OpenFile, bytes: Buffer): Line[] {
     const lines: Line[] = []
     let from = 0
+    if (file.offset === 0) file.fingerprint = fingerprintOf(bytes)
     for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, from)) {
-      if (file.offset === 0 && from === 0) file.fingerprint = fingerprint(bytes.subarray(0, end))
       const text = bytes.toString('utf8', from, end)
       from = end + 1
       lines.push({ text, next: { file: file.fingerprint, offset: file.offset + from } })
@@ -118,10 +118,9 @@ export class LogReader {
 
 function open(path: string): OpenFile {
   const fd = openSync(path, 'r')
-  const head = Buffer.alloc(16 * 1024)
+  const head = Buffer.alloc(FINGERPRINTED)
   const count = readSync(fd, head, 0, head.length, 0)
-  const end = head.subarray(0, count).indexOf(10)
-  return { fd, path, offset: 0, fingerprint: end === -1 ? '' : fingerprint(head.subarray(0, end)), lastGrowth: 0 }
+  return { fd, path, offset: 0, fingerprint: fingerprintOf(head.subarray(0, count)), lastGrowth: 0 }
 }
 
 interface Place {
@@ -138,4 +137,14 @@ function placeIn(files: OpenFile[], position: Position | null): Place | null {
   return { index, offset: position!.offset }
 }
 
-const fingerprint = (line: Buffer) => createHash('sha256').update(line).digest('base64url').slice(0, 16)
+/** So much of a long first line is enough to know it by. */
+const FINGERPRINTED = 4096
+
+/** From a file's beginning; '' while its first line is neither complete nor long enough. */
+function fingerprintOf(bytes: Buffer): string {
+  const head = bytes.subarray(0, FINGERPRINTED)
+  const end = head.indexOf(10)
+  if (end === -1 && head.length < FINGERPRINTED) return ''
+  const line = end === -1 ? head : head.subarray(0, end)
+  return createHash('sha256').update(line).digest('base64url').slice(0, 16)
+}

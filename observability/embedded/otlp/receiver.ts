@@ -118,7 +118,7 @@ const inflaters = {
 async function decompressed(req: IncomingMessage, body: Buffer, limit: number): Promise<Buffer> {
   const coding = (req.headers['content-encoding'] ?? 'identity').trim().toLowerCase()
   if (coding === 'identity' || coding === '') return body
-  const inflater = inflaters[coding as keyof typeof inflaters]
+  const inflater = Object.hasOwn(inflaters, coding) ? inflaters[coding as keyof typeof inflaters] : undefined
   if (inflater === undefined) throw httpError(415, `Content-Encoding ${coding} is not supported: use gzip or zstd.`)
   try {
     return await inflater(body, { maxOutputLength: limit })

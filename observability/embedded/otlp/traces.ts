@@ -219,7 +219,7 @@ function scopeSpans(
 
 /** Fills `span`; returns why it can't be stored, if so. */
 function readSpan(reader: WireReader, end: number, span: SpanRecord, options: TraceReadOptions): string | undefined {
-  let problem: string | undefined
+  let lostLinks = 0
   span.size = end - reader.pos
   span.traceIdAt = span.spanIdAt = span.parentSpanIdAt = -1
   span.startHi = span.startLo = span.endHi = span.endLo = 0
@@ -274,7 +274,7 @@ function readSpan(reader: WireReader, end: number, span: SpanRecord, options: Tr
         break
       case 106: {
         const link = readLink(reader, reader.end(end))
-        if (typeof link === 'string') problem = link
+        if (link === undefined) lostLinks++
         else if (!options.skipChildren) span.links.push(link)
         break
       }
@@ -292,12 +292,13 @@ function readSpan(reader: WireReader, end: number, span: SpanRecord, options: Tr
     }
   }
   reader.finish(end)
+  span.droppedLinks += lostLinks
   if (span.kind > 5) span.kind = 0
   if (span.status > 2) span.status = 0
   if (span.traceIdAt < 0) return 'trace_id must be 16 bytes, not all zero'
   if (span.spanIdAt < 0) return 'span_id must be 8 bytes, not all zero'
   if (span.attributes.seen > MAX_ATTRIBUTES) return `a span has more than ${MAX_ATTRIBUTES} attributes`
-  return problem
+  return undefined
 }
 
 /** Offset of an id of `size` bytes, or -1 when it has another size or is all zero. */
@@ -341,7 +342,8 @@ function readEvent(reader: WireReader, end: number): EventRecord {
   return { name, timeHi, timeLo, attributes, droppedAttributes }
 }
 
-function readLink(reader: WireReader, end: number): LinkRecord | string {
+/** A link that leads nowhere (ids of the wrong length or all zero) is undefined: its span is worth keeping. */
+function readLink(reader: WireReader, end: number): LinkRecord | undefined {
   const attributes = attributeList()
   let traceIdAt = -1
   let spanIdAt = -1
@@ -359,7 +361,7 @@ function readLink(reader: WireReader, end: number): LinkRecord | string {
     else reader.skip(tag, end)
   }
   reader.finish(end)
-  if (traceIdAt < 0 || spanIdAt < 0) return 'a link needs a trace_id of 16 bytes and a span_id of 8'
+  if (traceIdAt < 0 || spanIdAt < 0) return undefined
   const traceId = reader.bytes.toString('hex', traceIdAt, traceIdAt + 16)
   const spanId = reader.bytes.toString('hex', spanIdAt, spanIdAt + 8)
   return { traceId, spanId, traceState, attributes, droppedAttributes, flags }

@@ -202,3 +202,19 @@ test('maps and lists of maps become JSON, lists of scalars stay lists', () => {
     assert.deepEqual({ ...attributesToObject(record.attributes) }, { l: [1], m: { a: [1] } })
   })
 })
+
+test('a span is kept without a link that leads nowhere', () => {
+  const traceId = new Uint8Array(16).fill(1)
+  const spanId = new Uint8Array(8).fill(1)
+  const links = [
+    { traceId: new Uint8Array(16), spanId: new Uint8Array(8) },
+    { traceId, spanId },
+  ]
+  const message = create(ExportTraceServiceRequestSchema, {
+    resourceSpans: [{ scopeSpans: [{ spans: [{ traceId, spanId, links, droppedLinksCount: 2 }] }] }],
+  })
+  const counts = readTraces(toBinary(ExportTraceServiceRequestSchema, message), (span) => {
+    assert.deepEqual([span.links.length, span.droppedLinks], [1, 3])
+  })
+  assert.deepEqual([counts.accepted, counts.rejected], [1, 0])
+})

@@ -6,8 +6,9 @@ import { countParam, durationParam, metricsRangeParam } from './params.ts'
 import { compile } from './search.ts'
 import { jsonNumber, keyValues } from './values.ts'
 
-/** More points per series than any screen has columns. */
+/** More points per series than any screen has columns; a range that begins and ends within a step has two more. */
 const MAX_POINTS = 11_000
+const MAX_STEPS = MAX_POINTS - 2
 const MAX_EXEMPLARS = 1000
 
 const JOBS = { completedJobs: 1, totalJobs: 1 }
@@ -43,7 +44,8 @@ function metricsQuery(request: ApiRequest): Query {
 function stepParam(query: URLSearchParams, { startNs, endNs }: { startNs: bigint; endNs: bigint }): bigint | undefined {
   const step = durationParam(query, 'step')
   if (step === undefined || step === 0) return undefined
-  const least = Number(endNs - startNs) / MAX_POINTS
+  if (step < 1) throw httpError(400, `invalid step: ${query.get('step')} is less than a nanosecond`)
+  const least = Number(endNs - startNs) / MAX_STEPS
   if (step < least) {
     throw httpError(
       400,

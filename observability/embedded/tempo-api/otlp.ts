@@ -60,8 +60,8 @@ function spanReader(table: StoredSpans) {
   const attributes = table.columnNames('span').map((name) => [name, table.column('span', name)!] as const)
   const text = textOf(table)
   const number = numberOf(table)
-  const events = childrenOf(table.events)
-  const links = childrenOf(table.links)
+  const events = childrenOf(table.events, table.rows)
+  const links = childrenOf(table.links, table.rows)
   return (row: number): MessageInitShape<typeof SpanSchema> => {
     const start = table.baseNs + BigInt(table.startOffset[row]!)
     return {
@@ -118,15 +118,25 @@ function childText(table: StoredLinks, name: string, row: number): string {
   return column === undefined ? '' : String(column.values[column.codes[row]!] ?? '')
 }
 
-function childrenOf(table: StoredEvents | StoredLinks) {
+/** Children stand in the order of their spans, and spans are asked for in any order. */
+function childrenOf(table: StoredEvents | StoredLinks, spans: number) {
+  const first = firstChildren(table, spans)
   const attributes = table.columnNames().map((name) => [name, table.column(name)!] as const)
   return <T>(row: number, make: (child: number, attributes: KeyValue[]) => T): T[] => {
     const made: T[] = []
-    for (let child = 0; child < table.rows; child++) {
-      if (table.span[child] === row) made.push(make(child, rowAttributes(attributes, table.meta('overflow'), child)))
+    for (let child = first[row]!; child < first[row + 1]!; child++) {
+      made.push(make(child, rowAttributes(attributes, table.meta('overflow'), child)))
     }
     return made
   }
+}
+
+/** Per span its first child; one more at the end, so that each span's children end where the next one's begin. */
+function firstChildren({ rows, span }: StoredEvents | StoredLinks, spans: number): Uint32Array {
+  const first = new Uint32Array(spans + 1)
+  for (let child = 0; child < rows; child++) first[span[child]! + 1]!++
+  for (let row = 0; row < spans; row++) first[row + 1]! += first[row]!
+  return first
 }
 
 function rowAttributes(
@@ -151,11 +161,23 @@ const keyValue = (key: string, type: number, value: AttributeValue | undefined):
   create(KeyValueSchema, { key, value: anyValue(type, value) })
 
 function anyValue(type: number, value: AttributeValue | undefined): AnyValue {
-  if (type === TYPE.kvlist) return fromJsonText(JSON.parse(value as string))
+  if (type === TYPE.kvlist) return fromJsonText(parseJson(value as string))
   if (type === TYPE.bytes) return any({ case: 'bytesValue', value: Buffer.from(value as string, 'base64') })
   if (type === TYPE.int) return any({ case: 'intValue', value: BigInt(value as number | bigint) })
   if (type === TYPE.float) return any({ case: 'doubleValue', value: value as number })
   return fromJsonText(value)
+}
+
+const MAX_INT64 = 2n ** 63n - 1n
+
+/** Integers that a double can't hold come as bigints. */
+function parseJson(text: string): unknown {
+  const exact = (_key: string, value: unknown, { source = '' }: { source?: string } = {}) => {
+    if (typeof value !== 'number' || Number.isSafeInteger(value) || !/^-?\d+$/.test(source)) return value
+    const int = BigInt(source)
+    return int >= -MAX_INT64 - 1n && int <= MAX_INT64 ? int : value
+  }
+  return JSON.parse(text, exact)
 }
 
 const any = (value: Init<AnyValue>['value']): AnyValue => create(AnyValueSchema, { value })

@@ -52,7 +52,8 @@ function timeOf(text: string): bigint | undefined {
     return BigInt(text) * NS_PER_SECOND
   }
   if (/^\d{1,11}\.\d+$/.test(text)) return BigInt(Math.round(Number(text) * 1e6)) * 1000n
-  const parsed = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN
+  // Without a zone the time would be the server's.
+  const parsed = /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/i.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(parsed) ? undefined : BigInt(parsed) * 1_000_000n
 }
 

@@ -54,11 +54,22 @@ function tagCondition(key: string, value: string): string {
   if (key === 'status' && /^(ok|error|unset)$/.test(value)) return `status = ${value}`
   if (key === 'root.service.name') return `rootServiceName = ${quote(value)}`
   if (key === 'root.name') return `rootName = ${quote(value)}`
-  const field = `.${/^[\w.-]+$/.test(key) ? key : quote(key)}`
-  const number = /^-?\d+(\.\d+)?$/.test(value) ? ` || ${field} = ${value}` : ''
+  const field = `.${attributeName(key)}`
+  const number = isNumber(value) ? ` || ${field} = ${value}` : ''
   const bool = /^(true|false)$/.test(value) ? ` || ${field} = ${value}` : ''
   return `(${field} = ${quote(value)}${number}${bool})`
 }
+
+const MAX_INT = 2n ** 63n - 1n
+
+/** What TraceQL takes as a number: an int of 64 bits, or a finite float. */
+function isNumber(text: string): boolean {
+  if (/^-?\d+$/.test(text)) return BigInt(text) <= MAX_INT && BigInt(text) >= -MAX_INT
+  return /^-?\d+\.\d+$/.test(text) && Number.isFinite(Number(text))
+}
+
+/** An attribute's name as TraceQL writes it after the scope's dot. */
+export const attributeName = (name: string) => (/^[A-Za-z_][\w.-]*$/.test(name) ? name : quote(name))
 
 const quote = (value: string) => `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`
 

@@ -2,9 +2,11 @@
 import { type ApiRequest, type ApiResponse, httpError, json } from '../http.ts'
 import type { StoredColumn } from '../store/columns.ts'
 import type { StoredSpans } from '../store/span-data.ts'
+import type { Field, Intrinsic } from '../traceql/ast.ts'
 import { check, metricsInstant, parse, type Query, TraceQLError, type TypedValue } from '../traceql/index.ts'
 import type { SpanSource, TimeRange } from '../traceql/span-table.ts'
 import { countParam, searchRange } from './params.ts'
+import { attributeName } from './search.ts'
 
 export interface TagSource extends SpanSource {
   tables(range: TimeRange): Iterable<StoredSpans>
@@ -88,11 +90,9 @@ function tagNames(table: StoredSpans, scope: Scope): readonly string[] {
 /** v1: plain texts. The name may be bare. */
 export function tagValuesV1(spans: TagSource, tag: string, request: ApiRequest): ApiResponse {
   const scoped = /^(resource|span|event|link|instrumentation|parent)\.|^\.|:/.test(tag) || INTRINSIC_TAGS.includes(tag)
-  const values = tagValues(spans, scoped ? tag : `.${quoted(tag)}`, request)
+  const values = tagValues(spans, scoped ? tag : `.${attributeName(tag)}`, request)
   return json(200, { tagValues: [...new Set(values.map(({ value }) => value))], metrics: {} })
 }
-
-const quoted = (name: string) => (/^[\w.-]+$/.test(name) ? name : JSON.stringify(name))
 
 /** v2: typed values of an identifier as TraceQL writes it; with `q`, only those of the spans that match. */
 export function tagValuesV2(spans: TagSource, tag: string, request: ApiRequest): ApiResponse {
@@ -109,19 +109,21 @@ function tagValues(spans: TagSource, tag: string, request: ApiRequest): TagValue
   const keyword = tag.replace(/^span:/, '')
   if (Object.hasOwn(KEYWORDS, keyword))
     return KEYWORDS[keyword]!.slice(0, limit).map((value) => ({ type: 'keyword', value }))
-  const grouped = groupBy(tag)
+  const { query: grouped, field } = groupBy(tag)
   if (NOT_LISTED.test(tag)) return []
   const range = searchRange(request.query)
   const filter = usableFilter(request.query.get('q') ?? '')
   if (filter !== undefined) return filteredValues(spans, filter, tag, range, limit)
-  const column = columnReader(tag)
+  const column = columnReader(field)
   return column === undefined ? valuesOf(grouped, spans, range, limit) : distinct(spans, range, column, limit)
 }
 
 /** `{} | count_over_time() by (tag)`: proves that the tag is an identifier, and finds values of any kind of field. */
-function groupBy(tag: string): Query {
+function groupBy(tag: string): { query: Query; field: Field | undefined } {
   try {
-    return check(parse(`{ } | count_over_time() by (${tag})`))
+    const query = check(parse(`{ } | count_over_time() by (${tag})`))
+    const by = query.kind === 'metrics' && query.expression.kind === 'metrics' ? query.expression.by : []
+    return { query, field: by[0] }
   } catch (error) {
     if (!(error instanceof TraceQLError)) throw error
     throw httpError(400, `please provide a valid tagName: failed to parse identifier ${tag}: ${error.message}`)
@@ -142,11 +144,12 @@ function usableFilter(text: string): string | undefined {
 function filteredValues(spans: TagSource, filter: string, tag: string, range: TimeRange, limit: number): TagValue[] {
   let query: Query
   try {
-    query = check(parse(`${filter} | count_over_time() by (${tag})`))
+    // The filter may end in a comment.
+    query = check(parse(`${filter}\n| count_over_time() by (${tag})`))
   } catch (error) {
     // Not every pipeline can be counted (e.g. one that ends in select): then the filter is left out.
     if (!(error instanceof TraceQLError)) throw error
-    query = groupBy(tag)
+    query = groupBy(tag).query
   }
   return valuesOf(query, spans, range, limit)
 }
@@ -155,7 +158,8 @@ function valuesOf(query: Query, spans: TagSource, range: TimeRange, limit: numbe
   const bounded = { startNs: range.startNs ?? 1n, endNs: range.endNs ?? BigInt(Date.now() + 86_400_000) * 1_000_000n }
   if (bounded.startNs >= bounded.endNs) return []
   const values: TagValue[] = []
-  for (const { labels } of metricsInstant(query, spans, { range: bounded })) {
+  // One of the series may be that of the spans without a value.
+  for (const { labels } of metricsInstant(query, spans, { range: bounded, maxSeries: limit + 1 })) {
     const value = labels[0]?.value
     if (values.length < limit && value !== undefined && value.type !== 'nil') values.push(tagValue(value))
   }
@@ -169,25 +173,26 @@ function tagValue({ type, value }: TypedValue): TagValue {
 type ReadColumns = (table: StoredSpans) => readonly (StoredColumn | undefined)[]
 
 /** Attributes and texts stand in dictionaries: their values need no look at any row. */
-function columnReader(tag: string): ReadColumns | undefined {
-  if (tag === 'name' || tag === 'span:name') return (table) => [table.name]
-  if (tag === 'statusMessage' || tag === 'span:statusMessage') return (table) => [table.statusMessage]
-  if (tag === 'event:name') return (table) => [table.events.rows > 0 ? table.events.name : undefined]
-  const match = /^(resource|span|event|link|instrumentation)?\.(?:"((?:[^"\\]|\\.)*)"|(.+))$/.exec(tag)
-  if (match === null) return undefined
-  const name = match[2]?.replace(/\\(.)/g, '$1') ?? match[3]!
-  switch (match[1]) {
+function columnReader(field: Field | undefined): ReadColumns | undefined {
+  if (field?.kind === 'intrinsic') return intrinsicReader(field)
+  if (field === undefined || field.parent) return undefined
+  const { scope, name } = field
+  switch (scope) {
     case 'event':
       return (table) => [table.events.column(name)]
     case 'link':
       return (table) => [table.links.column(name)]
-    case undefined:
+    case 'any':
       return (table) => [table.column('span', name), table.column('resource', name)]
-    default: {
-      const scope = match[1] as 'resource' | 'span' | 'instrumentation'
+    default:
       return (table) => [table.column(scope, name)]
-    }
   }
+}
+
+function intrinsicReader({ name }: Intrinsic): ReadColumns | undefined {
+  if (name === 'name') return (table) => [table.name]
+  if (name === 'statusMessage') return (table) => [table.statusMessage]
+  return name === 'event:name' ? (table) => [table.events.rows > 0 ? table.events.name : undefined] : undefined
 }
 
 function distinct(spans: TagSource, range: TimeRange, columns: ReadColumns, limit: number): TagValue[] {

@@ -3,7 +3,7 @@
  * per distinct value of a column; rows are then matched by code.
  */
 
-import type { ArithmeticOperator, Binary, FieldExpression } from './ast.ts'
+import type { ArithmeticOperator, Binary, FieldExpression, Literal } from './ast.ts'
 import { isField } from './ast.ts'
 import { childScope, type Frame, readField } from './fields.ts'
 import { and, type Mask, not, or } from './mask.ts'
@@ -190,8 +190,14 @@ function byCode(
 
 const matchers = new WeakMap<FieldExpression, Matcher>()
 
+/** Compiles a query's pattern once, however many tables and values it meets. */
+export function matcherOf(pattern: Literal): Matcher {
+  return memo(matchers, pattern, () => compileRegex(String(pattern.value)))
+}
+
 function match({ op, left, right }: Binary, frame: Frame): Mask {
-  const matcher = memo(matchers, right, () => compileRegex(right.kind === 'literal' ? String(right.value) : ''))
+  if (right.kind !== 'literal') return false
+  const matcher = matcherOf(right)
   const vector = evaluate(left, frame)
   const negated = op === '!~'
   if (vector.is === 'dictionary') return byCode(vector, (type, value) => matchValue(matcher, negated, type, value))

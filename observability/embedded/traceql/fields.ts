@@ -88,13 +88,17 @@ function readIntrinsic({ name }: Intrinsic, frame: Frame): Vector {
       return textOnChildren(table.links.traceId, frame, 'link')
     case 'link:spanID':
       return textOnChildren(table.links.spanId, frame, 'link')
+    case 'span:id':
+      return idTexts(frame, (row) => table.spanId(row))
+    case 'span:parentID':
+      return idTexts(frame, (row) => table.parentSpanId(row))
     default:
       return onSpans(spanIntrinsic(name, table), frame)
   }
 }
 
 function spanIntrinsic(
-  name: Exclude<Intrinsic['name'], `event:${string}` | `link:${string}`>,
+  name: Exclude<Intrinsic['name'], `event:${string}` | `link:${string}` | 'span:id' | 'span:parentID'>,
   table: SpanTable,
 ): Vector {
   switch (name) {
@@ -133,10 +137,6 @@ function spanIntrinsic(
       }
     case 'trace:id':
       return texts(traceOfRow(table), table.traces, (trace) => table.traceId(trace))
-    case 'span:id':
-      return texts(ownRows(table), table.rows, (row) => table.spanId(row))
-    case 'span:parentID':
-      return texts(ownRows(table), table.rows, (row) => table.parentSpanId(row))
     case 'instrumentation:name':
       return textVector(table.instrumentationName)
     case 'instrumentation:version':
@@ -144,8 +144,10 @@ function spanIntrinsic(
   }
 }
 
-function ownRows(table: SpanTable): Uint32Array {
-  return Uint32Array.from({ length: table.rows }, (_, row) => row)
+/** Nearly all of them are different: only those of the frame's rows become texts. */
+function idTexts({ span, rows }: Frame, idOf: (row: number) => string): Vector {
+  const codes = Uint32Array.from({ length: rows }, (_, i) => i)
+  return texts(codes, rows, (i) => idOf(span === null ? i : span[i]!))
 }
 
 function texts(codes: Uint32Array, count: number, text: (code: number) => string): Vector {

@@ -1,5 +1,5 @@
 /** Numbers the distinct values of a vector, for `by(...)` of searches and of metrics. */
-import type { AttributeValue } from './span-table.ts'
+import type { AttributeValue, Scalar } from './span-table.ts'
 import { typeAt, type Vector, type VectorType, valueAt } from './vector.ts'
 
 export interface Numbered {
@@ -35,9 +35,11 @@ export function numberValues(vector: Vector, rows: number): Numbered {
   return { ids, types, values }
 }
 
+const elementKey = (item: Scalar) => (typeof item === 'string' ? JSON.stringify(item) : String(item))
+
 /** Strings are their own key; other types get one that no string can be. */
 function valueKey(type: VectorType, value: AttributeValue | undefined): unknown {
   if (type === 'nil') return undefined
   if (typeof value === 'number' && type === 'duration') return value
-  return `\u0000${type}\u0000${value}`
+  return `\u0000${type}\u0000${typeof value === 'object' ? value.map(elementKey).join() : value}`
 }

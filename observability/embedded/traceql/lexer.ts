@@ -195,7 +195,7 @@ function numberToken(text: string, at: number): Token {
   const duration = matchAt(DURATION, text, at)
   if (duration !== undefined) {
     const ns = [...duration.matchAll(DURATION_PART)].reduce(
-      (sum, part) => sum + Number(part[1]) * UNIT_NS[part[2]!]!,
+      (sum, part) => sum + nanoseconds(part[1]!, UNIT_NS[part[2]!]!),
       0,
     )
     if (ns > MAX_INT) throw new TraceQLError('syntax', text, at, `${duration} is longer than 64 bits of nanoseconds`)
@@ -221,6 +221,12 @@ function numberToken(text: string, at: number): Token {
   const value = BigInt(digits)
   if (value > MAX_INT) throw new TraceQLError('syntax', text, at, `${digits} is no 64-bit integer`)
   return { kind: 'int', text: digits, at, end, number: plainInt(value) }
+}
+
+/** 1.001 s is no round number of nanoseconds in binary: the digits beyond a double's precision are rounded off. */
+function nanoseconds(digits: string, unit: number): number {
+  const ns = Number(digits) * unit
+  return digits.includes('.') ? Number(ns.toPrecision(15)) : ns
 }
 
 /** Ints stay bigint only where a double can't hold them. */

@@ -3,7 +3,7 @@ import type { MetricsAggregate } from './ast.ts'
 import { TraceQLError } from './errors.ts'
 import { evaluate } from './evaluate.ts'
 import { spanFrame, traceOfRow } from './fields.ts'
-import { numberValues } from './groups.ts'
+import { type Numbered, numberValues } from './groups.ts'
 import { numbersOf, runStages, type Sets } from './pipeline.ts'
 import { printField } from './print.ts'
 import { trimId, typedValue } from './read-value.ts'
@@ -45,9 +45,20 @@ export interface Collected {
 
 const MAX_CELLS = 4_000_000
 
+/** What a query is run with. */
+export interface Context {
+  readonly source: SpanSource
+  readonly grid: Grid
+  readonly exemplars: number
+  /** Beyond so many series no more spans are looked at. */
+  readonly maxSeries: number
+  readonly text: string
+}
+
 interface Job {
   readonly expression: MetricsAggregate
   readonly grid: Grid
+  readonly maxSeries: number
   readonly series: Map<string, CollectedSeries>
   readonly slots: Uint8Array
   readonly tooMany: () => TraceQLError
@@ -55,16 +66,12 @@ interface Job {
   isDuration: boolean
 }
 
-export function collect(
-  expression: MetricsAggregate,
-  source: SpanSource,
-  grid: Grid,
-  exemplars: number,
-  text: string,
-): Collected {
+export function collect(expression: MetricsAggregate, context: Context): Collected {
+  const { source, grid, exemplars, maxSeries, text } = context
   const job: Job = {
     expression,
     grid,
+    maxSeries,
     series: new Map(),
     slots: new Uint8Array(exemplars),
     tooMany: () =>
@@ -84,6 +91,7 @@ export function collect(
   for (const table of source.tables(range)) {
     const sets = runStages(expression.stages, table)
     if (sets.mask !== false) collectTable(sets, job)
+    if (job.series.size >= maxSeries) break
   }
   return { series: [...job.series.values()], scale: job.isDuration ? 1e-9 : 1 }
 }
@@ -101,6 +109,7 @@ function collectTable(sets: Sets, job: Job): void {
     add(series, points[row]!, value, job)
     if (job.slots.length > 0)
       keepExemplar(series, row, points[row]!, measured === undefined ? undefined : value, table, job)
+    if (job.series.size >= job.maxSeries) return
   }
 }
 
@@ -130,11 +139,11 @@ function labelRows(table: SpanTable, job: Job): { seriesOf(row: number): Collect
     return { seriesOf: () => only }
   }
   const columns = by.map((field) => numberValues(evaluate(field, spanFrame(table)), table.rows))
-  const known = new Map<number, CollectedSeries>()
+  const known = new Map<number | string, CollectedSeries>()
+  const combinationOf = combinations(columns)
   return {
     seriesOf: (row) => {
-      let combination = 0
-      for (const { ids, values } of columns) combination = combination * values.length + ids[row]!
+      const combination = combinationOf(row)
       const series = known.get(combination)
       if (series !== undefined) return series
       const labels = columns.map(({ ids, types, values }, i): NamedValue => {
@@ -145,6 +154,17 @@ function labelRows(table: SpanTable, job: Job): { seriesOf(row: number): Collect
       known.set(combination, made)
       return made
     },
+  }
+}
+
+/** Names the values of all labels on a row: by one number as long as a double holds it. */
+function combinations(columns: readonly Numbered[]): (row: number) => number | string {
+  const count = columns.reduce((product, { values }) => product * values.length, 1)
+  if (count > Number.MAX_SAFE_INTEGER) return (row) => columns.map(({ ids }) => ids[row]).join()
+  return (row) => {
+    let combination = 0
+    for (const { ids, values } of columns) combination = combination * values.length + ids[row]!
+    return combination
   }
 }
 

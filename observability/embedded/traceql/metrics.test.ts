@@ -117,3 +117,25 @@ test('too many points or series are refused', () => {
 test('a search is no metrics query', () => {
   assert.throws(() => metricsInstant(check(parse('{ status = error }')), examples, { range }), /not a metrics query/)
 })
+
+test('spans are counted under their own labels, however many combinations there could be', () => {
+  const names = Array.from({ length: 8 }, (_, i) => `l${i}`)
+  // 200 values of each label, and then spans that differ in the last one only.
+  const spans = Array.from({ length: 399 }, (_, i): PlainSpan => {
+    return {
+      traceId: '1'.padStart(32, '0'),
+      spanId: String(i).padStart(16, '0'),
+      name: 'x',
+      startNs: BASE + BigInt(i),
+      durationNs: 1,
+      attributes: Object.fromEntries(names.map((name) => [name, i < 200 ? i : name === 'l7' ? i - 200 : 199])),
+    }
+  })
+  const by = names.map((name) => `span.${name}`).join(', ')
+  const series = metricsInstant(check(parse(`{ } | count_over_time() by (${by})`)), plainSource(spans), { range })
+  assert.deepEqual([series.length, new Set(series.map(({ value }) => value))], [399, new Set([1])])
+})
+
+test('a number of exemplars below zero is none', () => {
+  assert.equal(ask('{ } | rate() with(exemplars=-1)', { exemplars: 5 }).flatMap((own) => own.exemplars).length, 0)
+})

@@ -4,7 +4,14 @@
  */
 import type { MetricsAggregate, MetricsExpression, MetricsFunction, Query } from './ast.ts'
 import { TraceQLError } from './errors.ts'
-import { type Collected, type CollectedSeries, collect, type Found, type Grid } from './metrics-collect.ts'
+import {
+  type Collected,
+  type CollectedSeries,
+  type Context,
+  collect,
+  type Found,
+  type Grid,
+} from './metrics-collect.ts'
 import { compareValues } from './operators.ts'
 import { print } from './print.ts'
 import type { Exemplar, InstantSeries, MetricsOptions, NamedValue, Series } from './result.ts'
@@ -18,13 +25,6 @@ interface Line {
   readonly labels: readonly NamedValue[]
   readonly values: Float64Array
   readonly exemplars: readonly Exemplar[]
-}
-
-interface Context {
-  readonly source: SpanSource
-  readonly grid: Grid
-  readonly exemplars: number
-  readonly text: string
 }
 
 /**
@@ -62,7 +62,7 @@ export function metricsInstant(query: Query, source: SpanSource, options: Metric
   const { startNs, endNs } = options.range
   if (endNs <= startNs) throw new RangeError('the range is empty')
   const grid: Grid = { originNs: startNs, stepNs: endNs - startNs, points: 1 }
-  return run(query, source, grid, 0).map(({ labels, values }) => ({
+  return run(query, source, grid, 0, options.maxSeries).map(({ labels, values }) => ({
     labels,
     promLabels: promLabels(labels),
     value: values[0]!,
@@ -83,13 +83,20 @@ function stampMs({ originNs, stepNs }: Grid, point: number): number {
   return Number((originNs + stepNs * BigInt(point + 1)) / 1_000_000n)
 }
 
-function run(query: Query, source: SpanSource, grid: Grid, exemplars: number): Line[] {
+function run(
+  query: Query,
+  source: SpanSource,
+  grid: Grid,
+  exemplars: number,
+  maxSeries = Number.POSITIVE_INFINITY,
+): Line[] {
   if (query.kind !== 'metrics') {
     throw new TraceQLError('type', query.text, 0, 'not a metrics query', 'add a metrics function: | rate()')
   }
   const asked = query.hints.find(({ name }) => name === 'exemplars')?.value
-  const wanted = asked?.value === false ? 0 : asked?.type === 'int' ? Math.min(Number(asked.value), 1_000) : exemplars
-  const lines = evaluate(query.expression, { source, grid, exemplars: wanted, text: query.text })
+  const number = asked?.type === 'int' ? Math.min(Math.max(Number(asked.value), 0), 1_000) : exemplars
+  const wanted = asked?.value === false ? 0 : number
+  const lines = evaluate(query.expression, { source, grid, exemplars: wanted, maxSeries, text: query.text })
   return lines.sort((a, b) => compareText(promLabels(a.labels), promLabels(b.labels)))
 }
 
@@ -100,11 +107,7 @@ function compareText(a: string, b: string): number {
 function evaluate(expression: MetricsExpression, context: Context): Line[] {
   switch (expression.kind) {
     case 'metrics':
-      return linesOf(
-        expression,
-        collect(expression, context.source, context.grid, context.exemplars, context.text),
-        context.grid,
-      ).filter(hasSamples)
+      return linesOf(expression, collect(expression, context), context.grid).filter(hasSamples)
     case 'rank':
       return rank(evaluate(expression.of, context), expression.fn, expression.limit, context.grid.points)
     case 'threshold': {

@@ -35,14 +35,12 @@ export function compareValues(
   strict: boolean,
 ): boolean {
   if (leftType === 'array') {
-    return (left as readonly Scalar[]).some((item) =>
-      compareValues(op, scalarType(item), item, rightType, right, strict),
-    )
+    const types = elementTypes(left as readonly Scalar[])
+    return types.some((type, i) => compareValues(op, type, (left as readonly Scalar[])[i], rightType, right, strict))
   }
   if (rightType === 'array') {
-    return (right as readonly Scalar[]).some((item) =>
-      compareValues(op, leftType, left, scalarType(item), item, strict),
-    )
+    const types = elementTypes(right as readonly Scalar[])
+    return types.some((type, i) => compareValues(op, leftType, left, type, (right as readonly Scalar[])[i], strict))
   }
   return comparable(leftType, rightType, strict) && compareScalars(op, left as Scalar, right as Scalar)
 }
@@ -77,11 +75,10 @@ export function matchValue(
   return (value as readonly Scalar[]).some((item) => typeof item === 'string' && matcher(item) !== negated)
 }
 
-/** Elements of arrays have no type of their own in a table: whole numbers count as ints. */
-export function scalarType(value: Scalar): VectorType {
-  if (typeof value === 'string') return 'string'
-  if (typeof value === 'boolean') return 'bool'
-  return typeof value === 'bigint' || Number.isInteger(value) ? 'int' : 'float'
+/** Elements of arrays have no type of their own in a table: whole numbers count as ints, but not beside fractions. */
+export function elementTypes(values: readonly Scalar[]): ('string' | 'bool' | 'int' | 'float')[] {
+  const number = values.some(isFraction) ? 'float' : 'int'
+  return values.map((value) => (typeof value === 'string' ? 'string' : typeof value === 'boolean' ? 'bool' : number))
 }
 
 export interface Typed {
@@ -106,8 +103,12 @@ export function calculate(op: ArithmeticOperator, left: Typed, right: Typed): Ty
 function resultType(op: ArithmeticOperator, left: Typed, right: Typed): VectorType {
   if (left.type === 'duration' || right.type === 'duration') return 'duration'
   if (left.type === 'float' || right.type === 'float') return 'float'
+  // A column of ints to the power of ints has one type, and fractions where the power was negative.
+  if (isFraction(left.value) || isFraction(right.value)) return 'float'
   return op === '^' && Number(right.value) < 0 ? 'float' : 'int'
 }
+
+const isFraction = (value: AttributeValue | undefined) => typeof value === 'number' && !Number.isInteger(value)
 
 export function calculateNumbers(op: ArithmeticOperator, left: number, right: number): number {
   switch (op) {

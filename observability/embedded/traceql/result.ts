@@ -17,6 +17,8 @@ export interface MetricsOptions {
   readonly stepNs?: bigint
   /** Exemplars per query; absent or 0 means none. */
   readonly exemplars?: number
+  /** Instant queries: enough is known with so many series; the counts of those that are there may then be too low. */
+  readonly maxSeries?: number
 }
 
 /** A value with its TraceQL type. `duration` is nanoseconds; `status` and `kind` carry their word ("error", "server"). */

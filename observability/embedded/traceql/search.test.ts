@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { RE2JS } from 're2js'
 import { check, parse, search } from './index.ts'
 import type { NamedValue, SearchOptions, TraceResult } from './result.ts'
 import type { SpanSource } from './span-table.ts'
-import { type PlainSpan, plainSource } from './testing.ts'
+import { type PlainSpan, plainSource, plainTable } from './testing.ts'
 import { exampleSpans, exampleTraceId } from './testing-data.ts'
 
 const BASE = 1_760_000_000_000_000_000n
@@ -159,4 +160,71 @@ test('a metrics query searches for the spans that it counts', () => {
     ask('{ status = error } | rate()').map(({ traceId }) => traceId),
     ask('{ status = error }').map(({ traceId }) => traceId),
   )
+})
+
+const numbered = (count: number, more: (i: number) => Partial<PlainSpan>): PlainSpan[] =>
+  Array.from({ length: count }, (_, i) => ({
+    traceId: String(i).padStart(32, '0'),
+    spanId: String(i).padStart(16, '0'),
+    name: 'x',
+    startNs: BASE + BigInt(i),
+    durationNs: 1,
+    ...more(i),
+  }))
+
+test('a pattern is compiled once, however many values are shown', (t) => {
+  const compile = t.mock.method(RE2JS, 'compile')
+  const found = ask('{ name =~ "x[0-9]+y" }', { limit: 100 }, plainSource(numbered(100, (i) => ({ name: `x${i}y` }))))
+  assert.equal(found.length, 100)
+  assert.ok(compile.mock.callCount() <= 2, String(compile.mock.callCount()))
+})
+
+test('ids are read of the spans that are shown, not of all spans for each trace', () => {
+  const table = plainTable(numbered(200, () => ({ parentSpanId: 'f'.padStart(16, '0') })))
+  let read = 0
+  const parentSpanId = (row: number) => {
+    read++
+    return table.parentSpanId(row)
+  }
+  const source = { tables: () => [{ ...table, parentSpanId }] }
+  assert.equal(ask('{ span:parentID != "x" }', { limit: 200 }, source).length, 200)
+  assert.ok(read <= 1000, String(read))
+})
+
+test('fractions that come of powers of ints go on as floats', () => {
+  const child = (i: number): Partial<PlainSpan> => ({
+    traceId: '1'.padStart(32, '0'),
+    attributes: { x: 9_007_199_254_740_993n },
+    ...(i > 0 && { parentSpanId: '0'.padStart(16, '0') }),
+  })
+  const source = plainSource(numbered(3, child))
+  for (const query of [
+    '{ childCount ^ (0 - childCount) + span.x > 0 }',
+    '{ } | sum(childCount ^ (0 - childCount)) + 1 > 0',
+    '{ } | count() ^ (1 - count()) + 1 > 0',
+  ]) {
+    assert.equal(ask(query, {}, source).length, 1, query)
+  }
+})
+
+test('whole numbers in an array with fractions are floats', () => {
+  const source = plainSource(numbered(1, () => ({ attributes: { floats: [2, 2.5], ints: [2, 3] } })))
+  const found = (query: string) => ask(query, {}, source).length
+  assert.deepEqual(['{ span.floats = 2.0 }', '{ span.floats < 2.2 }', '{ span.ints = 2 }'].map(found), [1, 1, 1])
+  assert.deepEqual(['{ span.floats = 2 }', '{ span.ints = 2.0 }'].map(found), [0, 0])
+})
+
+test('arrays are groups by their elements', () => {
+  const values = [['a,b'], ['a', 'b'], [1, 2], ['1', '2']]
+  const source = plainSource(numbered(4, (i) => ({ traceId: '1'.padStart(32, '0'), attributes: { list: values[i]! } })))
+  const [trace] = ask('{ } | by(span.list)', {}, source)
+  assert.deepEqual(
+    trace!.spanSets.map((set) => shown(set.attributes)['by(span.list)']),
+    values,
+  )
+})
+
+test('a duration with a fraction is the number of nanoseconds that it says', () => {
+  const source = plainSource(numbered(1, () => ({ durationNs: 1_001_000_000 })))
+  assert.equal(ask('{ duration = 1.001s }', {}, source).length, 1)
 })

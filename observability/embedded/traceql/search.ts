@@ -10,12 +10,12 @@ import type {
   Stage,
 } from './ast.ts'
 import { isField } from './ast.ts'
+import { matcherOf } from './evaluate.ts'
 import { childScope, rootOfTrace, traceExtent } from './fields.ts'
-import { compareValues, isComparison, matchValue, scalarType } from './operators.ts'
+import { compareValues, elementTypes, isComparison, matchValue } from './operators.ts'
 import { notesOf, runStages, type Sets } from './pipeline.ts'
 import { printField } from './print.ts'
 import { type ChosenChild, childValues, readValues, trimId, typedValue } from './read-value.ts'
-import { compileRegex } from './regex.ts'
 import type { NamedValue, SearchOptions, SpanMatch, SpanSet, TraceResult, TypedValue } from './result.ts'
 import type { Scalar, SpanSource, SpanTable, TimeRange } from './span-table.ts'
 import { attributeVector, valueAt } from './vector.ts'
@@ -168,7 +168,7 @@ function chooseChild(table: SpanTable, asked: readonly Asked[]): ChosenChild {
 function satisfies(value: TypedValue, { op, left, right }: Asked): boolean {
   if (right.type === 'nil') return op === '!=' && value.type !== 'nil'
   if (op === '=~' || op === '!~') {
-    return matchValue(compileRegex(String(right.value)), op === '!~', value.type, value.value ?? undefined)
+    return matchValue(matcherOf(right), op === '!~', value.type, value.value ?? undefined)
   }
   const wanted = typedValue(right.type, right.value ?? undefined)
   const [own, other] =
@@ -256,9 +256,9 @@ function withoutZeros(id: TypedValue): TypedValue {
 /** Of an array that the query asked about, only the elements that answer; a single one stands for itself. */
 function matchingElements(value: TypedValue, asked: readonly Asked[]): TypedValue {
   if (value.type !== 'array') return value
-  const elements = (value.value as readonly Scalar[]).map(
-    (item): TypedValue => ({ type: scalarType(item) as TypedValue['type'], value: item }),
-  )
+  const items = value.value as readonly Scalar[]
+  const types = elementTypes(items)
+  const elements = items.map((item, i): TypedValue => ({ type: types[i]!, value: item }))
   const kept = elements.filter((item) => asked.some((comparison) => satisfies(item, comparison)))
   if (kept.length === 1) return kept[0]!
   return kept.length === 0 ? value : { type: 'array', value: kept.map((item) => item.value as Scalar) }

@@ -176,7 +176,10 @@ function isConstant(expression: FieldExpression): boolean {
 }
 
 function elements(value: Value): Value[] {
-  return value.type === 'array' ? (value.value as unknown[]).map(typed) : [value]
+  if (value.type !== 'array') return [value]
+  const items = (value.value as unknown[]).map(typed)
+  if (!items.some(({ type }) => type === 'float')) return items
+  return items.map((item) => (item.type === 'int' ? { ...item, type: 'float' } : item))
 }
 
 function holds(op: string, left: unknown, right: unknown): boolean {
