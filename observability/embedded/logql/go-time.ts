@@ -86,12 +86,14 @@ export function formatTime(ns: bigint, layout: string, zone = 'UTC'): string {
 
 /** Reads a text by a layout; undefined when it doesn't fit. */
 export function parseTime(layout: string, text: string, zone = 'UTC'): bigint | undefined {
-  const parts: string[] = []
+  const tokens = [...layout.matchAll(token)]
+  const parts = tokens.map(([part]) => part)
   let pattern = ''
   let end = 0
-  for (const found of layout.matchAll(token)) {
-    pattern += quoteMeta(layout.slice(end, found.index)) + partPattern(found[0])
-    parts.push(found[0])
+  for (const [index, found] of tokens.entries()) {
+    // A group behind (?=...) is tried in one way only: layouts of many parts would have the engine try all splits.
+    const inner = partPattern(found[0], parts[index + 1])
+    pattern += `${quoteMeta(layout.slice(end, found.index))}${padding(found[0])}(?=(${inner}))(?:\\${index + 1})`
     end = found.index + found[0].length
   }
   const found = new RegExp(`^${pattern}${quoteMeta(layout.slice(end))}$`).exec(text)
@@ -105,7 +107,7 @@ export function parseTime(layout: string, text: string, zone = 'UTC'): bigint | 
     if (part === '2006') year = Number(value)
     else if (part === '06') year = Number(value) + (Number(value) >= 69 ? 1900 : 2000)
     else if (part === '01' || part === '1') month = Number(value)
-    else if (part === 'January' || part === 'Jan') month = months.findIndex((name) => name.startsWith(value)) + 1
+    else if (part === 'January' || part === 'Jan') month = months.findIndex((name) => isStart(value, name)) + 1
     else if (part === '02' || part === '2' || part === '_2') day = Number(value)
     else if (part === '15' || part === '03' || part === '3') hour = Number(value)
     else if (part === '04' || part === '4') minute = Number(value)
@@ -126,18 +128,38 @@ export function parseTime(layout: string, text: string, zone = 'UTC'): bigint | 
 
 const quoteMeta = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
 
-function partPattern(part: string): string {
-  if (part === '2006') return '(\\d{4})'
-  if (part === '05') return '(\\d{2}(?:\\.\\d+)?)'
-  if (part === '5') return '(\\d{1,2}(?:\\.\\d+)?)'
-  if (/^(01|02|03|04|06|15)$/.test(part)) return '(\\d{2})'
-  if (/^[1234]$/.test(part)) return '(\\d{1,2})'
-  if (part === '_2') return ' ?(\\d{1,2})'
-  if (part === '002' || part === '__2') return ' *(\\d{1,3})'
-  if (/^[.,]/.test(part)) return `([.,]\\d{${part[1] === '0' ? part.length - 1 : '0,'}})${part[1] === '9' ? '?' : ''}`
-  if (/07/.test(part)) return '(Z|[+-]\\d{2}:?(?:\\d{2})?)'
-  if (part === 'MST') return '([A-Z]{3,5}|[+-]\\d{2,4})'
-  return '([A-Za-z]+)'
+const isStart = (start: string, text: string): boolean => text.toLowerCase().startsWith(start.toLowerCase())
+
+const padding = (part: string): string => (part === '_2' ? ' ?' : part === '002' || part === '__2' ? ' *' : '')
+
+/** In any case, as Go reads names. */
+const oneOf = (words: readonly string[]): string =>
+  words.join('|').replace(/[a-z]/gi, (letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`)
+const short = (words: readonly string[]): string[] => words.map((word) => word.slice(0, 3))
+const names: Readonly<Record<string, string>> = {
+  January: oneOf(months),
+  Jan: oneOf(short(months)),
+  Monday: oneOf(days),
+  Mon: oneOf(short(days)),
+  PM: 'AM|PM',
+  pm: 'am|pm',
+}
+
+/** `next`: the part behind it. */
+function partPattern(part: string, next = ''): string {
+  // A fraction that the layout asks for is not also the seconds'.
+  const fraction = /^[.,]/.test(next) ? '' : '(?:\\.\\d+)?'
+  if (part === '2006') return '\\d{4}'
+  if (part === '05') return `\\d{2}${fraction}`
+  if (part === '5') return `\\d{1,2}${fraction}`
+  if (/^(01|02|03|04|06|15)$/.test(part)) return '\\d{2}'
+  if (/^[1234]$/.test(part) || part === '_2') return '\\d{1,2}'
+  if (part === '002' || part === '__2') return '\\d{1,3}'
+  if (/^[.,]0/.test(part)) return `[.,]\\d{${part.length - 1}}`
+  if (/^[.,]9/.test(part)) return '(?:[.,]\\d*)?'
+  if (/07/.test(part)) return 'Z|[+-]\\d{2}:?(?:\\d{2})?'
+  if (part === 'MST') return '[A-Z]{3,5}|[+-]\\d{2,4}'
+  return names[part]!
 }
 
 function parseOffset(text: string): number {

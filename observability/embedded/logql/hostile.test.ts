@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { parseTime } from './go-time.ts'
 import { createBudget, isLogQLError, metricsRange, parse, select } from './index.ts'
 import { translate } from './regex-native.ts'
 import { buildLogTable, type LogLine, sourceOf } from './testing.ts'
@@ -106,4 +107,11 @@ test('labels that every object knows and durations without end', () => {
   for (const query of [`count_over_time({a="b"}[${endless}])`, `count_over_time({a="b"}[5m] offset ${endless})`]) {
     assert.throws(() => parse(query), isLogQLError)
   }
+})
+
+test('a layout of many parts is tried in one way', () => {
+  const before = process.cpuUsage()
+  assert.equal(parseTime(`${'2'.repeat(200)}x`, '1'.repeat(300)), undefined)
+  assert.equal(parseTime(`${'Jan'.repeat(50)}!`, 'May'.repeat(500)), undefined)
+  assert.ok(process.cpuUsage(before).user < 5_000_000)
 })

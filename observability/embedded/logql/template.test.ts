@@ -66,6 +66,16 @@ const cases: [template: string, text: string][] = [
     '{{ unixEpoch __timestamp__ }} {{ unixEpochMillis __timestamp__ }} {{ __timestamp__ | unixEpochNanos }}',
     '1700000000 1700000000123 1700000000123456789',
   ],
+  ['{{ toDate "Mon Jan _2 03:04:05.000 PM 2006" "tue NOV  7 10:13:20.5 PM 2023" | unixEpoch }}', '-62135596800'],
+  [
+    '{{ toDate "Mon Jan _2 03:04:05.000 PM 2006" "tue NOV  7 10:13:20.500 PM 2023" | unixEpochMillis }}',
+    '1699395200500',
+  ],
+  [
+    '{{ toDate "Monday, 2 January 06 3:04:05 -07:00" "Tuesday, 7 November 23 1:13:20.25 +01:00" | unixEpochMillis }}',
+    '1699316000250',
+  ],
+  ['{{ toDate "2006-01-02T15:04:05.999Z07:00" "2023-11-07T00:13:20Z" | unixEpoch }}', '1699316000'],
   ['{{ toDate "2006-01-02 15:04:05" .when | unixEpoch }}', '1714979289'],
   ['{{ toDateInZone "2006-01-02 15:04:05" "America/New_York" .when | date "15:04 -0700" }}', '11:08 +0000'],
   ['{{ unixToTime "1700000000" | date "2006" }}', '2023'],

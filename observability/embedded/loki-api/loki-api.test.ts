@@ -223,3 +223,10 @@ test('a form in the body of a POST is read, format_query prints, buildinfo and r
   assert.match((await data('status/buildinfo')).version, /^\d+\.\d+/)
   assert.equal((await api({ method: 'GET', path: '/ready', query: new URLSearchParams(), headers: {} })).status, 200)
 })
+
+test('a parameter of many digits is refused at once', async () => {
+  const before = process.cpuUsage()
+  const step = `${'1'.repeat(200_000)}!`
+  assert.equal((await ask('query_range', { query: 'rate({job="x"}[1m])', step })).status, 400)
+  assert.ok(process.cpuUsage(before).user < 5_000_000)
+})

@@ -60,7 +60,7 @@ function parseRfc3339(text: string): bigint | undefined {
 
 /** `5m`, `15.5s` or seconds, in nanoseconds. */
 export function readDuration(text: string, name: string): number {
-  const ns = /^\d*\.?\d+(e[+-]?\d+)?$/i.test(text) ? Math.round(Number(text) * 1e9) : parseDuration(text)
+  const ns = /^(?:\d+(?:\.\d+)?|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Math.round(Number(text) * 1e9) : parseDuration(text)
   if (ns === undefined || !Number.isFinite(ns) || ns < 0) {
     throw httpError(400, `cannot parse ${name}=${JSON.stringify(text)} to a valid duration such as 30s or 5m`)
   }
