@@ -15,7 +15,8 @@ export function spanSections(table: StoredSpans): Map<string, Buffer> {
   sections.set('spanIds', table.spanIds)
   sections.set('parents', packNumbers(parent.map((up, row) => (up < 0 ? 0 : zigzag(row - up)))))
   packOrphans(table, sections)
-  sections.set('starts', packNumbers(startDeltas(table)))
+  if (isFar(table)) sections.set('farStarts', packFarStarts(table))
+  else sections.set('starts', packNumbers(startDeltas(table)))
   sections.set('durations', packNumbers(table.duration))
   sections.set('kinds', Buffer.from(table.kind.map((kind, row) => kind | (table.status[row]! << 4))))
   sections.set('resources', packOwners(table.resources))
@@ -35,6 +36,35 @@ export function spanSections(table: StoredSpans): Map<string, Buffer> {
 /** Signed to unsigned, without the 32-bit limit of shifts: 0, 1, -1, 2 -> 0, 2, 1, 4. */
 const zigzag = (value: number) => (value < 0 ? -value * 2 - 1 : value * 2)
 const unzigzag = (value: number) => (value % 2 === 1 ? -(value + 1) / 2 : value / 2)
+
+/** Differences of larger offsets are no longer exact. */
+const MAX_NEAR = 2 ** 51
+
+/** Spans whose clock was never set, beside spans of now: reckoned from the former, the latter would lose digits. */
+function isFar({ startOffset }: StoredSpans): boolean {
+  return startOffset.some((offset) => Math.abs(offset) > MAX_NEAR)
+}
+
+/** The base, then the offsets from it as they are. */
+function packFarStarts({ baseNs, startOffset }: StoredSpans): Buffer {
+  const base = Buffer.alloc(8)
+  base.writeBigUInt64LE(baseNs)
+  return Buffer.concat([base, Buffer.from(startOffset.buffer, startOffset.byteOffset, startOffset.byteLength)])
+}
+
+function readStarts(file: BlockFile): { baseNs: bigint; startOffset: Float64Array } {
+  if (file.has('farStarts')) {
+    const bytes = new Uint8Array(file.section('farStarts'))
+    return { baseNs: Buffer.from(bytes.buffer).readBigUInt64LE(), startOffset: new Float64Array(bytes.buffer, 8) }
+  }
+  const startOffset = unpackNumbers(file.section('starts'), file.header.rows)
+  let previous = 0
+  for (let row = 0; row < startOffset.length; row++) {
+    previous += unzigzag(startOffset[row]!)
+    startOffset[row] = previous
+  }
+  return { baseNs: BigInt(file.header.minNs), startOffset }
+}
 
 function startDeltas(table: StoredSpans): Float64Array {
   const deltas = new Float64Array(table.rows)
@@ -80,17 +110,11 @@ function packChildren(sections: Map<string, Buffer>, prefix: string, table: Stor
 /** Reads what every query needs now and the columns when they are asked for. `onBytes` hears of memory taken. */
 export function readSpanBlock(file: BlockFile, onBytes: (bytes: number) => void): StoredSpans {
   const { rows, groups: traces } = file.header
-  const baseNs = BigInt(file.header.minNs)
   const counts = unpackNumbers(file.section('traceRows'), traces)
   const traceStart = new Uint32Array(traces + 1)
   for (let t = 0; t < traces; t++) traceStart[t + 1] = traceStart[t]! + counts[t]!
   const parent = readParents(file.section('parents'), rows)
-  const startOffset = unpackNumbers(file.section('starts'), rows)
-  let previous = 0
-  for (let row = 0; row < rows; row++) {
-    previous += unzigzag(startOffset[row]!)
-    startOffset[row] = previous
-  }
+  const { baseNs, startOffset } = readStarts(file)
   const kinds = file.section('kinds')
   const spanIds = file.section('spanIds')
   const resources = unpackOwners(file.section('resources'))
@@ -113,7 +137,7 @@ export function readSpanBlock(file: BlockFile, onBytes: (bytes: number) => void)
       resourceOf: unpackOrdinals(file.section('resourceOf'), rows, resources.length),
       scopes,
       scopeOf: unpackOrdinals(file.section('scopeOf'), rows, scopes.length),
-      minNs: baseNs,
+      minNs: BigInt(file.header.minNs),
       maxNs: BigInt(file.header.maxNs),
       attributes: columnsOf(file, 'attr/', rows),
       meta: columnsOf(file, 'meta/', rows),

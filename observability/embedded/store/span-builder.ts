@@ -32,6 +32,8 @@ export class SpanBuilder {
   private readonly baseHi: number
   private readonly baseLo: number
   private readonly baseNs: bigint
+  /** Of a span that starts at 0: what is rounded must not end up before. */
+  private readonly leastOffset: number
   private readonly traceIds = new Bytes()
   private readonly traceOf: number[] = []
   private readonly spanIds = new Bytes()
@@ -51,11 +53,12 @@ export class SpanBuilder {
   private readonly eventTime = new Floats()
   private readonly links = new ChildBuilder()
 
-  /** Offsets are doubles: exact while spans lie within 104 days of `baseNs`. */
+  /** Offsets are doubles: exact while spans lie within 104 days of `baseNs`, which is taken a little earlier. */
   constructor(baseNs: bigint) {
-    this.baseNs = baseNs
-    this.baseHi = Number(baseNs >> 32n)
-    this.baseLo = Number(baseNs & 0xffff_ffffn)
+    this.baseNs = baseNs - (baseNs % BASE_UNIT)
+    this.baseHi = Number(this.baseNs >> 32n)
+    this.baseLo = Number(this.baseNs & 0xffff_ffffn)
+    this.leastOffset = -Number(this.baseNs)
   }
 
   /** Columns of the scope that has most: `MAX_COLUMNS` is how many fit. */
@@ -83,7 +86,7 @@ export class SpanBuilder {
     this.spanIds.push(span.bytes, span.spanIdAt, 8)
     if (span.parentSpanIdAt < 0) this.parentIds.push(ZERO, 0, 8)
     else this.parentIds.push(span.bytes, span.parentSpanIdAt, 8)
-    this.start.push(nanoseconds(span.startHi - this.baseHi, span.startLo - this.baseLo))
+    this.pushStart(nanoseconds(span.startHi - this.baseHi, span.startLo - this.baseLo))
     // A clock that was set back must not make a negative duration.
     this.duration.push(Math.max(0, nanoseconds(span.endHi - span.startHi, span.endLo - span.startLo)))
     this.kind.push(span.kind)
@@ -139,7 +142,7 @@ export class SpanBuilder {
     for (const row of from) {
       this.spanIds.push(table.spanIds, row * 8, 8)
       this.parentIds.push(table.parentIds, row * 8, 8)
-      this.start.push(table.startOffset[row]! + shift)
+      this.pushStart(table.startOffset[row]! + shift)
       this.duration.push(table.duration[row]!)
       this.kind.push(table.kind[row]!)
       this.status.push(table.status[row]!)
@@ -209,6 +212,10 @@ export class SpanBuilder {
     })
   }
 
+  private pushStart(offset: number): void {
+    this.start.push(Math.max(offset, this.leastOffset))
+  }
+
   private trace(bytes: Buffer, at: number, now: number): HeadTrace {
     const id = bytes.toString('latin1', at, at + 16)
     let trace = this.traces.get(id)
@@ -224,6 +231,9 @@ export class SpanBuilder {
 }
 
 const ZERO = Buffer.alloc(8)
+
+/** A base of whole units of about a millisecond is exact as a double, too. */
+const BASE_UNIT = 1n << 20n
 
 /** From a difference of 64-bit numbers, given as differences of their halves. */
 const nanoseconds = (hi: number, lo: number) => hi * 0x1_0000_0000 + lo

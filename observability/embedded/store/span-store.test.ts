@@ -349,6 +349,52 @@ test('a trace is found while the index can not be written, and through the index
   other.close()
 })
 
+test('a span without a start leaves those beside it every nanosecond', () => {
+  const dir = folder()
+  const t0 = 1_700_000_000_000
+  const startNs = BigInt(t0) * 1_000_000n + 1n
+  const span = (id: string, startTimeUnixNano: bigint, endTimeUnixNano = startTimeUnixNano) => ({
+    traceId: Buffer.from('a'.padStart(32, '0'), 'hex'),
+    spanId: Buffer.from(id.padStart(16, '0'), 'hex'),
+    startTimeUnixNano,
+    endTimeUnixNano,
+  })
+  const send = (to: SpanKeeper, id: number, spans: ReturnType<typeof span>[]) => {
+    const request = create(ExportTraceServiceRequestSchema, { resourceSpans: [{ scopeSpans: [{ spans }] }] })
+    const bytes = Buffer.from(toBinary(ExportTraceServiceRequestSchema, request))
+    to.add({ id, receivedMs: t0, bytes }, false)
+  }
+  const starts = (from: SpanKeeper) => {
+    const trace = toOtlp(from.trace('a'.padStart(32, '0'))!)
+    assert.ok(toBinary(TraceSchema, trace))
+    return trace.resourceSpans[0]!.scopeSpans[0]!.spans.map(({ startTimeUnixNano }) => startTimeUnixNano)
+  }
+  let store = openStore(dir)
+  send(store, 1, [span('1', 0n), span('2', startNs), span('3', startNs + 2n, (1n << 64n) - 1n)])
+  assert.deepEqual(starts(store), [0n, startNs, startNs + 2n])
+  sealAll(store, t0)
+  store = openStore(dir)
+  send(store, 2, [span('4', 0n, startNs), span('5', startNs + 1n)])
+  const all = [0n, 0n, startNs, startNs + 1n, startNs + 2n]
+  assert.deepEqual(starts(store), all)
+  sealAll(store, t0)
+  assert.deepEqual(starts(openStore(dir)), all)
+  while (store.compact());
+  assert.deepEqual(starts(openStore(dir)), all)
+})
+
+test('old spans that are sent late keep every nanosecond, too', () => {
+  const dir = folder()
+  const store = openStore(dir)
+  const now = 1_700_000_000_000
+  add(store, [{ trace: 'a', id: '1', startMs: now - 1000 * DAY, ms: 0.000_001 }], now)
+  const [table] = [...store.tables({})]
+  assert.equal(table!.baseNs + BigInt(table!.startOffset[0]!), BigInt(now - 1000 * DAY) * 1_000_000n)
+  sealAll(store, now)
+  const [sealed] = [...openStore(dir).tables({})]
+  assert.equal(sealed!.baseNs + BigInt(sealed!.startOffset[0]!), BigInt(now - 1000 * DAY) * 1_000_000n)
+})
+
 test('shared traces that are too many for one table come in several, each whole', () => {
   const store = openStore(folder(), { maxJoinedRows: 5 })
   const traces = ['a', 'b', 'c', 'd'].map((digit) => `${digit}00000000`)

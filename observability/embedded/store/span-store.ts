@@ -5,6 +5,7 @@
  * late makes its trace "shared": tables are then served without the shared traces, and these in tables of their own.
  */
 import { readTraces } from '../otlp/traces.ts'
+import { toBigInt } from '../otlp/wire.ts'
 import type { SpanSource, TimeRange } from '../traceql/span-table.ts'
 import { type Block, openCatalog } from './catalog.ts'
 import { MAX_COLUMNS } from './columns.ts'
@@ -135,7 +136,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
     else replayed = undefined
     readTraces(batch.bytes, (span) => {
       if (replayed?.has(replayKey(span.bytes, span.traceIdAt, span.bytes, span.spanIdAt, span.kind))) return
-      head ??= new SpanBuilder((BigInt(span.startHi) << 32n) | BigInt(span.startLo))
+      head ??= new SpanBuilder(baseFor(toBigInt(span.startHi, span.startLo), batch.receivedMs))
       const trace = head.append(span, batch.id, batch.receivedMs)
       if (trace.rows === 1) {
         const blocks = index.blocks(traceKey(span.bytes, span.traceIdAt))
@@ -429,6 +430,11 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
 }
 
 const JOIN_AT_ONCE = 1000
+const YEAR_2000_NS = 946_684_800_000_000_000n
+
+/** Old spans may be sent years later, all at once; a start before 2000 is a clock's that was never set. */
+const baseFor = (startNs: bigint, receivedMs: number) =>
+  startNs < YEAR_2000_NS ? BigInt(receivedMs) * 1_000_000n : startNs
 
 const replayKey = (traces: Buffer, traceAt: number, spans: Buffer, spanAt: number, kind: number) =>
   traces.toString('latin1', traceAt, traceAt + 16) + spans.toString('latin1', spanAt, spanAt + 8) + kind

@@ -70,8 +70,8 @@ function spanReader(table: StoredSpans) {
       parentSpanId: table.parentSpanId(row) === '' ? new Uint8Array() : table.parentIds.subarray(row * 8, row * 8 + 8),
       name: text('name', row),
       kind: table.kind[row] as Span_SpanKind,
-      startTimeUnixNano: start,
-      endTimeUnixNano: start + BigInt(table.duration[row]!),
+      startTimeUnixNano: uint64(start),
+      endTimeUnixNano: uint64(start + BigInt(table.duration[row]!)),
       attributes: rowAttributes(attributes, table.meta('overflow'), row),
       droppedAttributesCount: number('droppedAttributes', row),
       droppedEventsCount: number('droppedEvents', row),
@@ -81,7 +81,7 @@ function spanReader(table: StoredSpans) {
       status: { code: table.status[row] as Status_StatusCode, message: text('statusMessage', row) },
       events: events(row, (child, list) => ({
         name: String(table.events.name.values[table.events.name.codes[child]!] ?? ''),
-        timeUnixNano: start + BigInt(table.events.timeSinceStart[child]!),
+        timeUnixNano: uint64(start + BigInt(table.events.timeSinceStart[child]!)),
         attributes: list,
         droppedAttributesCount: childNumber(table.events, 'dropped', child),
       })),
@@ -96,6 +96,13 @@ function spanReader(table: StoredSpans) {
     }
   }
 }
+
+/** Times at the ends of the range are rounded, and may be rounded out of it. */
+function uint64(time: bigint): bigint {
+  return time < 0n ? 0n : time > MAX_UINT64 ? MAX_UINT64 : time
+}
+
+const MAX_UINT64 = 2n ** 64n - 1n
 
 function textOf(table: StoredSpans) {
   return (name: string, row: number): string => {
