@@ -57,7 +57,6 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
   const index = openTraceIndex(deps.dir, (message) => deps.log('warn', message))
   /** The index could not be written (a full disk): until it is in step again, traces are looked for in every block. */
   let indexBehind = false
-  writeIndex(alignIndex)
   let head: SpanBuilder | undefined
   let frozen: { version: number; table: StoredSpans } | undefined
   /** Traces of the head that blocks have parts of: id in the head -> blocks. */
@@ -68,6 +67,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
   /** The version in which no blocks were found to merge. */
   let searchedVersion = -1
   let joined: { key: string; table: StoredSpans } | undefined
+  writeIndex(alignIndex)
 
   function alignIndex(): void {
     const known = index.indexed()
@@ -78,6 +78,12 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
       if (keys !== undefined) index.add(block.number, keys)
     }
     indexBehind = false
+    blocksVersion++
+    headShared = new Map()
+    for (const id of head?.traces.keys() ?? []) {
+      const blocks = index.blocks(traceKey(Buffer.from(id, 'latin1'), 0))
+      if (blocks.length > 0) headShared.set(id, blocks)
+    }
   }
 
   /** Changes the index. It follows from the blocks, so what fails here can be done later. */
@@ -257,18 +263,19 @@ export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
       yield joined.table
       return
     }
-    const wanted: number[] = []
+    const wanted = new Set<number>()
     const inRange = new Set(chosen.map((block) => block.number))
-    for (const [trace, blocks] of shared) if ([...blocks].some((block) => inRange.has(block))) wanted.push(trace)
+    for (const [trace, blocks] of shared) if ([...blocks].some((block) => inRange.has(block))) wanted.add(trace)
     for (const [id, blocks] of headShared) {
       const trace = traceKey(Buffer.from(id, 'latin1'), 0)
       const touched = withHead || blocks.some((block) => inRange.has(block))
-      if (touched && !shared.has(trace)) wanted.push(trace)
+      if (touched) wanted.add(trace)
     }
     // More than one table of them is made anew for each query: to keep them all would know no bound.
-    for (let from = 0; from < wanted.length; from += JOIN_AT_ONCE) {
-      for (const { table, traces } of join(wanted.slice(from, from + JOIN_AT_ONCE))) {
-        if (traces === wanted.length) joined = { key, table }
+    const keys = [...wanted]
+    for (let from = 0; from < keys.length; from += JOIN_AT_ONCE) {
+      for (const { table, traces } of join(keys.slice(from, from + JOIN_AT_ONCE))) {
+        if (traces === keys.length) joined = { key, table }
         yield table
       }
     }
