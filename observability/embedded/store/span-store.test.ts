@@ -465,6 +465,23 @@ test('an index that is lost or broken is made anew', () => {
   assert.match(reopened.logged.join(), /made anew/)
 })
 
+test('a block that turns out damaged while the index is made anew costs that block', () => {
+  const dir = folder()
+  const store = openStore(dir)
+  for (const [i, trace] of ['a', 'b'].entries()) {
+    add(store, [{ trace, id: '1' }], i * 60 * MINUTE)
+    sealAll(store, i * 60 * MINUTE)
+  }
+  store.close()
+  open.length = 0
+  for (const suffix of ['', '-wal', '-shm']) rmSync(join(dir, `index.db${suffix}`), { force: true })
+  // The ids of its traces come first in a block, behind eight bytes.
+  flip(join(dir, 'blocks', 'spans-0000000001.block'), 9)
+  const reopened = openStore(dir)
+  assert.equal(reopened.stats().damagedBlocks, 1)
+  assert.deepEqual(Object.keys(content(reopened)), ['b'])
+})
+
 test("spans that claim to be each other's parents do not make a circle", () => {
   const store = openStore(folder())
   add(
