@@ -7,8 +7,11 @@
  */
 import type { AttributeValue } from '../traceql/span-table.ts'
 
-/** OTLP's value types. `kvlist` and `bytes` are carried as JSON and base64 text; queries see them as strings. */
-export const TYPE = { none: 0, string: 1, int: 2, float: 3, bool: 4, array: 5, kvlist: 6, bytes: 7 } as const
+/**
+ * OTLP's value types. `kvlist` and `bytes` are carried as JSON and base64 text; queries see them as strings. `floats` is an
+ * array of nothing but doubles: a whole number in it could not be told from an int.
+ */
+export const TYPE = { none: 0, string: 1, int: 2, float: 3, bool: 4, array: 5, kvlist: 6, bytes: 7, floats: 8 } as const
 
 const MAX_DEPTH = 32
 const INTERN_SLOTS = 8192
@@ -269,7 +272,7 @@ export class WireReader {
           break
         case 42:
           value = this.array(this.end(end), depth + 1, keep)
-          type = TYPE.array
+          type = this.type
           break
         case 50:
           value = this.kvlist(this.end(end), depth + 1, keep)
@@ -291,8 +294,10 @@ export class WireReader {
     return value
   }
 
+  /** Leaves in `this.type` which kind of array it is. */
   private array(end: number, depth: number, keep: boolean): unknown[] {
     const values: unknown[] = []
+    let type: number = TYPE.floats
     while (this.pos < end) {
       const tag = this.tag()
       if (tag !== 10) {
@@ -300,9 +305,11 @@ export class WireReader {
         continue
       }
       const value = this.nested(this.end(end), depth, keep)
+      if (this.type !== TYPE.float) type = TYPE.array
       if (keep) values.push(value ?? null)
     }
     this.finish(end)
+    this.type = values.length === 0 ? TYPE.array : type
     return values
   }
 

@@ -10,7 +10,9 @@ export interface StoredColumn extends Column {
   readonly otlpTypes: Uint8Array
 }
 
-const QUERY_TYPES: readonly ValueType[] = ['string', 'string', 'int', 'float', 'bool', 'array', 'string', 'string']
+const QUERY_TYPES: readonly ValueType[] = 'string string int float bool array string string floats'.split(
+  ' ',
+) as ValueType[]
 
 export function storedColumn(
   codes: Codes,

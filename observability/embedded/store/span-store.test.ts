@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, test } from 'node:test'
-import { create, toBinary } from '@bufbuild/protobuf'
+import { create, toBinary, toJson } from '@bufbuild/protobuf'
 import fc from 'fast-check'
 import { ExportTraceServiceRequestSchema, TraceSchema } from '../otlp/gen/otlp_pb.ts'
 import { toOtlp } from '../tempo-api/otlp.ts'
@@ -480,6 +480,28 @@ test('a block that turns out damaged while the index is made anew costs that blo
   const reopened = openStore(dir)
   assert.equal(reopened.stats().damagedBlocks, 1)
   assert.deepEqual(Object.keys(content(reopened)), ['b'])
+})
+
+test('an array of doubles is one when it comes out of a block, too', () => {
+  const dir = folder()
+  const store = openStore(dir)
+  const values = [2, 3].map((value) => ({ value: { case: 'doubleValue' as const, value } }))
+  const value = { value: { case: 'arrayValue' as const, value: { values } } }
+  const span = {
+    traceId: Buffer.from('a'.padStart(32, '0'), 'hex'),
+    spanId: Buffer.from('1'.padStart(16, '0'), 'hex'),
+    attributes: [{ key: 'list', value }],
+  }
+  const resource = { attributes: [{ key: 'list', value }] }
+  const request = create(ExportTraceServiceRequestSchema, {
+    resourceSpans: [{ resource, scopeSpans: [{ spans: [span] }] }],
+  })
+  store.add({ id: 1, receivedMs: 0, bytes: Buffer.from(toBinary(ExportTraceServiceRequestSchema, request)) }, false)
+  const trace = (from: SpanKeeper) => toJson(TraceSchema, toOtlp(from.trace('a'.padStart(32, '0'))!))
+  const inHead = trace(store)
+  assert.equal(JSON.stringify(inHead).split('{"doubleValue":2}').length, 3)
+  sealAll(store, 0)
+  assert.deepEqual(trace(openStore(dir)), inHead)
 })
 
 test("spans that claim to be each other's parents do not make a circle", () => {

@@ -171,6 +171,10 @@ function anyValue(type: number, value: AttributeValue | undefined): AnyValue {
   if (type === TYPE.kvlist) return fromJsonText(parseJson(value as string))
   if (type === TYPE.bytes) return any({ case: 'bytesValue', value: Buffer.from(value as string, 'base64') })
   if (type === TYPE.int) return any({ case: 'intValue', value: BigInt(value as number | bigint) })
+  if (type === TYPE.floats) {
+    const values = (value as number[]).map((item) => any({ case: 'doubleValue', value: item }))
+    return any({ case: 'arrayValue', value: { $typeName: 'sightline.otlp.ArrayValue', values } })
+  }
   if (type === TYPE.float) return any({ case: 'doubleValue', value: value as number })
   return fromJsonText(value)
 }

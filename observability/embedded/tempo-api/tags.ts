@@ -167,8 +167,10 @@ function valuesOf(query: Query, spans: TagSource, range: TimeRange, limit: numbe
 }
 
 function tagValue({ type, value }: TypedValue): TagValue {
-  return { type: type === 'status' || type === 'kind' ? 'keyword' : type, value: String(value) }
+  return { type: TAG_TYPES[type] ?? type, value: String(value) }
 }
+
+const TAG_TYPES: Partial<Record<TypedValue['type'], string>> = { status: 'keyword', kind: 'keyword', floats: 'array' }
 
 type ReadColumns = (table: StoredSpans) => readonly (StoredColumn | undefined)[]
 
@@ -201,7 +203,7 @@ function distinct(spans: TagSource, range: TimeRange, columns: ReadColumns, limi
     for (const column of columns(table)) {
       for (let code = 1; code < (column?.values.length ?? 0); code++) {
         if (found.size >= limit) return [...found.values()]
-        const value = { type: column!.types[code]!, value: String(column!.values[code]) }
+        const value = tagValue({ type: column!.types[code]!, value: column!.values[code]! })
         found.set(`${value.type}:${value.value}`, value)
       }
     }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { create, toBinary } from '@bufbuild/protobuf'
+import { create, type MessageInitShape, toBinary, toJson } from '@bufbuild/protobuf'
 import { isHttpError } from '../http.ts'
-import { ExportTraceServiceRequestSchema } from '../otlp/gen/otlp_pb.ts'
+import { AnyValueSchema, ExportTraceServiceRequestSchema } from '../otlp/gen/otlp_pb.ts'
 import { readTraces } from '../otlp/traces.ts'
 import { SpanBuilder } from '../store/span-builder.ts'
 import type { StoredSpans } from '../store/span-data.ts'
@@ -19,8 +19,9 @@ function tableOf(bytes: Uint8Array): StoredSpans {
 }
 
 /** One table per list of spans. */
-function api(...lists: readonly (readonly TestSpan[])[]) {
-  const tables = lists.map((spans) => tableOf(traceBytes(spans)))
+const api = (...lists: readonly (readonly TestSpan[])[]) => apiOf(lists.map((spans) => tableOf(traceBytes(spans))))
+
+function apiOf(tables: readonly StoredSpans[]) {
   const seen = { tables: 0 }
   const spans = {
     *tables() {
@@ -89,6 +90,58 @@ test('integers in maps keep all their digits', () => {
     map.value.values.map(({ value }) => value.value.value),
     [9_007_199_254_740_993n, -(1n << 63n), 1e20],
   )
+})
+
+test('doubles in an array are floats, whole numbers too', () => {
+  const span = (name: string, values: MessageInitShape<typeof AnyValueSchema>['value'][]) => ({
+    traceId: new Uint8Array(16).fill(1),
+    spanId: Buffer.from(name.padEnd(8)),
+    name,
+    startTimeUnixNano: BigInt(T0) * 1_000_000n,
+    attributes: [
+      {
+        key: 'list',
+        value: { value: { case: 'arrayValue' as const, value: { values: values.map((value) => ({ value })) } } },
+      },
+    ],
+  })
+  const spans = [
+    span(
+      'doubles',
+      [2, 3].map((value) => ({ case: 'doubleValue', value })),
+    ),
+    span(
+      'ints',
+      [2n, 3n].map((value) => ({ case: 'intValue', value })),
+    ),
+  ]
+  const request = create(ExportTraceServiceRequestSchema, { resourceSpans: [{ scopeSpans: [{ spans }] }] })
+  const table = tableOf(toBinary(ExportTraceServiceRequestSchema, request))
+  assert.deepEqual(
+    toOtlp(table).resourceSpans[0]!.scopeSpans[0]!.spans.map((own) =>
+      toJson(AnyValueSchema, own.attributes[0]!.value!),
+    ),
+    [
+      { arrayValue: { values: [{ doubleValue: 2 }, { doubleValue: 3 }] } },
+      { arrayValue: { values: [{ intValue: '2' }, { intValue: '3' }] } },
+    ],
+  )
+  const { ask } = apiOf([table])
+  type Found = {
+    traces: { spanSets: { spans: { name: string; attributes: { key: string; value: unknown }[] }[] }[] }[]
+  }
+  const found = (q: string) =>
+    (JSON.parse(ask('/api/search', { q }).body) as Found).traces.flatMap(({ spanSets }) =>
+      spanSets[0]!.spans.map(({ name, attributes }) => [name, attributes[0]!.value]),
+    )
+  assert.deepEqual(found('{ span.list = 2.0 } | select(name)'), [['doubles', { doubleValue: 2 }]])
+  assert.deepEqual(found('{ span.list > 1.5 } | select(name)'), [
+    ['doubles', { arrayValue: { values: [{ doubleValue: 2 }, { doubleValue: 3 }] } }],
+  ])
+  assert.deepEqual(found('{ span.list = 2 } | select(name)'), [['ints', { intValue: '2' }]])
+  assert.deepEqual(JSON.parse(ask('/api/v2/search/tag/span.list/values').body).tagValues, [
+    { type: 'array', value: '2,3' },
+  ])
 })
 
 test('the least step that a refusal names is taken', () => {

@@ -8,16 +8,19 @@ export function keyValues(list: readonly NamedValue[]): { key: string; value: un
 function anyValue({ type, value }: TypedValue): unknown {
   if (value === null) return { stringValue: 'nil' }
   if (type === 'duration') return { stringValue: formatDuration(Number(value)) }
-  if (type === 'float') return { doubleValue: jsonNumber(Number(value)) }
+  if (type === 'float') return double(value)
+  if (type === 'floats') return { arrayValue: { values: (value as readonly unknown[]).map(double) } }
   return plain(value)
 }
+
+const double = (value: unknown) => ({ doubleValue: jsonNumber(Number(value)) })
 
 function plain(value: unknown): unknown {
   if (Array.isArray(value)) return { arrayValue: { values: value.map(plain) } }
   if (typeof value === 'boolean') return { boolValue: value }
   if (typeof value === 'bigint') return { intValue: String(value) }
   if (typeof value === 'number') {
-    return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: jsonNumber(value) }
+    return Number.isInteger(value) ? { intValue: String(value) } : double(value)
   }
   return { stringValue: String(value) }
 }

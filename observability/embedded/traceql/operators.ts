@@ -34,12 +34,12 @@ export function compareValues(
   right: AttributeValue | undefined,
   strict: boolean,
 ): boolean {
-  if (leftType === 'array') {
-    const types = elementTypes(left as readonly Scalar[])
+  if (isArray(leftType)) {
+    const types = elementTypes(leftType, left as readonly Scalar[])
     return types.some((type, i) => compareValues(op, type, (left as readonly Scalar[])[i], rightType, right, strict))
   }
-  if (rightType === 'array') {
-    const types = elementTypes(right as readonly Scalar[])
+  if (isArray(rightType)) {
+    const types = elementTypes(rightType, right as readonly Scalar[])
     return types.some((type, i) => compareValues(op, leftType, left, type, (right as readonly Scalar[])[i], strict))
   }
   return comparable(leftType, rightType, strict) && compareScalars(op, left as Scalar, right as Scalar)
@@ -71,13 +71,18 @@ export function matchValue(
   value: AttributeValue | undefined,
 ): boolean {
   if (type === 'string') return matcher(value as string) !== negated
-  if (type !== 'array') return false
+  if (!isArray(type)) return false
   return (value as readonly Scalar[]).some((item) => typeof item === 'string' && matcher(item) !== negated)
 }
 
+export const isArray = (type: VectorType): type is 'array' | 'floats' => type === 'array' || type === 'floats'
+
 /** Elements of arrays have no type of their own in a table: whole numbers count as ints, but not beside fractions. */
-export function elementTypes(values: readonly Scalar[]): ('string' | 'bool' | 'int' | 'float')[] {
-  const number = values.some(isFraction) ? 'float' : 'int'
+export function elementTypes(
+  type: 'array' | 'floats',
+  values: readonly Scalar[],
+): ('string' | 'bool' | 'int' | 'float')[] {
+  const number = type === 'floats' || values.some(isFraction) ? 'float' : 'int'
   return values.map((value) => (typeof value === 'string' ? 'string' : typeof value === 'boolean' ? 'bool' : number))
 }
 

@@ -23,7 +23,7 @@ export interface MetricsOptions {
 
 /** A value with its TraceQL type. `duration` is nanoseconds; `status` and `kind` carry their word ("error", "server"). */
 export interface TypedValue {
-  readonly type: 'string' | 'int' | 'float' | 'bool' | 'array' | 'duration' | 'status' | 'kind' | 'nil'
+  readonly type: 'string' | 'int' | 'float' | 'bool' | 'array' | 'floats' | 'duration' | 'status' | 'kind' | 'nil'
   readonly value: Scalar | readonly Scalar[] | null
 }
 

@@ -12,7 +12,7 @@ import type {
 import { isField } from './ast.ts'
 import { matcherOf } from './evaluate.ts'
 import { childScope, rootOfTrace, traceExtent } from './fields.ts'
-import { compareValues, elementTypes, isComparison, matchValue } from './operators.ts'
+import { compareValues, elementTypes, isArray, isComparison, matchValue } from './operators.ts'
 import { notesOf, runStages, type Sets } from './pipeline.ts'
 import { printField } from './print.ts'
 import { type ChosenChild, childValues, readValues, trimId, typedValue } from './read-value.ts'
@@ -255,13 +255,13 @@ function withoutZeros(id: TypedValue): TypedValue {
 
 /** Of an array that the query asked about, only the elements that answer; a single one stands for itself. */
 function matchingElements(value: TypedValue, asked: readonly Asked[]): TypedValue {
-  if (value.type !== 'array') return value
+  if (!isArray(value.type)) return value
   const items = value.value as readonly Scalar[]
-  const types = elementTypes(items)
+  const types = elementTypes(value.type, items)
   const elements = items.map((item, i): TypedValue => ({ type: types[i]!, value: item }))
   const kept = elements.filter((item) => asked.some((comparison) => satisfies(item, comparison)))
   if (kept.length === 1) return kept[0]!
-  return kept.length === 0 ? value : { type: 'array', value: kept.map((item) => item.value as Scalar) }
+  return kept.length === 0 ? value : { type: value.type, value: kept.map((item) => item.value as Scalar) }
 }
 
 function serviceStats(trace: number, table: SpanTable): TraceResult['serviceStats'] {

@@ -9,7 +9,8 @@
 /** An attribute's value. Ints are bigint only beyond 2^53. `int` and `float` are told apart by the column's `types`. */
 export type Scalar = string | number | bigint | boolean
 export type AttributeValue = Scalar | readonly Scalar[]
-export type ValueType = 'string' | 'int' | 'float' | 'bool' | 'array'
+/** `floats` is an array of floats only. */
+export type ValueType = 'string' | 'int' | 'float' | 'bool' | 'array' | 'floats'
 
 /** Dictionary column: row `i` has the value `values[codes[i]]`; code 0 always means "absent". */
 export interface Column {
