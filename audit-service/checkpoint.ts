@@ -7,6 +7,7 @@ import * as fs from 'node:fs'
 import { type KitParts, type Part, type Queries, sql } from '@sightline/service-kit'
 import { z } from 'zod'
 import type { Config } from './config.ts'
+import { sealAt } from './verify.ts'
 
 const checkpointSchema = z.object({
   format: z.literal('sightline-audit-checkpoint-1'),
@@ -71,8 +72,6 @@ export function makeKeys(): { privateKey: string; publicKey: string } {
   })
 }
 
-const SEAL_AT = sql('checkpoint_seal', 'select hash from audit_chain where position = $1')
-
 /**
  * Moves the checkpoint in the file forward to the end of the chain, and only on a chain that still holds it: else whoever
  * cut off the end would have the shorter chain signed. Resolves to the checkpoint that is in the file then, undefined
@@ -86,8 +85,8 @@ export async function renewCheckpoint(
   const last = lastCheckpoint(file, privateKey)
   const checkpoint = await makeCheckpoint(database, privateKey)
   if (last !== undefined) {
-    const [row] = await database.query<{ hash: Buffer }>(SEAL_AT, [last.position])
-    if (row?.hash.toString('hex') !== last.hash) {
+    const seal = await sealAt(database, last.position)
+    if (seal?.toString('hex') !== last.hash) {
       throw new Error(
         `the chain no longer holds the checkpoint at position ${last.position}, which is kept in ${file}: npm run audit:verify`,
       )

@@ -94,7 +94,8 @@ export async function verifyChain(database: Queries, options: VerifyOptions = {}
   }
 }
 
-async function sealAt(database: Queries, position: number): Promise<Buffer | undefined> {
+/** The seal at a position; undefined when there is none. */
+export async function sealAt(database: Queries, position: number): Promise<Buffer | undefined> {
   const [row] = await database.query<{ hash: Buffer }>(SEAL_AT, [position])
   return row?.hash
 }

@@ -123,9 +123,9 @@ async function checkStock({ database, expect }: DrillRun, opening: Opening): Pro
   expect('stock balances: what is gone was ordered, nothing stays reserved', wrong.length === 0, counted)
 }
 
-/** Through the gateway as anyone would, in as many pages as it takes. */
 const SEALED_WITHIN_SECONDS = 30
 
+/** Through the gateway as anyone would, in as many pages as it takes. */
 async function checkChain({ system, expect }: DrillRun): Promise<void> {
   const result = await poll(
     SEALED_WITHIN_SECONDS,

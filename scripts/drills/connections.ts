@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { closeBooks, openBooks } from './books.ts'
 import { type Drill, type DrillRun, secondsUntil, services } from './drill.ts'
-import { ANSWERED, type Attempt, outcomes } from './load.ts'
+import { isClear, isRefused, outcomes } from './load.ts'
 
 const ROLES = ['user_service', 'order_service', 'audit_service']
 
@@ -26,13 +26,12 @@ async function run(run: DrillRun): Promise<void> {
     say(`${held.length} connections taken, none left for the services`)
     const from = performance.now()
     await delay(options.seconds * 1000)
-    const isRefused = ({ outcome }: Attempt) => !ANSWERED.includes(outcome) && outcome !== 409
     await secondsUntil(10, async () => {
       if (!load.since(from).some(isRefused)) throw new Error('nobody was refused yet')
     })
     const during = load.since(from)
     const refused = during.filter(isRefused)
-    const clear = refused.filter(({ outcome, retryAfter }) => [502, 503, 504].includes(outcome as number) && retryAfter)
+    const clear = refused.filter(isClear)
     const counted = `${clear.length} of ${refused.length} (${outcomes(during)})`
     expect(
       'what is refused meanwhile is 502, 503 or 504 with Retry-After',

@@ -46,6 +46,13 @@ const products = ['demo-product', 'laptop-001', 'phone-001', 'headphones-001']
 const KEY_GIVES_UP_AFTER_MS = 45_000
 export const ANSWERED: readonly (number | string)[] = [200, 201, 202]
 
+/** Neither answered nor out of stock. */
+export const isRefused = ({ outcome }: Attempt): boolean => !ANSWERED.includes(outcome) && outcome !== 409
+
+/** A refusal that says what it is and when to come back. */
+export const isClear = ({ outcome, retryAfter }: Attempt): boolean =>
+  [502, 503, 504].includes(outcome as number) && retryAfter
+
 export function startLoad(gateway: string, options: LoadOptions = {}): Load {
   const { workers = 8, pauseMs = 100, keyed = 0.35 } = options
   const prefix = `drill-${randomUUID().slice(0, 8)}`

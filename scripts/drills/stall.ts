@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { closeBooks, openBooks } from './books.ts'
 import type { Drill, DrillRun } from './drill.ts'
-import { ANSWERED, outcomes } from './load.ts'
+import { isClear, isRefused, outcomes } from './load.ts'
 
 const hops = ['audit-service', 'order-service', 'user-service'] as const
 /** The gateway waits 15 s for user-service; behind it the chain's own budget of 10 s holds. */
@@ -43,8 +43,8 @@ async function run(run: DrillRun): Promise<void> {
     slowest <= LONGEST_MS,
     `slowest ${(slowest / 1000).toFixed(1)} s`,
   )
-  const refused = attempts.filter(({ outcome }) => !ANSWERED.includes(outcome) && outcome !== 409)
-  const clear = refused.filter(({ outcome, retryAfter }) => [502, 503, 504].includes(outcome as number) && retryAfter)
+  const refused = attempts.filter(isRefused)
+  const clear = refused.filter(isClear)
   const counted = `${clear.length} of ${refused.length} (${outcomes(refused)})`
   expect('what is refused is 502, 503 or 504 with Retry-After', clear.length === refused.length, counted)
   await closeBooks(run, load, opening)

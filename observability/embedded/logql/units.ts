@@ -1,19 +1,5 @@
 /** Durations and byte sizes as LogQL writes them. */
-const durationUnits = new Map(
-  Object.entries({
-    ns: 1,
-    us: 1e3,
-    µs: 1e3,
-    μs: 1e3,
-    ms: 1e6,
-    s: 1e9,
-    m: 60e9,
-    h: 3600e9,
-    d: 86_400e9,
-    w: 7 * 86_400e9,
-    y: 365 * 86_400e9,
-  }),
-)
+import { DURATION_UNITS } from '../duration-units.ts'
 
 /** `1h30m`, `1.5s`, `-2ms` -> nanoseconds; undefined when it is none. Days, weeks and years only where `calendar`. */
 export function parseDuration(text: string, calendar = true): number | undefined {
@@ -22,7 +8,7 @@ export function parseDuration(text: string, calendar = true): number | undefined
   let total = 0
   let end = 0
   for (const part of body.matchAll(/(\d+(?:\.\d*)?|\.\d+)([a-zµμ]+)/gy)) {
-    const unit = durationUnits.get(part[2]!)
+    const unit = DURATION_UNITS.get(part[2]!)
     if (unit === undefined || (!calendar && unit >= 86_400e9)) return undefined
     total += Number(part[1]) * unit
     end = part.index + part[0].length

@@ -10,9 +10,17 @@ export interface StoredColumn extends Column {
   readonly otlpTypes: Uint8Array
 }
 
-const QUERY_TYPES: readonly ValueType[] = 'string string int float bool array string string floats'.split(
-  ' ',
-) as ValueType[]
+const QUERY_TYPES: readonly ValueType[] = [
+  'string',
+  'string',
+  'int',
+  'float',
+  'bool',
+  'array',
+  'string',
+  'string',
+  'floats',
+]
 
 export function storedColumn(
   codes: Codes,

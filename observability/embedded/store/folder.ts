@@ -24,6 +24,8 @@ export function openFolder(path: string): DataFolder {
   return { path, release: () => lock.close() }
 }
 
+const ANOTHER = 'choose another folder: SIGHTLINE_HOME, or EMBEDDED_DATA_DIR where this runs alone.'
+
 function lockFolder(path: string): DatabaseSync {
   const db = new DatabaseSync(join(path, 'lock.db'))
   try {
@@ -31,10 +33,7 @@ function lockFolder(path: string): DatabaseSync {
     return db
   } catch (error) {
     db.close()
-    throw new Error(
-      `The folder ${path} is in use by another process. Stop that one, or choose another folder: SIGHTLINE_HOME, or EMBEDDED_DATA_DIR where this runs alone.`,
-      { cause: error },
-    )
+    throw new Error(`The folder ${path} is in use by another process. Stop that one, or ${ANOTHER}`, { cause: error })
   }
 }
 
@@ -48,7 +47,7 @@ function checkFormat(path: string): void {
   if (found > FORMAT) {
     throw new Error(
       `The folder ${path} was written by a newer version (format ${found}; this one reads up to ${FORMAT}). ` +
-        'Update Sightline, or choose another folder: SIGHTLINE_HOME, or EMBEDDED_DATA_DIR where this runs alone.',
+        `Update Sightline, or ${ANOTHER}`,
     )
   }
   if (!(found >= 1))

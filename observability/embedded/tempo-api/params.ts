@@ -1,19 +1,9 @@
 /** Reads Tempo's query parameters; what is wrong is a 400 that names the parameter. */
+import { DURATION_UNITS } from '../duration-units.ts'
 import { httpError } from '../http.ts'
 import type { TimeRange } from '../traceql/span-table.ts'
 
 const NS_PER_SECOND = 1_000_000_000n
-const UNITS: Record<string, number> = {
-  ns: 1,
-  us: 1e3,
-  µs: 1e3,
-  ms: 1e6,
-  s: 1e9,
-  m: 60e9,
-  h: 3600e9,
-  d: 86_400e9,
-  w: 604_800e9,
-}
 
 export function countParam(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name)
@@ -84,7 +74,7 @@ export function parseDuration(text: string): number | undefined {
   while (rest !== '') {
     const match = /^(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d|w)/.exec(rest)
     if (match === null) return undefined
-    total += Number(match[1]) * UNITS[match[2]!]!
+    total += Number(match[1]) * DURATION_UNITS.get(match[2]!)!
     rest = rest.slice(match[0].length)
   }
   return text === '' ? undefined : total

@@ -1,4 +1,5 @@
 /** Text to tokens. Attributes are one token, whatever characters their name has: `span."a b".c`. */
+import { DURATION_UNITS } from '../duration-units.ts'
 import type { AttributeScopeName, IntrinsicName } from './ast.ts'
 import { TraceQLError } from './errors.ts'
 
@@ -75,20 +76,6 @@ export const SCOPED_INTRINSICS: ReadonlyMap<string, IntrinsicName> = new Map([
   ['instrumentation:name', 'instrumentation:name'],
   ['instrumentation:version', 'instrumentation:version'],
 ])
-
-const UNIT_NS: Readonly<Record<string, number>> = {
-  ns: 1,
-  us: 1e3,
-  µs: 1e3,
-  μs: 1e3,
-  ms: 1e6,
-  s: 1e9,
-  m: 60e9,
-  h: 3600e9,
-  d: 86_400e9,
-  w: 604_800e9,
-  y: 31_536_000e9,
-}
 
 const SPACE = /(?:\s|\/\/[^\n]*|\/\*[\s\S]*?\*\/)+/y
 const DURATION = /(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h|d|w|y))+(?![A-Za-z0-9_])/y
@@ -195,7 +182,7 @@ function numberToken(text: string, at: number): Token {
   const duration = matchAt(DURATION, text, at)
   if (duration !== undefined) {
     const ns = [...duration.matchAll(DURATION_PART)].reduce(
-      (sum, part) => sum + nanoseconds(part[1]!, UNIT_NS[part[2]!]!),
+      (sum, part) => sum + nanoseconds(part[1]!, DURATION_UNITS.get(part[2]!)!),
       0,
     )
     if (ns > MAX_INT) throw new TraceQLError('syntax', text, at, `${duration} is longer than 64 bits of nanoseconds`)

@@ -163,8 +163,7 @@ interface Walk {
  * parent's stretch delayed nobody here.
  */
 function startWalk({ span, children }: SpanNode, from: number, until: number): Walk {
-  const ends = new Map(children.map((child) => [child, Math.min(endOf(child), until)]))
-  const byEnd = children.toSorted((a, b) => ends.get(b)! - ends.get(a)!)
+  const byEnd = children.toSorted((a, b) => Math.min(endOf(b), until) - Math.min(endOf(a), until))
   return { spanId: span.spanId, from, until, children: byEnd.values(), reached: until }
 }
 
