@@ -10,6 +10,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { npmCommand } from './local/npm-command.mjs'
 import { takeLock } from './local/process-identity.mjs'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
@@ -119,27 +120,8 @@ function assertRoom() {
   if (free < ROOM_NEEDED_MB) fail(`Only ${free} MB are free in ${root}; the packages need about ${ROOM_NEEDED_MB} MB.`)
 }
 
-/** npm's warnings (EBADENGINE by the dozen under Node 20, deprecations) help nobody here: errors only, and at the end. */
 function npm(command) {
-  // The `node` package fetches its binary in an install script: a user's ignore-scripts would leave none.
-  // And tests, build and the pinned Node itself are development packages, whatever NODE_ENV or a user's `omit` says.
-  const flags = [
-    ...command,
-    '--include=dev',
-    '--include=optional',
-    '--engine-strict=false',
-    '--no-audit',
-    '--no-fund',
-    '--loglevel=error',
-    '--ignore-scripts=false',
-    '--no-progress',
-  ]
-  // With npm's own pauses (10 s, then 60 s) a machine without network would wait for more than a minute to be told so.
-  flags.push('--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000')
-  const program = process.env.npm_execpath?.endsWith('npm-cli.js')
-    ? // The Node that npm was started with: Debian's npm needs Debian's.
-      { command: process.env.npm_node_execpath ?? process.execPath, args: [process.env.npm_execpath, ...flags] }
-    : { command: process.platform === 'win32' ? 'npm.cmd' : 'npm', args: flags }
+  const program = npmCommand(command)
   return new Promise((done) => {
     const env = { ...process.env }
     // npm hands its settings to its children in these; a `npm start --silent` must not change the installation.

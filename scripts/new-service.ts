@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { readExtraServices } from './local/extra-services.ts'
+import { npmCommand } from './local/npm-command.mjs'
 import { root, startError } from './local/settings.ts'
 import { colour, explain } from './local/terminal.ts'
 import { registerService } from './new-service/register.ts'
@@ -17,19 +18,8 @@ if (import.meta.main) {
   try {
     const service = addService(root, process.argv[2] ?? '')
     console.log(`Made ${service.name}, behind ${service.after}, on port ${service.port}. Installing ...`)
-    const install = [
-      'install',
-      '--include=dev',
-      '--include=optional',
-      '--engine-strict=false',
-      '--no-audit',
-      '--no-fund',
-    ]
-    const { npm_execpath: ownNpm, npm_node_execpath: itsNode } = process.env
-    // As bootstrap.mjs does it: with the Node that npm was started with, where that is known.
-    const [command, args] =
-      ownNpm?.endsWith('npm-cli.js') && itsNode ? [itsNode, [ownNpm, ...install]] : ['npm', install]
-    const npm = spawnSync(command, [...args, '--loglevel=error'], { cwd: root, stdio: 'inherit' })
+    const { command, args } = npmCommand(['install'])
+    const npm = spawnSync(command, args, { cwd: root, stdio: 'inherit' })
     if (npm.status !== 0) throw startError('npm install failed: run it again, then npm test -- unit')
     console.log(`
   ${service.name}/receive-event.ts   what it does: begin here
