@@ -1,5 +1,5 @@
 /**
- * `npm run trace -- ID`: one trace as a waterfall in the terminal, with its log lines. Without ID: the newest trace.
+ * `npm run trace -- ID`: one trace as a waterfall in the terminal, with its log lines. Without ID: the newest request's.
  *
  * Reads Tempo's and Loki's query APIs, so TEMPO_URL and LOKI_URL may point at the real engines.
  */
@@ -44,11 +44,14 @@ async function readSettled(traceId: string): Promise<Span[] | null> {
   return readTrace(tempo, traceId)
 }
 
+/** Of requests, not of what the services do by themselves, such as sealing; and also of one that was made just now. */
 async function newestTrace(): Promise<string> {
-  const response = await fetch(`${tempo}/api/search?limit=1&q=${encodeURIComponent('{}')}`)
+  await pause(SETTLE_MS)
+  const requests = encodeURIComponent('{ resource.service.name = "gateway" }')
+  const response = await fetch(`${tempo}/api/search?limit=1&q=${requests}`)
   if (!response.ok) throw new Error(`${tempo}/api/search answered ${response.status}: ${await response.text()}`)
   const { traces } = (await response.json()) as { traces: { traceID: string }[] }
-  return traces[0]?.traceID ?? fail('There is no trace in the last hour. Make one: npm run load -- --count 1')
+  return traces[0]?.traceID ?? fail('There is no request in the last hour. Make one: npm run load -- --count 1')
 }
 
 function fail(message: string): never {

@@ -1,6 +1,9 @@
 /** What one request leaves behind, in a system of real Nginx, PostgreSQL and Prometheus. */
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { promisify } from 'node:util'
 import pg from 'pg'
 import { layOut, type Span } from '../scripts/trace/spans.ts'
 import { poll } from './poll.ts'
@@ -126,6 +129,18 @@ test('its log lines are found by trace id, from every hop, with the same request
   assert.doesNotMatch(JSON.stringify(lines), /John Doe|john@example\.com/)
   const spans = await system.trace(answer.json.trace_id, 15, (found) => assert.ok(found.length >= 20))
   assert.ok(spans.every(({ attributes }) => attributes['request.id'] === 'req-e2e-1'))
+})
+
+test('npm run trace shows the request that was just made, not what the services did by themselves since', async () => {
+  const answer = await order(john)
+  const { TEMPO_PORT, LOKI_PORT } = system.ports
+  const env = { ...process.env, TEMPO_PORT: String(TEMPO_PORT), LOKI_PORT: String(LOKI_PORT) }
+  const script = join(import.meta.dirname, '../scripts/trace.ts')
+  await poll(
+    30,
+    () => promisify(execFile)(process.execPath, [script], { env }),
+    ({ stdout }) => assert.match(stdout, new RegExp(`${answer.json.trace_id}.* 4 services`)),
+  )
 })
 
 test('the audit table has exactly one row for it', async () => {
