@@ -13,8 +13,10 @@ COPY user-service/package.json user-service/
 COPY order-service/package.json order-service/
 COPY audit-service/package.json audit-service/
 COPY db/package.json db/
-COPY observability/embedded/package.json observability/embedded/
-COPY observability/embedded/console/package.json observability/embedded/console/
+COPY otlp-messages/package.json otlp-messages/
+COPY backend/package.json backend/
+COPY console/package.json console/
+COPY local/package.json local/
 COPY observability/grafana/package.json observability/grafana/
 ARG SERVICE
 # One service's dependencies: no embedded PostgreSQL (optional), no tools (dev), no install scripts.
@@ -42,6 +44,8 @@ CMD ["node", "--import", "@sightline/service-kit/register", "service/main.ts"]
 # Traffic for the profile `load`.
 FROM service AS load
 COPY scripts scripts
+COPY local local
+RUN ln -s ../../local node_modules/@sightline/local
 COPY env env
 HEALTHCHECK NONE
 CMD ["node", "scripts/load.ts"]

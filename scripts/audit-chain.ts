@@ -5,8 +5,8 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { readOrMakePasswords } from './local/passwords.ts'
-import { readSettings, root } from './local/settings.ts'
+import { readOrMakePasswords } from '@sightline/local/passwords'
+import { readSettings, root } from '@sightline/local/settings'
 
 const programs = {
   verify: { file: 'audit-service/tool.ts', args: ['verify'], role: 'audit_service' },

@@ -2,8 +2,8 @@
  * `npm run audit [-- --limit 20] [--trace ID]`: the newest rows of the audit table, through the gateway, for those
  * who have no psql at hand.
  */
-import { readFlags } from './local/flags.ts'
-import { readSettings } from './local/settings.ts'
+import { readFlags } from '@sightline/local/flags'
+import { readSettings } from '@sightline/local/settings'
 
 const { values: flags } = readFlags('npm run audit [-- --limit 20] [--trace ID]', {
   options: { limit: { type: 'string', default: '20' }, trace: { type: 'string' } },

@@ -10,8 +10,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { npmCommand } from './local/npm-command.mjs'
-import { takeLock } from './local/process-identity.mjs'
+import { npmCommand } from '../local/npm-command.mjs'
+import { takeLock } from '../local/process-identity.mjs'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const modules = join(root, 'node_modules')

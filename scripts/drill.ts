@@ -9,11 +9,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePorts, startLocal } from '@sightline/local'
+import { readFlags } from '@sightline/local/flags'
+import { colour, explain } from '@sightline/local/terminal'
 import { type Drill, type DrillOptions, drillEnvironment, runDrill } from './drills/drill.ts'
 import { drills } from './drills/index.ts'
-import { readFlags } from './local/flags.ts'
-import { freePorts, startLocal } from './local/local.ts'
-import { colour, explain } from './local/terminal.ts'
 
 const number = { type: 'string' } as const
 const usage = 'npm run drill -- NAME... | all   [--kills N] [--seconds N] [--minutes N] [--times N]'

@@ -10,12 +10,12 @@
  * idle; `--rate max` keeps `--concurrency` requests under way instead. Exits with 1 when an answer was unexpected.
  */
 import { parseArgs } from 'node:util'
+import { readSettings } from '@sightline/local/settings'
+import { explain } from '@sightline/local/terminal'
 import { Pool } from 'undici'
 import { type Exchange, kinds, makeOperation, parseMix } from './load/operations.ts'
 import { Progress } from './load/progress.ts'
 import { Tally } from './load/tally.ts'
-import { readSettings } from './local/settings.ts'
-import { explain } from './local/terminal.ts'
 
 const usage = `npm run load -- [--rate N|max] [--minutes M | --count N] [--concurrency N] [--mix ${kinds.map((kind) => `${kind}=N`).join(',')}]`
 

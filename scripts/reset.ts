@@ -2,11 +2,11 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readFlags } from './local/flags.ts'
-import { partNames } from './local/local.ts'
-import { pidFileOf } from './local/part.ts'
-import { livingProcess } from './local/process-identity.mjs'
-import { readSettings } from './local/settings.ts'
+import { partNames } from '@sightline/local'
+import { readFlags } from '@sightline/local/flags'
+import { pidFileOf } from '@sightline/local/part'
+import { livingProcess } from '@sightline/local/process-identity'
+import { readSettings } from '@sightline/local/settings'
 
 readFlags('npm run reset', {})
 const { home } = readSettings()

@@ -4,16 +4,9 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readSettings, root } from '@sightline/local/settings'
 import type { Page } from 'playwright-core'
-import {
-  chromiumPath,
-  launch,
-  NO_CHROMIUM,
-  openPage,
-  showAllPanels,
-  unwell,
-} from '../observability/embedded/console/testing/browser.ts'
-import { readSettings, root } from './local/settings.ts'
+import { chromiumPath, launch, NO_CHROMIUM, openPage, showAllPanels, unwell } from './screenshots/browser.ts'
 
 interface Picture {
   readonly name: string

@@ -8,9 +8,9 @@
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { assertPortsFree } from './local/busy-ports.ts'
-import { root, startError } from './local/settings.ts'
-import { colour, explain } from './local/terminal.ts'
+import { assertPortsFree } from '@sightline/local/busy-ports'
+import { root, startError } from '@sightline/local/settings'
+import { colour, explain } from '@sightline/local/terminal'
 import { assertDocker, compose, runningServices } from './stack/compose.ts'
 import { forgetSecrets, readOrMakeSecrets } from './stack/secrets.ts'
 

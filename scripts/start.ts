@@ -5,10 +5,11 @@
  *   npm start -- --quiet         the same without following the logs
  *   npm start -- --restart 30    a part that dies is started again after 30 s; 10 by default, 0 ends everything instead
  */
-import { readFlags } from './local/flags.ts'
-import { followFiles } from './local/follow.ts'
-import { type LocalSystem, startLocal } from './local/local.ts'
-import { colour, explain } from './local/terminal.ts'
+
+import { type LocalSystem, startLocal } from '@sightline/local'
+import { readFlags } from '@sightline/local/flags'
+import { followFiles } from '@sightline/local/follow'
+import { colour, explain } from '@sightline/local/terminal'
 
 const { values: flags } = readFlags('npm start [-- --quiet] [--restart SECONDS]', {
   options: { quiet: { type: 'boolean', default: false }, restart: { type: 'string', default: '10' } },

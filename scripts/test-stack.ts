@@ -5,8 +5,8 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { root } from './local/settings.ts'
-import { colour } from './local/terminal.ts'
+import { root } from '@sightline/local/settings'
+import { colour } from '@sightline/local/terminal'
 import { parseEnv } from './stack/secrets.ts'
 import { stackPorts } from './stack.ts'
 

@@ -17,13 +17,16 @@ const unitTests = [
   'db/**/*.test.ts',
   'gateway/**/*.test.ts',
   'scripts/**/*.test.ts',
+  'local/**/*.test.ts',
+  'backend/**/*.test.ts',
+  'console/**/*.test.ts',
   'observability/**/*.test.ts',
 ]
 
 const stages: Record<string, () => Promise<void>> = {
   types: async () => {
     await run('tsc', [])
-    for (const project of globSync('observability/embedded/console/tsconfig.json')) await run('tsc', ['-p', project])
+    for (const project of globSync('console/tsconfig.json')) await run('tsc', ['-p', project])
   },
   lint: async () => {
     await run('biome', ['check', '--error-on-warnings', '.'])

@@ -4,8 +4,8 @@
  * Reads Tempo's and Loki's query APIs, so TEMPO_URL and LOKI_URL may point at the real engines.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { readSettings } from './local/settings.ts'
-import { colour } from './local/terminal.ts'
+import { readSettings } from '@sightline/local/settings'
+import { colour } from '@sightline/local/terminal'
 import { type LogLine, readLogs } from './trace/logs.ts'
 import { renderLogs, renderWaterfall } from './trace/render.ts'
 import { extent, layOut, readTrace, type Span } from './trace/spans.ts'

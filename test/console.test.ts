@@ -9,18 +9,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import { buildConsole } from '../observability/embedded/console/build.ts'
-import { createConsoleServer } from '../observability/embedded/console/server.ts'
-import type { Series } from '../observability/embedded/console/src/data/prometheus.ts'
-import { quantilesOf } from '../observability/embedded/console/src/data/quantiles.ts'
-import {
-  chromiumPath,
-  launch,
-  NO_CHROMIUM,
-  openPage,
-  showAllPanels,
-  unwell,
-} from '../observability/embedded/console/testing/browser.ts'
+import { buildConsole } from '../console/build.ts'
+import { createConsoleServer } from '../console/server.ts'
+import type { Series } from '../console/src/data/prometheus.ts'
+import { quantilesOf } from '../console/src/data/quantiles.ts'
+import { chromiumPath, launch, NO_CHROMIUM, openPage, showAllPanels, unwell } from '../scripts/screenshots/browser.ts'
 import { poll } from './poll.ts'
 import { startSystem, type TestSystem } from './system.ts'
 

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePorts, type LocalOptions, type LocalSystem, startLocal } from '../scripts/local/local.ts'
+import { freePorts, type LocalOptions, type LocalSystem, startLocal } from '@sightline/local'
 import { readTrace, type Span } from '../scripts/trace/spans.ts'
 import { poll } from './poll.ts'
 

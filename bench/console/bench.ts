@@ -15,11 +15,11 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { freePorts, type LocalSystem, startLocal } from '@sightline/local'
+import { findPrometheus } from '@sightline/local/programs'
+import { root } from '@sightline/local/settings'
 import type { Browser } from 'playwright-core'
-import { chromiumPath, launch, NO_CHROMIUM, openPage } from '../../observability/embedded/console/testing/browser.ts'
-import { freePorts, type LocalSystem, startLocal } from '../../scripts/local/local.ts'
-import { findPrometheus } from '../../scripts/local/programs.ts'
-import { root } from '../../scripts/local/settings.ts'
+import { chromiumPath, launch, NO_CHROMIUM, openPage } from '../../scripts/screenshots/browser.ts'
 
 const SPANS = Number(process.argv[2] ?? 500_000)
 const DAY = 86_400
@@ -35,7 +35,7 @@ try {
   try {
     await run('scripts/load.ts', ['--minutes', '1'], { GATEWAY_PORT: String(system.ports.GATEWAY_PORT) })
     const series = await fillMetrics(system)
-    await run('bench/embedded/ingest.ts', [system.urls.otlp, String(SPANS), String(DAY), '4'])
+    await run('bench/backend/ingest.ts', [system.urls.otlp, String(SPANS), String(DAY), '4'])
     const samples = (series * DAY) / SCRAPE
     console.log(
       `\n${series} series, ${(samples / 1e6).toFixed(1)} million samples, ${SPANS.toLocaleString('en')} spans\n`,

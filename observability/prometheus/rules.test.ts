@@ -4,9 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { findPrometheus } from '@sightline/local/programs'
 import { parse } from 'yaml'
 import { METRICS } from '../../contracts/telemetry-names.ts'
-import { findPrometheus } from '../../scripts/local/programs.ts'
 
 const here = import.meta.dirname
 const filesIn = (folder: string) => readdirSync(join(here, folder)).map((file) => join(here, folder, file))

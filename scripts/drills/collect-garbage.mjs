@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-if (/(-service|\/embedded)\/main\.ts$/.test(process.argv[1] ?? '')) {
+if (/(-service|\/backend)\/main\.ts$/.test(process.argv[1] ?? '')) {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc')
   process.on('SIGHUP', () => collect())

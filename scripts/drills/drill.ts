@@ -1,9 +1,9 @@
 /** What a drill is: something done to a running system under load, what was promised for it, and what was counted. */
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type { LocalSystem } from '@sightline/local'
 import pg from 'pg'
 import { poll } from '../../test/poll.ts'
-import type { LocalSystem } from '../local/local.ts'
 import { type Load, type LoadOptions, startLoad } from './load.ts'
 
 export const services = ['user-service', 'order-service', 'audit-service'] as const

@@ -1,7 +1,7 @@
 /** Numbers from outside of a process: its metrics and its memory. */
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { LocalSystem } from '../local/local.ts'
+import type { LocalSystem } from '@sightline/local'
 import type { services } from './drill.ts'
 
 type Measured = (typeof services)[number] | 'telemetry-backend'

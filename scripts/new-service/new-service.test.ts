@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
+import { readExtraServices } from '@sightline/local/extra-services'
+import { root } from '@sightline/local/settings'
 import { parse } from 'yaml'
-import { readExtraServices } from '../local/extra-services.ts'
-import { root } from '../local/settings.ts'
 import { addService } from '../new-service.ts'
 
 let project: string

@@ -1,7 +1,7 @@
 /** Where a new service has to be known: workspaces, type check, image, stack, scrape targets. Each edit is one small insertion. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { startError } from '../local/settings.ts'
+import { startError } from '@sightline/local/settings'
 import type { NewService } from './templates.ts'
 
 export function registerService(root: string, { name, port, after }: NewService): void {

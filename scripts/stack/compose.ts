@@ -1,6 +1,6 @@
 /** `docker compose` of this project, and what to say when it isn't there. */
 import { spawn, spawnSync } from 'node:child_process'
-import { root, startError } from '../local/settings.ts'
+import { root, startError } from '@sightline/local/settings'
 
 const GET_DOCKER = `Docker with Compose 2.20 or newer runs the stack: https://docs.docker.com/engine/install
 Without Docker the same system runs on this machine's own programs: npm start`

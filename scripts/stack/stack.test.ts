@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { root } from '../local/settings.ts'
+import { root } from '@sightline/local/settings'
 import { forgetSecrets, parseEnv, readOrMakeSecrets, secretNames } from './secrets.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sightline-stack-'))

@@ -1,4 +1,4 @@
-import { oneLine } from '../local/terminal.ts'
+import { oneLine } from '@sightline/local/terminal'
 import type { LogLine } from './logs.ts'
 import { extent, type Row, type Span } from './spans.ts'
 

@@ -7,7 +7,7 @@ import {
   ExportLogsServiceRequestSchema,
   ExportTraceServiceRequestSchema,
   type KeyValue,
-} from '../../observability/embedded/otlp/gen/otlp_pb.ts'
+} from '@sightline/otlp-messages'
 
 export interface SinkSpan {
   service: string

@@ -1,0 +1,37 @@
+/** The console's pages, built in the background by a process of its own when there are none of the present sources. */
+import { spawn } from 'node:child_process'
+import type { RequestListener } from 'node:http'
+import { join } from 'node:path'
+import { locateConsole } from '@sightline/console/build'
+import { consoleListener } from '@sightline/console/server'
+import type { Config } from '../config.ts'
+
+const folder = join(import.meta.dirname, '../../console')
+const dashboards = join(import.meta.dirname, '../../observability/grafana/dashboards')
+
+export function consolePort(config: Config, log: (level: 'info' | 'error', message: string) => void): RequestListener {
+  const { dist, built } = locateConsole()
+  if (!built) build(log)
+  const at = (port: number) => `http://${config.HOST}:${port}`
+  return consoleListener({
+    dist,
+    dashboards,
+    tempoUrl: at(config.TEMPO_PORT),
+    lokiUrl: at(config.LOKI_PORT),
+    prometheusUrl: config.PROMETHEUS_URL,
+    auditUrl: config.AUDIT_SERVICE_URL,
+  })
+}
+
+function build(log: (level: 'info' | 'error', message: string) => void): void {
+  const child = spawn(process.execPath, [join(folder, 'build.ts')], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let problem = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    problem = (problem + chunk.toString()).slice(-2000)
+  })
+  child.on('error', (error) => log('error', `The console can't be built: ${error.message}`))
+  child.on('exit', (code) => {
+    if (code === 0) log('info', 'The console is built.')
+    else log('error', `The console can't be built; its port answers without pages.\n${problem}`)
+  })
+}

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseTime } from './go-time.ts'
+import { createBudget, isLogQLError, metricsRange, parse, select } from './index.ts'
+import { translate } from './regex-native.ts'
+import { buildLogTable, type LogLine, sourceOf } from './test/lines.ts'
+import { parseBytes, parseDuration } from './units.ts'
+
+const range = { startNs: 0n, endNs: 10n }
+
+function count(query: string, line: string): number {
+  const tree = parse(query)
+  assert.ok(tree.kind === 'log')
+  const source = sourceOf(buildLogTable([{ timeNs: 1n, labels: { a: 'b' }, line }]))
+  return select(tree, source, { range, limit: 10, direction: 'forward', budget: createBudget(10_000) }).length
+}
+
+test('patterns that make backtracking engines hang are answered', { timeout: 10_000 }, () => {
+  const line = `${'a'.repeat(30_000)}!`
+  for (const pattern of ['(a+)+$', '^(a|a)*$', '^(a|aa)+$', 'a*a*a*a*a*b', '(.*)(.*)(.*)(.*)x', '(a?){30}b']) {
+    assert.equal(count(`{a="b"} |~ "${pattern}"`, line), 0, pattern)
+  }
+})
+
+test('oversized and overlong queries are refused, not run', () => {
+  const refused = [
+    '('.repeat(100_000),
+    `{a="b"} | ${'('.repeat(50_000)}`,
+    `{a="b"} | ${Array(5_000).fill('x="y"').join(' or ')}`,
+    Array(50_000).fill('1').join('+'),
+    `{a="b"} |= "${'x'.repeat(200_000)}"`,
+    '{a="b"} |~ "(x{1000}){1000}"',
+    `{a=~"${'(x'.repeat(3_000)}"}`,
+    `{a="b"} | line_format "${'{{ ('.repeat(2_000)}"`,
+    `{a="b"} | line_format "${'{{ if .a }}'.repeat(2_000)}"`,
+  ]
+  for (const query of refused) assert.throws(() => parse(query), isLogQLError, query.slice(0, 40))
+})
+
+test('deeply nested JSON and endless keys are read in bounded time', { timeout: 10_000 }, () => {
+  assert.equal(count('{a="b"} | json | __error__!=""', '{"a":'.repeat(100_000)), 1)
+  assert.equal(count('{a="b"} | json x="y" | x=""', '{"a":'.repeat(100_000)), 1)
+  assert.equal(count('{a="b"} | json', `{"a":${'['.repeat(100_000)}`), 1)
+  const many = `{${Array.from({ length: 50_000 }, (_, index) => `"k${index}":${index}`).join(',')}}`
+  assert.equal(count('{a="b"} | json | k49999="49999"', many), 1)
+})
+
+test('a query that takes too long is stopped', () => {
+  const tree = parse('{a="b"} |~ "x.*y.*z"')
+  assert.ok(tree.kind === 'log')
+  const source = sourceOf(buildLogTable([{ timeNs: 1n, labels: { a: 'b' }, line: 'x' }]))
+  assert.throws(
+    () => select(tree, source, { range, limit: 1, direction: 'forward', budget: createBudget(-1) }),
+    (error) => isLogQLError(error) && error.reason === 'limit',
+  )
+})
+
+test('alternatives of successive groups multiply: V8 gets no pattern with many ways through it', () => {
+  assert.ok(translate('(GET|PUT|POST) /(a|b) [0-9]+'))
+  for (const pattern of ['(?:.|e)'.repeat(22), `(${'(a|b)(c|d)'.repeat(4)}|x)`, `(${'a|'.repeat(64)}b)`]) {
+    assert.equal(translate(pattern), undefined, pattern)
+  }
+  const lengths = ['x+y', '(a|b)x+y', 'z?(a|b)x+y'].map((pattern) => translate(pattern)!.maxLength)
+  assert.deepEqual(lengths, [2 ** 12, Math.floor(2 ** 11.5), 2 ** 11])
+})
+
+test('long runs of digits are read once, whatever they are taken for', () => {
+  const digits = '1'.repeat(100_000)
+  const before = process.cpuUsage()
+  for (const text of [digits, `${digits}.${digits}`, `${digits}!`, `${digits}.${digits}!`]) {
+    assert.equal(parseDuration(text), undefined)
+    parseBytes(text)
+    assert.equal(count('{a="b"} | logfmt | x > 5 | __error__=""', `x=${text}`), text.endsWith('!') ? 0 : 1)
+  }
+  assert.throws(() => parse(`{a="b"} | x > ${digits}!`), isLogQLError)
+  assert.ok(process.cpuUsage(before).user < 5_000_000)
+})
+
+const perSecond = (query: string, lines: readonly LogLine[], count: number) => {
+  const tree = parse(query)
+  assert.ok(tree.kind !== 'log')
+  const grid = { startNs: 0n, endNs: BigInt(count - 1) * 1_000_000_000n, stepNs: 1_000_000_000n }
+  return metricsRange(tree, sourceOf(buildLogTable(lines)), { ...grid, budget: createBudget() })
+}
+
+test('a metric query that would hold more points than memory is meant for is refused', () => {
+  const lines = Array.from({ length: 2_000 }, (_, id): LogLine => ({ timeNs: 1n, labels: { a: `${id}` }, line: 'x 1' }))
+  for (const query of [
+    'count_over_time({a=~".+"}[1h])',
+    'sum_over_time({a=~".+"} | pattern "<_> <n>" | unwrap n [1h])',
+  ]) {
+    const isLimit = (error: unknown) => isLogQLError(error) && error.reason === 'limit'
+    assert.throws(() => perSecond(query, lines, 11_000), isLimit, query)
+    assert.throws(() => perSecond(`max(${query})`, lines, 11_000), isLimit, query)
+  }
+  assert.equal(perSecond('sum(count_over_time({a=~".+"}[1h]))', lines, 11_000).length, 1)
+})
+
+test('labels that every object knows and durations without end', () => {
+  const lines: LogLine[] = [{ timeNs: 1n, labels: { a: 'b' }, line: 'x' }]
+  const replaced = perSecond('label_replace(sum(count_over_time({a="b"}[5m])),"x","$1","constructor","(.*)")', lines, 2)
+  assert.deepEqual(
+    replaced.map(({ labels }) => labels),
+    [{}],
+  )
+  const endless = `${'9'.repeat(320)}h`
+  for (const query of [`count_over_time({a="b"}[${endless}])`, `count_over_time({a="b"}[5m] offset ${endless})`]) {
+    assert.throws(() => parse(query), isLogQLError)
+  }
+})
+
+test('a layout of many parts is tried in one way', () => {
+  const before = process.cpuUsage()
+  assert.equal(parseTime(`${'2'.repeat(200)}x`, '1'.repeat(300)), undefined)
+  assert.equal(parseTime(`${'Jan'.repeat(50)}!`, 'May'.repeat(500)), undefined)
+  assert.ok(process.cpuUsage(before).user < 5_000_000)
+})

@@ -1,0 +1,68 @@
+/** `detected_fields`: which labels a parser would find in the newest matching lines, and of what type they seem. */
+import { type ApiRequest, type ApiResponse, decodePart, httpError, json } from '../../http.ts'
+import { createBudget, type LogEntry, parse, select } from '../logql/index.ts'
+import { parseFields } from '../logql/parsers.ts'
+import { parseBytes, parseDuration } from '../logql/units.ts'
+import type { LokiStore } from './index.ts'
+import { readLimit, readWindow, requireQuery } from './params.ts'
+
+interface Field {
+  readonly values: Set<string>
+  readonly parsers: Set<string>
+}
+
+export function detectedFields(store: LokiStore, { path, query: params }: ApiRequest): ApiResponse {
+  const query = parse(requireQuery(params))
+  if (query.kind !== 'log') throw httpError(400, 'a log query is wanted here, as in {job="x"}')
+  const sample = Number(params.get('line_limit') ?? 100)
+  if (!Number.isInteger(sample) || sample <= 0) throw httpError(400, 'line_limit must be a positive whole number')
+  const limit = readLimit(params, 1000)
+  const entries = select(query, store.logs, {
+    range: readWindow(params, store.nowNs()),
+    limit: Math.min(sample, 5_000),
+    direction: 'backward',
+    budget: createBudget(store.timeoutMs),
+  })
+  const fields = collectFields(entries)
+  const one = /^\/loki\/api\/v1\/detected_field\/(.+)\/values$/.exec(path)
+  if (one) return json(200, { values: [...(fields.get(decodePart(one[1]!))?.values ?? [])].slice(0, limit), limit })
+  const found = [...fields].slice(0, limit).map(([label, { values, parsers }]) => ({
+    label,
+    type: typeOf(values),
+    cardinality: values.size,
+    parsers: parsers.size > 0 ? [...parsers] : null,
+  }))
+  return json(200, { ...(found.length > 0 && { fields: found }), limit })
+}
+
+function collectFields(entries: readonly LogEntry[]): Map<string, Field> {
+  const fields = new Map<string, Field>()
+  const add = (name: string, value: string, parser?: string): void => {
+    const field = fields.get(name) ?? { values: new Set(), parsers: new Set() }
+    field.values.add(value)
+    if (parser) field.parsers.add(parser)
+    fields.set(name, field)
+  }
+  for (const entry of entries) {
+    for (const [name, value] of Object.entries(entry.structuredMetadata)) add(name, value)
+    const { parser, pairs } = parseFields(entry.line)
+    for (const [name, value] of pairs) {
+      const stored = Object.hasOwn(entry.stream, name) || Object.hasOwn(entry.structuredMetadata, name)
+      add(stored ? `${name}_extracted` : name, value, parser)
+    }
+  }
+  return fields
+}
+
+/** The narrowest type that all values have. */
+function typeOf(values: ReadonlySet<string>): string {
+  const tests: [string, (value: string) => boolean][] = [
+    ['int', (value) => /^-?\d+$/.test(value)],
+    ['float', (value) => /^-?\d+\.\d+$/.test(value)],
+    ['boolean', (value) => /^(true|false)$/.test(value)],
+    ['duration', (value) => parseDuration(value, false) !== undefined],
+    ['bytes', (value) => /[a-zA-Z]$/.test(value) && parseBytes(value) !== undefined],
+  ]
+  const all = [...values]
+  return tests.find(([, test]) => all.every(test))?.[0] ?? 'string'
+}

@@ -1,0 +1,64 @@
+/** `labels`, `label/{name}/values`, `series`, `detected_labels`: what streams there are. */
+import { type ApiRequest, type ApiResponse, decodePart, httpError, json } from '../../http.ts'
+import { createBudget, type Labels, type LogTimeRange, parse } from '../logql/index.ts'
+import { streamsIn } from '../logql/streams.ts'
+import type { LokiStore } from './index.ts'
+import { readWindow } from './params.ts'
+
+const sixHoursNs = 6n * 3_600_000_000_000n
+
+export function labelNames(store: LokiStore, { query }: ApiRequest): ApiResponse {
+  const names = new Set<string>()
+  for (const labels of streamsOfQuery(store, query)) for (const name of Object.keys(labels)) names.add(name)
+  return success([...names].sort())
+}
+
+export function labelValues(store: LokiStore, { path, query }: ApiRequest): ApiResponse {
+  const name = decodePart(path.slice('/loki/api/v1/label/'.length, -'/values'.length))
+  const values = new Set<string>()
+  for (const labels of streamsOfQuery(store, query)) if (Object.hasOwn(labels, name)) values.add(labels[name]!)
+  return success([...values].sort())
+}
+
+/** Loki leaves `data` out when there is none. */
+const success = (data: readonly string[]): ApiResponse =>
+  json(200, { status: 'success', ...(data.length > 0 && { data }) })
+
+function streamsOfQuery(store: LokiStore, query: URLSearchParams): Iterable<Labels> {
+  const window = readWindow(query, store.nowNs(), sixHoursNs)
+  return streamsMatching(store, query.get('query'), window)
+}
+
+/** The distinct label sets of streams with lines in the window that a selector (all, when absent) matches. */
+export function streamsMatching(store: LokiStore, selector: string | null, window: LogTimeRange): Labels[] {
+  const query = selector && selector.trim() !== '{}' ? parse(selector) : undefined
+  if (query && query.kind !== 'log') throw httpError(400, 'only label matchers are supported here, as in {job="x"}')
+  return streamsIn(store.logs, query?.selector ?? [], window, createBudget(store.timeoutMs))
+}
+
+export function series(store: LokiStore, { query }: ApiRequest): ApiResponse {
+  const window = readWindow(query, store.nowNs(), sixHoursNs)
+  const selectors = [...query.getAll('match[]'), ...query.getAll('match')]
+  if (selectors.length === 0) selectors.push('{}')
+  const found = new Map<string, Labels>()
+  for (const selector of selectors) {
+    for (const labels of streamsMatching(store, selector, window)) {
+      found.set(JSON.stringify(Object.entries(labels).sort()), labels)
+    }
+  }
+  const sorted = [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, labels]) => labels)
+  return json(200, { status: 'success', data: sorted })
+}
+
+export function detectedLabels(store: LokiStore, { query }: ApiRequest): ApiResponse {
+  const values = new Map<string, Set<string>>()
+  for (const labels of streamsOfQuery(store, query)) {
+    for (const [name, value] of Object.entries(labels)) {
+      const known = values.get(name)
+      if (known) known.add(value)
+      else values.set(name, new Set([value]))
+    }
+  }
+  const found = [...values].map(([label, set]) => ({ label, cardinality: set.size }))
+  return json(200, found.length > 0 ? { detectedLabels: found.sort((a, b) => (a.label < b.label ? -1 : 1)) } : {})
+}

@@ -1,0 +1,143 @@
+/** `query` and `query_range`: evaluates LogQL and writes what it found in Loki's shapes. */
+import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.ts'
+import {
+  type Budget,
+  createBudget,
+  type LogEntry,
+  type MetricSample,
+  type MetricSeries,
+  metricsInstant,
+  metricsRange,
+  parse,
+  select,
+} from '../logql/index.ts'
+import type { LokiStore } from './index.ts'
+import {
+  readDirection,
+  readDuration,
+  readLimit,
+  readStep,
+  readTime,
+  readWindow,
+  requireQuery,
+  type TimeWindow,
+} from './params.ts'
+import { streamsOf, wantsCategories } from './streams.ts'
+
+export function queryRange(store: LokiStore, { query: params, headers }: ApiRequest): ApiResponse {
+  const query = parse(requireQuery(params))
+  const window = readWindow(params, store.nowNs())
+  const answer = startAnswer(store)
+  if (query.kind !== 'log') {
+    const stepNs = readStep(params, window)
+    const series = metricsRange(query, store.logs, { ...alignToStep(window, stepNs), stepNs, budget: answer.budget })
+    return answer.send('matrix', series.map(matrixOf), series.length)
+  }
+  const interval = params.get('interval')
+  const entries = select(query, store.logs, {
+    range: window,
+    limit: readLimit(params),
+    direction: readDirection(params),
+    intervalNs: interval ? readDuration(interval, 'interval') : 0,
+    budget: answer.budget,
+  })
+  return sendEntries(answer, entries, wantsCategories(headers))
+}
+
+/** Steps lie on multiples of the step, so that repeated queries of a moving window ask for the same points. */
+function alignToStep({ startNs, endNs }: TimeWindow, stepNs: bigint): TimeWindow {
+  const beyond = endNs % stepNs
+  return { startNs: startNs - (startNs % stepNs), endNs: beyond === 0n ? endNs : endNs - beyond + stepNs }
+}
+
+export function queryInstant(store: LokiStore, { query: params }: ApiRequest): ApiResponse {
+  const query = parse(requireQuery(params))
+  if (query.kind === 'log') {
+    throw httpError(
+      400,
+      'log queries are not supported as an instant query type, please change your query to a range query type',
+    )
+  }
+  const timeNs = readTime(params, 'time') ?? store.nowNs()
+  const answer = startAnswer(store)
+  const result = metricsInstant(query, store.logs, { timeNs, budget: answer.budget })
+  if (typeof result === 'number') return answer.send('scalar', [seconds(timeNs), formatFloat(result)], 1)
+  return answer.send(
+    'vector',
+    result.map((sample) => vectorOf(sample, timeNs)),
+    result.length,
+  )
+}
+
+interface Answer {
+  readonly budget: Budget
+  send(resultType: string, result: unknown, entries: number, more?: object): ApiResponse
+}
+
+export function startAnswer(store: LokiStore): Answer {
+  const budget = createBudget(store.timeoutMs)
+  const started = performance.now()
+  return {
+    budget,
+    send: (resultType, result, entries, more = {}) =>
+      json(200, {
+        status: 'success',
+        data: { resultType, ...more, result, stats: statsOf(budget, started, entries) },
+      }),
+  }
+}
+
+function sendEntries(answer: Answer, entries: readonly LogEntry[], categorize: boolean): ApiResponse {
+  const flags = categorize ? { encodingFlags: ['categorize-labels'] } : {}
+  return answer.send('streams', streamsOf(entries, categorize), entries.length, flags)
+}
+
+const matrixOf = ({ labels, points }: MetricSeries): object => ({
+  metric: labels,
+  values: points.map(({ timeNs, value }) => [seconds(timeNs), formatFloat(value)]),
+})
+
+export const vectorOf = ({ labels, value }: MetricSample, timeNs: bigint): object => ({
+  metric: labels,
+  value: [seconds(timeNs), formatFloat(value)],
+})
+
+/** Seconds with at most three decimals. */
+export const seconds = (timeNs: bigint): number => Number(timeNs / 1_000_000n) / 1000
+
+/** Digits without an exponent, as Prometheus' and Loki's clients expect. */
+export function formatFloat(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '+Inf'
+  if (value === Number.NEGATIVE_INFINITY) return '-Inf'
+  const found = /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(String(value))
+  if (!found) return Object.is(value, -0) ? '-0' : String(value)
+  const [, sign, first, rest = '', power] = found
+  const digits = `${first}${rest}`
+  const point = Number(power) + 1
+  if (point <= 0) return `${sign}0.${'0'.repeat(-point)}${digits}`
+  return `${sign}${digits.padEnd(point, '0')}`
+}
+
+/** The members that clients show; all others of Loki's are 0. */
+function statsOf({ stats }: Budget, started: number, entries: number): object {
+  const execTime = (performance.now() - started) / 1000
+  const perSecond = (amount: number): number => Math.round(amount / Math.max(execTime, 1e-6))
+  const store = { totalChunksRef: stats.tables, totalChunksDownloaded: stats.tables, chunksDownloadTime: 0 }
+  const chunk = { decompressedBytes: stats.bytes, decompressedLines: stats.lines, totalDuplicates: 0 }
+  return {
+    summary: {
+      bytesProcessedPerSecond: perSecond(stats.bytes),
+      linesProcessedPerSecond: perSecond(stats.lines),
+      totalBytesProcessed: stats.bytes,
+      totalLinesProcessed: stats.lines,
+      execTime,
+      queueTime: 0,
+      subqueries: 0,
+      totalEntriesReturned: entries,
+      splits: 0,
+      shards: 0,
+    },
+    querier: { store: { ...store, chunk } },
+    ingester: { totalReached: 0, totalChunksMatched: 0, totalBatches: 0, totalLinesSent: 0 },
+  }
+}

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { PassThrough } from 'node:stream'
+import { test } from 'node:test'
+import { WebSocket } from 'ws'
+import { listen, serveApi } from '../../http.ts'
+import { buildLogTable, type LogLine, sourceOf } from '../logql/test/lines.ts'
+import { createLokiApi } from './index.ts'
+import { attachTail } from './tail.ts'
+
+const nowNs = (): bigint => BigInt(Date.now()) * 1_000_000n
+const line = (text: string, timeNs = nowNs()): LogLine => ({ timeNs, labels: { app: 'x' }, line: text })
+
+test('a tail sends the last lines, then each new one once, late ones too', { timeout: 20_000 }, async (context) => {
+  const lines: LogLine[] = [line('old 1', nowNs() - 1n), line('old 2')]
+  const loki = createLokiApi({
+    logs: { tables: (range, direction) => sourceOf(buildLogTable(lines)).tables(range, direction) },
+  })
+  const errors: unknown[] = []
+  const server = await listen(
+    serveApi(loki, (error) => errors.push(error)),
+    '127.0.0.1',
+    0,
+    'LOKI_PORT',
+  )
+  const stop = attachTail(server, { loki, intervalMs: 20, lateMs: 600_000, onError: (error) => errors.push(error) })
+  context.after(() => {
+    stop()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  const url = (query: string) => `ws://127.0.0.1:${port}/loki/api/v1/tail?${new URLSearchParams({ query })}`
+  const client = new WebSocket(url('{app="x"} != "secret"'))
+  const got: string[] = []
+  let wake = (): void => {}
+  client.on('message', (message) => {
+    const { streams } = JSON.parse(message.toString()) as { streams: { values: [string, string][] }[] }
+    for (const { values } of streams) got.push(...values.map(([, text]) => text))
+    wake()
+  })
+  const seen = async (count: number): Promise<void> => {
+    while (got.length < count) await new Promise<void>((resolve) => (wake = resolve))
+  }
+  await seen(2)
+  assert.deepEqual(got, ['old 1', 'old 2'])
+  lines.push(line('secret'), line('new'))
+  await seen(3)
+  lines.push(line('late', nowNs() - 2_000_000_000n))
+  await seen(4)
+  lines.push(line('last'))
+  await seen(5)
+  assert.deepEqual(got.slice(2), ['new', 'late', 'last'])
+
+  const wrong = new WebSocket(url('{app='))
+  const [code, reason] = (await once(wrong, 'close')) as [number, Buffer]
+  assert.equal(code, 1003)
+  assert.match(reason.toString(), /^parse error at line 1, col 6/)
+  client.close()
+  await once(client, 'close')
+  assert.deepEqual(errors, [])
+})
+
+const onError = (error: unknown): void => assert.fail(String(error))
+
+test('a client that resets a refused upgrade ends nothing', () => {
+  const server = new EventEmitter() as Server
+  const stop = attachTail(server, { loki: () => assert.fail('asked'), onError })
+  const socket = new PassThrough()
+  server.emit('upgrade', { url: '/elsewhere' }, socket, Buffer.alloc(0))
+  assert.match(String(socket.read()), /^HTTP\/1.1 404 /)
+  socket.emit('error', new Error('read ECONNRESET'))
+  assert.ok(socket.destroyed)
+  stop()
+})
+
+test('what a full first answer left out is not sent behind it', { timeout: 20_000 }, async (context) => {
+  const timeNs = nowNs()
+  const lines = Array.from({ length: 40 }, (_, k) => line(`${k}`, timeNs - 1_000_000n * BigInt(100 - k)))
+  const answers = createLokiApi({
+    logs: { tables: (range, direction) => sourceOf(buildLogTable(lines)).tables(range, direction) },
+  })
+  let asked = 0
+  let wake = (): void => {}
+  const loki: typeof answers = (request) => {
+    asked += 1
+    wake()
+    return answers(request)
+  }
+  const server = await listen(serveApi(loki, onError), '127.0.0.1', 0, 'LOKI_PORT')
+  const stop = attachTail(server, { loki, intervalMs: 5, lateMs: 600_000, onError })
+  context.after(() => {
+    stop()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  const client = new WebSocket(
+    `ws://127.0.0.1:${port}/loki/api/v1/tail?limit=5&query=${encodeURIComponent('{app="x"}')}`,
+  )
+  const got: string[] = []
+  client.on('message', (message) => {
+    const { streams } = JSON.parse(message.toString()) as { streams: { values: [string, string][] }[] }
+    for (const { values } of streams) got.push(...values.map(([, text]) => text))
+    wake()
+  })
+  while (asked < 4) await new Promise<void>((resolve) => (wake = resolve))
+  lines.push(line('new'))
+  while (!got.includes('new')) await new Promise<void>((resolve) => (wake = resolve))
+  assert.deepEqual(got, ['35', '36', '37', '38', '39', 'new'])
+  client.close()
+  await once(client, 'close')
+})

@@ -1,0 +1,96 @@
+/** `index/stats`, `index/volume`, `index/volume_range`: how much there is, by stream or label. */
+import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.ts'
+import { type Budget, createBudget, type Labels, type LogTimeRange, parse } from '../logql/index.ts'
+import { type StreamSize, streamSizes } from '../logql/streams.ts'
+import type { LokiStore } from './index.ts'
+import { readLimit, readStep, readWindow, requireQuery, type TimeWindow } from './params.ts'
+import { formatFloat, seconds, startAnswer } from './query.ts'
+
+export function indexStats(store: LokiStore, { query }: ApiRequest): ApiResponse {
+  const sizes = sizesOf(store, query, readWindow(query, store.nowNs()), createBudget(store.timeoutMs))
+  const sum = (of: (size: StreamSize) => number): number => sizes.reduce((total, size) => total + of(size), 0)
+  return json(200, {
+    streams: sizes.length,
+    chunks: sum(({ tables }) => tables),
+    bytes: sum(({ bytes }) => bytes),
+    entries: sum(({ entries }) => entries),
+  })
+}
+
+function sizesOf(store: LokiStore, params: URLSearchParams, range: LogTimeRange, budget: Budget): StreamSize[] {
+  return streamSizes(store.logs, readSelector(params), range, budget)
+}
+
+function readSelector(params: URLSearchParams): Parameters<typeof streamSizes>[1] {
+  const text = requireQuery(params)
+  if (text.trim() === '{}') return []
+  const query = parse(text)
+  if (query.kind !== 'log') throw httpError(400, 'a stream selector is wanted here, as in {job="x"}')
+  return query.selector
+}
+
+/** Bytes in the window, largest first. */
+export function volume(store: LokiStore, { query }: ApiRequest): ApiResponse {
+  const window = readWindow(query, store.nowNs())
+  const volumes = volumesOf(store, query, window, createBudget(store.timeoutMs))
+  const at = seconds(window.endNs)
+  const result = volumes
+    .slice(0, readLimit(query))
+    .map(({ metric, bytes }) => ({ metric, value: [at, formatFloat(bytes)] }))
+  return startAnswer(store).send('vector', result, result.length)
+}
+
+/** The same per step. */
+export function volumeRange(store: LokiStore, { query }: ApiRequest): ApiResponse {
+  const window = readWindow(query, store.nowNs())
+  const stepNs = readStep(query, window)
+  // All buckets together may take what one query may.
+  const budget = createBudget(store.timeoutMs)
+  const found = new Map<string, { metric: Labels; total: number; values: [number, string][] }>()
+  for (let startNs = window.startNs; startNs < window.endNs; startNs += stepNs) {
+    let endNs = startNs + stepNs
+    if (endNs > window.endNs) endNs = window.endNs
+    for (const { metric, bytes } of volumesOf(store, query, { startNs, endNs }, budget)) {
+      const key = JSON.stringify(metric)
+      const series = found.get(key) ?? { metric, total: 0, values: [] }
+      series.total += bytes
+      series.values.push([seconds(startNs), formatFloat(bytes)])
+      found.set(key, series)
+    }
+  }
+  const result = [...found.values()].sort((a, b) => b.total - a.total).slice(0, readLimit(query))
+  return startAnswer(store).send(
+    'matrix',
+    result.map(({ metric, values }) => ({ metric, values })),
+    result.length,
+  )
+}
+
+interface Volume {
+  readonly metric: Labels
+  readonly bytes: number
+}
+
+function volumesOf(store: LokiStore, params: URLSearchParams, window: TimeWindow, budget: Budget): Volume[] {
+  const by = params.get('aggregateBy') ?? 'series'
+  if (by !== 'series' && by !== 'labels')
+    throw httpError(400, `invalid aggregateBy ${JSON.stringify(by)}: series or labels`)
+  const targets = (params.get('targetLabels') ?? '').split(',').filter(Boolean)
+  const matched = readSelector(params).map((matcher) => matcher.name)
+  const wanted = targets.length > 0 ? targets : matched
+  const volumes = new Map<string, { metric: Record<string, string>; bytes: number }>()
+  const add = (metric: Record<string, string>, bytes: number): void => {
+    const key = JSON.stringify(Object.entries(metric).sort())
+    const known = volumes.get(key) ?? { metric, bytes: 0 }
+    known.bytes += bytes
+    volumes.set(key, known)
+  }
+  for (const { labels, bytes } of sizesOf(store, params, window, budget)) {
+    const all = Object.keys(labels)
+    const named = all.filter((name) => targets.length === 0 || targets.includes(name))
+    const names = all.filter((name) => wanted.length === 0 || wanted.includes(name))
+    if (by === 'labels') for (const name of named) add({ [name]: '' }, bytes)
+    else add(Object.fromEntries(names.map((name) => [name, labels[name]!])), bytes)
+  }
+  return [...volumes.values()].sort((a, b) => b.bytes - a.bytes)
+}

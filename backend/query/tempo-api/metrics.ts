@@ -1,0 +1,71 @@
+/** /api/metrics/query_range and /api/metrics/query: TraceQL metrics. */
+import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.ts'
+import { metricsInstant, metricsRange, type Query, type Series } from '../traceql/index.ts'
+import type { SpanSource } from '../traceql/span-table.ts'
+import { countParam, durationParam, metricsRangeParam } from './params.ts'
+import { compile } from './search.ts'
+import { jsonNumber, keyValues } from './values.ts'
+
+/** More points per series than any screen has columns; a range that begins and ends within a step has two more. */
+const MAX_POINTS = 11_000
+const MAX_STEPS = MAX_POINTS - 2
+const MAX_EXEMPLARS = 1000
+
+const JOBS = { completedJobs: 1, totalJobs: 1 }
+
+export function answerQueryRange(spans: SpanSource, request: ApiRequest, nowNs: bigint): ApiResponse {
+  const query = metricsQuery(request)
+  const range = metricsRangeParam(request.query, nowNs)
+  const stepNs = stepParam(request.query, range)
+  const exemplars = Math.min(countParam(request.query, 'exemplars') ?? 0, MAX_EXEMPLARS)
+  const series = metricsRange(query, spans, { range, exemplars, ...(stepNs !== undefined && { stepNs }) })
+  return json(200, { series: series.map(seriesJson), metrics: JOBS })
+}
+
+export function answerQuery(spans: SpanSource, request: ApiRequest, nowNs: bigint): ApiResponse {
+  const query = metricsQuery(request)
+  const range = metricsRangeParam(request.query, nowNs)
+  const series = metricsInstant(query, spans, { range })
+  const answers = series.map(({ labels, value }) => ({
+    labels: keyValues(labels),
+    ...(value !== 0 && { value: jsonNumber(value) }),
+  }))
+  return json(200, { series: answers, metrics: JOBS })
+}
+
+function metricsQuery(request: ApiRequest): Query {
+  const text = request.query.get('q') ?? request.query.get('query') ?? ''
+  if (text === '') throw httpError(400, 'parse error: q is missing: write a metrics query, e.g. {} | rate()')
+  const query = compile(text, '')
+  if (query.kind !== 'metrics') throw httpError(400, 'not a metrics query: end it with a function such as | rate()')
+  return query
+}
+
+function stepParam(query: URLSearchParams, { startNs, endNs }: { startNs: bigint; endNs: bigint }): bigint | undefined {
+  const step = durationParam(query, 'step')
+  if (step === undefined || step === 0) return undefined
+  if (step < 1) throw httpError(400, `invalid step: ${query.get('step')} is less than a nanosecond`)
+  const least = Number(endNs - startNs) / MAX_STEPS
+  if (step < least) {
+    throw httpError(
+      400,
+      `step of ${step / 1e9}s is too small, minimum step for given range is ${Math.ceil(least / 1e9)}s`,
+    )
+  }
+  return BigInt(Math.round(step))
+}
+
+/** protobuf's JSON leaves out zeros. */
+function seriesJson({ labels, samples, exemplars }: Series): unknown {
+  return {
+    labels: keyValues(labels),
+    samples: samples.map(sampleJson),
+    ...(exemplars.length > 0 && {
+      exemplars: exemplars.map((exemplar) => ({ labels: keyValues(exemplar.labels), ...sampleJson(exemplar) })),
+    }),
+  }
+}
+
+function sampleJson({ timestampMs, value }: { timestampMs: number; value: number }) {
+  return { timestampMs: String(timestampMs), ...(value !== 0 && { value: jsonNumber(value) }) }
+}

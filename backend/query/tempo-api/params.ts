@@ -1,0 +1,82 @@
+/** Reads Tempo's query parameters; what is wrong is a 400 that names the parameter. */
+
+import { httpError } from '../../http.ts'
+import { DURATION_UNITS } from '../language/duration-units.ts'
+import type { TimeRange } from '../traceql/span-table.ts'
+
+const NS_PER_SECOND = 1_000_000_000n
+
+export function countParam(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name)
+  if (text === null || text === '') return undefined
+  if (!/^\d{1,9}$/.test(text)) throw httpError(400, `invalid ${name}: ${JSON.stringify(text)} is not a whole number`)
+  return Number(text)
+}
+
+/** `start` and `end` in whole seconds since the epoch (nanoseconds are understood too); both or neither. */
+export function searchRange(query: URLSearchParams): TimeRange {
+  const startNs = timeParam(query, 'start')
+  const endNs = timeParam(query, 'end')
+  if (startNs !== undefined && endNs !== undefined && startNs >= endNs) {
+    throw httpError(
+      400,
+      `http parameter start must be before end. received start=${query.get('start')} end=${query.get('end')}`,
+    )
+  }
+  return { startNs, endNs }
+}
+
+function timeParam(query: URLSearchParams, name: string): bigint | undefined {
+  const text = query.get(name)
+  if (text === null || text === '' || text === '0') return undefined
+  const time = timeOf(text)
+  if (time === undefined) throw httpError(400, `invalid ${name}: ${JSON.stringify(text)} is not a time in seconds`)
+  return time
+}
+
+/** Seconds, with or without a fraction; milliseconds and nanoseconds are told by their length; or RFC 3339. */
+function timeOf(text: string): bigint | undefined {
+  if (/^\d+$/.test(text)) {
+    if (text.length > 19) return undefined
+    if (text.length > 15) return BigInt(text)
+    if (text.length > 11) return BigInt(text) * 1_000_000n
+    return BigInt(text) * NS_PER_SECOND
+  }
+  if (/^\d{1,11}\.\d+$/.test(text)) return BigInt(Math.round(Number(text) * 1e6)) * 1000n
+  // Without a zone the time would be the server's.
+  const parsed = /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/i.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isNaN(parsed) ? undefined : BigInt(parsed) * 1_000_000n
+}
+
+/** For metrics: `start` and `end`, or `since` (1h when nothing is said) up to now. Nanoseconds. */
+export function metricsRangeParam(query: URLSearchParams, nowNs: bigint): { startNs: bigint; endNs: bigint } {
+  const { startNs, endNs = nowNs } = searchTimes(query)
+  const since = durationParam(query, 'since') ?? 3600e9
+  const from = startNs ?? endNs - BigInt(Math.round(since))
+  if (from >= endNs) throw httpError(400, 'end must be greater than start')
+  return { startNs: from, endNs }
+}
+
+const searchTimes = (query: URLSearchParams) => ({ startNs: timeParam(query, 'start'), endNs: timeParam(query, 'end') })
+
+/** Go's notation (`1m30s`) or plain seconds -> nanoseconds. */
+export function durationParam(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name)
+  if (text === null || text === '') return undefined
+  const nanoseconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1e9 : parseDuration(text)
+  if (nanoseconds === undefined || !Number.isFinite(nanoseconds))
+    throw httpError(400, `cannot parse ${JSON.stringify(text)} to a valid duration (${name})`)
+  return nanoseconds
+}
+
+export function parseDuration(text: string): number | undefined {
+  let total = 0
+  let rest = text
+  while (rest !== '') {
+    const match = /^(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d|w)/.exec(rest)
+    if (match === null) return undefined
+    total += Number(match[1]) * DURATION_UNITS.get(match[2]!)!
+    rest = rest.slice(match[0].length)
+  }
+  return text === '' ? undefined : total
+}

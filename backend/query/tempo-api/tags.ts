@@ -1,0 +1,212 @@
+/** Names and values of what can be asked for: what editors complete with. */
+import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.ts'
+import type { StoredColumn } from '../../store/columns.ts'
+import type { StoredSpans } from '../../store/span-data.ts'
+import type { Field, Intrinsic } from '../traceql/ast.ts'
+import { check, metricsInstant, parse, type Query, TraceQLError, type TypedValue } from '../traceql/index.ts'
+import type { SpanSource, TimeRange } from '../traceql/span-table.ts'
+import { countParam, searchRange } from './params.ts'
+import { attributeName } from './search.ts'
+
+export interface TagSource extends SpanSource {
+  tables(range: TimeRange): Iterable<StoredSpans>
+}
+
+const SCOPES = ['resource', 'span', 'event', 'link', 'instrumentation'] as const
+type Scope = (typeof SCOPES)[number]
+
+/** Under every spelling that a query may use. */
+const INTRINSIC_TAGS = [
+  'duration',
+  'event:name',
+  'event:timeSinceStart',
+  'instrumentation:name',
+  'instrumentation:version',
+  'kind',
+  'link:spanID',
+  'link:traceID',
+  'name',
+  'rootName',
+  'rootServiceName',
+  'span:duration',
+  'span:id',
+  'span:kind',
+  'span:name',
+  'span:parentID',
+  'span:status',
+  'span:statusMessage',
+  'status',
+  'statusMessage',
+  'trace:duration',
+  'trace:id',
+  'trace:rootName',
+  'trace:rootService',
+  'traceDuration',
+]
+
+const KEYWORDS: Record<string, readonly string[]> = {
+  status: ['error', 'ok', 'unset'],
+  kind: ['client', 'consumer', 'internal', 'producer', 'server', 'unspecified'],
+}
+
+/** Ids and durations: endless, and of no use in a list. */
+const NOT_LISTED =
+  /^(duration|span:duration|traceDuration|trace:duration|event:timeSinceStart|trace:id|span:id|span:parentID|link:traceID|link:spanID|parent|nestedSet\w+|childCount|span:childCount)$/
+
+const MAX_VALUES = 10_000
+
+export function tagsV1(spans: TagSource, request: ApiRequest): ApiResponse {
+  const scopes = tagScopes(spans, request)
+  const names = [...new Set(scopes.flatMap(({ name, tags }) => (name === 'intrinsic' ? [] : tags)))].sort()
+  return json(200, { tagNames: names, metrics: {} })
+}
+
+export function tagsV2(spans: TagSource, request: ApiRequest): ApiResponse {
+  return json(200, { scopes: tagScopes(spans, request), metrics: {} })
+}
+
+function tagScopes(spans: TagSource, request: ApiRequest): { name: string; tags: string[] }[] {
+  const scope = request.query.get('scope') ?? ''
+  if (!['', 'none', 'intrinsic', ...SCOPES].includes(scope)) throw httpError(400, `invalid scope: ${scope}`)
+  const limit = countParam(request.query, 'limit') || Number.POSITIVE_INFINITY
+  const all = scope === '' || scope === 'none'
+  const wanted = SCOPES.filter((candidate) => all || candidate === scope)
+  const names = new Map<Scope, Set<string>>(wanted.map((name) => [name, new Set()]))
+  for (const table of wanted.length === 0 ? [] : spans.tables(searchRange(request.query))) {
+    for (const [name, tags] of names) for (const tag of tagNames(table, name)) if (tags.size < limit) tags.add(tag)
+  }
+  const found = [...names].flatMap(([name, tags]) =>
+    tags.size === 0 ? [] : [{ name: name as string, tags: [...tags].sort() }],
+  )
+  return all || scope === 'intrinsic' ? [...found, { name: 'intrinsic', tags: INTRINSIC_TAGS }] : found
+}
+
+function tagNames(table: StoredSpans, scope: Scope): readonly string[] {
+  if (scope === 'event') return table.events.columnNames()
+  if (scope === 'link') return table.links.columnNames()
+  return table.columnNames(scope)
+}
+
+/** v1: plain texts. The name may be bare. */
+export function tagValuesV1(spans: TagSource, tag: string, request: ApiRequest): ApiResponse {
+  const scoped = /^(resource|span|event|link|instrumentation|parent)\.|^\.|:/.test(tag) || INTRINSIC_TAGS.includes(tag)
+  const values = tagValues(spans, scoped ? tag : `.${attributeName(tag)}`, request)
+  return json(200, { tagValues: [...new Set(values.map(({ value }) => value))], metrics: {} })
+}
+
+/** v2: typed values of an identifier as TraceQL writes it; with `q`, only those of the spans that match. */
+export function tagValuesV2(spans: TagSource, tag: string, request: ApiRequest): ApiResponse {
+  return json(200, { tagValues: tagValues(spans, tag, request), metrics: {} })
+}
+
+interface TagValue {
+  readonly type: string
+  readonly value: string
+}
+
+function tagValues(spans: TagSource, tag: string, request: ApiRequest): TagValue[] {
+  const limit = Math.min(countParam(request.query, 'limit') || MAX_VALUES, MAX_VALUES)
+  const keyword = tag.replace(/^span:/, '')
+  if (Object.hasOwn(KEYWORDS, keyword))
+    return KEYWORDS[keyword]!.slice(0, limit).map((value) => ({ type: 'keyword', value }))
+  const { query: grouped, field } = groupBy(tag)
+  if (NOT_LISTED.test(tag)) return []
+  const range = searchRange(request.query)
+  const filter = usableFilter(request.query.get('q') ?? '')
+  if (filter !== undefined) return filteredValues(spans, filter, tag, range, limit)
+  const column = columnReader(field)
+  return column === undefined ? valuesOf(grouped, spans, range, limit) : distinct(spans, range, column, limit)
+}
+
+/** `{} | count_over_time() by (tag)`: proves that the tag is an identifier, and finds values of any kind of field. */
+function groupBy(tag: string): { query: Query; field: Field | undefined } {
+  try {
+    const query = check(parse(`{ } | count_over_time() by (${tag})`))
+    const by = query.kind === 'metrics' && query.expression.kind === 'metrics' ? query.expression.by : []
+    return { query, field: by[0] }
+  } catch (error) {
+    if (!(error instanceof TraceQLError)) throw error
+    throw httpError(400, `please provide a valid tagName: failed to parse identifier ${tag}: ${error.message}`)
+  }
+}
+
+/** Editors send what is typed so far: a query that doesn't parse filters nothing. */
+function usableFilter(text: string): string | undefined {
+  if (text.trim() === '' || /^\{\s*\}$/.test(text.trim())) return undefined
+  try {
+    return check(parse(text)).kind === 'search' ? text : undefined
+  } catch (error) {
+    if (error instanceof TraceQLError) return undefined
+    throw error
+  }
+}
+
+function filteredValues(spans: TagSource, filter: string, tag: string, range: TimeRange, limit: number): TagValue[] {
+  let query: Query
+  try {
+    // The filter may end in a comment.
+    query = check(parse(`${filter}\n| count_over_time() by (${tag})`))
+  } catch (error) {
+    // Not every pipeline can be counted (e.g. one that ends in select): then the filter is left out.
+    if (!(error instanceof TraceQLError)) throw error
+    query = groupBy(tag).query
+  }
+  return valuesOf(query, spans, range, limit)
+}
+
+function valuesOf(query: Query, spans: TagSource, range: TimeRange, limit: number): TagValue[] {
+  const bounded = { startNs: range.startNs ?? 1n, endNs: range.endNs ?? BigInt(Date.now() + 86_400_000) * 1_000_000n }
+  if (bounded.startNs >= bounded.endNs) return []
+  const values: TagValue[] = []
+  // One of the series may be that of the spans without a value.
+  for (const { labels } of metricsInstant(query, spans, { range: bounded, maxSeries: limit + 1 })) {
+    const value = labels[0]?.value
+    if (values.length < limit && value !== undefined && value.type !== 'nil') values.push(tagValue(value))
+  }
+  return values
+}
+
+function tagValue({ type, value }: TypedValue): TagValue {
+  return { type: TAG_TYPES[type] ?? type, value: String(value) }
+}
+
+const TAG_TYPES: Partial<Record<TypedValue['type'], string>> = { status: 'keyword', kind: 'keyword', floats: 'array' }
+
+type ReadColumns = (table: StoredSpans) => readonly (StoredColumn | undefined)[]
+
+/** Attributes and texts stand in dictionaries: their values need no look at any row. */
+function columnReader(field: Field | undefined): ReadColumns | undefined {
+  if (field?.kind === 'intrinsic') return intrinsicReader(field)
+  if (field === undefined || field.parent) return undefined
+  const { scope, name } = field
+  switch (scope) {
+    case 'event':
+      return (table) => [table.events.column(name)]
+    case 'link':
+      return (table) => [table.links.column(name)]
+    case 'any':
+      return (table) => [table.column('span', name), table.column('resource', name)]
+    default:
+      return (table) => [table.column(scope, name)]
+  }
+}
+
+function intrinsicReader({ name }: Intrinsic): ReadColumns | undefined {
+  if (name === 'name') return (table) => [table.name]
+  if (name === 'statusMessage') return (table) => [table.statusMessage]
+  return name === 'event:name' ? (table) => [table.events.rows > 0 ? table.events.name : undefined] : undefined
+}
+
+function distinct(spans: TagSource, range: TimeRange, columns: ReadColumns, limit: number): TagValue[] {
+  const found = new Map<string, TagValue>()
+  for (const table of spans.tables(range)) {
+    for (const column of columns(table)) {
+      for (let code = 1; code < (column?.values.length ?? 0); code++) {
+        if (found.size >= limit) return [...found.values()]
+        const value = tagValue({ type: column!.types[code]!, value: column!.values[code]! })
+        found.set(`${value.type}:${value.value}`, value)
+      }
+    }
+  }
+  return [...found.values()]
+}

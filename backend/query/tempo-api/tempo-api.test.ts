@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { create, type MessageInitShape, toBinary, toJson } from '@bufbuild/protobuf'
+import { AnyValueSchema, ExportTraceServiceRequestSchema } from '@sightline/otlp-messages'
+import { isHttpError } from '../../http.ts'
+import { readTraces } from '../../otlp/traces.ts'
+import { SpanBuilder } from '../../store/span-builder.ts'
+import type { StoredSpans } from '../../store/span-data.ts'
+import { type TestSpan, traceBytes } from '../../test/otlp.ts'
+import { createTempoApi } from './index.ts'
+import { toOtlp } from './otlp.ts'
+
+const T0 = 1_700_000_000_000
+
+function tableOf(bytes: Uint8Array): StoredSpans {
+  const builder = new SpanBuilder(BigInt(T0) * 1_000_000n)
+  readTraces(bytes, (span) => builder.append(span, 1, T0))
+  return builder.freeze()
+}
+
+/** One table per list of spans. */
+const api = (...lists: readonly (readonly TestSpan[])[]) => apiOf(lists.map((spans) => tableOf(traceBytes(spans))))
+
+function apiOf(tables: readonly StoredSpans[]) {
+  const seen = { tables: 0 }
+  const spans = {
+    *tables() {
+      for (const table of tables) {
+        seen.tables++
+        yield table
+      }
+    },
+    trace: () => tables[0],
+  }
+  const handle = createTempoApi({ spans, nowNs: () => BigInt(T0 + 1000) * 1_000_000n })
+  const ask = (path: string, parameters: Record<string, string> = {}) => {
+    const query = new URLSearchParams(parameters)
+    try {
+      const response = handle({ method: 'GET', path, query, headers: {} }) as { status: number; body: string }
+      return { status: response.status, body: response.body }
+    } catch (error) {
+      if (!isHttpError(error)) throw error
+      return { status: error.status, body: error.message }
+    }
+  }
+  return { ask, seen }
+}
+
+test('a trace is given back without looking at all of its events for each span', () => {
+  const events = Array.from({ length: 10 }, (_, i) => ({ name: `e${i}` }))
+  const spans = Array.from({ length: 50 }, (_, i) => ({
+    trace: 'a',
+    id: (i + 1).toString(16),
+    startMs: T0 - i,
+    events,
+  }))
+  const table = tableOf(traceBytes(spans))
+  let reads = 0
+  const span = new Proxy(table.events.span, {
+    get(target, key) {
+      reads++
+      return Reflect.get(target, key)
+    },
+  })
+  const trace = toOtlp({ ...table, events: { ...table.events, span } })
+  for (const own of trace.resourceSpans[0]!.scopeSpans[0]!.spans) {
+    assert.deepEqual(
+      own.events.map(({ name }) => name),
+      events.map(({ name }) => name),
+    )
+  }
+  assert.ok(reads <= 1000, String(reads))
+})
+
+test('integers in maps keep all their digits', () => {
+  const int = (value: bigint) => ({ value: { case: 'intValue' as const, value } })
+  const double = (value: number) => ({ value: { case: 'doubleValue' as const, value } })
+  const values = [
+    { key: 'n', value: int(9_007_199_254_740_993n) },
+    { key: 'least', value: int(-(1n << 63n)) },
+    { key: 'huge', value: double(1e20) },
+  ]
+  const attributes = [{ key: 'map', value: { value: { case: 'kvlistValue' as const, value: { values } } } }]
+  const span = { traceId: new Uint8Array(16).fill(1), spanId: new Uint8Array(8).fill(1), attributes }
+  const request = create(ExportTraceServiceRequestSchema, { resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] })
+  const [own] = toOtlp(tableOf(toBinary(ExportTraceServiceRequestSchema, request))).resourceSpans[0]!.scopeSpans[0]!
+    .spans
+  const map = own!.attributes[0]!.value!.value as { value: { values: { value: { value: { value: unknown } } }[] } }
+  assert.deepEqual(
+    map.value.values.map(({ value }) => value.value.value),
+    [9_007_199_254_740_993n, -(1n << 63n), 1e20],
+  )
+})
+
+test('doubles in an array are floats, whole numbers too', () => {
+  const span = (name: string, values: MessageInitShape<typeof AnyValueSchema>['value'][]) => ({
+    traceId: new Uint8Array(16).fill(1),
+    spanId: Buffer.from(name.padEnd(8)),
+    name,
+    startTimeUnixNano: BigInt(T0) * 1_000_000n,
+    attributes: [
+      {
+        key: 'list',
+        value: { value: { case: 'arrayValue' as const, value: { values: values.map((value) => ({ value })) } } },
+      },
+    ],
+  })
+  const spans = [
+    span(
+      'doubles',
+      [2, 3].map((value) => ({ case: 'doubleValue', value })),
+    ),
+    span(
+      'ints',
+      [2n, 3n].map((value) => ({ case: 'intValue', value })),
+    ),
+  ]
+  const request = create(ExportTraceServiceRequestSchema, { resourceSpans: [{ scopeSpans: [{ spans }] }] })
+  const table = tableOf(toBinary(ExportTraceServiceRequestSchema, request))
+  assert.deepEqual(
+    toOtlp(table).resourceSpans[0]!.scopeSpans[0]!.spans.map((own) =>
+      toJson(AnyValueSchema, own.attributes[0]!.value!),
+    ),
+    [
+      { arrayValue: { values: [{ doubleValue: 2 }, { doubleValue: 3 }] } },
+      { arrayValue: { values: [{ intValue: '2' }, { intValue: '3' }] } },
+    ],
+  )
+  const { ask } = apiOf([table])
+  type Found = {
+    traces: { spanSets: { spans: { name: string; attributes: { key: string; value: unknown }[] }[] }[] }[]
+  }
+  const found = (q: string) =>
+    (JSON.parse(ask('/api/search', { q }).body) as Found).traces.flatMap(({ spanSets }) =>
+      spanSets[0]!.spans.map(({ name, attributes }) => [name, attributes[0]!.value]),
+    )
+  assert.deepEqual(found('{ span.list = 2.0 } | select(name)'), [['doubles', { doubleValue: 2 }]])
+  assert.deepEqual(found('{ span.list > 1.5 } | select(name)'), [
+    ['doubles', { arrayValue: { values: [{ doubleValue: 2 }, { doubleValue: 3 }] } }],
+  ])
+  assert.deepEqual(found('{ span.list = 2 } | select(name)'), [['ints', { intValue: '2' }]])
+  assert.deepEqual(JSON.parse(ask('/api/v2/search/tag/span.list/values').body).tagValues, [
+    { type: 'array', value: '2,3' },
+  ])
+})
+
+test('the least step that a refusal names is taken', () => {
+  const { ask } = api([{ trace: 'a', id: '1', startMs: T0 }])
+  const range = (seconds: number, step: string) =>
+    ask('/api/metrics/query_range', {
+      q: '{} | rate()',
+      start: '1700000000',
+      end: String(1_700_000_000 + seconds),
+      step,
+    })
+  for (const seconds of [10_998, 10_999, 11_000, 11_001, 40_000]) {
+    const refused = range(seconds, '0.5')
+    assert.equal(refused.status, 400)
+    const least = /minimum step for given range is (\d+)s/.exec(refused.body)![1]!
+    assert.equal(range(seconds, least).status, 200, `${least}s for ${seconds} s`)
+  }
+})
+
+test('a step of less than a nanosecond is refused', () => {
+  const { ask } = api([{ trace: 'a', id: '1', startMs: T0 }])
+  const times = { start: '1700000000000000000', end: '1700000000000001000' }
+  const { status, body } = ask('/api/metrics/query_range', { q: '{} | rate()', ...times, step: '0.0000000001' })
+  assert.equal(status, 400)
+  assert.match(body, /invalid step: 0\.0000000001/)
+})
+
+test('tags that look like numbers, or begin with a digit, are found as texts', () => {
+  const { ask } = api([
+    { trace: 'a', id: '1', startMs: T0, attributes: { 'request.id': '12345678901234567890', '5xx': 'yes', n: 7 } },
+  ])
+  const found = (tags: string) => (JSON.parse(ask('/api/search', { tags }).body) as { traces: unknown[] }).traces.length
+  for (const tags of ['request.id=12345678901234567890', '5xx=yes', 'n=7']) assert.equal(found(tags), 1, tags)
+  for (const tags of ['n=9223372036854775808', `n=${'9'.repeat(400)}.5`]) assert.equal(found(tags), 0, tags)
+  assert.deepEqual(JSON.parse(ask('/api/search/tag/5xx/values').body), { tagValues: ['yes'], metrics: {} })
+})
+
+test('values of a tag: with a comment behind the filter, with a name in parts', () => {
+  const { ask } = api([{ trace: 'a', id: '1', name: 'n', startMs: T0, attributes: { 'http.request.method': 'GET' } }])
+  const values = (tag: string, parameters = {}) =>
+    (JSON.parse(ask(`/api/v2/search/tag/${encodeURIComponent(tag)}/values`, parameters).body) as { tagValues: unknown })
+      .tagValues
+  const get = [{ type: 'string', value: 'GET' }]
+  assert.deepEqual(values('span.http.request.method', { q: '{ name = "n" } // mine' }), get)
+  assert.deepEqual(values('span.http.request.method', { q: '{ name = "m" } // mine' }), [])
+  assert.deepEqual(values('span.http."request.method"'), get)
+  assert.deepEqual(values('."http.request.method"'), get)
+  assert.deepEqual(values('span:name'), [{ type: 'string', value: 'n' }])
+})
+
+test('filtered values of a tag are looked for until there are enough', () => {
+  const list = (from: number) =>
+    Array.from({ length: 10 }, (_, i) => ({
+      trace: 'a',
+      id: (from + i).toString(16),
+      startMs: T0,
+      name: 'n',
+      ...(i > 0 && { attributes: { user: from + i } }),
+    }))
+  const { ask, seen } = api(list(1), list(100), list(200))
+  const { body } = ask('/api/v2/search/tag/span.user/values', { q: '{ name = "n" }', limit: '5' })
+  assert.equal((JSON.parse(body) as { tagValues: unknown[] }).tagValues.length, 5)
+  assert.equal(seen.tables, 1)
+})
+
+test('a time needs its zone', () => {
+  const { ask } = api([{ trace: 'a', id: '1', startMs: T0 }])
+  const status = (start: string) => ask('/api/search', { start, end: '1700000100' }).status
+  assert.deepEqual(
+    ['2023-11-14T22:13:20Z', '2023-11-14T23:13:20.5+01:00', '2023-11-14T22:13:20', '2023-11-14T22:13'].map(status),
+    [200, 200, 400, 400],
+  )
+})

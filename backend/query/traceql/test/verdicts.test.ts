@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { check, metricsInstant, metricsRange, parse, print, search, TraceQLError } from '../index.ts'
+import { exampleSpans } from './data.ts'
+import { shortSeries, shortTraces } from './short-answer.ts'
+import { plainSource } from './spans.ts'
+
+const BASE = 1_760_000_000_000_000_000n
+const SECOND = 1_000_000_000n
+const source = plainSource(exampleSpans(BASE))
+
+interface Verdict {
+  readonly query: string
+  readonly answer: readonly string[]
+}
+
+/** A query per line, its answer on the indented lines below it; `#` starts a comment. */
+function verdicts(name: string): Verdict[] {
+  const found: { query: string; answer: string[] }[] = []
+  for (const line of readFileSync(new URL(`verdicts/${name}.txt`, import.meta.url), 'utf8').split('\n')) {
+    if (line === '' || line.startsWith('#')) continue
+    if (line.startsWith('  => ')) found.at(-1)!.answer.push(line.slice(5))
+    else found.push({ query: line, answer: [] })
+  }
+  return found
+}
+
+for (const name of ['search', 'search-differs']) {
+  test(`answers of ${name}.txt`, () => {
+    for (const { query, answer } of verdicts(name)) {
+      const found = search(check(parse(query)), source, { limit: 100, spansPerSpanset: 0 })
+      assert.deepEqual([shortTraces(found)], answer, query)
+    }
+  })
+}
+
+for (const name of ['metrics', 'metrics-differs', 'metrics-math']) {
+  test(`series of ${name}.txt`, () => {
+    const range = { startNs: BASE - 10n * SECOND, endNs: BASE + 20n * SECOND }
+    for (const { query, answer } of verdicts(name)) {
+      const parsed = check(parse(query.replace(/^instant /, '')))
+      const series = query.startsWith('instant ')
+        ? metricsInstant(parsed, source, { range })
+        : metricsRange(parsed, source, { range, stepNs: 5n * SECOND })
+      const short = shortSeries(series, BASE)
+      assert.deepEqual(short.length === 0 ? ['(none)'] : short.sort(), answer, query)
+    }
+  })
+}
+
+for (const kind of ['syntax', 'type', 'unsupported']) {
+  test(`refusals of ${kind}-errors.txt`, () => {
+    for (const { query, answer } of verdicts(`${kind}-errors`)) {
+      assert.throws(
+        () => check(parse(query)),
+        (error) => {
+          assert.ok(error instanceof TraceQLError, query)
+          const hint = error.hint === undefined ? '' : ` (${error.hint})`
+          assert.equal(error.kind, kind, query)
+          assert.deepEqual([`${error.line}:${error.column} ${error.reason}${hint}`], answer, query)
+          return true
+        },
+        query,
+      )
+    }
+  })
+}
+
+test('printing a query keeps its meaning', () => {
+  for (const name of ['search', 'search-differs', 'metrics', 'metrics-differs', 'metrics-math']) {
+    for (const { query } of verdicts(name)) {
+      const printed = print(parse(query.replace(/^instant /, '')))
+      assert.equal(print(parse(printed)), printed, query)
+    }
+  }
+})

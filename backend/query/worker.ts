@@ -1,0 +1,61 @@
+/**
+ * The query worker. Main writes batches to the log; this thread reads them from there, builds tables and blocks, and
+ * answers the query APIs. A long query delays the building of blocks, never the acceptance of data.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { type ApiHandler, type ApiResponse, isHttpError, text } from '../http.ts'
+import { createEngine } from '../store/engine.ts'
+import { createLokiApi } from './loki-api/index.ts'
+import { createTempoApi } from './tempo-api/index.ts'
+import type { Api, FromWorker, ToWorker, WorkerSettings } from './worker-protocol.ts'
+
+const port = parentPort
+if (port === null) throw new Error('worker.ts runs as a worker thread of main.ts')
+const tell = (message: FromWorker) => port.postMessage(message)
+
+const settings = workerData as WorkerSettings
+const engine = createEngine(settings, {
+  log: (level, message) => tell({ kind: 'log', level, message }),
+  sealed: (signal, below) => tell({ kind: 'sealed', signal, below }),
+  stats: (stats) => tell({ kind: 'stats', stats }),
+})
+
+const apis: Record<Api, ApiHandler> = {
+  tempo: createTempoApi({ spans: engine.spans }),
+  loki: createLokiApi({ logs: engine.logs, timeoutMs: settings.queryTimeoutMs }),
+}
+
+port.on('message', (message: ToWorker) => {
+  if (message.kind === 'accepted') engine.work()
+  else if (message.kind === 'request') void answer(message)
+  else {
+    clearInterval(timer)
+    engine.close()
+    tell({ kind: 'stopped' })
+    port.close()
+  }
+})
+
+async function answer({ id, api, request }: Extract<ToWorker, { kind: 'request' }>): Promise<void> {
+  const started = performance.now()
+  let response: ApiResponse
+  try {
+    // A query sees everything that was accepted before it was asked.
+    engine.catchUp()
+    response = await engine.query(() => apis[api]({ ...request, query: new URLSearchParams(request.query) }))
+  } catch (error) {
+    response = failure(error)
+  }
+  tell({ kind: 'response', id, response, seconds: (performance.now() - started) / 1000 })
+}
+
+function failure(error: unknown): ApiResponse {
+  if (isHttpError(error)) return text(error.status, error.message, { ...error.headers })
+  tell({ kind: 'log', level: 'error', message: `A query failed: ${error instanceof Error ? error.stack : error}` })
+  return text(500, 'internal error')
+}
+
+/** Time passes also when nothing comes in: traces become complete, blocks too old. */
+const timer = setInterval(() => engine.work(), 1_000)
+
+tell({ kind: 'ready' })

@@ -1,0 +1,193 @@
+/**
+ * OTLP/HTTP: POST /v1/traces and /v1/logs as protobuf or JSON, gzip or zstd or plain. Answers in the request's encoding
+ * (https://opentelemetry.io/docs/specs/otlp/#otlphttp). 200 means that the batch is on disk.
+ */
+import type { IncomingMessage, RequestListener } from 'node:http'
+import { promisify } from 'node:util'
+import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib'
+import type { Message } from '@bufbuild/protobuf'
+import { create, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf'
+import type { GenMessage } from '@bufbuild/protobuf/codegenv2'
+import {
+  ExportLogsServiceRequestSchema,
+  ExportLogsServiceResponseSchema,
+  ExportMetricsServiceResponseSchema,
+  ExportTraceServiceRequestSchema,
+  ExportTraceServiceResponseSchema,
+  RpcStatusSchema,
+} from '@sightline/otlp-messages'
+import { type ApiResponse, httpError, isHttpError, readBody, send, splitUrl } from '../http.ts'
+import type { ReadCounts } from '../otlp/traces.ts'
+import { isWireError } from '../otlp/wire.ts'
+import { hexIdsToBase64 } from './json-ids.ts'
+
+export interface ReceiverDeps {
+  ingestTraces(bytes: Uint8Array): Promise<ReadCounts>
+  ingestLogs(bytes: Uint8Array): Promise<ReadCounts>
+  /** Largest body accepted, before and after decompression. */
+  readonly maxBodyBytes: number
+  onError(error: unknown): void
+  onRequest?(outcome: { signal: string; status: number; bytes: number }): void
+}
+
+type Encoding = 'protobuf' | 'json'
+
+const PATHS = { '/v1/traces': 'traces', '/v1/logs': 'logs', '/v1/metrics': 'metrics' } as const
+type SignalName = (typeof PATHS)[keyof typeof PATHS]
+
+/** google.rpc codes of the statuses used here. */
+const RPC_CODES: Record<number, number> = { 400: 3, 404: 5, 405: 12, 413: 3, 415: 3, 429: 8, 500: 13, 503: 14 }
+
+export function createReceiver(deps: ReceiverDeps): RequestListener {
+  // Decoded bodies are what takes memory: more than a few at once wait for nothing, the exporter is told to come back.
+  let bytesInFlight = 0
+  const maxInFlight = deps.maxBodyBytes * 8
+
+  return (req, res) => {
+    const started = { signal: 'unknown', bytes: 0 }
+    void receive(req, started)
+      .catch((error: unknown) => failure(error, encodingOf(req) ?? 'json'))
+      .then((response) => {
+        deps.onRequest?.({ ...started, status: response.status })
+        send(req, res, response)
+      })
+  }
+
+  async function receive(req: IncomingMessage, started: { signal: string; bytes: number }): Promise<ApiResponse> {
+    const [path] = splitUrl(req.url ?? '/')
+    const signal = PATHS[path as keyof typeof PATHS] as SignalName | undefined
+    if (signal === undefined)
+      throw httpError(404, `Nothing is served at ${path}. OTLP/HTTP goes to /v1/traces or /v1/logs.`)
+    started.signal = signal
+    if (req.method !== 'POST') throw httpError(405, `${path} takes POST, not ${req.method}.`, { allow: 'POST' })
+    const encoding = encodingOf(req)
+    if (encoding === undefined) {
+      throw httpError(415, 'Content-Type must be application/x-protobuf or application/json.')
+    }
+    if (bytesInFlight > maxInFlight) throw httpError(429, 'Too much is being received at once.', { 'retry-after': '1' })
+    const reserved = Number(req.headers['content-length'] ?? deps.maxBodyBytes)
+    bytesInFlight += reserved
+    try {
+      const body = await decompressed(req, await readBody(req, deps.maxBodyBytes), deps.maxBodyBytes)
+      started.bytes = body.length
+      if (signal === 'metrics') return refuseMetrics(encoding)
+      return await ingest(signal, body, encoding)
+    } finally {
+      bytesInFlight -= reserved
+    }
+  }
+
+  async function ingest(signal: 'traces' | 'logs', body: Buffer, encoding: Encoding): Promise<ApiResponse> {
+    const traces = signal === 'traces'
+    const isJson = encoding === 'json'
+    const counts = traces
+      ? await deps.ingestTraces(isJson ? jsonToProtobuf(body, ExportTraceServiceRequestSchema) : body)
+      : await deps.ingestLogs(isJson ? jsonToProtobuf(body, ExportLogsServiceRequestSchema) : body)
+    const partial = counts.rejected === 0 ? {} : { errorMessage: `${counts.rejected} rejected: ${counts.reason}` }
+    const rejected = BigInt(counts.rejected)
+    if (traces) {
+      const partialSuccess = { rejectedSpans: rejected, ...partial }
+      return reply(200, ExportTraceServiceResponseSchema, counts.rejected ? { partialSuccess } : {}, encoding)
+    }
+    const partialSuccess = { rejectedLogRecords: rejected, ...partial }
+    return reply(200, ExportLogsServiceResponseSchema, counts.rejected ? { partialSuccess } : {}, encoding)
+  }
+
+  function failure(error: unknown, encoding: Encoding): ApiResponse {
+    if (isHttpError(error)) return status(error.status, error.message, encoding, { ...error.headers })
+    if (isWireError(error)) return status(400, `The body is not an OTLP request: ${error.message}.`, encoding)
+    deps.onError(error)
+    return status(503, 'The batch could not be stored. Send it again.', encoding, { 'retry-after': '5' })
+  }
+}
+
+function encodingOf(req: IncomingMessage): Encoding | undefined {
+  const type = (req.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
+  if (type === 'application/x-protobuf' || type === 'application/protobuf') return 'protobuf'
+  return type === 'application/json' ? 'json' : undefined
+}
+
+const inflaters = {
+  gzip: promisify(gunzip),
+  deflate: promisify(inflate),
+  zstd: promisify(zstdDecompress),
+  br: promisify(brotliDecompress),
+}
+
+/** `limit` also bounds what the body grows to, so a small bomb stops at the limit. */
+async function decompressed(req: IncomingMessage, body: Buffer, limit: number): Promise<Buffer> {
+  const coding = (req.headers['content-encoding'] ?? 'identity').trim().toLowerCase()
+  if (coding === 'identity' || coding === '') return body
+  const inflater = Object.hasOwn(inflaters, coding) ? inflaters[coding as keyof typeof inflaters] : undefined
+  if (inflater === undefined) throw httpError(415, `Content-Encoding ${coding} is not supported: use gzip or zstd.`)
+  try {
+    return await inflater(body, { maxOutputLength: limit })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+      throw httpError(413, `The body is larger than ${limit} bytes when decompressed. Send it in smaller batches.`)
+    }
+    throw httpError(400, `The body can't be decompressed as ${coding}.`)
+  }
+}
+
+/** Anything nested deeper is an attack on the JSON parser's stack or on ours: a span's value allows 32 levels. */
+const MAX_JSON_DEPTH = 100
+
+function jsonToProtobuf<T extends Message>(body: Buffer, schema: GenMessage<T>): Uint8Array {
+  if (jsonDepth(body) > MAX_JSON_DEPTH) throw httpError(400, `The JSON is nested deeper than ${MAX_JSON_DEPTH} levels.`)
+  let parsed: JsonValue
+  try {
+    parsed = JSON.parse(body.toString('utf8')) as JsonValue
+  } catch (error) {
+    throw httpError(400, `The body is not JSON: ${(error as Error).message}`)
+  }
+  try {
+    return toBinary(schema, fromJson(schema, hexIdsToBase64(parsed), { ignoreUnknownFields: true }))
+  } catch (error) {
+    throw httpError(400, `The body is not OTLP/JSON: ${(error as Error).message}`)
+  }
+}
+
+function jsonDepth(body: Buffer): number {
+  let depth = 0
+  let deepest = 0
+  let inString = false
+  for (let i = 0; i < body.length; i++) {
+    const byte = body[i]!
+    if (inString) {
+      if (byte === 0x5c) i++
+      else if (byte === 0x22) inString = false
+    } else if (byte === 0x22) inString = true
+    else if (byte === 0x7b || byte === 0x5b) deepest = Math.max(deepest, ++depth)
+    else if (byte === 0x7d || byte === 0x5d) depth--
+  }
+  return deepest
+}
+
+function refuseMetrics(encoding: Encoding): ApiResponse {
+  // A 4xx would make every SDK log an error per export; a partial success says the same once and is not retried.
+  const errorMessage = 'Metrics are not stored here: let Prometheus scrape them, or set OTEL_METRICS_EXPORTER=none.'
+  return reply(
+    200,
+    ExportMetricsServiceResponseSchema,
+    { partialSuccess: { rejectedDataPoints: 1n, errorMessage } },
+    encoding,
+  )
+}
+
+function status(code: number, message: string, encoding: Encoding, headers: Record<string, string> = {}): ApiResponse {
+  const response = reply(code, RpcStatusSchema, { code: RPC_CODES[code] ?? 2, message }, encoding)
+  return { ...response, headers: { ...response.headers, ...headers } }
+}
+
+function reply<T extends Message>(
+  code: number,
+  schema: GenMessage<T>,
+  value: Parameters<typeof create<GenMessage<T>>>[1],
+  encoding: Encoding,
+): ApiResponse {
+  const message = create(schema, value) as T
+  return encoding === 'json'
+    ? { status: code, headers: { 'content-type': 'application/json' }, body: JSON.stringify(toJson(schema, message)) }
+    : { status: code, headers: { 'content-type': 'application/x-protobuf' }, body: toBinary(schema, message) }
+}

@@ -1,0 +1,198 @@
+/** Building blocks of tables: growing dictionary columns while data comes in, frozen ones when it is read. */
+import { TYPE } from '../otlp/wire.ts'
+import type { AttributeValue, Column, ValueType } from '../query/traceql/span-table.ts'
+
+export type Codes = Uint8Array | Uint16Array | Uint32Array
+
+/** A Column that still knows OTLP's own types (`TYPE`), which are more than queries tell apart. */
+export interface StoredColumn extends Column {
+  readonly codes: Codes
+  readonly otlpTypes: Uint8Array
+}
+
+const QUERY_TYPES: readonly ValueType[] = [
+  'string',
+  'string',
+  'int',
+  'float',
+  'bool',
+  'array',
+  'string',
+  'string',
+  'floats',
+]
+
+export function storedColumn(
+  codes: Codes,
+  values: readonly (AttributeValue | undefined)[],
+  otlpTypes: Uint8Array,
+): StoredColumn {
+  return { codes, values, otlpTypes, types: Array.from(otlpTypes, (type) => QUERY_TYPES[type]!) }
+}
+
+/** The narrowest array that can hold codes of `count` distinct values. */
+export function codeArray(rows: number, count: number): Codes {
+  return count <= 0x100 ? new Uint8Array(rows) : count <= 0x1_0000 ? new Uint16Array(rows) : new Uint32Array(rows)
+}
+
+export const EMPTY_COLUMN: StoredColumn = storedColumn(new Uint8Array(0), [undefined], new Uint8Array(1))
+
+/** Distinct values with their types. Code 0 is "absent". */
+export class Dictionary {
+  readonly values: (AttributeValue | undefined)[] = [undefined]
+  readonly types: number[] = [TYPE.none]
+  private readonly strings = new Map<AttributeValue, number>()
+  private readonly ints = new Map<AttributeValue, number>()
+  private readonly others = new Map<string, number>()
+
+  code(type: number, value: AttributeValue): number {
+    if (type === TYPE.string) return this.strings.get(value) ?? this.add(this.strings, value, type, value)
+    if (type === TYPE.int) return this.ints.get(value) ?? this.add(this.ints, value, type, value)
+    const key = `${type}:${typeof value === 'object' ? arrayKey(value) : value}`
+    return this.others.get(key) ?? this.add(this.others, key, type, value)
+  }
+
+  private add<K>(map: Map<K, number>, key: K, type: number, value: AttributeValue): number {
+    const code = this.values.length
+    map.set(key, code)
+    this.values.push(value)
+    this.types.push(type)
+    return code
+  }
+}
+
+const arrayKey = (values: readonly unknown[]) => values.map((v) => `${typeof v}${JSON.stringify(String(v))}`).join()
+
+/** A column under construction: only rows that have a value take memory, so a rare name is cheap. */
+export class ColumnBuilder {
+  readonly dictionary = new Dictionary()
+  readonly rows: number[] = []
+  readonly codes: number[] = []
+
+  /** Rows come in ascending order; a second value for the same row replaces the first (the last of a repeated key wins). */
+  set(row: number, type: number, value: AttributeValue): void {
+    this.setCode(row, this.dictionary.code(type, value))
+  }
+
+  setCode(row: number, code: number): void {
+    const last = this.rows.length - 1
+    if (last >= 0 && this.rows[last] === row) this.codes[last] = code
+    else {
+      this.rows.push(row)
+      this.codes.push(code)
+    }
+  }
+
+  /** Frozen, with row `r` moved to `position[r]`; rows whose position is negative are left out. */
+  freeze(rowCount: number, position: Int32Array): StoredColumn {
+    const { values, types } = this.dictionary
+    const codes = codeArray(rowCount, values.length)
+    for (let i = 0; i < this.rows.length; i++) {
+      const to = position[this.rows[i]!]!
+      if (to >= 0) codes[to] = this.codes[i]!
+    }
+    return storedColumn(codes, values.slice(), Uint8Array.from(types))
+  }
+}
+
+/** Attribute names per table that get a column. Each costs a section in a block's file; what is beyond is kept, but not in columns. */
+export const MAX_COLUMNS = 4096
+
+/** Columns by name, made when a name is first seen. */
+export class ColumnSet {
+  readonly columns = new Map<string, ColumnBuilder>()
+
+  /** The column of this name; undefined when it would be one too many. */
+  attribute(name: string): ColumnBuilder | undefined {
+    return this.columns.get(name) ?? (this.columns.size < MAX_COLUMNS ? this.column(name) : undefined)
+  }
+
+  /** For names of our own, of which there are few. */
+  column(name: string): ColumnBuilder {
+    let column = this.columns.get(name)
+    if (column === undefined) {
+      column = new ColumnBuilder()
+      this.columns.set(name, column)
+    }
+    return column
+  }
+
+  /** Copies `source`'s cells of the rows `from` to the rows that begin at `to`, translating codes; false when there is no room for the name. */
+  copy(name: string, source: StoredColumn, from: readonly number[], to: number): boolean {
+    let target: ColumnBuilder | undefined
+    const translated = new Int32Array(source.values.length)
+    for (let i = 0; i < from.length; i++) {
+      const code = source.codes[from[i]!]!
+      if (code === 0) continue
+      target ??= this.attribute(name)
+      if (target === undefined) return false
+      let mapped = translated[code]!
+      if (mapped === 0) {
+        mapped = target.dictionary.code(source.otlpTypes[code]!, source.values[code]!)
+        translated[code] = mapped
+      }
+      target.setCode(to + i, mapped)
+    }
+    return true
+  }
+}
+
+/** Growing numeric vector without the boxing of a plain array of doubles. */
+export class Floats {
+  data = new Float64Array(1024)
+  length = 0
+
+  push(value: number): void {
+    if (this.length === this.data.length) {
+      const larger = new Float64Array(this.length * 2)
+      larger.set(this.data)
+      this.data = larger
+    }
+    this.data[this.length++] = value
+  }
+}
+
+/** Growing byte vector for ids. */
+export class Bytes {
+  data = Buffer.allocUnsafe(8192)
+  length = 0
+
+  push(source: Buffer, start: number, size: number): void {
+    if (this.length + size > this.data.length) {
+      const larger = Buffer.allocUnsafe(Math.max(this.data.length * 2, this.length + size))
+      this.data.copy(larger, 0, 0, this.length)
+      this.data = larger
+    }
+    source.copy(this.data, this.length, start, start + size)
+    this.length += size
+  }
+}
+
+/** `source` at the places `order`. Plain loops: `TypedArray.from` with a function is ten times slower. */
+export function gatherFloats(source: ArrayLike<number>, order: Uint32Array): Float64Array {
+  const target = new Float64Array(order.length)
+  for (let i = 0; i < order.length; i++) target[i] = source[order[i]!]!
+  return target
+}
+
+export function gatherBytes(source: ArrayLike<number>, order: Uint32Array): Uint8Array {
+  const target = new Uint8Array(order.length)
+  for (let i = 0; i < order.length; i++) target[i] = source[order[i]!]!
+  return target
+}
+
+export function gatherInts(source: ArrayLike<number>, order: Uint32Array): Uint32Array {
+  const target = new Uint32Array(order.length)
+  for (let i = 0; i < order.length; i++) target[i] = source[order[i]!]!
+  return target
+}
+
+/** Ids of `size` bytes (a multiple of 4) each. */
+export function gatherIds(source: Buffer, order: Uint32Array, size: number): Buffer {
+  const target = Buffer.from(new ArrayBuffer(order.length * size))
+  for (let i = 0; i < order.length; i++) {
+    const from = order[i]! * size
+    for (let k = 0; k < size; k++) target[i * size + k] = source[from + k]!
+  }
+  return target
+}

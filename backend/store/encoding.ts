@@ -1,0 +1,192 @@
+/** How columns and numbers are laid out inside a block's sections. */
+import type { OwnerRecord } from '../otlp/traces.ts'
+import type { AttributeValue } from '../query/traceql/span-table.ts'
+import { type Codes, codeArray, type StoredColumn, storedColumn } from './columns.ts'
+
+/** Non-negative whole numbers up to 2^53 in 7-bit groups. */
+export function packNumbers(values: ArrayLike<number>): Buffer {
+  let target = Buffer.allocUnsafe(values.length * 4 + 16)
+  let at = 0
+  for (let i = 0; i < values.length; i++) {
+    if (at + 10 > target.length) target = Buffer.concat([target, Buffer.allocUnsafe(target.length)])
+    let value = values[i]!
+    while (value >= 0x80) {
+      target[at++] = (value % 0x80) | 0x80
+      value = Math.floor(value / 0x80)
+    }
+    target[at++] = value
+  }
+  return target.subarray(0, at)
+}
+
+export function unpackNumbers(bytes: Buffer, count: number): Float64Array {
+  const values = new Float64Array(count)
+  let at = 0
+  for (let i = 0; i < count; i++) {
+    let byte = bytes[at++]!
+    let value = byte & 0x7f
+    let scale = 0x80
+    while (byte >= 0x80) {
+      byte = bytes[at++]!
+      value += (byte & 0x7f) * scale
+      scale *= 0x80
+    }
+    values[i] = value
+  }
+  return values
+}
+
+const DENSE = 0
+const SPARSE = 1
+const CONSTANT = 2
+/** width, layout, two spare bytes, length of the dictionary, rows that have a value */
+const COLUMN_HEAD = 12
+/** Below this share of rows with a value, only those rows are written. */
+const SPARSE_SHARE = 1 / 32
+
+export interface Packable {
+  readonly codes: Codes
+  readonly values: readonly unknown[]
+  readonly otlpTypes?: Uint8Array
+}
+
+/** Values that no row has (the table may be a part of a larger one) are left out. */
+export function packColumn(column: Packable): Buffer {
+  const { codes, values, types, present, constant } = usedOnly(column)
+  const dictionary = Buffer.from(JSON.stringify([packTypes(types), values.map(packValue)]))
+  const layout = constant ? CONSTANT : present < codes.length * SPARSE_SHARE ? SPARSE : DENSE
+  const head = Buffer.alloc(COLUMN_HEAD)
+  head[0] = codes.BYTES_PER_ELEMENT
+  head[1] = layout
+  head.writeUInt32LE(dictionary.length, 4)
+  head.writeUInt32LE(present, 8)
+  const body =
+    layout === DENSE ? bytesOf(codes) : packNumbers(layout === CONSTANT ? [codes[0]!] : sparse(codes, present))
+  return Buffer.concat([head, dictionary, body])
+}
+
+function usedOnly({ codes, values, otlpTypes }: Packable) {
+  const newCode = new Uint32Array(values.length)
+  let present = 0
+  let constant = codes.length > 0
+  for (let i = 0; i < codes.length; i++) {
+    const code = codes[i]!
+    if (code !== 0) {
+      present++
+      newCode[code] = 1
+    }
+    if (code !== codes[0]) constant = false
+  }
+  const used: unknown[] = []
+  const types: number[] = []
+  for (let code = 1; code < values.length; code++) {
+    if (newCode[code] === 0) continue
+    newCode[code] = used.push(values[code])
+    types.push(otlpTypes?.[code] ?? 1)
+  }
+  const narrow = codeArray(codes.length, used.length + 1)
+  for (let i = 0; i < codes.length; i++) narrow[i] = newCode[codes[i]!]!
+  return { codes: narrow, values: used, types, present, constant }
+}
+
+const bytesOf = (array: Codes) => Buffer.from(array.buffer, array.byteOffset, array.byteLength)
+
+function sparse(codes: Codes, present: number): Float64Array {
+  const pairs = new Float64Array(present * 2)
+  let at = 0
+  let last = 0
+  for (let row = 0; row < codes.length; row++) {
+    if (codes[row] === 0) continue
+    pairs[at++] = row - last
+    pairs[at++] = codes[row]!
+    last = row
+  }
+  return pairs
+}
+
+/** `rows` is the table's; a column of strings only comes back with every type `string`. */
+export function unpackColumn(bytes: Buffer, rows: number): StoredColumn {
+  const width = bytes[0]!
+  const layout = bytes[1]!
+  const dictionaryEnd = COLUMN_HEAD + bytes.readUInt32LE(4)
+  const present = bytes.readUInt32LE(8)
+  const [types, packed] = JSON.parse(bytes.toString('utf8', COLUMN_HEAD, dictionaryEnd)) as [string, unknown[]]
+  const values: (AttributeValue | undefined)[] = packed.map(unpackValue)
+  values.unshift(undefined)
+  const body = bytes.subarray(dictionaryEnd)
+  return storedColumn(unpackCodes(body, rows, width, layout, present), values, unpackTypes(types, values.length))
+}
+
+function unpackCodes(body: Buffer, rows: number, width: number, layout: number, present: number): Codes {
+  const codes = codeArray(rows, width === 1 ? 1 : width === 2 ? 0x1_0000 : 0x1_0001)
+  if (layout === DENSE) bytesOf(codes).set(body)
+  else if (layout === CONSTANT) codes.fill(unpackNumbers(body, 1)[0]!)
+  else {
+    const pairs = unpackNumbers(body, present * 2)
+    let row = 0
+    for (let i = 0; i < pairs.length; i += 2) {
+      row += pairs[i]!
+      codes[row] = pairs[i + 1]!
+    }
+  }
+  return codes
+}
+
+/** One digit per value; '' when all are strings. */
+function packTypes(types: readonly number[]): string {
+  const text = types.join('')
+  return /^1*$/.test(text) ? '' : text
+}
+
+function unpackTypes(text: string, count: number): Uint8Array {
+  const types = new Uint8Array(count).fill(1, 1)
+  for (let i = 0; i < text.length; i++) types[i + 1] = text.charCodeAt(i) - 48
+  return types
+}
+
+/** JSON knows neither large integers nor NaN: both are written as an object, which no value is. */
+export function packValue(value: unknown): unknown {
+  if (typeof value === 'bigint') return { i: String(value) }
+  if (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))) {
+    return { f: Object.is(value, -0) ? '-0' : String(value) }
+  }
+  return Array.isArray(value) ? value.map(packValue) : value
+}
+
+export function unpackValue(packed: unknown): AttributeValue {
+  if (Array.isArray(packed)) return packed.map(unpackValue) as AttributeValue
+  if (packed !== null && typeof packed === 'object') {
+    const { i, f } = packed as { i?: string; f?: string }
+    return i === undefined ? Number(f) : BigInt(i)
+  }
+  return packed as AttributeValue
+}
+
+/** Resources and scopes with their typed attributes, as JSON. */
+export function packOwners(owners: readonly OwnerRecord[]): Buffer {
+  const plain = owners.map(({ attributes, ...rest }) => ({
+    ...rest,
+    attributes: Array.from({ length: attributes.count }, (_, i) => [
+      attributes.keys[i],
+      attributes.types[i],
+      packValue(attributes.values[i] ?? null),
+    ]),
+  }))
+  return Buffer.from(JSON.stringify(plain))
+}
+
+export function unpackOwners(bytes: Buffer): OwnerRecord[] {
+  const plain = JSON.parse(bytes.toString()) as (Omit<OwnerRecord, 'attributes'> & {
+    attributes: [string, number, unknown][]
+  })[]
+  return plain.map(({ attributes, ...rest }) => ({
+    ...rest,
+    attributes: {
+      count: attributes.length,
+      seen: attributes.length,
+      keys: attributes.map(([key]) => key),
+      types: attributes.map(([, type]) => type),
+      values: attributes.map(([, , value]) => (value === null ? undefined : unpackValue(value))),
+    },
+  }))
+}

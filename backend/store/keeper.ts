@@ -1,0 +1,31 @@
+/** What the worker asks of the stores of both signals, and what it gives them. */
+
+import type { SignalStats } from '../query/worker-protocol.ts'
+import type { TableCache } from './cache.ts'
+import type { Batch } from './wal.ts'
+
+export interface Keeper {
+  /** Adds an accepted batch. During a replay, what already is in a block is left out. */
+  add(batch: Batch, replay: boolean): void
+  /** Batches below this id are no longer needed. */
+  sealedBelow(position: number): number
+  /** Seals what is due; true when a block was written. */
+  seal(nowMs: number): boolean
+  /** Merges blocks, a few at a time; true when it did something. */
+  compact(): boolean
+  forgetExpired(nowMs: number): void
+  /** Takes a damaged block out of use; false when it is none of this store's. */
+  setAside(path: string, reason: string): boolean
+  stats(): SignalStats
+  close(): void
+}
+
+export interface KeeperDeps {
+  readonly blocksDir: string
+  /** Names the write-ahead log whose batch ids the blocks may refer to. */
+  readonly epoch: string
+  readonly cache: TableCache
+  readonly retentionMs: number
+  readonly maxBytes: number
+  log(level: 'info' | 'warn' | 'error', message: string): void
+}

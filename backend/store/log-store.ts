@@ -1,0 +1,133 @@
+/** Log lines on the worker's side: the head (in no block yet) and the blocks, as one LogSource. */
+
+import { readLogs } from '../otlp/logs.ts'
+import type { LogSource, LogTimeRange } from '../query/logql/log-table.ts'
+import { type Block, openCatalog } from './catalog.ts'
+import { MAX_COLUMNS } from './columns.ts'
+import type { Keeper, KeeperDeps } from './keeper.ts'
+import { logSections, readLogBlock } from './log-block.ts'
+import { LogBuilder, type StoredLogs } from './log-builder.ts'
+import type { Batch } from './wal.ts'
+
+export interface LogKeeper extends LogSource, Keeper {}
+
+const BLOCK_ROWS = 20_000
+const MAX_TEXT_BYTES = 32 << 20
+const MAX_METADATA_BYTES = 64 << 20
+const MAX_MERGED_BYTES = 16 << 20
+const MAX_HEAD_AGE_MS = 15 * 60_000
+
+export function createLogStore(deps: KeeperDeps): LogKeeper {
+  const catalog = openCatalog<StoredLogs>({
+    ...deps,
+    dir: deps.blocksDir,
+    kind: 'logs',
+    sections: logSections,
+    read: readLogBlock,
+  })
+  let head: LogBuilder | undefined
+  let frozen: { version: number; table: StoredLogs } | undefined
+  let oldestMs = Number.POSITIVE_INFINITY
+  let lowest = Number.POSITIVE_INFINITY
+  let highest = 0
+  /** Batches up to here are in blocks: whole batches are sealed, so one number tells. */
+  let sealed = 0
+  for (const { file } of catalog.blocks.values()) {
+    if (file.header.epoch === deps.epoch) sealed = Math.max(sealed, file.header.walMax)
+  }
+
+  function headTable(): StoredLogs | undefined {
+    if (head === undefined || head.rows === 0) return undefined
+    if (frozen?.version !== head.version) frozen = { version: head.version, table: head.freeze() }
+    return frozen.table
+  }
+
+  function add(batch: Batch, replay: boolean): void {
+    if (replay && batch.id <= sealed) return
+    readLogs(batch.bytes, (record) => {
+      head ??= new LogBuilder(BigInt(batch.receivedMs) * 1_000_000n)
+      head.append(record, batch.receivedMs)
+    })
+    oldestMs = Math.min(oldestMs, batch.receivedMs)
+    lowest = Math.min(lowest, batch.id)
+    highest = Math.max(highest, batch.id)
+  }
+
+  function seal(nowMs: number): boolean {
+    if (head === undefined || head.rows === 0) return false
+    const tooLarge = head.textBytes >= MAX_TEXT_BYTES || head.metadataBytes >= MAX_METADATA_BYTES
+    const full = head.rows >= BLOCK_ROWS || tooLarge || head.columns >= MAX_COLUMNS
+    if (!full && nowMs - oldestMs <= MAX_HEAD_AGE_MS) return false
+    if (head.omitted > 0)
+      deps.log('warn', `${head.omitted} values of log metadata were left out: at most ${MAX_COLUMNS} names are kept.`)
+    const table = headTable()!
+    catalog.write(table, table.streams.length, highest)
+    sealed = highest
+    head = frozen = undefined
+    oldestMs = lowest = Number.POSITIVE_INFINITY
+    return true
+  }
+
+  function* tables(range: LogTimeRange, direction: 'forward' | 'backward'): Generator<StoredLogs> {
+    type Entry = { minNs: bigint; maxNs: bigint; table: () => StoredLogs }
+    const entries: Entry[] = [...catalog.blocks.values()].map((block) => ({
+      minNs: block.minNs,
+      maxNs: block.maxNs,
+      table: () => catalog.table(block),
+    }))
+    const live = headTable()
+    if (live !== undefined) entries.push({ minNs: live.minNs, maxNs: live.maxNs, table: () => live })
+    const sign = direction === 'forward' ? 1 : -1
+    const key = (entry: Entry) => (direction === 'forward' ? entry.minNs : entry.maxNs)
+    entries.sort((a, b) => (key(a) < key(b) ? -sign : key(a) > key(b) ? sign : 0))
+    for (const entry of entries) {
+      if (entry.maxNs >= range.startNs && entry.minNs < range.endNs) yield entry.table()
+    }
+  }
+
+  function compact(): boolean {
+    const byTime = [...catalog.blocks.values()].sort((a, b) => catalog.age(a) - catalog.age(b))
+    const rows = (block: Block) => block.file.header.rows
+    const i = byTime.findIndex((block, at) => {
+      const before = byTime[at - 1]
+      if (before === undefined || !catalog.mayMerge(before, block)) return false
+      if (rows(block) + rows(before) > BLOCK_ROWS) return false
+      const sections = block.file.sections().length + before.file.sections().length
+      return block.file.bytes + before.file.bytes <= MAX_MERGED_BYTES && sections <= MAX_COLUMNS
+    })
+    if (i < 1) return false
+    const pair = [byTime[i - 1]!, byTime[i]!] as const
+    const builder = new LogBuilder(pair[0]!.minNs)
+    for (const block of pair) {
+      try {
+        const table = catalog.table(block)
+        builder.appendTable(
+          table,
+          Array.from({ length: table.rows }, (_, row) => row),
+        )
+      } catch (error) {
+        if (!catalog.setAside(block.file.path, error instanceof Error ? error.message : String(error))) throw error
+        return true
+      }
+    }
+    const table = builder.freeze()
+    const walMax = Math.max(...pair.map(({ file }) => (file.header.epoch === deps.epoch ? file.header.walMax : 0)))
+    catalog.writeMerged(table, table.streams.length, walMax, pair)
+    for (const block of pair) catalog.remove(block.number)
+    return true
+  }
+
+  return {
+    add,
+    seal,
+    tables,
+    compact,
+    sealedBelow: (position) => (lowest === Number.POSITIVE_INFINITY ? position + 1 : lowest),
+    forgetExpired(nowMs) {
+      for (const number of catalog.expired(nowMs)) catalog.remove(number)
+    },
+    setAside: (path, reason) => catalog.setAside(path, reason),
+    stats: () => ({ ...catalog.stats(), headRows: head?.rows ?? 0 }),
+    close() {},
+  }
+}

@@ -1,0 +1,220 @@
+/** Whatever is sent: an answer, in bounded time and memory, and the process lives. */
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { post, startBackend, type TestBackend, until } from './backend.ts'
+import { traceBytes } from './otlp.ts'
+
+const MB = 1 << 20
+/** 50,000 new attribute names each: 20 make a million. */
+const NAME_REQUESTS = Number(process.env.HOSTILE_NAME_REQUESTS ?? 4)
+
+describe('hostile input', { concurrency: false }, () => {
+  const dir = mkdtempSync(join(tmpdir(), 'hostile-'))
+  let backend: TestBackend
+  before(async () => {
+    backend = await startBackend(dir, { QUERY_TIMEOUT: '5s', QUERY_CACHE_BYTES: '1' })
+  })
+  after(async () => {
+    await backend?.stop()
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  const json = { 'content-type': 'application/json' }
+  const alive = async () => {
+    const bytes = traceBytes([{ trace: randomBytes(16).toString('hex'), id: '1', startMs: Date.now() }])
+    assert.equal((await post(`${backend.otlp}/v1/traces`, bytes)).status, 200)
+    assert.equal((await fetch(`${backend.tempo}/api/search?q=%7B%7D&limit=1`)).status, 200)
+  }
+  const residentMb = () =>
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${backend.process.pid}/status`, 'utf8'))?.[1]) / 1024
+
+  test('a gzip bomb stops at the limit', async () => {
+    const bomb = gzipSync(Buffer.alloc(100 * MB))
+    const started = Date.now()
+    assert.equal((await post(`${backend.otlp}/v1/traces`, bomb, { 'content-encoding': 'gzip' })).status, 413)
+    assert.ok(Date.now() - started < 30_000)
+    await alive()
+  })
+
+  test('a body of 100 MB is refused by its length, and without one when it gets too long', async () => {
+    assert.equal(await endless(`${backend.otlp}/v1/traces`, { 'content-length': String(100 * MB) }), 413)
+    assert.equal(await endless(`${backend.otlp}/v1/traces`, {}), 413)
+    assert.equal(await endless(`${backend.loki}/loki/api/v1/push`, { 'content-type': 'application/json' }), 413)
+    await alive()
+  })
+
+  test('JSON nested without end, keys without end, and a body of brackets', async () => {
+    const nested = `{"resourceSpans":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+    assert.equal((await post(`${backend.otlp}/v1/traces`, Buffer.from(nested), json)).status, 400)
+    assert.equal((await post(`${backend.otlp}/v1/logs`, Buffer.from('['.repeat(8 * MB)), json)).status, 400)
+    const value = [`{"arrayValue":{"values":[`.repeat(300), `{"intValue":1}`, `]}}`.repeat(300)].join('')
+    const deep = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":${value}}]}]}]}`
+    assert.equal((await post(`${backend.otlp}/v1/logs`, Buffer.from(deep), json)).status, 400)
+    await alive()
+  })
+
+  test('protobuf that lies about its lengths', async () => {
+    for (let i = 0; i < 200; i++) {
+      const bytes = Buffer.from(traceBytes([{ trace: 'a', id: '1', attributes: { a: 'b' }, events: [{ name: 'e' }] }]))
+      for (let k = 0; k < 3; k++) bytes[Math.floor(Math.random() * bytes.length)] = Math.floor(Math.random() * 256)
+      const { status } = await post(`${backend.otlp}/v1/traces`, bytes)
+      assert.ok(status === 200 || status === 400, String(status))
+    }
+    await alive()
+  })
+
+  test('a span of 50,000 attributes is refused; names without end over many spans are kept in bounds', async () => {
+    const names = (from: number, count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`n${from + i}`, i]))
+    const one = await post(
+      `${backend.otlp}/v1/traces`,
+      traceBytes([{ trace: 'b', id: '1', attributes: names(0, 50_000) }]),
+    )
+    assert.equal(one.status, 200)
+    assert.match(await one.text(), /more than 2048 attributes/)
+    for (let request = 0; request < NAME_REQUESTS; request++) {
+      const spans = Array.from({ length: 50 }, (_, i) => ({
+        trace: 'c',
+        id: String(i + 1),
+        startMs: Date.now(),
+        attributes: names((request * 50 + i) * 1000, 1000),
+      }))
+      const { status } = await post(`${backend.otlp}/v1/traces`, traceBytes(spans))
+      assert.ok(status === 200 || status === 429, String(status))
+    }
+    const started = Date.now()
+    await alive()
+    assert.ok(Date.now() - started < 30_000, `${Date.now() - started} ms`)
+    await until(() => residentMb() < 900, 'resident memory below 900 MB')
+  })
+
+  test('times at the ends of the world', async () => {
+    for (const startMs of [0, 1, 8_000_000_000_000, 18_000_000_000_000]) {
+      const bytes = traceBytes([{ trace: randomBytes(16).toString('hex'), id: '1', startMs, ms: 1e9 }])
+      assert.equal((await post(`${backend.otlp}/v1/traces`, bytes)).status, 200)
+    }
+    for (const range of [
+      'start=1&end=9999999999',
+      'start=0&end=99999999999999999999',
+      'start=-5&end=5',
+      'start=1e9&end=2e9',
+    ]) {
+      for (const path of [
+        '/api/search?q=%7B%7D',
+        '/api/metrics/query_range?q=%7B%7D%7Crate()&step=1ms',
+        '/api/metrics/query?q=%7B%7D%7Crate()',
+        '/api/v2/search/tags?',
+      ]) {
+        const { status } = await fetch(`${backend.tempo}${path}&${range}`)
+        // 503: the many names above, joined on a slow machine, may take longer than a query may.
+        assert.ok([200, 400, 503].includes(status), `${path}&${range}: ${status}`)
+      }
+    }
+    await alive()
+  })
+
+  test('queries that would run for ever, and queries that are no text', async () => {
+    const nestings = ['(', '{', '!', '-'].map((sign) => `{ ${sign.repeat(50_000)}`)
+    const regexes = [
+      '{ name =~ "(a+)+$" }',
+      `{ name =~ "${'(.*)'.repeat(40)}x" }`,
+      `{ name =~ "${'a?'.repeat(500)}${'a'.repeat(500)}" }`,
+    ]
+    for (const q of [
+      ...nestings.map((text) => text.slice(0, 12_000)),
+      ...regexes,
+      '\0',
+      '{ .a = "\uD800" }',
+      `{ .${'x'.repeat(10_000)} = 1 }`,
+    ]) {
+      const { status } = await fetch(`${backend.tempo}/api/search?q=${encodeURIComponent(q.toWellFormed())}`)
+      assert.ok([200, 400, 431, 503].includes(status), `${q.slice(0, 40)}: ${status}`)
+    }
+    for (const path of [
+      '/api/search?q=%',
+      '/api/v2/search/tag/%/values',
+      '/api/traces/%00',
+      `/api/traces/${'a'.repeat(5000)}`,
+    ]) {
+      assert.ok([200, 400].includes((await fetch(`${backend.tempo}${path}`)).status), path)
+    }
+    await alive()
+  })
+
+  test('half a request, then silence, does not hold up others', async () => {
+    const { port } = new URL(backend.otlp)
+    const sockets = Array.from({ length: 30 }, () => connect(Number(port), '127.0.0.1'))
+    for (const socket of sockets)
+      socket.write(
+        'POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: 100000\r\n\r\nabc',
+      )
+    await alive()
+    for (const socket of sockets) socket.destroy()
+  })
+
+  test('a block damaged while the process runs costs that block; all else is served', async () => {
+    const trace = randomBytes(16).toString('hex')
+    await post(`${backend.otlp}/v1/traces`, traceBytes([{ trace, id: '1', startMs: Date.now() }]))
+    const blocks = join(dir, 'blocks')
+    const names = () => readdirSync(blocks).filter((name) => name.endsWith('.block'))
+    await until(() => names().length > 0, 'a block of the many names')
+    for (const name of names()) {
+      const bytes = readFileSync(join(blocks, name))
+      bytes.fill(0xff, 20, Math.floor(bytes.length / 2))
+      writeFileSync(join(blocks, name), bytes)
+    }
+    for (const path of [
+      '/api/search?q=%7B%20.nothing%20%3D%201%20%7D&start=1&end=9999999999',
+      `/api/traces/${trace}`,
+    ]) {
+      assert.equal((await fetch(backend.tempo + path)).status, 200, path)
+    }
+    // The trace of the many names: every block of it is read, whatever is cached.
+    assert.ok([200, 404].includes((await fetch(`${backend.tempo}/api/traces/c`)).status))
+    assert.match(backend.output(), /damaged.*kept as/s)
+    await alive()
+  })
+})
+
+/** The status. A server that closes with unread data may take its answer along; then it is asked once more. */
+async function endless(url: string, headers: Record<string, string>): Promise<number> {
+  for (let left = 3; ; left--) {
+    try {
+      return await sendEndless(url, headers)
+    } catch (error) {
+      if (left === 1 || !['EPIPE', 'ECONNRESET'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    }
+  }
+}
+
+/** Sends zeros until the server answers; resolves to the status. */
+function sendEndless(url: string, headers: Record<string, string>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const chunk = Buffer.alloc(64 * 1024)
+    const sending = request(
+      url,
+      { method: 'POST', headers: { 'content-type': 'application/x-protobuf', ...headers } },
+      (response) => {
+        clearInterval(timer)
+        resolve(response.statusCode ?? 0)
+        response.resume()
+        sending.destroy()
+      },
+    )
+    sending.on('error', (error: NodeJS.ErrnoException) => {
+      clearInterval(timer)
+      // The server may close before all was written; without an answer that is a failure of this test.
+      setTimeout(() => reject(error), 500)
+    })
+    const timer = setInterval(() => {
+      for (let i = 0; i < 8 && !sending.writableNeedDrain; i++) sending.write(chunk)
+    }, 1)
+  })
+}

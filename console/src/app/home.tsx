@@ -1,0 +1,46 @@
+/** All dashboards of the folder, those dropped in by hand included. */
+import type { DashboardEntry } from '../data/dashboards.ts'
+
+export function Home({ entries }: { entries: readonly DashboardEntry[] }) {
+  return (
+    <main class="page home">
+      <h1>Dashboards</h1>
+      <p class="muted">
+        These are the files in <code>observability/grafana/dashboards</code>, the same that Grafana shows. A classic
+        dashboard JSON put there appears here.
+      </p>
+      <ul class="cards">
+        {entries.map((entry) => (
+          <li key={entry.file}>
+            <a href={`/d/${encodeURIComponent(entry.uid)}`} class="card">
+              <strong>{entry.title}</strong>
+              <span>{entry.error ?? entry.description}</span>
+              <code>{entry.file}</code>
+            </a>
+          </li>
+        ))}
+      </ul>
+      <h2>Look further</h2>
+      <ul class="cards">
+        <li>
+          <a href="/explore" class="card">
+            <strong>Explore</strong>
+            <span>Ask in TraceQL, LogQL or PromQL, with completion from the data.</span>
+          </a>
+        </li>
+        <li>
+          <a href="/map" class="card">
+            <strong>Service map</strong>
+            <span>Who calls whom: rate, errors and p95 of every node and edge.</span>
+          </a>
+        </li>
+        <li>
+          <a href="/audit" class="card">
+            <strong>Audit table</strong>
+            <span>One row per order, linked to its trace, sealed in a hash chain.</span>
+          </a>
+        </li>
+      </ul>
+    </main>
+  )
+}

@@ -1,0 +1,167 @@
+/** /d/<uid>: a dashboard's variables, rows and panels. */
+import { useMemo } from 'preact/hooks'
+import type { Dashboard, Variable } from '../data/grafana-json.ts'
+import { newClient } from '../data/http.ts'
+import { single } from '../data/interpolate.ts'
+import { Icon } from '../shell/icons.tsx'
+import { Failure, Loading } from '../shell/states.tsx'
+import { useTime } from '../shell/time.tsx'
+import { setParams, useAddress } from '../shell/url.ts'
+import { useQuery } from '../shell/use-query.ts'
+import { type PlacedPanel, type Section, toSections } from './grid.ts'
+import { PanelFrame } from './panel-frame.tsx'
+import { VariableBar } from './variable-bar.tsx'
+import { type ResolvedVariable, resolveVariables, variableValues } from './variables.ts'
+
+export function DashboardPage({ dashboard }: { dashboard: Dashboard }) {
+  const { params } = useAddress()
+  const time = useTime()
+  const definitions = dashboard.templating?.list ?? []
+  const chosen = useMemo(() => chosenValues(params), [params])
+  const key = JSON.stringify([
+    dashboard.uid,
+    [...chosen],
+    time.raw,
+    definitions.some((one) => one.type === 'query') ? Math.floor(time.tick / 6) : 0,
+  ])
+  const { data: variables, error } = useQuery(key, (signal) =>
+    resolveVariables(definitions, chosen, newClient(signal), time.range),
+  )
+  const alone = params.get('viewPanel')
+  return (
+    <main class="page dashboard">
+      <div class="page-head">
+        <h1 title={dashboard.description}>{dashboard.title}</h1>
+        {variables && <VariableBar variables={variables} />}
+      </div>
+      {error && <Failure message={error} />}
+      {!variables && !error && <Loading what="Loading the dashboard" />}
+      {variables &&
+        (alone ? (
+          <AlonePanel id={alone} dashboard={dashboard} variables={variables} />
+        ) : (
+          <Sections dashboard={dashboard} variables={variables} definitions={definitions} />
+        ))}
+    </main>
+  )
+}
+
+function chosenValues(params: URLSearchParams): ReadonlyMap<string, readonly string[]> {
+  const names = [...params.keys()].filter((name) => name.startsWith('var-'))
+  return new Map(
+    names.map((name) => [name.slice(4), params.getAll(name).map((value) => (value === 'All' ? '$__all' : value))]),
+  )
+}
+
+interface BodyProps {
+  readonly dashboard: Dashboard
+  readonly variables: readonly ResolvedVariable[]
+  readonly definitions: readonly Variable[]
+}
+
+function Sections({ dashboard, variables, definitions }: BodyProps) {
+  const { params } = useAddress()
+  const sections = useMemo(() => toSections(dashboard.panels ?? [], variables), [dashboard, variables])
+  const toggled = new Set((params.get('rows') ?? '').split(',').filter(Boolean))
+  return (
+    <>
+      {sections.map((section) => {
+        const id = String(section.row?.id ?? section.row?.title ?? '')
+        const collapsed = Boolean(section.row?.collapsed) !== toggled.has(id)
+        const toggle = () => {
+          if (!toggled.delete(id)) toggled.add(id)
+          setParams({ rows: toggled.size ? [...toggled].join(',') : null }, true)
+        }
+        return (
+          <SectionView
+            key={id}
+            section={section}
+            collapsed={Boolean(section.row) && collapsed}
+            onToggle={toggle}
+            variables={variables}
+            definitions={definitions}
+          />
+        )
+      })}
+    </>
+  )
+}
+
+interface SectionProps {
+  readonly section: Section
+  readonly collapsed: boolean
+  readonly onToggle: () => void
+  readonly variables: readonly ResolvedVariable[]
+  readonly definitions: readonly Variable[]
+}
+
+function SectionView({ section, collapsed, onToggle, variables, definitions }: SectionProps) {
+  return (
+    <section class="board-section" aria-label={section.row?.title ?? 'Panels'}>
+      {section.row && (
+        <h2 class="row-title">
+          <button type="button" aria-expanded={!collapsed} onClick={onToggle}>
+            <Icon name={collapsed ? 'chevron-right' : 'chevron-down'} /> {section.row.title}
+          </button>
+        </h2>
+      )}
+      {!collapsed && (
+        <div class="board-grid">
+          {section.panels.map((placed) => (
+            <Placed
+              key={`${placed.panel.id}/${placed.scope?.value ?? ''}`}
+              placed={placed}
+              variables={variables}
+              definitions={definitions}
+            />
+          ))}
+        </div>
+      )}
+    </section>
+  )
+}
+
+function Placed({
+  placed,
+  variables,
+  definitions,
+}: {
+  placed: PlacedPanel
+  variables: readonly ResolvedVariable[]
+  definitions: readonly Variable[]
+}) {
+  const { panel, x, y, w, h, scope } = placed
+  const values = useMemo(() => {
+    const all = variableValues(variables)
+    return scope ? new Map([...all, [scope.name, single(scope.value)] as const]) : all
+  }, [variables, scope])
+  return (
+    <div class="board-cell" style={{ gridColumn: `${x + 1} / span ${w}`, gridRow: `${y + 1} / span ${h}` }}>
+      <PanelFrame panel={panel} variables={values} definitions={definitions} />
+    </div>
+  )
+}
+
+function AlonePanel({
+  id,
+  dashboard,
+  variables,
+}: {
+  id: string
+  dashboard: Dashboard
+  variables: readonly ResolvedVariable[]
+}) {
+  const all = (dashboard.panels ?? []).flatMap((panel) => [panel, ...(panel.panels ?? [])])
+  const panel = all.find((one) => String(one.id) === id)
+  if (!panel) return <Failure message={`This dashboard has no panel ${id}.`} />
+  return (
+    <div class="board-alone">
+      <PanelFrame
+        panel={panel}
+        variables={variableValues(variables)}
+        definitions={dashboard.templating?.list ?? []}
+        alone
+      />
+    </div>
+  )
+}

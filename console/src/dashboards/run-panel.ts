@@ -1,0 +1,70 @@
+/** Everything between a panel's JSON and what it draws: interpolate, ask, transform, apply the field configuration. */
+import { sourceOf } from '../data/datasources.ts'
+import { applyFieldConfig } from '../data/field-config.ts'
+import type { Panel, Target, Variable } from '../data/grafana-json.ts'
+import { newClient, type RequestRecord } from '../data/http.ts'
+import { builtInVariables, type Variables } from '../data/interpolate.ts'
+import { joinResults, type QueryResult } from '../data/query.ts'
+import { queryStep } from '../data/step.ts'
+import { parseDuration, type TimeRange } from '../data/time-range.ts'
+import { transform } from '../data/transformations.ts'
+
+export interface PanelData extends QueryResult {
+  readonly range: TimeRange
+  readonly stepMs: number
+  /** With built-ins, for links and titles. */
+  readonly variables: Variables
+}
+
+export interface PanelRun {
+  readonly records: readonly RequestRecord[]
+  readonly data?: PanelData
+  readonly error?: string
+}
+
+export interface PanelScope {
+  readonly range: TimeRange
+  readonly variables: Variables
+  readonly definitions: readonly Variable[]
+  /** Width in CSS pixels: no more points are asked for than can be drawn. */
+  readonly width: number
+  readonly signal: AbortSignal
+}
+
+/** Never rejects but on abort: what failed is in `error`. */
+export async function runPanel(panel: Panel, scope: PanelScope): Promise<PanelRun> {
+  const range = panelRange(panel, scope.range)
+  const client = newClient(scope.signal)
+  const points = panel.maxDataPoints ?? Math.max(Math.min(Math.round(scope.width / 2), 1500), 60)
+  const base = queryStep(range.to - range.from, points, panel.interval)
+  const targets = (panel.targets ?? []).filter((target) => !target.hide)
+  const stepOf = ({ interval }: Target) => (interval ? queryStep(range.to - range.from, points, interval) : base)
+  const contextFor = (stepMs: number) => ({
+    client,
+    range,
+    stepMs,
+    variables: new Map([...scope.variables, ...builtInVariables(range, stepMs)]),
+    panelType: panel.type,
+    targets: targets.filter((target) => !target.instant && stepOf(target) === stepMs),
+  })
+  try {
+    const results = await Promise.all(
+      targets.map((target) => sourceOf(target, panel, scope.definitions).run(target, contextFor(stepOf(target)))),
+    )
+    const joined = joinResults(results)
+    // Overrides may name fields as they were queried or as a transformation renamed them: both passes see them.
+    const frames = applyFieldConfig(transform(joined.frames, panel.transformations), panel.fieldConfig)
+    return {
+      records: client.records,
+      data: { ...joined, frames, range, stepMs: base, variables: contextFor(base).variables },
+    }
+  } catch (cause) {
+    if (scope.signal.aborted) throw cause
+    return { records: client.records, error: cause instanceof Error ? cause.message : String(cause) }
+  }
+}
+
+function panelRange(panel: Panel, range: TimeRange): TimeRange {
+  const own = panel.timeFrom ? parseDuration(panel.timeFrom) : undefined
+  return own ? { from: range.to - own, to: range.to } : range
+}

@@ -1,0 +1,43 @@
+/** Dashboards as the console's server lists and serves them. */
+
+import type { Dashboard } from './grafana-json.ts'
+import { getJson, newClient } from './http.ts'
+
+export interface DashboardEntry {
+  readonly file: string
+  readonly uid: string
+  readonly title: string
+  readonly description: string
+  readonly tags: readonly string[]
+  readonly error?: string
+}
+
+export const loadEntries = (signal?: AbortSignal): Promise<DashboardEntry[]> =>
+  getJson(newClient(signal), '/dashboards.json')
+
+/** A file from Grafana's API wraps the dashboard; one from its export doesn't. */
+export async function loadDashboard(entry: DashboardEntry, signal?: AbortSignal): Promise<Dashboard> {
+  if (entry.error) throw new Error(`${entry.file}: ${entry.error}`)
+  const json = await getJson<Dashboard & { dashboard?: Dashboard; spec?: unknown }>(
+    newClient(signal),
+    `/dashboards/${encodeURIComponent(entry.file)}`,
+  )
+  if (json.spec)
+    throw new Error(`${entry.file} is in Grafana's newer schema (v2). Export it as classic JSON to see it here.`)
+  return json.dashboard ?? json
+}
+
+/** `/d/<part>` finds by uid, or by file name for dashboards without one. */
+export function findEntry(entries: readonly DashboardEntry[], part: string): DashboardEntry | undefined {
+  const uid = decoded(part)
+  return entries.find((entry) => entry.uid === uid) ?? entries.find((entry) => entry.file === `${uid}.json`)
+}
+
+/** A part of an address; one whose percent signs mean nothing stays as it is. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}

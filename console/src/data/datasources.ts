@@ -1,0 +1,61 @@
+/** Which language answers a target. Dashboards from elsewhere name data sources that aren't here, so the type decides. */
+
+import { runAuditSql } from './audit.ts'
+import type { DataSourceRef, Panel, Target, Variable } from './grafana-json.ts'
+import type { Language } from './interpolate.ts'
+import { runLoki } from './loki.ts'
+import { runPrometheus } from './prometheus.ts'
+import type { RunTarget } from './query.ts'
+import { runTempo } from './tempo.ts'
+
+export type SourceId = 'prometheus' | 'tempo' | 'loki' | 'postgres'
+
+export interface DataSource {
+  readonly id: SourceId
+  readonly label: string
+  readonly language: Language
+  readonly run: RunTarget
+}
+
+export const DATA_SOURCES: Readonly<Record<SourceId, DataSource>> = {
+  tempo: { id: 'tempo', label: 'Traces', language: 'traceql', run: runTempo },
+  loki: { id: 'loki', label: 'Logs', language: 'logql', run: runLoki },
+  prometheus: { id: 'prometheus', label: 'Metrics', language: 'promql', run: runPrometheus },
+  postgres: { id: 'postgres', label: 'Audit table', language: 'sql', run: runAuditSql },
+}
+
+const BY_TYPE: Readonly<Record<string, SourceId>> = {
+  prometheus: 'prometheus',
+  mimir: 'prometheus',
+  tempo: 'tempo',
+  loki: 'loki',
+  postgres: 'postgres',
+  'grafana-postgresql-datasource': 'postgres',
+}
+
+type Reference = DataSourceRef | string | null | undefined
+
+/** Throws with the type's name when nothing here can answer it. */
+export function sourceOf(target: Target, panel: Panel | undefined, variables: readonly Variable[]): DataSource {
+  const reference = target.datasource ?? panel?.datasource
+  const id = resolve(reference, variables) ?? (isMixed(reference) ? undefined : resolve(panel?.datasource, variables))
+  if (id) return DATA_SOURCES[id]
+  const type = typeof reference === 'object' ? reference?.type : reference
+  if (!type) return DATA_SOURCES.prometheus
+  throw new Error(`The data source "${type}" is not available in this console.`)
+}
+
+const isMixed = (reference: Reference): boolean => typeof reference === 'object' && reference?.uid === '-- Mixed --'
+
+function resolve(reference: Reference, variables: readonly Variable[]): SourceId | undefined {
+  if (!reference) return undefined
+  const { uid, type } = typeof reference === 'string' ? { uid: reference, type: undefined } : reference
+  if (type && BY_TYPE[type]) return BY_TYPE[type]
+  if (uid && BY_TYPE[uid]) return BY_TYPE[uid]
+  const name = /^\$\{?(\w+)\}?$/.exec(uid ?? '')?.[1]
+  if (!name) return undefined
+  const variable = variables.find((candidate) => candidate.name === name && candidate.type === 'datasource')
+  if (variable && typeof variable.query === 'string') return BY_TYPE[variable.query]
+  // `${DS_PROMETHEUS}`: the placeholder Grafana writes when a dashboard is exported for sharing.
+  return BY_TYPE[name.replace(/^DS_/, '').toLowerCase()] ?? undefined
+}

@@ -1,0 +1,11 @@
+/** Explore's state in the address, and links to it from everywhere else. */
+
+import { withParams } from '../shell/url.ts'
+import type { SourceId } from './datasources.ts'
+import type { RawRange } from './time-range.ts'
+
+export const exploreHref = (source: Exclude<SourceId, 'postgres'>, query: string, range: RawRange): string =>
+  withParams('/explore', { source, query, from: range.from, to: range.to })
+
+export const traceHref = (traceId: string, extra: Record<string, string> = {}): string =>
+  withParams(`/trace/${traceId}`, extra)

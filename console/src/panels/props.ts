@@ -1,0 +1,16 @@
+import type { PanelData } from '../dashboards/run-panel.ts'
+import type { Panel } from '../data/grafana-json.ts'
+
+/** What every panel is drawn from. Sizes in CSS pixels. */
+export interface PanelProps {
+  readonly panel: Panel
+  readonly data: PanelData
+  readonly width: number
+  readonly height: number
+}
+
+export interface ReduceOptions {
+  readonly calcs?: readonly string[]
+  readonly values?: boolean
+  readonly fields?: string
+}

@@ -1,0 +1,184 @@
+/** One trace: header, overview, waterfall, and beside it the details of the chosen span. */
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { serviceColor } from '../data/colors.ts'
+import { localDateTime } from '../data/time-range.ts'
+import { buildTree, criticalPath, type Segment, searchSpans, services, type Trace, visibleRows } from '../data/trace.ts'
+import { formatNanos } from '../data/units.ts'
+import { CopyButton } from '../shell/copy.tsx'
+import { Icon } from '../shell/icons.tsx'
+import { Overview, type Window } from './overview.tsx'
+import { SpanDetails } from './span-details.tsx'
+import { Waterfall } from './waterfall.tsx'
+
+interface TraceViewProps {
+  readonly trace: Trace
+  readonly selected?: string | undefined
+  readonly onSelect: (spanId: string | undefined) => void
+  readonly search?: string
+  readonly onSearch?: (text: string) => void
+  /** Spans to mark, e.g. those that differ from another trace. */
+  readonly marked?: ReadonlySet<string>
+  /** Compared traces are drawn on one scale: nanoseconds the time axis spans at least. */
+  readonly scale?: number
+  readonly compact?: boolean
+}
+
+const NOTHING: ReadonlySet<string> = new Set()
+
+export function TraceView({
+  trace,
+  selected,
+  onSelect,
+  search,
+  onSearch,
+  marked = NOTHING,
+  scale,
+  compact = false,
+}: TraceViewProps) {
+  const roots = useMemo(() => buildTree(trace), [trace])
+  const path = useMemo(() => bySpan(criticalPath(roots)), [roots])
+  const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(NOTHING)
+  const [ownText, setOwnText] = useState('')
+  const [showPath, setShowPath] = useState(true)
+  const full = Math.max(trace.duration, scale ?? 0)
+  const [window, setWindow] = useState<Window>({ from: 0, to: full })
+  useEffect(() => setWindow({ from: 0, to: full }), [full])
+  const text = search ?? ownText
+  const found = useMemo(() => searchSpans(trace, text), [trace, text])
+  const rows = useMemo(() => visibleRows(roots, collapsed), [roots, collapsed])
+  const matches = useMemo(
+    () => (found.size ? visibleRows(roots, NOTHING).filter((row) => found.has(row.span.spanId)) : []),
+    [roots, found],
+  )
+  const searchBox = useRef<HTMLInputElement>(null)
+
+  const step = (by: 1 | -1) => {
+    if (matches.length === 0) return
+    const at = matches.findIndex((row) => row.span.spanId === selected)
+    const next = matches.at((at + by + (at === -1 && by === -1 ? 1 : 0)) % matches.length)!
+    setCollapsed(NOTHING)
+    onSelect(next.span.spanId)
+  }
+  const toggle = (spanId: string) => {
+    const next = new Set(collapsed)
+    if (!next.delete(spanId)) next.add(spanId)
+    setCollapsed(next)
+  }
+  const collapseAll = () =>
+    setCollapsed(
+      collapsed.size
+        ? NOTHING
+        : new Set(rows.filter((row) => row.children.length && row.depth > 0).map((row) => row.span.spanId)),
+    )
+  const span = selected ? trace.spans.find((one) => one.spanId === selected) : undefined
+  const node = span && rows.find((row) => row.span === span)
+
+  return (
+    <div class={`trace-view${compact ? ' compact' : ''}`}>
+      <TraceHeader
+        trace={trace}
+        rootName={roots[0] ? `${roots[0].span.service}: ${roots[0].span.name}` : ''}
+        compact={compact}
+      />
+      <div class="trace-tools">
+        <label class="search-box">
+          <Icon name="search" />
+          <input
+            ref={searchBox}
+            type="search"
+            value={text}
+            placeholder="Find a span: name, attribute, value"
+            aria-label="Find spans"
+            onInput={(event) => (onSearch ?? setOwnText)(event.currentTarget.value)}
+            onKeyDown={(event) => event.key === 'Enter' && step(event.shiftKey ? -1 : 1)}
+          />
+        </label>
+        {text && (
+          <span class="matches" role="status">
+            {matches.length} of {trace.spans.length}
+            <button type="button" class="icon-button small" aria-label="Previous match" onClick={() => step(-1)}>
+              <Icon name="up" />
+            </button>
+            <button type="button" class="icon-button small" aria-label="Next match" onClick={() => step(1)}>
+              <Icon name="down" />
+            </button>
+          </span>
+        )}
+        <button type="button" class="button" onClick={collapseAll}>
+          {collapsed.size ? 'Expand all' : 'Collapse all'}
+        </button>
+        <label class="check">
+          <input type="checkbox" checked={showPath} onChange={(event) => setShowPath(event.currentTarget.checked)} />{' '}
+          Critical path
+        </label>
+        {(window.from > 0 || window.to < full) && (
+          <button type="button" class="button" onClick={() => setWindow({ from: 0, to: full })}>
+            Whole trace
+          </button>
+        )}
+      </div>
+      <Overview rows={rows} full={full} window={window} onWindow={setWindow} />
+      <div class="trace-body">
+        <Waterfall
+          rows={rows}
+          window={window}
+          path={showPath ? path : NO_PATH}
+          collapsed={collapsed}
+          onToggle={toggle}
+          selected={selected}
+          onSelect={onSelect}
+          found={text ? found : undefined}
+          marked={marked}
+          traceStart={trace.startNs}
+          onFind={() => searchBox.current?.focus()}
+          onStep={step}
+        />
+        {span && (
+          <SpanDetails
+            key={span.spanId}
+            trace={trace}
+            span={span}
+            selfTime={node?.selfTime}
+            onClose={() => onSelect(undefined)}
+          />
+        )}
+      </div>
+    </div>
+  )
+}
+
+const NO_PATH: ReadonlyMap<string, readonly Segment[]> = new Map()
+
+function bySpan(segments: readonly Segment[]): ReadonlyMap<string, readonly Segment[]> {
+  const map = new Map<string, Segment[]>()
+  for (const segment of segments) map.set(segment.spanId, [...(map.get(segment.spanId) ?? []), segment])
+  return map
+}
+
+function TraceHeader({ trace, rootName, compact }: { trace: Trace; rootName: string; compact: boolean }) {
+  const shares = services(trace)
+  const errors = shares.reduce((total, share) => total + share.errors, 0)
+  return (
+    <div class="trace-header">
+      <strong class="trace-title">{rootName}</strong>
+      <span>{formatNanos(trace.duration)}</span>
+      <span>{trace.spans.length} spans</span>
+      <span>{shares.length} services</span>
+      {errors > 0 && <span class="error-text">{errors} errors</span>}
+      <time class="muted">{localDateTime(Number(trace.startNs / 1_000_000n))}</time>
+      {!compact && (
+        <span class="trace-id">
+          <code>{trace.traceId}</code> <CopyButton text={trace.traceId} label="Copy the trace id" iconOnly />
+        </span>
+      )}
+      <span class="service-tags">
+        {shares.map((share) => (
+          <span key={share.service} class="service-tag" style={{ borderColor: serviceColor(share.service) }}>
+            {share.service} <b>{share.spans}</b>
+            {share.errors > 0 && <em> {share.errors} err</em>}
+          </span>
+        ))}
+      </span>
+    </div>
+  )
+}

@@ -1,0 +1,103 @@
+/** PostgreSQL as a part of local mode: db/server.ts runs it; here is what a kept data folder needs beyond that. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { findPrograms, runningServerPid, startPostgres, stopLeftover } from '@sightline/db/server'
+import { logFileOf, type RunningPart, trackPart } from './part.ts'
+import { type Settings, startError } from './settings.ts'
+
+const OLDEST_MAJOR = 15
+
+export const postgresDataOf = (home: string) => join(home, 'postgres')
+
+export async function startPostgresPart(settings: Settings, password: string): Promise<RunningPart> {
+  const { home, ports } = settings
+  const dataDir = postgresDataOf(home)
+  const program = findPostgres()
+  hydrateSymlinks(program)
+  assertUsable(program, dataDir)
+  await clearLeftovers(dataDir)
+  const statements = existsSync(join(dirname(program), '../lib/postgresql/pg_stat_statements.so'))
+  const server = await startPostgres({
+    dataDir,
+    port: ports.POSTGRES_PORT,
+    password,
+    logFile: logFileOf(home, 'postgres'),
+    // Times per statement for the database dashboard, where the build has the module.
+    settings: statements ? { shared_preload_libraries: 'pg_stat_statements', track_io_timing: 'on' } : {},
+  }).catch((error: Error) => {
+    throw startError(error.message, error)
+  })
+  return trackPart('postgres', home, server)
+}
+
+function findPostgres(): string {
+  try {
+    return findPrograms().postgres
+  } catch (error) {
+    throw startError((error as Error).message, error)
+  }
+}
+
+/** npm packages can't hold symbolic links; this one makes them after installation, unless scripts were switched off. */
+function hydrateSymlinks(program: string): void {
+  const folder = dirname(dirname(dirname(program)))
+  const list = join(folder, 'native/pg-symlinks.json')
+  if (!existsSync(list)) return
+  for (const link of JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[]) {
+    const target = join(folder, link.target)
+    if (existsSync(target)) continue
+    rmSync(target, { force: true })
+    symlinkSync(basename(link.source), target)
+  }
+}
+
+function assertUsable(program: string, dataDir: string): void {
+  const version = /(\d+)[\d.]*/.exec(execFileSync(program, ['--version'], { encoding: 'utf8' }))!
+  if (Number(version[1]) < OLDEST_MAJOR) {
+    throw startError(`${program} is PostgreSQL ${version[0]}; ${OLDEST_MAJOR} or newer is needed.`)
+  }
+  const note = join(dataDir, 'PG_VERSION')
+  if (!existsSync(note)) return
+  const made = readFileSync(note, 'utf8').trim()
+  if (made === version[1]) return
+  throw startError(
+    `The database in ${dataDir} was made by PostgreSQL ${made}, but ${program} is ${version[0]}.\n` +
+      `Put PostgreSQL ${made} first on PATH, choose another SIGHTLINE_HOME, or start empty: npm run reset`,
+  )
+}
+
+/**
+ * A server whose launcher was killed is stopped. After kill -9 of the server a postmaster.pid stays, and PostgreSQL refuses to
+ * start when that process id belongs to anybody by now. Its backends outlive it for a moment: as long as one is there the file
+ * must stay, because two servers on one data folder would destroy it.
+ */
+async function clearLeftovers(dataDir: string): Promise<void> {
+  await stopLeftover(dataDir)
+  const deadline = Date.now() + 10_000
+  while (workIn(dataDir).length > 0) {
+    if (Date.now() > deadline) {
+      const pids = workIn(dataDir).join(', ')
+      throw startError(`Processes ${pids} of a PostgreSQL server that was killed still use ${dataDir}. End them first.`)
+    }
+    await delay(20)
+  }
+  if (runningServerPid(dataDir) === undefined) rmSync(join(dataDir, 'postmaster.pid'), { force: true })
+}
+
+/** Processes with the data folder as their working directory, which is how PostgreSQL runs all of its own. Linux only. */
+function workIn(dataDir: string): string[] {
+  if (process.platform !== 'linux' || !existsSync(dataDir)) return []
+  const folder = realpathSync(dataDir)
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/cwd`) === folder && !hasEnded(pid)
+    } catch {
+      // Gone meanwhile, or another user's: not one of ours.
+      return false
+    }
+  })
+}
+
+const hasEnded = (pid: string) => / [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)/s, ''))

@@ -1,0 +1,113 @@
+/** How the telemetry backend and the three services are run: the project's own Node on their sources, told by environment. */
+import { join } from 'node:path'
+import { listensOn } from './busy-ports.ts'
+import { extraServices } from './extra-services.ts'
+import type { Gateway } from './gateway.ts'
+import type { PartSpec } from './part.ts'
+import type { Passwords } from './passwords.ts'
+import { httpOk } from './probes.ts'
+import { type PortName, root, type Settings, startError } from './settings.ts'
+
+interface NextHop {
+  name: string
+  port: PortName
+}
+
+const services = {
+  'user-service': {
+    port: 'USER_SERVICE_PORT',
+    role: 'user_service',
+    next: { name: 'order-service', port: 'ORDER_SERVICE_PORT' },
+  },
+  'order-service': {
+    port: 'ORDER_SERVICE_PORT',
+    role: 'order_service',
+    next: { name: 'audit-service', port: 'AUDIT_SERVICE_PORT' },
+  },
+  'audit-service': { port: 'AUDIT_SERVICE_PORT', role: 'audit_service', next: null },
+} as const satisfies Record<string, { port: PortName; role: keyof Passwords; next: NextHop | null }>
+/** SO_REUSEPORT spreads connections over all who listen; macOS has the name but not that meaning. */
+export const canSharePorts = process.platform === 'linux'
+export type ServiceName = keyof typeof services
+
+export function serviceSpec(name: ServiceName, settings: Settings, passwords: Passwords): PartSpec {
+  const { port, role, next } = placeOf(name)
+  const { ports, env, home } = settings
+  const url = `http://127.0.0.1:${ports[port]}`
+  return {
+    name,
+    ...nodeProgram(['--import', '@sightline/service-kit/register', `${name}/main.ts`]),
+    env: {
+      ...inherited(env),
+      HOST: '127.0.0.1',
+      PORT: String(ports[port]),
+      REUSE_PORT: canSharePorts ? '1' : undefined,
+      NEXT_SERVICE_URL: next ? `http://127.0.0.1:${ports[next.port]}` : undefined,
+      NEXT_SERVICE_NAME: next?.name,
+      PGHOST: '127.0.0.1',
+      PGPORT: String(ports.POSTGRES_PORT),
+      PGDATABASE: 'sightline',
+      PGUSER: role ?? undefined,
+      PGPASSWORD: role ? passwords[role] : undefined,
+      // What goes to the terminal is for people; the same lines as JSON are in the files.
+      LOG_FORMAT: env.LOG_FORMAT ?? 'text',
+      LOG_DIR: join(home, 'logs'),
+      OTEL_EXPORTER_OTLP_ENDPOINT: env.OTEL_EXPORTER_OTLP_ENDPOINT ?? `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`,
+      OTEL_RESOURCE_ATTRIBUTES: env.OTEL_RESOURCE_ATTRIBUTES ?? 'deployment.environment.name=local',
+    },
+    // On a shared port the predecessor may be the one who answers.
+    ready: async (pid) => (!canSharePorts || (await listensOn(pid, ports[port]))) && (await httpOk(`${url}/ready`)),
+    readyWithinMs: 30_000,
+    stopSignal: 'SIGTERM',
+    // The services promise to be done within 10 s.
+    stopWithinMs: 12_000,
+  }
+}
+
+/** A service added later has no role in the database, and may stand behind one of the three or behind another added one. */
+function placeOf(name: ServiceName): { port: PortName; role: keyof Passwords | null; next: NextHop | null } {
+  const behind = extraServices.find((extra) => extra.after === name)
+  const next = behind ? { name: behind.name, port: behind.portVariable as PortName } : null
+  const own = Object.entries(services).find(([service]) => service === name)?.[1]
+  if (own) return { ...own, next: next ?? own.next }
+  const extra = extraServices.find((added) => added.name === name)
+  if (!extra) throw startError(`There is no service ${name}.`)
+  return { port: extra.portVariable as PortName, role: null, next }
+}
+
+export function backendSpec(settings: Settings, gateway: Gateway): PartSpec {
+  const { ports, env, home } = settings
+  const at = (port: number) => `http://127.0.0.1:${port}`
+  return {
+    name: 'telemetry-backend',
+    // Ingest makes much short-lived garbage: V8's default lets 50 MB more of it wait in memory, for no gain in speed.
+    ...nodeProgram(['--max-semi-space-size=8', 'backend/main.ts']),
+    env: {
+      ...inherited(env),
+      HOST: '127.0.0.1',
+      // Two threads in glibc's arenas of their own kept 90 MB of freed buffers (measured on a million spans and lines).
+      MALLOC_ARENA_MAX: '1',
+      EMBEDDED_DATA_DIR: join(home, 'telemetry'),
+      GATEWAY_ACCESS_LOG: gateway.accessLog,
+      GATEWAY_PID_FILE: gateway.pidFile,
+      GATEWAY_STATUS_URL: gateway.statusUrl,
+      PROMETHEUS_URL: at(ports.PROMETHEUS_PORT),
+      USER_SERVICE_URL: at(ports.USER_SERVICE_PORT),
+      ORDER_SERVICE_URL: at(ports.ORDER_SERVICE_PORT),
+      AUDIT_SERVICE_URL: at(ports.AUDIT_SERVICE_PORT),
+    },
+    ready: () => httpOk(`${at(ports.TEMPO_PORT)}/ready`),
+    readyWithinMs: 30_000,
+    stopSignal: 'SIGTERM',
+    stopWithinMs: 15_000,
+  }
+}
+
+const nodeProgram = (args: string[]) => ({ command: process.execPath, args, cwd: root })
+
+/** The user's environment without what would point a service at another database, or is npm's own. */
+function inherited(env: Settings['env']): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => !/^(PG[A-Z]+|npm_.*|INIT_CWD|NODE_TEST_CONTEXT)$/.test(name)),
+  )
+}
