@@ -1,8 +1,10 @@
 /**
  * Errors a client may see, and how any error becomes an RFC 9457 answer. `status` and `type` decide; the text of a 5xx
- * never leaves the service, only its title does.
+ * never leaves the service, only its title does. Every kind has its heading in docs/errors.md: a new one begins with an
+ * entry in contracts/problem-kinds.ts.
  */
 
+/** What is wrong with one part of a request; either `pointer` or `parameter` says which. */
 export interface FieldError {
   /** JSON pointer into the body. */
   pointer?: string
@@ -11,10 +13,13 @@ export interface FieldError {
   detail: string
 }
 
+/** Everything that is known of a problem; `problemBody` decides what of it the client is told. */
 export interface ProblemDetails {
+  /** HTTP status of the answer, 400 to 599. */
   status: number
   /** Short name, such as `unknown-product`: `/problems/unknown-product` on the wire, `unknown_product` as error.type. */
   kind: string
+  /** The same for every problem of a kind. */
   title: string
   /** For the client when status < 500; else for logs only. */
   detail: string
@@ -24,6 +29,7 @@ export interface ProblemDetails {
   cause?: unknown
 }
 
+/** Thrown anywhere below a route, it becomes the answer; its name is the kind. */
 export class ProblemError extends Error {
   readonly details: ProblemDetails
   constructor(details: ProblemDetails) {
@@ -33,7 +39,7 @@ export class ProblemError extends Error {
   }
 }
 
-/** Value of `error.type` on spans and metrics. */
+/** Value of `error.type` on spans and metrics: the kind with `_`, else the code of a system or database error, else a name. */
 export function errorType(error: unknown): string {
   if (error instanceof ProblemError) return error.details.kind.replaceAll('-', '_')
   const code = (error as { code?: unknown } | null)?.code
@@ -41,39 +47,46 @@ export function errorType(error: unknown): string {
   return error instanceof Error ? error.name : '_OTHER'
 }
 
+/** 400: the body is not JSON; `detail` says where and must not quote it. */
 export function badRequest(detail: string): ProblemError {
   return new ProblemError({ status: 400, kind: 'malformed-body', title: 'Malformed body', detail })
 }
 
+/** 413: the body is larger than `limit` bytes. */
 export function payloadTooLarge(limit: number): ProblemError {
   const detail = `The body is larger than ${limit} bytes; send less.`
   return new ProblemError({ status: 413, kind: 'body-too-large', title: 'Body too large', detail })
 }
 
+/** 415: `got` is what the request says its body is. */
 export function unsupportedMediaType(got: string): ProblemError {
   const detail = `The content type is ${got}; send application/json in UTF-8.`
   return new ProblemError({ status: 415, kind: 'unsupported-media-type', title: 'Unsupported media type', detail })
 }
 
+/** 422 with every fault of the request at once; `kind` for a fault that a client must tell from a bad field. */
 export function invalid(errors: FieldError[], kind = 'invalid-request'): ProblemError {
   const detail = errors.map((error) => `${error.pointer ?? error.parameter ?? 'body'}: ${error.detail}`).join('; ')
   return new ProblemError({ status: 422, kind, title: 'Invalid request', detail, errors })
 }
 
-/** `what` is the kind of thing (`product`), `id` the one that is not there. */
+/** 404: `what` is the kind of thing (`product`), `id` the one that is not there. */
 export function notFound(what: string, id: string | number): ProblemError {
   const title = `Unknown ${what}`
   return new ProblemError({ status: 404, kind: `unknown-${what}`, title, detail: `There is no ${what} ${id}.` })
 }
 
+/** 409: not possible in the present state, which `detail` states. */
 export function conflict(kind: string, title: string, detail: string): ProblemError {
   return new ProblemError({ status: 409, kind, title, detail })
 }
 
+/** 503: something this service needs is away; `retryAfter` in seconds, `detail` for the log only. */
 export function unavailable(kind: string, detail: string, retryAfter: number, cause?: unknown): ProblemError {
   return new ProblemError({ status: 503, kind, title: 'Not available now', detail, retryAfter, cause })
 }
 
+/** 502: the next hop broke the connection or answered with something unusable; `detail` for the log only. */
 export function badGateway(detail: string, cause?: unknown): ProblemError {
   return new ProblemError({
     status: 502,
@@ -85,6 +98,7 @@ export function badGateway(detail: string, cause?: unknown): ProblemError {
   })
 }
 
+/** 504: the next hop did not answer in time; `detail` for the log only. */
 export function gatewayTimeout(detail: string, cause?: unknown): ProblemError {
   return new ProblemError({
     status: 504,
@@ -96,6 +110,7 @@ export function gatewayTimeout(detail: string, cause?: unknown): ProblemError {
   })
 }
 
+/** 504: the caller has stopped waiting, so the work is not begun. */
 export function deadlineExceeded(): ProblemError {
   const detail = 'The time budget of the request is used up; nothing was written.'
   return new ProblemError({
@@ -112,22 +127,22 @@ export function asProblem(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error
   const { status, expose, message } = (error ?? {}) as { status?: number; expose?: boolean; message?: string }
   if (typeof status === 'number' && status >= 400 && status < 500 && expose === true) {
-    const title = HTTP_TITLES[status] ?? 'Request refused'
-    return new ProblemError({
-      status,
-      kind: title.toLowerCase().replaceAll(' ', '-'),
-      title,
-      detail: String(message),
-      cause: error,
-    })
+    const known = status === 404 ? NOT_FOUND : status === 405 ? METHOD_NOT_ALLOWED : BAD_REQUEST
+    return new ProblemError({ ...known, detail: String(message), cause: error })
   }
-  const detail = error instanceof Error ? error.message : String(error)
+  // Turning any object into text runs code of its own, which may throw in its turn.
+  const isObject = typeof error === 'object' || typeof error === 'function'
+  const detail =
+    error instanceof Error ? error.message : isObject ? 'something that is no Error was thrown' : String(error)
   return new ProblemError({ status: 500, kind: 'internal', title: 'Internal error', detail, cause: error })
 }
 
-const HTTP_TITLES: Record<number, string> = { 404: 'Not found', 405: 'Method not allowed', 400: 'Bad request' }
+// What Koa and its router refuse; the last for anything else of theirs that is the client's fault.
+const NOT_FOUND = { status: 404, kind: 'not-found', title: 'Not found' }
+const METHOD_NOT_ALLOWED = { status: 405, kind: 'method-not-allowed', title: 'Method not allowed' }
+const BAD_REQUEST = { status: 400, kind: 'bad-request', title: 'Bad request' }
 
-/** The body of the answer. */
+/** The body of the answer (RFC 9457). From 500 on the client gets a fixed `detail`, whatever the problem's own says. */
 export function problemBody(problem: ProblemError, ids: { trace_id?: string; request_id?: string }) {
   const { status, kind, title, detail, errors } = problem.details
   return {
@@ -141,7 +156,6 @@ export function problemBody(problem: ProblemError, ids: { trace_id?: string; req
 }
 
 const PUBLIC_DETAIL: Record<number, string> = {
-  501: 'This method is not implemented.',
   502: 'A service behind this one gave no usable answer. Try again.',
   503: 'This can not be served right now. Try again after the time in Retry-After.',
   504: 'There was no answer in time. Try again; with an Idempotency-Key nothing happens twice.',
