@@ -14,6 +14,7 @@ import { freePort, freePorts, readSettings } from '@sightline/local/settings'
 import { parseAccessRecord } from '../backend/receive/gateway-log/access-record.ts'
 import { followAccessLog } from '../backend/receive/gateway-log/follower.ts'
 import { parseStubStatus } from '../backend/receive/gateway-log/metrics.ts'
+import { PROBLEM_KINDS } from '../contracts/problem-kinds.ts'
 
 interface Told {
   method: string
@@ -203,6 +204,35 @@ test("nginx's own errors are problems with both ids", async () => {
   await problem(silent, 504, 'gateway-timeout')
 })
 
+test('the type of a problem leads to what it means: JSON, or HTML for who asks for it', async () => {
+  const refused = await fetch(`${url}/nowhere/at/all`)
+  const { type } = (await refused.json()) as { type: string }
+  const page = await fetch(new URL(type, refused.url))
+  assert.deepEqual([page.status, page.headers.get('content-type')], [200, 'application/json'])
+  assert.equal(page.headers.get('vary'), 'Accept')
+  assert.equal(((await page.json()) as { title: string }).title, 'Not Found')
+  const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
+  const inBrowser = await fetch(new URL(type, refused.url), { headers: { accept } })
+  assert.deepEqual([inBrowser.status, inBrowser.headers.get('content-type')], [200, 'text/html; charset=utf-8'])
+  assert.match(await inBrowser.text(), /<h1>Not Found<\/h1>/)
+  for (const [kind, { status, title }] of Object.entries(PROBLEM_KINDS)) {
+    const about = (await (await fetch(`${url}/problems/${kind}`)).json()) as Record<string, unknown>
+    assert.deepEqual([about.type, about.status, about.title], [`/problems/${kind}`, status, title])
+  }
+})
+
+test('a problem that does not exist is a 404, and a page takes GET and HEAD only', async () => {
+  for (const path of ['/problems/no-such', '/problems/', '/problems', '/problems/Not-Found', '/problems/a/b']) {
+    await problem(await fetch(url + path), 404, 'not-published')
+  }
+  const posted = await fetch(`${url}/problems/not-published`, { method: 'POST', body: 'x' })
+  assert.equal(posted.headers.get('allow'), 'GET, HEAD')
+  await problem(posted, 405, 'method-not-allowed')
+  const head = await fetch(`${url}/problems/not-published`, { method: 'HEAD' })
+  assert.deepEqual([head.status, await head.text()], [200, ''])
+  for (const path of ['/.problem-html', '/.problem-json']) await problem(await fetch(url + path), 404, 'not-published')
+})
+
 test("a service's own Retry-After is not doubled", async () => {
   const response = await fetch(`${url}/api/v1/users/busy`)
   assert.equal(response.headers.get('retry-after'), '7')
@@ -215,6 +245,8 @@ test('what is no HTTP gets a problem too, and a record', async () => {
   assert.match(answer, /"type":"\/problems\/malformed-request"/)
   const long = await raw(`GET /${'x'.repeat(9000)} HTTP/1.1\r\nHost: a\r\n\r\n`)
   assert.match(long, /"type":"\/problems\/uri-too-long"/)
+  const coding = await raw('GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: brotli\r\n\r\n')
+  assert.match(coding, /^HTTP\/1\.1 501 [\s\S]*"type":"\/problems\/unknown-transfer-coding"/)
   const requestId = /X-Request-ID: (\w+)/.exec(answer)![1]!
   assert.equal((await recordOf(requestId)).status, 400)
 })

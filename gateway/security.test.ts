@@ -98,6 +98,15 @@ test('the refusal is a problem that says what to send, and names no key', async 
   assert.equal(text.includes(KEY), false)
 })
 
+test('what a refusal means can be read without the key, and nothing else under that path', async () => {
+  const refused = await fetch(url + ROUTE)
+  const { type } = (await refused.json()) as { type: string }
+  assert.equal(await status(type), 200)
+  assert.equal(await status('/problems/no-such'), 404)
+  for (const path of ['/problems', '/problems/', `${type}/`, `${type}/..%2f..${ROUTE}`, `${type}x/users/1`])
+    assert.equal(await status(path), 401, path)
+})
+
 test('the key goes no further than the gateway, and into no log', async () => {
   lastHeaders.length = 0
   assert.equal(await status(`${ROUTE}?key-goes-nowhere`, { authorization: `Bearer ${KEY}` }), 200)
