@@ -16,6 +16,7 @@ const unitTests = [
   '*-service/**/*.test.ts',
   'db/**/*.test.ts',
   'gateway/**/*.test.ts',
+  'docs/**/*.test.ts',
   'scripts/**/*.test.ts',
   'local/**/*.test.ts',
   'backend/**/*.test.ts',
