@@ -23,9 +23,9 @@ import { createReceiver } from './receive/receiver.ts'
 import { createServiceGraph, GRAPH_ATTRIBUTES, graphSpan } from './service-graph/index.ts'
 import { openFolder } from './store/folder.ts'
 import { openWal } from './store/wal.ts'
+import { VERSION } from './version.ts'
 
 const MAX_BACKLOG_BYTES = 512 * 2 ** 20
-const VERSION = '0.1.0'
 
 async function main(): Promise<void> {
   const config = readConfig(process.env)

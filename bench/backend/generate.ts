@@ -14,6 +14,7 @@ import {
   type Span_SpanKind,
   type SpanSchema,
 } from '@sightline/otlp-messages'
+import { VERSION } from '../../backend/version.ts'
 
 export const SPANS_PER_TRACE = 14
 export const TRACES_PER_ROUND = 100
@@ -290,7 +291,7 @@ function template(withRare: boolean): Template {
 const resourceOf = (service: string) => ({
   'service.name': service,
   'service.namespace': 'sightline',
-  'service.version': '0.1.0',
+  'service.version': VERSION,
   'service.instance.id': `${service}-1`,
   'deployment.environment.name': 'bench',
   'host.name': 'bench',

@@ -26,7 +26,6 @@ export function filesOf(service: NewService): Record<string, string> {
 function packageJson({ name, port, after, dependencies }: NewService): string {
   const content = {
     name: `@sightline/${name}`,
-    version: '0.1.0',
     private: true,
     type: 'module',
     sightline: { port, after },

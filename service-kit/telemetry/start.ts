@@ -62,14 +62,18 @@ export async function stopTelemetry(timeoutMs: number): Promise<void> {
   clearTimeout(timer)
 }
 
-/** Name and version of the program that was started: `@sightline/user-service` gives `user-service`. */
+/**
+ * Name and version of the program that was started. The name is that of the nearest package.json above it, without a scope:
+ * `@sightline/user-service` gives `user-service`. The version is the first on the way up: that of the project, stated once.
+ */
 export function entryPackage(entry: string | undefined): { name: string; version: string } {
+  let named: string | undefined
   for (let folder = path.dirname(path.resolve(entry ?? '.')); ; folder = path.dirname(folder)) {
     const file = path.join(folder, 'package.json')
-    if (existsSync(file)) {
-      const { name, version } = JSON.parse(readFileSync(file, 'utf8')) as { name?: string; version?: string }
-      return { name: (name ?? 'unknown_service').replace(/^@[^/]*\//, ''), version: version ?? '0.0.0' }
+    const found: { name?: string; version?: string } = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
+    named ??= found.name?.replace(/^@[^/]*\//, '')
+    if (found.version !== undefined || folder === path.dirname(folder)) {
+      return { name: named ?? 'unknown_service', version: found.version ?? '0.0.0' }
     }
-    if (folder === path.dirname(folder)) return { name: 'unknown_service', version: '0.0.0' }
   }
 }

@@ -8,6 +8,7 @@
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { VERSION } from '../../version.ts'
 import { followAccessLog, type GatewayLogSink } from './follower.ts'
 
 const accessLog = required('GATEWAY_ACCESS_LOG')
@@ -28,7 +29,7 @@ const follower = followAccessLog({
   accessLog,
   sink,
   resource: {
-    version: process.env.npm_package_version ?? '0.1.0',
+    version: VERSION,
     environment: process.env.DEPLOYMENT_ENVIRONMENT ?? 'local',
     instanceId: `gateway@${hostname()}`,
   },
