@@ -167,6 +167,23 @@ test('what is mounted exists, and Prometheus reads the folder that local mode co
   assert.ok(services.prometheus!.volumes!.includes('./observability/prometheus:/etc/prometheus:ro'))
 })
 
+test('the dev container forwards the ports of local mode, and its editor formats as Biome does', () => {
+  const container = JSON.parse(read('.devcontainer/devcontainer.json'))
+  const ports = Object.entries(local).flatMap(([name, value]) => (name.endsWith('_PORT') ? [Number(value)] : []))
+  const added = new Set<number>(extraServices.map(({ port }) => port))
+  const forwarded = (container.forwardPorts as number[]).filter((port) => !added.has(port))
+  assert.deepEqual(forwarded.toSorted(), ports.toSorted())
+  assert.deepEqual(Object.keys(container.portsAttributes).map(Number).toSorted(), container.forwardPorts.toSorted())
+  const { indentStyle, indentWidth, lineWidth } = JSON.parse(read('biome.json')).formatter
+  const [editor] = /^\[\*\]\n(?:[a-z_]+ = \S+\n)+/m.exec(read('.editorconfig'))!
+  for (const line of [
+    `indent_style = ${indentStyle}`,
+    `indent_size = ${indentWidth}`,
+    `max_line_length = ${lineWidth}`,
+  ])
+    assert.ok(editor.includes(`${line}\n`), `.editorconfig: ${line}`)
+})
+
 test('the stack is safe by default and fits 2 GiB', () => {
   for (const [name, service] of Object.entries(services)) {
     assert.match(service.image, /^sightline\/|:v?\d+\.\d+/, `${name}: pin the image by its version`)
