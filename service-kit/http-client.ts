@@ -4,8 +4,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { trace } from '@opentelemetry/api'
-import { BrokenCircuitError, CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel'
 import { Pool } from 'undici'
+import { CircuitOpenError, type CircuitState, createCircuitBreaker } from './circuit-breaker.ts'
 import { type Metrics, observe } from './metrics.ts'
 import { badGateway, deadlineExceeded, gatewayTimeout, ProblemError, unavailable } from './problems.ts'
 import { currentRequest, remainingMs } from './request-context.ts'
@@ -44,16 +44,11 @@ export interface Hop {
 const ATTEMPTS = 3
 /** An idle connection is closed by its owner, before a stopping server would do it. */
 const IDLE_MS = 2_000
-const FAILURES_TO_OPEN = 10
+const FAULTS_TO_OPEN = 10
 const OPEN_MS = 1_000
 /** A caller with hardly any time left says nothing about the hop. */
 const FAIR_TIMEOUT_MS = 1_000
-const CIRCUIT: Record<CircuitState, number> = {
-  [CircuitState.Closed]: 0,
-  [CircuitState.HalfOpen]: 1,
-  [CircuitState.Open]: 2,
-  [CircuitState.Isolated]: 2,
-}
+const CIRCUIT: Record<CircuitState, number> = { closed: 0, 'half-open': 1, open: 2 }
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 /** The request never left: always safe to try again. */
 const CONNECT_ERRORS = [
@@ -82,23 +77,8 @@ export function createHop(options: HopOptions): Hop {
   const duration = metrics.histogram('http_client_request_duration_seconds')
   const retries = metrics.counter('http_client_retries_total')
   // A hop that keeps failing is left alone for a second: callers hear it at once instead of waiting for a timeout.
-  const breaker = circuitBreaker(handleWhen(isHopFault), {
-    // The library reads the wall clock, and one that is set back an hour would keep the circuit open for an hour: for the
-    // library the pause is always over, and the one that counts is measured here.
-    halfOpenAfter: Number.NEGATIVE_INFINITY,
-    breaker: new ConsecutiveBreaker(FAILURES_TO_OPEN),
-  })
-  let openUntil = 0
-  breaker.onBreak(() => {
-    openUntil = performance.now() + OPEN_MS
-  })
+  const breaker = createCircuitBreaker({ faultsToOpen: FAULTS_TO_OPEN, openMs: OPEN_MS, isFault: isHopFault })
   metrics.gauge('http_client_circuit_state', (gauge) => gauge.set({ peer_service: peer }, CIRCUIT[breaker.state]))
-
-  /** While one call tries whether the hop is back, the library would let all others wait for it, and then for each other. */
-  function isLeftAlone(): boolean {
-    if (breaker.state === CircuitState.Open) return performance.now() < openUntil
-    return breaker.state === CircuitState.HalfOpen
-  }
 
   async function post(call: HopCall): Promise<{ status: number; body: unknown }> {
     const deadline = performance.now() + Math.min(options.timeoutMs ?? 10_000, remainingMs() - marginMs)
@@ -108,8 +88,7 @@ export function createHop(options: HopOptions): Hop {
       const span = trace.getActiveSpan()
       span?.setAttribute('recovery.attempts', attempt)
       try {
-        if (isLeftAlone()) throw new BrokenCircuitError()
-        return await breaker.execute(async () =>
+        return await breaker.run(async () =>
           readAnswer(await send('POST', call.path, left, call.body, call.headers), peer),
         )
       } catch (error) {
@@ -248,7 +227,7 @@ function retryReason(error: unknown, idempotent: boolean): string | undefined {
 function hopProblem(error: unknown, peer: string): ProblemError {
   if (error instanceof ProblemError) return error
   const code = (error as { code?: string }).code ?? ''
-  if (error instanceof BrokenCircuitError) {
+  if (error instanceof CircuitOpenError) {
     return unavailable('next-hop-unavailable', `${peer} keeps failing and is left alone for a moment`, 1, error)
   }
   if (error instanceof HopTimeout) return gatewayTimeout(`${peer}: ${error.message}`, error)
