@@ -1,6 +1,6 @@
 /** The use case of audit-service: write the event down, once, and pass it on where a further hop is set. */
-import { type AuditEvent, type AuditProcessAnswer, auditProcessAnswer } from '@sightline/contracts'
-import { badGateway, checkDeadline, currentRequest, inSpan, type KitParts } from '@sightline/service-kit'
+import { type AuditEvent, type AuditProcessAnswer, type ChainAnswer, chainAnswer } from '@sightline/contracts'
+import { checkDeadline, currentRequest, inSpan, type KitParts } from '@sightline/service-kit'
 import type { AuditLog } from './audit-log.ts'
 
 export type RecordAudit = (event: AuditEvent) => Promise<AuditProcessAnswer>
@@ -41,11 +41,9 @@ export function createRecordAudit(
   }
 
   /** A failure behind this service fails the request: the sender keeps the event and delivers it again, which is harmless. */
-  async function forward(event: AuditEvent): Promise<AuditProcessAnswer['chain']> {
+  async function forward(event: AuditEvent): Promise<ChainAnswer['chain']> {
     if (hop === undefined) return []
-    const { status, body } = await hop.post({ path: '/process', body: event, idempotent: true })
-    const answer = auditProcessAnswer.pick({ chain: true }).safeParse(body)
-    if (!answer.success) throw badGateway(`${hop.peer} answered ${status} with an unexpected body`, answer.error)
-    return answer.data.chain
+    const { chain } = await hop.post({ path: '/process', body: event, idempotent: true, answer: chainAnswer })
+    return chain
   }
 }

@@ -195,6 +195,10 @@ export const auditProcessAnswer = z
   .meta({ id: 'AuditProcessAnswer' })
 export type AuditProcessAnswer = z.infer<typeof auditProcessAnswer>
 
+/** What any further hop answers to the same event at least. */
+export const chainAnswer = z.object({ chain: z.array(hop) }).meta({ id: 'ChainAnswer' })
+export type ChainAnswer = z.infer<typeof chainAnswer>
+
 export const auditRow = z
   .object({
     id: z.int(),

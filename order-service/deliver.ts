@@ -1,6 +1,6 @@
 /** Hands the audit event of a committed order to the next hop. Whatever happens there, the order stands. */
 import { type AuditReceipt, auditProcessAnswer, type Hop as ChainHop } from '@sightline/contracts'
-import { badGateway, inSpan, type KitParts, unavailable, withBaggage } from '@sightline/service-kit'
+import { inSpan, type KitParts, unavailable, withBaggage } from '@sightline/service-kit'
 import type { Config } from './config.ts'
 import type { OrderRecord } from './orders.ts'
 import type { Outbox } from './outbox.ts'
@@ -48,10 +48,7 @@ export function createDelivery(
     if (hop === undefined) throw unavailable('no-next-hop', 'NEXT_SERVICE_URL is not set', 30)
     const event = auditEventOf(order, service.name)
     // The event's id makes a second delivery harmless.
-    const { status, body } = await hop.post({ path: '/process', body: event, idempotent: true })
-    const answer = auditProcessAnswer.safeParse(body)
-    if (!answer.success) throw badGateway(`${hop.peer} answered ${status} with an unexpected body`, answer.error)
-    return answer.data
+    return hop.post({ path: '/process', body: event, idempotent: true, answer: auditProcessAnswer })
   }
 
   async function handOver(order: OrderRecord, reason: Error): Promise<void> {

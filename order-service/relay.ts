@@ -122,9 +122,7 @@ export function createRelay(deps: Pick<KitParts<Config>, 'config' | 'database' |
 
   async function send(event: DueEvent): Promise<void> {
     if (hop === undefined) throw badGateway('NEXT_SERVICE_URL is not set')
-    const { status, body } = await hop.post({ path: '/process', body: event.payload, idempotent: true })
-    const answer = auditProcessAnswer.safeParse(body)
-    if (!answer.success) throw badGateway(`${hop.peer} answered ${status} with an unexpected body`, answer.error)
+    await hop.post({ path: '/process', body: event.payload, idempotent: true, answer: auditProcessAnswer })
   }
 
   /**

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { trace } from '@opentelemetry/api'
 import { Pool } from 'undici'
+import type { z } from 'zod'
 import { CircuitOpenError, type CircuitState, createCircuitBreaker } from './circuit-breaker.ts'
 import { type Metrics, observe } from './metrics.ts'
 import { badGateway, deadlineExceeded, gatewayTimeout, ProblemError, unavailable } from './problems.ts'
@@ -24,18 +25,24 @@ export interface HopOptions {
   marginMs?: number
 }
 
-export interface HopCall {
+export interface HopCall<Answer extends z.ZodType> {
   path: string
+  /** Sent as JSON. */
   body: unknown
+  /** What a 2xx answer has to be. */
+  answer: Answer
   /** Doing it twice is the same as once: a call that may have arrived can be tried again too. */
   idempotent: boolean
-  headers?: Record<string, string>
 }
 
 export interface Hop {
   readonly peer: string
-  /** Resolves to status and parsed body of a 2xx answer; else throws what to tell the caller. */
-  post(call: HopCall): Promise<{ status: number; body: unknown }>
+  /**
+   * Resolves to the checked body of a 2xx answer. Rejects with a ProblemError that says what to tell the caller: what the
+   * hop refuses for the client to know (404, 409, a reused Idempotency-Key) as the hop said it, 502 for an answer that is
+   * not the one asked for (see `isRefusal`), 503 for a hop that is away or left alone, 504 for one that is too slow.
+   */
+  post<Answer extends z.ZodType>(call: HopCall<Answer>): Promise<z.output<Answer>>
   /** GET without retry, whatever the status. */
   get(path: string, timeoutMs: number): Promise<{ status: number; body: unknown }>
   close(): Promise<void>
@@ -80,7 +87,14 @@ export function createHop(options: HopOptions): Hop {
   const breaker = createCircuitBreaker({ faultsToOpen: FAULTS_TO_OPEN, openMs: OPEN_MS, isFault: isHopFault })
   metrics.gauge('http_client_circuit_state', (gauge) => gauge.set({ peer_service: peer }, CIRCUIT[breaker.state]))
 
-  async function post(call: HopCall): Promise<{ status: number; body: unknown }> {
+  async function post<Answer extends z.ZodType>(call: HopCall<Answer>): Promise<z.output<Answer>> {
+    const { status, body } = await postUntilAnswered(call)
+    const answer = call.answer.safeParse(body)
+    if (!answer.success) throw badGateway(`${peer} answered ${status} with an unexpected body`, answer.error)
+    return answer.data
+  }
+
+  async function postUntilAnswered(call: HopCall<z.ZodType>): Promise<{ status: number; body: unknown }> {
     const deadline = performance.now() + Math.min(options.timeoutMs ?? 10_000, remainingMs() - marginMs)
     for (let attempt = 1; ; attempt++) {
       const left = deadline - performance.now()
@@ -88,9 +102,7 @@ export function createHop(options: HopOptions): Hop {
       const span = trace.getActiveSpan()
       span?.setAttribute('recovery.attempts', attempt)
       try {
-        return await breaker.run(async () =>
-          readAnswer(await send('POST', call.path, left, call.body, call.headers), peer),
-        )
+        return await breaker.run(async () => readAnswer(await send('POST', call.path, left, call.body), peer))
       } catch (error) {
         const reason = retryReason(error, call.idempotent)
         const pause = 20 * 2 ** attempt * (0.5 + Math.random())
@@ -103,13 +115,7 @@ export function createHop(options: HopOptions): Hop {
     }
   }
 
-  async function send(
-    method: 'GET' | 'POST',
-    path: string,
-    timeoutMs: number,
-    body?: unknown,
-    headers?: Record<string, string>,
-  ) {
+  async function send(method: 'GET' | 'POST', path: string, timeoutMs: number, body?: unknown) {
     const started = performance.now()
     const labels = { http_request_method: method, peer_service: peer, http_response_status_code: '', error_type: '' }
     const abort = new AbortController()
@@ -119,7 +125,7 @@ export function createHop(options: HopOptions): Hop {
         method,
         path: prefix + path,
         signal: abort.signal,
-        headers: hopHeaders(timeoutMs, headers, body !== undefined),
+        headers: hopHeaders(timeoutMs, body !== undefined),
         body: body === undefined ? null : JSON.stringify(body),
       })
       labels.http_response_status_code = String(response.statusCode)
@@ -163,13 +169,12 @@ function isHopFault(error: unknown): boolean {
 }
 
 /** The budget travels as milliseconds left: clocks of two machines never agree well enough for a point in time. */
-function hopHeaders(timeoutMs: number, headers: Record<string, string> | undefined, hasBody: boolean) {
+function hopHeaders(timeoutMs: number, hasBody: boolean) {
   const request = currentRequest()
   return {
     accept: 'application/json',
     ...(hasBody ? { 'content-type': 'application/json' } : {}),
     ...(request ? { 'x-request-id': request.requestId, 'x-request-deadline': String(Math.floor(timeoutMs)) } : {}),
-    ...headers,
   }
 }
 

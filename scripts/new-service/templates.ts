@@ -66,7 +66,7 @@ export const environment = serviceEnvironment.extend({
 `
 
 const routesTs = ({ name }: NewService) => `/** Routes of ${name}: parse, call, status. */
-import { auditEvent, auditProcessAnswer, commonEndpoints, openApiDocument } from '@sightline/contracts'
+import { auditEvent, chainAnswer, commonEndpoints, openApiDocument } from '@sightline/contracts'
 import { addCommonRoutes, createHttpApp, type KitParts } from '@sightline/service-kit'
 import type Koa from 'koa'
 import type { ReceiveEvent } from './receive-event.ts'
@@ -77,7 +77,7 @@ const endpoints = {
     path: '/process',
     summary: 'Hears of a recorded event, and passes it on',
     body: auditEvent,
-    answers: { 200: auditProcessAnswer.pick({ chain: true }).meta({ id: 'ChainAnswer' }) },
+    answers: { 200: chainAnswer },
     problems: [400, 413, 415, 422, 502, 503, 504],
   },
 } as const
@@ -101,10 +101,10 @@ const receiveEventTs = ({
   name,
   after,
 }: NewService) => `/** The use case of ${name}: what is to happen when an order is on record. */
-import { type AuditEvent, type AuditProcessAnswer, auditProcessAnswer } from '@sightline/contracts'
-import { badGateway, currentRequest, inSpan, type KitParts } from '@sightline/service-kit'
+import { type AuditEvent, type ChainAnswer, chainAnswer } from '@sightline/contracts'
+import { currentRequest, inSpan, type KitParts } from '@sightline/service-kit'
 
-export type ReceiveEvent = (event: AuditEvent) => Promise<Pick<AuditProcessAnswer, 'chain'>>
+export type ReceiveEvent = (event: AuditEvent) => Promise<ChainAnswer>
 
 export function createReceiveEvent({ hop, logger, service }: Pick<KitParts, 'hop' | 'logger' | 'service'>): ReceiveEvent {
   return async (event) => {
@@ -117,12 +117,10 @@ export function createReceiveEvent({ hop, logger, service }: Pick<KitParts, 'hop
     return { chain: [{ service: service.name, version: service.version, duration_ms }, ...behind] }
   }
 
-  async function forward(event: AuditEvent): Promise<AuditProcessAnswer['chain']> {
+  async function forward(event: AuditEvent): Promise<ChainAnswer['chain']> {
     if (hop === undefined) return []
-    const { status, body } = await hop.post({ path: '/process', body: event, idempotent: true })
-    const answer = auditProcessAnswer.pick({ chain: true }).safeParse(body)
-    if (!answer.success) throw badGateway(\`\${hop.peer} answered \${status} with an unexpected body\`, answer.error)
-    return answer.data.chain
+    const { chain } = await hop.post({ path: '/process', body: event, idempotent: true, answer: chainAnswer })
+    return chain
   }
 }
 `
