@@ -1,6 +1,6 @@
 /** The use case of audit-service: write the event down, once, and pass it on where a further hop is set. */
 import { type AuditEvent, type AuditProcessAnswer, type ChainAnswer, chainAnswer } from '@sightline/contracts'
-import { checkDeadline, currentRequest, inSpan, type KitParts } from '@sightline/service-kit'
+import { checkDeadline, inSpan, type KitParts, ownChainEntry } from '@sightline/service-kit'
 import type { AuditLog } from './audit-log.ts'
 
 export type RecordAudit = (event: AuditEvent) => Promise<AuditProcessAnswer>
@@ -15,9 +15,7 @@ export function createRecordAudit(
     checkDeadline()
     const { id, recordedAt } = await record(event)
     const behind = await forward(event)
-    const duration_ms = Math.round((performance.now() - currentRequest()!.startedAt) * 100) / 100
-    const own = { service: service.name, version: service.version, duration_ms }
-    return { audit: { id, recorded_at: recordedAt.toISOString() }, chain: [own, ...behind] }
+    return { audit: { id, recorded_at: recordedAt.toISOString() }, chain: [ownChainEntry(service), ...behind] }
   }
 
   function record(event: AuditEvent) {

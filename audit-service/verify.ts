@@ -1,6 +1,6 @@
 /** Checks the hash chain page by page: memory stays flat over millions of rows, and the first fault is named. */
 import type { AuditVerification } from '@sightline/contracts'
-import { type Queries, sql } from '@sightline/service-kit'
+import { elapsedMs, type Queries, sql } from '@sightline/service-kit'
 import { GENESIS, hashRow, SEALABLE_COLUMNS, type SealableRow, seal } from './chain.ts'
 import type { Checkpoint } from './checkpoint.ts'
 
@@ -90,7 +90,7 @@ export async function verifyChain(database: Queries, options: VerifyOptions = {}
     last_hash: (previous ?? GENESIS).toString('hex'),
     next_position: complete || fault !== undefined ? null : position + 1,
     first_broken: fault ?? null,
-    duration_ms: Math.round((performance.now() - started) * 100) / 100,
+    duration_ms: elapsedMs(started),
   }
 }
 

@@ -81,9 +81,11 @@ export const order = z
 export type Order = z.infer<typeof order>
 export const orderPage = pageOf(order).meta({ id: 'OrderPage' })
 
-/** One hop of the chain as it saw itself. */
-export const hop = z.object({ service: z.string(), version: z.string(), duration_ms: z.number() }).meta({ id: 'Hop' })
-export type Hop = z.infer<typeof hop>
+/** One service of the chain as it saw itself. */
+export const chainEntry = z
+  .object({ service: z.string(), version: z.string(), duration_ms: z.number() })
+  .meta({ id: 'Hop' })
+export type ChainEntry = z.infer<typeof chainEntry>
 
 /** The audit row once it is durable, or that it will follow. */
 export const auditReceipt = z
@@ -98,7 +100,7 @@ const status = z.enum(['completed', 'accepted'])
 
 /** Answer of order-service to `POST /process`: 200 completed, 202 accepted. */
 export const orderProcessAnswer = z
-  .object({ status, order, audit: auditReceipt, chain: z.array(hop) })
+  .object({ status, order, audit: auditReceipt, chain: z.array(chainEntry) })
   .meta({ id: 'OrderProcessAnswer' })
 export type OrderProcessAnswer = z.infer<typeof orderProcessAnswer>
 
@@ -112,7 +114,7 @@ export const processAnswer = z
     user,
     order,
     audit: auditReceipt,
-    chain: z.array(hop),
+    chain: z.array(chainEntry),
   })
   .meta({ id: 'ProcessAnswer' })
 export type ProcessAnswer = z.infer<typeof processAnswer>
@@ -191,12 +193,12 @@ export const auditEvent = z
 export type AuditEvent = z.infer<typeof auditEvent>
 
 export const auditProcessAnswer = z
-  .object({ audit: z.object({ id: z.int(), recorded_at: timestamp }), chain: z.array(hop) })
+  .object({ audit: z.object({ id: z.int(), recorded_at: timestamp }), chain: z.array(chainEntry) })
   .meta({ id: 'AuditProcessAnswer' })
 export type AuditProcessAnswer = z.infer<typeof auditProcessAnswer>
 
-/** What any further hop answers to the same event at least. */
-export const chainAnswer = z.object({ chain: z.array(hop) }).meta({ id: 'ChainAnswer' })
+/** What any further service answers to the same event at least. */
+export const chainAnswer = z.object({ chain: z.array(chainEntry) }).meta({ id: 'ChainAnswer' })
 export type ChainAnswer = z.infer<typeof chainAnswer>
 
 export const auditRow = z

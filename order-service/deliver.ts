@@ -1,5 +1,5 @@
 /** Hands the audit event of a committed order to the next hop. Whatever happens there, the order stands. */
-import { type AuditReceipt, auditProcessAnswer, type Hop as ChainHop } from '@sightline/contracts'
+import { type AuditReceipt, auditProcessAnswer, type ChainEntry } from '@sightline/contracts'
 import { inSpan, type KitParts, unavailable, withBaggage } from '@sightline/service-kit'
 import type { Config } from './config.ts'
 import type { OrderRecord } from './orders.ts'
@@ -8,8 +8,8 @@ import { auditEventOf } from './place-order.ts'
 
 export interface Delivered {
   audit: AuditReceipt
-  /** Hops behind this one; empty when none answered. */
-  chain: ChainHop[]
+  /** Services behind this one; empty when none answered. */
+  chain: ChainEntry[]
 }
 export type Delivery = (order: OrderRecord) => Promise<Delivered>
 

@@ -5,10 +5,10 @@ import {
   addCommonRoutes,
   conflict,
   createHttpApp,
-  currentRequest,
   invalid,
   type KitParts,
   notFound,
+  ownChainEntry,
   page,
   type Routes,
 } from '@sightline/service-kit'
@@ -51,13 +51,11 @@ function addOrderRoutes(routes: Routes, { answers, database, delivery, placeOrde
     })
     const { audit, chain } = await delivery(order)
     const completed = 'id' in audit
-    const duration_ms = Math.round((performance.now() - currentRequest()!.startedAt) * 100) / 100
-    const own = { service: service.name, version: service.version, duration_ms }
     const answer = {
       status: completed ? 'completed' : 'accepted',
       order: showOrder(order),
       audit,
-      chain: [own, ...chain],
+      chain: [ownChainEntry(service), ...chain],
     }
     return { status: completed ? 200 : 202, body: answer }
   })

@@ -1,4 +1,5 @@
 /** Liveness with detail, and readiness: whether to send traffic here. */
+import { elapsedMs } from './durations.ts'
 import type { Hop } from './http-client.ts'
 import type { Answer, RouteDefinition, Routes } from './http-server.ts'
 import type { Metrics } from './metrics.ts'
@@ -66,15 +67,11 @@ async function timed(work: () => Promise<unknown>): Promise<Check> {
   const started = performance.now()
   try {
     await work()
-    return { status: 'ok', latency_ms: since(started) }
+    return { status: 'ok', latency_ms: elapsedMs(started) }
   } catch {
     // The reason is for logs; an address or a role name is nobody's business outside.
-    return { status: 'down', latency_ms: since(started), detail: 'no answer' }
+    return { status: 'down', latency_ms: elapsedMs(started), detail: 'no answer' }
   }
-}
-
-function since(started: number): number {
-  return Math.round((performance.now() - started) * 100) / 100
 }
 
 async function readiness({ database, isDraining }: HealthOptions): Promise<Answer> {

@@ -10,6 +10,7 @@ import { getRPCMetadata, RPCType } from '@opentelemetry/core'
 import Koa, { type Context, type Next } from 'koa'
 import type { z } from 'zod'
 import { readJson } from './body.ts'
+import { roundMs } from './durations.ts'
 import type { Logger } from './logging.ts'
 import { type Metrics, observe } from './metrics.ts'
 import {
@@ -136,7 +137,7 @@ function finish(
   }
   observe(answered, labels, seconds)
   if (route === '/metrics' || route === '/ready' || route === '/health') return
-  const fields = { method: ctx.method, route, status: ctx.status, duration_ms: Math.round(seconds * 1e5) / 100 }
+  const fields = { method: ctx.method, route, status: ctx.status, duration_ms: roundMs(seconds * 1000) }
   options.logger.info(`${ctx.method} ${route || 'unknown route'} ${ctx.status}`, fields)
 }
 

@@ -1,6 +1,8 @@
 /** What is identical in all services. The telemetry itself is started by `@sightline/service-kit/register`. */
+export { ownChainEntry } from './chain-entry.ts'
 export { CLEAN_STEP, createCleaner } from './cleaner.ts'
 export { readConfig, type ServiceEnvironment, serviceEnvironment } from './config.ts'
+export { elapsedMs } from './durations.ts'
 export { addCommonRoutes } from './health.ts'
 export { createHop, type Hop, type HopCall, isRefusal } from './http-client.ts'
 export { type Answer, createHttpApp, type HttpServer, listen, type RouteRequest, type Routes } from './http-server.ts'

@@ -11,6 +11,7 @@ import {
   type Idempotency,
   inSpan,
   type KitParts,
+  ownChainEntry,
   unavailable,
   withBaggage,
 } from '@sightline/service-kit'
@@ -28,8 +29,9 @@ export function createProcessRequest(
     withBaggage({ 'user.id': request.user_id }, async () => {
       const user = enrichProfile(await validateUser(request), request)
       const placed = await placeOrder(await user, request, idempotency)
-      const { requestId, traceId, startedAt } = currentRequest()!
-      const duration_ms = round(performance.now() - startedAt)
+      const { requestId, traceId } = currentRequest()!
+      const own = ownChainEntry(service)
+      const { duration_ms } = own
       logger.info('request processed', { order_id: placed.order.id, status: placed.status, duration_ms })
       return {
         status: placed.status,
@@ -39,7 +41,7 @@ export function createProcessRequest(
         user: await user,
         order: placed.order,
         audit: placed.audit,
-        chain: [{ service: service.name, version: service.version, duration_ms }, ...placed.chain],
+        chain: [own, ...placed.chain],
       }
     })
 
@@ -86,8 +88,4 @@ export function createProcessRequest(
       answer: orderProcessAnswer,
     })
   }
-}
-
-function round(ms: number): number {
-  return Math.round(ms * 100) / 100
 }

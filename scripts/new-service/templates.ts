@@ -102,7 +102,7 @@ const receiveEventTs = ({
   after,
 }: NewService) => `/** The use case of ${name}: what is to happen when an order is on record. */
 import { type AuditEvent, type ChainAnswer, chainAnswer } from '@sightline/contracts'
-import { currentRequest, inSpan, type KitParts } from '@sightline/service-kit'
+import { inSpan, type KitParts, ownChainEntry } from '@sightline/service-kit'
 
 export type ReceiveEvent = (event: AuditEvent) => Promise<ChainAnswer>
 
@@ -113,8 +113,7 @@ export function createReceiveEvent({ hop, logger, service }: Pick<KitParts, 'hop
       logger.info('event received', { order_id: event.order_id, action: event.action })
     })
     const behind = await forward(event)
-    const duration_ms = Math.round((performance.now() - currentRequest()!.startedAt) * 100) / 100
-    return { chain: [{ service: service.name, version: service.version, duration_ms }, ...behind] }
+    return { chain: [ownChainEntry(service), ...behind] }
   }
 
   async function forward(event: AuditEvent): Promise<ChainAnswer['chain']> {
