@@ -8,13 +8,6 @@ export interface AuditFilter {
   trace_id?: string | undefined
 }
 
-export interface AuditLog {
-  /** Adds the event's row; an event that is there already gives its row and `duplicate: true`. */
-  record(event: AuditEvent): Promise<{ id: number; recordedAt: Date; duplicate: boolean }>
-  /** Rows with an id below `before`, newest first. */
-  list(filter: AuditFilter, limit: number, before?: number): Promise<AuditRow[]>
-}
-
 const INSERT = sql(
   'insert_audit_log',
   `insert into audit_logs (event_id, event_type, occurred_at, source, user_id, order_id, action, trace_id, request_id, details)
@@ -42,38 +35,47 @@ function view(condition: string): string {
   return `select ${COLUMNS} from audit_logs a where ${condition} ${PAGE}`
 }
 
-interface Row extends Omit<AuditRow, 'occurred_at' | 'recorded_at'> {
+export interface AuditLogRow extends Omit<AuditRow, 'occurred_at' | 'recorded_at'> {
   occurred_at: Date
   recorded_at: Date
 }
 
-export function createAuditLog(database: Queries): AuditLog {
-  return {
-    async record(event) {
-      const values = [
-        event.event_id,
-        event.event_type,
-        event.occurred_at,
-        event.source,
-        event.user_id,
-        event.order_id,
-        event.action,
-        event.trace_id,
-        event.request_id,
-        JSON.stringify(event.details),
-      ]
-      const [added] = await database.query<{ id: number; recorded_at: Date }>(INSERT, values)
-      if (added) return { id: added.id, recordedAt: added.recorded_at, duplicate: false }
-      const [known] = await database.query<{ id: number; recorded_at: Date }>(FIND, [event.event_id])
-      return { id: known!.id, recordedAt: known!.recorded_at, duplicate: true }
-    },
+export interface RecordedEvent {
+  id: number
+  recordedAt: Date
+  /** The event had been there before; the row is the one of the first time. */
+  duplicate: boolean
+}
 
-    async list(filter, limit, before) {
-      const { statement, value, order_id = null, user_id = null } = statementFor(filter)
-      const rows = await database.query<Row>(statement, [value, before ?? null, limit, order_id, user_id])
-      return rows.map(shown)
-    },
-  }
+/** Adds the event's row, once however often the event comes. */
+export async function recordEvent(database: Queries, event: AuditEvent): Promise<RecordedEvent> {
+  const values = [
+    event.event_id,
+    event.event_type,
+    event.occurred_at,
+    event.source,
+    event.user_id,
+    event.order_id,
+    event.action,
+    event.trace_id,
+    event.request_id,
+    JSON.stringify(event.details),
+  ]
+  const [added] = await database.query<{ id: number; recorded_at: Date }>(INSERT, values)
+  if (added) return { id: added.id, recordedAt: added.recorded_at, duplicate: false }
+  const [known] = await database.query<{ id: number; recorded_at: Date }>(FIND, [event.event_id])
+  return { id: known!.id, recordedAt: known!.recorded_at, duplicate: true }
+}
+
+/** Rows that fulfil all conditions of the filter and have an id below `before`, newest first. */
+export function listAuditLog(
+  database: Queries,
+  filter: AuditFilter,
+  limit: number,
+  before?: number,
+): Promise<AuditLogRow[]> {
+  const { statement, value, order_id = null, user_id = null } = statementFor(filter)
+  return database.query<AuditLogRow>(statement, [value, before ?? null, limit, order_id, user_id])
 }
 
 /** The most selective condition leads, the others are left in the filter. */
@@ -84,6 +86,7 @@ function statementFor({ trace_id, order_id, user_id }: AuditFilter) {
   return { statement: LIST.none, value: null }
 }
 
-function shown(row: Row): AuditRow {
+/** The row as the API shows it. */
+export function toAuditView(row: AuditLogRow): AuditRow {
   return { ...row, occurred_at: row.occurred_at.toISOString(), recorded_at: row.recorded_at.toISOString() }
 }

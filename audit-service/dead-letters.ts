@@ -1,4 +1,5 @@
 /** SQL of dead letters: the audit service sees them, without their payload, and can't change them. */
+import type { DeadLetter } from '@sightline/contracts'
 import { type Queries, sql } from '@sightline/service-kit'
 
 export interface DeadLetterRow {
@@ -23,7 +24,8 @@ export function listDeadLetters(database: Queries, limit: number, after = 0): Pr
   return database.query<DeadLetterRow>(LIST, [after, limit])
 }
 
-export function showDeadLetter({ traceparent, ...row }: DeadLetterRow) {
+/** The row as the API shows it: with the trace of the order, where it was traced. */
+export function toDeadLetterView({ traceparent, ...row }: DeadLetterRow): DeadLetter {
   return {
     ...row,
     trace_id: traceparent?.split('-')[1] ?? null,

@@ -11,7 +11,6 @@
  */
 import { METRICS } from '@sightline/contracts'
 import { type KitParts, runService, type ServiceParts } from '@sightline/service-kit'
-import { createAuditLog } from './audit-log.ts'
 import { createCheckpointWriter } from './checkpoint.ts'
 import { type Config, environment } from './config.ts'
 import { createRecordAudit } from './record-audit.ts'
@@ -20,11 +19,10 @@ import { createSealer } from './sealer.ts'
 
 /** Puts the service together from what the kit made; tests do the same with parts of their own. */
 export function compose(parts: KitParts<Config>): ServiceParts {
-  const auditLog = createAuditLog(parts.database)
-  const recordAudit = createRecordAudit({ ...parts, auditLog })
+  const recordAudit = createRecordAudit(parts)
   const checkpoints = createCheckpointWriter(parts)
   return {
-    app: createApp({ ...parts, auditLog, recordAudit }),
+    app: createApp({ ...parts, recordAudit }),
     background: { ...(checkpoints ? { checkpoints } : {}), sealer: createSealer(parts) },
   }
 }

@@ -1,14 +1,14 @@
 /** The use case of audit-service: write the event down, once, and pass it on where a further hop is set. */
 import { type AuditEvent, type AuditProcessAnswer, type ChainAnswer, chainAnswer } from '@sightline/contracts'
 import { checkDeadline, inSpan, type KitParts, ownChainEntry } from '@sightline/service-kit'
-import type { AuditLog } from './audit-log.ts'
+import { type RecordedEvent, recordEvent } from './audit-log.ts'
 
 export type RecordAudit = (event: AuditEvent) => Promise<AuditProcessAnswer>
 
 export function createRecordAudit(
-  deps: Pick<KitParts, 'service' | 'hop' | 'logger' | 'metrics'> & { auditLog: AuditLog },
+  deps: Pick<KitParts, 'service' | 'database' | 'hop' | 'logger' | 'metrics'>,
 ): RecordAudit {
-  const { auditLog, hop, logger, service } = deps
+  const { database, hop, logger, service } = deps
   const events = deps.metrics.counter('audit_events_total')
 
   return async (event) => {
@@ -18,14 +18,14 @@ export function createRecordAudit(
     return { audit: { id, recorded_at: recordedAt.toISOString() }, chain: [ownChainEntry(service), ...behind] }
   }
 
-  function record(event: AuditEvent) {
+  function record(event: AuditEvent): Promise<RecordedEvent> {
     const attributes = {
       'audit.event_id': event.event_id,
       'order.id': String(event.order_id),
       'order.action': event.action,
     }
     return inSpan('record_audit', attributes, async (span) => {
-      const recorded = await auditLog.record(event)
+      const recorded = await recordEvent(database, event)
       span.setAttributes({ 'audit.id': String(recorded.id), 'audit.duplicate': recorded.duplicate })
       span.addEvent('audit.recorded', { 'audit.id': String(recorded.id) })
       events.inc({ outcome: recorded.duplicate ? 'duplicate' : 'recorded' })

@@ -2,19 +2,18 @@
 import { auditEndpoints, commonEndpoints, openApiDocument } from '@sightline/contracts'
 import { addCommonRoutes, createHttpApp, type KitParts, page, remainingMs } from '@sightline/service-kit'
 import type Koa from 'koa'
-import type { AuditLog } from './audit-log.ts'
+import { listAuditLog, toAuditView } from './audit-log.ts'
 import type { Config } from './config.ts'
-import { listDeadLetters, showDeadLetter } from './dead-letters.ts'
+import { listDeadLetters, toDeadLetterView } from './dead-letters.ts'
 import type { RecordAudit } from './record-audit.ts'
 import { verifyChain } from './verify.ts'
 
 export interface AppParts extends KitParts<Config> {
-  auditLog: AuditLog
   recordAudit: RecordAudit
 }
 
 export function createApp(parts: AppParts): Koa {
-  const { auditLog, database, metrics, recordAudit } = parts
+  const { database, metrics, recordAudit } = parts
   const verifyOk = metrics.gauge('audit_verify_ok')
   const verifiedAt = metrics.gauge('audit_verify_timestamp_seconds')
   /** Where a check that began at the start of the chain goes on. */
@@ -24,16 +23,8 @@ export function createApp(parts: AppParts): Koa {
 
     routes.add(auditEndpoints.listAudit, async ({ query }) => {
       const { limit, cursor, ...filter } = query
-      const rows = await auditLog.list(filter, limit + 1, cursor)
-      return {
-        status: 200,
-        body: page(
-          rows,
-          limit,
-          (row) => row.id,
-          (row) => row,
-        ),
-      }
+      const rows = await listAuditLog(database, filter, limit + 1, cursor)
+      return { status: 200, body: page(rows, limit, (row) => row.id, toAuditView) }
     })
 
     routes.add(auditEndpoints.verify, async ({ query }) => {
@@ -56,7 +47,7 @@ export function createApp(parts: AppParts): Koa {
 
     routes.add(auditEndpoints.deadLetters, async ({ query }) => {
       const rows = await listDeadLetters(database, query.limit + 1, query.cursor)
-      return { status: 200, body: page(rows, query.limit, (row) => row.order_id, showDeadLetter) }
+      return { status: 200, body: page(rows, query.limit, (row) => row.order_id, toDeadLetterView) }
     })
 
     addCommonRoutes(routes, {

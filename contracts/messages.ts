@@ -262,4 +262,5 @@ export const deadLetter = z
     last_error: z.string().nullable(),
   })
   .meta({ id: 'DeadLetter' })
+export type DeadLetter = z.infer<typeof deadLetter>
 export const deadLetterPage = pageOf(deadLetter).meta({ id: 'DeadLetterPage' })

@@ -63,6 +63,7 @@ export async function changeStock(
   return row
 }
 
+/** undefined when there is no such product, or its stock is not tracked. */
 export async function findStock(database: Queries, productId: string): Promise<InventoryRow | undefined> {
   const [row] = await database.query<InventoryRow>(FIND, [productId])
   return row
@@ -73,6 +74,7 @@ export function listStock(database: Queries, limit: number, after = ''): Promise
   return database.query<InventoryRow>(LIST, [after, limit])
 }
 
-export function showStock(row: InventoryRow): Inventory {
+/** The stock as the API shows it: with what is left to promise. */
+export function toStockView(row: InventoryRow): Inventory {
   return { ...row, available: row.on_hand - row.reserved, updated_at: row.updated_at.toISOString() }
 }

@@ -72,6 +72,7 @@ const FIND = sql('find_order', `${VIEW} where o.id = $1`)
 const LIST = sql('list_orders', `${VIEW} where $1::bigint is null or o.id < $1 order by o.id desc limit $2`)
 const USER_EXISTS = sql('find_order_user', 'select id from users where id = $1')
 
+/** Whether there is a stored user with this id. */
 export async function userExists(database: Queries, id: number): Promise<boolean> {
   return (await database.query(USER_EXISTS, [id])).length > 0
 }
@@ -104,6 +105,7 @@ export async function insertOrder(tx: Queries, order: NewOrder): Promise<number>
   return row!.id
 }
 
+/** undefined when there is no such order. */
 export async function findOrder(database: Queries, id: number): Promise<OrderRecord | undefined> {
   const [row] = await database.query<OrderRecord>(FIND, [id])
   return row
@@ -114,7 +116,8 @@ export function listOrders(database: Queries, limit: number, before?: number): P
   return database.query<OrderRecord>(LIST, [before ?? null, limit])
 }
 
-export function showOrder(record: OrderRecord): Order {
+/** The order as the API shows it: money in major units, without what is internal. */
+export function toOrderView(record: OrderRecord): Order {
   const { total_cents, items, event_id: _internal, created_at, ...rest } = record
   return {
     ...rest,

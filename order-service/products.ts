@@ -25,6 +25,7 @@ export function listProducts(database: Queries, limit: number, after = ''): Prom
   return database.query<ProductRow>(LIST, [after, limit])
 }
 
-export function showProduct({ unit_price_cents, ...row }: ProductRow): Product {
+/** The product as the API shows it: its price in major units. */
+export function toProductView({ unit_price_cents, ...row }: ProductRow): Product {
   return { ...row, unit_price: majorUnits(unit_price_cents) }
 }

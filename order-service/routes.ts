@@ -15,10 +15,10 @@ import {
 import type Koa from 'koa'
 import type { Config } from './config.ts'
 import type { Delivery } from './deliver.ts'
-import { changeStock, findStock, listStock, type StockOperation, showStock } from './inventory.ts'
-import { findOrder, listOrders, showOrder } from './orders.ts'
+import { changeStock, findStock, listStock, type StockOperation, toStockView } from './inventory.ts'
+import { findOrder, listOrders, toOrderView } from './orders.ts'
 import type { PlaceOrder } from './place-order.ts'
-import { findProducts, listProducts, showProduct } from './products.ts'
+import { findProducts, listProducts, toProductView } from './products.ts'
 
 export interface AppParts extends KitParts<Config> {
   answers: AnswerStore
@@ -53,7 +53,7 @@ function addOrderRoutes(routes: Routes, { answers, database, delivery, placeOrde
     const completed = 'id' in audit
     const answer = {
       status: completed ? 'completed' : 'accepted',
-      order: showOrder(order),
+      order: toOrderView(order),
       audit,
       chain: [ownChainEntry(service), ...chain],
     }
@@ -70,32 +70,32 @@ function addOrderRoutes(routes: Routes, { answers, database, delivery, placeOrde
         idempotency,
       })
       const { audit } = await delivery(order)
-      return { status: 'id' in audit ? 201 : 202, body: { order: showOrder(order), audit } }
+      return { status: 'id' in audit ? 201 : 202, body: { order: toOrderView(order), audit } }
     }),
   )
 
   routes.add(orderEndpoints.listOrders, async ({ query }) => {
     const rows = await listOrders(database, query.limit + 1, query.cursor)
-    return { status: 200, body: page(rows, query.limit, (row) => row.id, showOrder) }
+    return { status: 200, body: page(rows, query.limit, (row) => row.id, toOrderView) }
   })
 
   routes.add(orderEndpoints.getOrder, async ({ params }) => {
     const order = await findOrder(database, params.id)
     if (order === undefined) throw notFound('order', params.id)
-    return { status: 200, body: showOrder(order) }
+    return { status: 200, body: toOrderView(order) }
   })
 }
 
 function addProductRoutes(routes: Routes, { database }: AppParts): void {
   routes.add(orderEndpoints.listProducts, async ({ query }) => {
     const rows = await listProducts(database, query.limit + 1, query.cursor)
-    return { status: 200, body: page(rows, query.limit, (row) => row.id, showProduct) }
+    return { status: 200, body: page(rows, query.limit, (row) => row.id, toProductView) }
   })
 
   routes.add(orderEndpoints.getProduct, async ({ params }) => {
     const [product] = await findProducts(database, [params.id])
     if (product === undefined) throw notFound('product', params.id)
-    return { status: 200, body: showProduct(product) }
+    return { status: 200, body: toProductView(product) }
   })
 }
 
@@ -116,13 +116,13 @@ function addInventoryRoutes(routes: Routes, { database, logger, metrics }: AppPa
 
   routes.add(orderEndpoints.listInventory, async ({ query }) => {
     const rows = await listStock(database, query.limit + 1, query.cursor)
-    return { status: 200, body: page(rows, query.limit, (row) => row.product_id, showStock) }
+    return { status: 200, body: page(rows, query.limit, (row) => row.product_id, toStockView) }
   })
 
   routes.add(orderEndpoints.getInventory, async ({ params }) => {
     const row = await findStock(database, params.product_id)
     if (row === undefined) throw notFound('product', params.product_id)
-    return { status: 200, body: showStock(row) }
+    return { status: 200, body: toStockView(row) }
   })
 
   for (const operation of ['reserve', 'release', 'add'] as const) {
@@ -135,7 +135,7 @@ function addInventoryRoutes(routes: Routes, { database, logger, metrics }: AppPa
       const row = await changeStock(database, operation, params.product_id, body.quantity)
       operations.inc({ operation, outcome: row === undefined ? 'refused' : 'done' })
       if (row === undefined) throw await refusal(operation, params.product_id, body.quantity)
-      return { status: 200, body: showStock(row) }
+      return { status: 200, body: toStockView(row) }
     })
   }
 

@@ -16,7 +16,7 @@ import {
 } from '@sightline/service-kit/testing'
 import { environment } from './config.ts'
 import { compose } from './main.ts'
-import { createUsers } from './users.ts'
+import { findUser, storeUser } from './users.ts'
 
 let cluster: TestCluster
 let database: TestDatabase
@@ -347,10 +347,10 @@ test('a database that stands still is 503, and its return needs no restart', asy
 })
 
 test('two requests for one user that bring different things keep both', async () => {
-  const users = createUsers(user.parts.database)
-  await users.store(70_001, 'Ann', null)
-  await users.store(70_001, null, 'ann@example.com')
-  const stored = await users.find(70_001)
+  const queries = user.parts.database
+  await storeUser(queries, 70_001, 'Ann', null)
+  await storeUser(queries, 70_001, null, 'ann@example.com')
+  const stored = await findUser(queries, 70_001)
   assert.deepEqual([stored?.name, stored?.email], ['Ann', 'ann@example.com'])
 })
 

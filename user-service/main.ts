@@ -14,15 +14,13 @@ import { createAnswerStore, type KitParts, runService, type ServiceParts } from 
 import { environment } from './config.ts'
 import { createProcessRequest } from './process-request.ts'
 import { createApp } from './routes.ts'
-import { createUsers } from './users.ts'
 
 /** Puts the service together from what the kit made; tests do the same with parts of their own. */
 export function compose(parts: KitParts): ServiceParts {
-  const users = createUsers(parts.database)
   const answers = createAnswerStore(parts)
-  const processRequest = createProcessRequest({ ...parts, users })
+  const processRequest = createProcessRequest(parts)
   return {
-    app: createApp({ ...parts, users, answers, processRequest }),
+    app: createApp({ ...parts, answers, processRequest }),
     background: { 'expired answers': answers.cleaner },
   }
 }

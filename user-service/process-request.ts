@@ -4,7 +4,6 @@ import {
   orderProcessAnswer,
   type ProcessAnswer,
   type ProcessRequest,
-  type User,
 } from '@sightline/contracts'
 import {
   currentRequest,
@@ -15,14 +14,14 @@ import {
   unavailable,
   withBaggage,
 } from '@sightline/service-kit'
-import type { Users } from './users.ts'
+import { findUser, storeUser, toUserView, type UserRow } from './users.ts'
 
 export type ProcessRequestUseCase = (request: ProcessRequest, idempotency?: Idempotency) => Promise<ProcessAnswer>
 
 export function createProcessRequest(
-  deps: Pick<KitParts, 'service' | 'hop' | 'logger' | 'metrics'> & { users: Users },
+  deps: Pick<KitParts, 'service' | 'database' | 'hop' | 'logger' | 'metrics'>,
 ): ProcessRequestUseCase {
-  const { service, hop, logger, users } = deps
+  const { service, database, hop, logger } = deps
   const upserted = deps.metrics.counter('users_upserted_total')
 
   return (request, idempotency) =>
@@ -38,7 +37,7 @@ export function createProcessRequest(
         trace_id: traceId,
         request_id: requestId,
         duration_ms,
-        user: await user,
+        user: toUserView(await user),
         order: placed.order,
         audit: placed.audit,
         chain: [own, ...placed.chain],
@@ -46,22 +45,22 @@ export function createProcessRequest(
     })
 
   /** Unknown users are welcome: the row is made or updated from what the request gives. */
-  function validateUser(request: ProcessRequest): Promise<User> {
+  function validateUser(request: ProcessRequest): Promise<UserRow> {
     return inSpan('validate_user', { 'user.id': String(request.user_id) }, async (span) => {
-      const known = await users.find(request.user_id)
+      const known = await findUser(database, request.user_id)
       const name = request.user_name ?? known?.name ?? null
       const email = request.user_email ?? known?.email ?? null
       span.setAttribute('user.created', known === undefined)
       upserted.inc({ outcome: known === undefined ? 'created' : 'known' })
       // Most requests bring nothing new: they cost one read and no write.
       if (known !== undefined && known.name === name && known.email === email) return known
-      const stored = await users.store(request.user_id, request.user_name ?? null, request.user_email ?? null)
+      const stored = await storeUser(database, request.user_id, request.user_name ?? null, request.user_email ?? null)
       span.addEvent('user.stored')
       return stored
     })
   }
 
-  function enrichProfile(user: User, request: ProcessRequest): Promise<User> {
+  function enrichProfile(user: UserRow, request: ProcessRequest): Promise<UserRow> {
     return inSpan('enrich_profile', { 'order.action': request.action }, (span) => {
       if (user.name !== null) span.setAttribute('user.name', user.name)
       if (user.email !== null) span.setAttribute('user.email', user.email)
@@ -70,7 +69,7 @@ export function createProcessRequest(
   }
 
   async function placeOrder(
-    user: User,
+    user: UserRow,
     request: ProcessRequest,
     idempotency?: Idempotency,
   ): Promise<OrderProcessAnswer> {

@@ -3,16 +3,15 @@ import { commonEndpoints, openApiDocument, userEndpoints } from '@sightline/cont
 import { type AnswerStore, addCommonRoutes, createHttpApp, type KitParts, notFound, page } from '@sightline/service-kit'
 import type Koa from 'koa'
 import type { ProcessRequestUseCase } from './process-request.ts'
-import type { Users } from './users.ts'
+import { findUser, listUsers, toUserView } from './users.ts'
 
 export interface AppParts extends KitParts {
-  users: Users
   answers: AnswerStore
   processRequest: ProcessRequestUseCase
 }
 
 export function createApp(parts: AppParts): Koa {
-  const { users, answers, processRequest } = parts
+  const { answers, database, processRequest } = parts
   return createHttpApp(parts, (routes) => {
     routes.add(userEndpoints.process, ({ body, headers }) =>
       answers.once(headers, body, async (idempotency) => {
@@ -22,22 +21,14 @@ export function createApp(parts: AppParts): Koa {
     )
 
     routes.add(userEndpoints.listUsers, async ({ query }) => {
-      const rows = await users.list(query.limit + 1, query.cursor)
-      return {
-        status: 200,
-        body: page(
-          rows,
-          query.limit,
-          (user) => user.id,
-          (user) => user,
-        ),
-      }
+      const rows = await listUsers(database, query.limit + 1, query.cursor)
+      return { status: 200, body: page(rows, query.limit, (row) => row.id, toUserView) }
     })
 
     routes.add(userEndpoints.getUser, async ({ params }) => {
-      const user = await users.find(params.id)
-      if (user === undefined) throw notFound('user', params.id)
-      return { status: 200, body: user }
+      const row = await findUser(database, params.id)
+      if (row === undefined) throw notFound('user', params.id)
+      return { status: 200, body: toUserView(row) }
     })
 
     addCommonRoutes(routes, {

@@ -1,8 +1,8 @@
-/** SQL of the users table. */
+/** SQL of users. */
 import type { User } from '@sightline/contracts'
 import { type Queries, sql } from '@sightline/service-kit'
 
-interface UserRow {
+export interface UserRow {
   id: number
   name: string | null
   email: string | null
@@ -25,30 +25,29 @@ const STORE = sql(
    returning id, name, email, created_at, updated_at`,
 )
 
-export interface Users {
-  find(id: number): Promise<User | undefined>
-  /** Users with an id above `after`, by id. */
-  list(limit: number, after?: number): Promise<User[]>
-  store(id: number, name: string | null, email: string | null): Promise<User>
+/** undefined when there is no such user. */
+export async function findUser(database: Queries, id: number): Promise<UserRow | undefined> {
+  const [row] = await database.query<UserRow>(FIND, [id])
+  return row
 }
 
-export function createUsers(database: Queries): Users {
-  return {
-    async find(id) {
-      const [row] = await database.query<UserRow>(FIND, [id])
-      return row && shown(row)
-    },
-    async list(limit, after = 0) {
-      const rows = await database.query<UserRow>(LIST, [after, limit])
-      return rows.map(shown)
-    },
-    async store(id, name, email) {
-      const [row] = await database.query<UserRow>(STORE, [id, name, email])
-      return shown(row!)
-    },
-  }
+/** Users with an id above `after`, by id. */
+export function listUsers(database: Queries, limit: number, after = 0): Promise<UserRow[]> {
+  return database.query<UserRow>(LIST, [after, limit])
 }
 
-function shown(row: UserRow): User {
+/** Adds the user, or updates the fields that are not null; resolves to the row as it is then. */
+export async function storeUser(
+  database: Queries,
+  id: number,
+  name: string | null,
+  email: string | null,
+): Promise<UserRow> {
+  const [row] = await database.query<UserRow>(STORE, [id, name, email])
+  return row!
+}
+
+/** The row as the API shows it. */
+export function toUserView(row: UserRow): User {
   return { ...row, created_at: row.created_at.toISOString(), updated_at: row.updated_at.toISOString() }
 }
