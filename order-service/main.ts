@@ -1,19 +1,20 @@
 /**
  * order-service: the second hop.
  *
- *   user-service ──POST /process──▶ routes ──▶ place-order ──▶ deliver ──▶ next hop (audit-service)
- *                                      │            │              │              ▲
- *                                 orders, products, inventory    outbox ──▶ relay ┘   (what the request could not deliver)
- *                                      │            │              │
- *                                      └──────▶ PostgreSQL ◀───────┘
+ *   user-service ──POST /process──▶ routes ──▶ place-order ──▶ 1 commit-order    2 deliver-event ──▶ next hop (audit-service)
+ *                                      │                             │                │               ▲
+ *                                      │          products, inventory, orders       outbox ──▶ relay ─┘   (what the request
+ *                                      │                             │                │                    could not deliver)
+ *                                      └──────▶ PostgreSQL ◀─────────┴────────────────┘
  *
  * Start: node --import @sightline/service-kit/register order-service/main.ts
  */
 import { METRICS } from '@sightline/contracts'
 import { createAnswerStore, type KitParts, runService, type ServiceParts } from '@sightline/service-kit'
+import { createCommitOrder } from './commit-order.ts'
 import { type Config, environment } from './config.ts'
 import { registerDatabaseState } from './database-state.ts'
-import { createDelivery } from './deliver.ts'
+import { createDeliverEvent } from './deliver-event.ts'
 import { createKeyCleaner } from './idempotency-keys.ts'
 import { createOutbox } from './outbox.ts'
 import { createPlaceOrder } from './place-order.ts'
@@ -24,11 +25,12 @@ import { createApp } from './routes.ts'
 export function compose(parts: KitParts<Config>): ServiceParts {
   registerDatabaseState(parts)
   const outbox = createOutbox(parts)
-  const delivery = createDelivery({ ...parts, outbox })
-  const placeOrder = createPlaceOrder(parts)
+  const commitOrder = createCommitOrder(parts)
+  const deliverEvent = createDeliverEvent({ ...parts, outbox })
+  const placeOrder = createPlaceOrder({ ...parts, commitOrder, deliverEvent })
   const answers = createAnswerStore(parts)
   return {
-    app: createApp({ ...parts, answers, delivery, placeOrder }),
+    app: createApp({ ...parts, answers, placeOrder }),
     background: {
       relay: createRelay(parts),
       'delivered events': outbox.sweeper,

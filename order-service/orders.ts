@@ -1,5 +1,5 @@
 /** SQL of orders and their items. */
-import type { Order } from '@sightline/contracts'
+import type { AuditEvent, Order } from '@sightline/contracts'
 import { type Queries, sql } from '@sightline/service-kit'
 import { majorUnits } from './money.ts'
 
@@ -29,8 +29,8 @@ export interface OrderLine {
 }
 
 export interface NewOrder extends Omit<OrderRecord, 'id'> {
-  /** The audit event without its order_id, which the insert adds. */
-  event: object
+  /** What the outbox keeps for the audit service; the insert adds the order's id. */
+  event: Omit<AuditEvent, 'order_id'>
   traceparent?: string
   tracestate?: string
   /** How long the relay leaves the event to this request, milliseconds. */

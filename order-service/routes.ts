@@ -8,13 +8,11 @@ import {
   invalid,
   type KitParts,
   notFound,
-  ownChainEntry,
   page,
   type Routes,
 } from '@sightline/service-kit'
 import type Koa from 'koa'
 import type { Config } from './config.ts'
-import type { Delivery } from './deliver.ts'
 import { changeStock, findStock, listStock, type StockOperation, toStockView } from './inventory.ts'
 import { findOrder, listOrders, toOrderView } from './orders.ts'
 import type { PlaceOrder } from './place-order.ts'
@@ -22,7 +20,6 @@ import { findProducts, listProducts, toProductView } from './products.ts'
 
 export interface AppParts extends KitParts<Config> {
   answers: AnswerStore
-  delivery: Delivery
   placeOrder: PlaceOrder
 }
 
@@ -39,38 +36,29 @@ export function createApp(parts: AppParts): Koa {
   })
 }
 
-function addOrderRoutes(routes: Routes, { answers, database, delivery, placeOrder, service }: AppParts): void {
+function addOrderRoutes(routes: Routes, { answers, database, placeOrder }: AppParts): void {
   routes.add(orderEndpoints.process, async ({ body }) => {
-    const idempotency = body.idempotency && { key: body.idempotency.key, requestHash: body.idempotency.request_hash }
-    const order = await placeOrder({
-      userId: body.user_id,
+    const { user_id, action, items, idempotency } = body
+    const answer = await placeOrder({
+      userId: user_id,
       customer: null,
-      action: body.action,
-      items: body.items,
-      idempotency,
+      action,
+      items,
+      idempotency: idempotency && { key: idempotency.key, requestHash: idempotency.request_hash },
     })
-    const { audit, chain } = await delivery(order)
-    const completed = 'id' in audit
-    const answer = {
-      status: completed ? 'completed' : 'accepted',
-      order: toOrderView(order),
-      audit,
-      chain: [ownChainEntry(service), ...chain],
-    }
-    return { status: completed ? 200 : 202, body: answer }
+    return { status: answer.status === 'completed' ? 200 : 202, body: answer }
   })
 
   routes.add(orderEndpoints.placeOrder, ({ body, headers }) =>
     answers.once(headers, body, async (idempotency) => {
-      const order = await placeOrder({
+      const { status, order, audit } = await placeOrder({
         userId: body.user_id ?? null,
         customer: body.user_id === undefined ? { name: body.customer_name!, email: body.customer_email! } : null,
         action: 'order',
         items: [{ product_id: body.product_id, quantity: body.quantity }],
         idempotency,
       })
-      const { audit } = await delivery(order)
-      return { status: 'id' in audit ? 201 : 202, body: { order: toOrderView(order), audit } }
+      return { status: status === 'completed' ? 201 : 202, body: { order, audit } }
     }),
   )
 

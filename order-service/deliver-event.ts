@@ -1,31 +1,30 @@
-/** Hands the audit event of a committed order to the next hop. Whatever happens there, the order stands. */
-import { type AuditReceipt, auditProcessAnswer, type ChainEntry } from '@sightline/contracts'
+/** Hands the audit event of a committed order to the next service. Whatever happens there, the order stands. */
+import { type AuditProcessAnswer, auditProcessAnswer } from '@sightline/contracts'
 import { inSpan, type KitParts, unavailable, withBaggage } from '@sightline/service-kit'
+import { auditEventOf } from './audit-event.ts'
 import type { Config } from './config.ts'
 import type { OrderRecord } from './orders.ts'
 import type { Outbox } from './outbox.ts'
-import { auditEventOf } from './place-order.ts'
 
-export interface Delivered {
-  audit: AuditReceipt
-  /** Services behind this one; empty when none answered. */
-  chain: ChainEntry[]
-}
-export type Delivery = (order: OrderRecord) => Promise<Delivered>
+/** The audit row is durable, or it will follow from the outbox; `chain` names the services behind this one. */
+export type Delivery = ({ status: 'recorded' } & AuditProcessAnswer) | { status: 'pending' }
 
-export function createDelivery(
+/** Never rejects. */
+export type DeliverEvent = (order: OrderRecord) => Promise<Delivery>
+
+export function createDeliverEvent(
   deps: Pick<KitParts<Config>, 'service' | 'hop' | 'logger' | 'metrics'> & { outbox: Outbox },
-): Delivery {
+): DeliverEvent {
   const { hop, logger, outbox, service } = deps
   const deliveries = deps.metrics.counter('outbox_deliveries_total')
   const created = deps.metrics.counter('orders_created_total')
 
   return (order) =>
-    withBaggage({ 'order.id': order.id }, async (): Promise<Delivered> => {
+    withBaggage({ 'order.id': order.id }, async (): Promise<Delivery> => {
       try {
-        const delivered = await inSpan('deliver_audit_event', { 'audit.event_id': order.event_id }, async (span) => {
+        const answer = await inSpan('deliver_audit_event', { 'audit.event_id': order.event_id }, async (span) => {
           try {
-            return await deliver(order)
+            return await send(order)
           } catch (error) {
             span.setAttributes({ 'fallback.used': true, 'audit.status': 'pending' })
             throw error
@@ -34,17 +33,17 @@ export function createDelivery(
         outbox.delivered(order.event_id)
         deliveries.inc({ path: 'request', outcome: 'done' })
         created.inc({ audit_status: 'recorded' })
-        return delivered
+        return { status: 'recorded', ...answer }
       } catch (error) {
         deliveries.inc({ path: 'request', outcome: 'failed' })
         created.inc({ audit_status: 'pending' })
         logger.warn('audit event waits in the outbox', { order_id: order.id }, error as Error)
         await handOver(order, error as Error)
-        return { audit: { status: 'pending' }, chain: [] }
+        return { status: 'pending' }
       }
     })
 
-  async function deliver(order: OrderRecord): Promise<Delivered> {
+  async function send(order: OrderRecord): Promise<AuditProcessAnswer> {
     if (hop === undefined) throw unavailable('no-next-hop', 'NEXT_SERVICE_URL is not set', 30)
     const event = auditEventOf(order, service.name)
     // The event's id makes a second delivery harmless.

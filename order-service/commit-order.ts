@@ -1,0 +1,205 @@
+/** From wanted items to an order that is committed together with its audit event. */
+import { randomUUID } from 'node:crypto'
+import type { ItemRequest } from '@sightline/contracts'
+import {
+  checkDeadline,
+  conflict,
+  currentRequest,
+  errorType,
+  type Idempotency,
+  inSpan,
+  type KitParts,
+  notFound,
+  ProblemError,
+  type Queries,
+  storedContext,
+} from '@sightline/service-kit'
+import { newAuditEvent } from './audit-event.ts'
+import type { Config } from './config.ts'
+import { claimKey } from './idempotency-keys.ts'
+import { lockStock, takeStock } from './inventory.ts'
+import { majorUnits } from './money.ts'
+import { findOrder, insertOrder, type OrderLine, type OrderRecord, userExists } from './orders.ts'
+import { findProducts, type ProductRow } from './products.ts'
+
+/** What an order without items consists of; its stock is not tracked, so simple requests never run out. */
+const STANDARD_ITEMS: ItemRequest[] = [{ product_id: 'standard-action', quantity: 1 }]
+
+export interface OrderDraft {
+  /** Either a stored user, or a customer given by name and e-mail. */
+  userId: number | null
+  customer: { name: string; email: string } | null
+  action: string
+  items?: ItemRequest[] | undefined
+  idempotency?: Idempotency | undefined
+}
+
+/** Rejects with a ProblemError (404, 409, 503, 504) and then has written nothing. */
+export type CommitOrder = (draft: OrderDraft) => Promise<OrderRecord>
+
+interface PricedOrder {
+  lines: OrderLine[]
+  totalCents: number
+  currency: string
+}
+
+export function createCommitOrder(
+  deps: Pick<KitParts<Config>, 'service' | 'config' | 'database' | 'logger' | 'metrics'>,
+): CommitOrder {
+  const { config, database, logger, metrics, service } = deps
+  const rejected = metrics.counter('orders_rejected_total')
+  const pieces = metrics.counter('orders_items_total')
+  const revenue = metrics.counter('orders_revenue_total')
+  const operations = metrics.counter('inventory_operations_total')
+
+  return async (draft) => {
+    const items = draft.items ?? STANDARD_ITEMS
+    const attributes = {
+      'order.action': draft.action,
+      'order.items.count': items.length,
+      'order.product_ids': items.map((item) => item.product_id),
+      'order.quantities': items.map((item) => item.quantity),
+    }
+    try {
+      return await inSpan('create_order', attributes, async (span) => {
+        const products = await validateOrder(database, draft, items)
+        checkDeadline()
+        const { order, replayed } = await database.transaction((tx) => writeOrder(tx, draft, items, products))
+        span.setAttributes({ 'order.id': String(order.id), 'order.total': majorUnits(order.total_cents) })
+        span.setAttribute('idempotency.replayed', replayed)
+        if (!replayed) {
+          span.addEvent('order.committed', { 'order.id': String(order.id) })
+          count(order)
+        }
+        return order
+      })
+    } catch (error) {
+      if (error instanceof ProblemError) rejected.inc({ reason: errorType(error) })
+      throw error
+    }
+  }
+
+  async function writeOrder(tx: Queries, draft: OrderDraft, items: ItemRequest[], products: Map<string, ProductRow>) {
+    if (draft.idempotency) {
+      const earlier = await claimKey(tx, draft.idempotency.key, draft.idempotency.requestHash)
+      const order = earlier === undefined ? undefined : await findOrder(tx, earlier)
+      if (order !== undefined) return { order, replayed: true }
+    }
+    const wanted = trackedQuantities(items, products)
+    await checkInventory(tx, wanted)
+    await reserveInventory(tx, wanted)
+    const priced = await priceOrder(items, products)
+    return { order: await persistOrder(tx, draft, priced), replayed: false }
+  }
+
+  /** Locks the stock rows, so that what is compared here still holds when it is taken. */
+  function checkInventory(tx: Queries, wanted: Map<string, number>): Promise<void> {
+    return inSpan('check_inventory', { 'order.items.count': wanted.size }, async (span) => {
+      if (wanted.size === 0) return
+      const available = await lockStock(tx, [...wanted.keys()])
+      for (const [productId, quantity] of wanted) {
+        const have = available.get(productId) ?? 0
+        span.addEvent('item.checked', {
+          'item.product_id': productId,
+          'item.quantity': quantity,
+          'inventory.available': have,
+        })
+        if (have >= quantity) continue
+        operations.inc({ operation: 'order', outcome: 'refused' })
+        span.setAttributes({ 'item.product_id': productId, 'item.quantity': quantity, 'inventory.available': have })
+        const detail = `There are ${have} of ${productId}, and ${quantity} were ordered; nothing was reserved.`
+        throw conflict('insufficient-stock', 'Not enough stock', detail)
+      }
+    })
+  }
+
+  function persistOrder(tx: Queries, draft: OrderDraft, priced: PricedOrder): Promise<OrderRecord> {
+    return inSpan('persist_order', { 'order.total': majorUnits(priced.totalCents) }, async (span) => {
+      const request = currentRequest()
+      const record: Omit<OrderRecord, 'id'> = {
+        event_id: randomUUID(),
+        user_id: draft.userId,
+        customer_name: draft.customer?.name ?? null,
+        customer_email: draft.customer?.email ?? null,
+        action: draft.action,
+        status: 'completed',
+        items: priced.lines,
+        total_cents: priced.totalCents,
+        currency: priced.currency,
+        trace_id: request?.traceId ?? null,
+        request_id: request?.requestId ?? null,
+        created_at: new Date(),
+      }
+      const id = await insertOrder(tx, {
+        ...record,
+        event: newAuditEvent(record, service.name),
+        ...storedContext(),
+        graceMs: config.OUTBOX_GRACE_MS,
+        idempotencyKey: draft.idempotency?.key,
+      })
+      span.setAttributes({ 'order.id': String(id), 'audit.event_id': record.event_id })
+      return { ...record, id }
+    })
+  }
+
+  function count(order: OrderRecord): void {
+    for (const line of order.items) pieces.inc({ product_id: line.product_id }, line.quantity)
+    revenue.inc({ currency: order.currency }, majorUnits(order.total_cents))
+    operations.inc({ operation: 'order', outcome: 'done' })
+    logger.info('order committed', {
+      order_id: order.id,
+      total: majorUnits(order.total_cents),
+      currency: order.currency,
+    })
+  }
+}
+
+/** The products by id; 404 for a product or user that does not exist. */
+function validateOrder(database: Queries, draft: OrderDraft, items: ItemRequest[]): Promise<Map<string, ProductRow>> {
+  return inSpan('validate_order', { 'order.items.count': items.length }, async () => {
+    const ids = [...new Set(items.map((item) => item.product_id))]
+    const products = new Map((await findProducts(database, ids)).map((product) => [product.id, product]))
+    const unknown = ids.find((id) => !products.has(id))
+    if (unknown !== undefined) throw notFound('product', unknown)
+    if (draft.userId !== null && !(await userExists(database, draft.userId))) throw notFound('user', draft.userId)
+    return products
+  })
+}
+
+/** Pieces per product whose stock is counted, in the order in which rows are locked. */
+function trackedQuantities(items: ItemRequest[], products: Map<string, ProductRow>): Map<string, number> {
+  const wanted = new Map<string, number>()
+  for (const { product_id, quantity } of items.toSorted((a, b) => (a.product_id < b.product_id ? -1 : 1))) {
+    if (products.get(product_id)!.stock_tracked) wanted.set(product_id, (wanted.get(product_id) ?? 0) + quantity)
+  }
+  return wanted
+}
+
+function reserveInventory(tx: Queries, wanted: Map<string, number>): Promise<void> {
+  return inSpan('reserve_inventory', { 'order.items.count': wanted.size }, async (span) => {
+    if (wanted.size === 0) return
+    await takeStock(tx, wanted)
+    for (const [productId, quantity] of wanted) {
+      span.addEvent('item.reserved', { 'item.product_id': productId, 'item.quantity': quantity })
+    }
+  })
+}
+
+function priceOrder(items: ItemRequest[], products: Map<string, ProductRow>): Promise<PricedOrder> {
+  return inSpan('price_order', { 'order.items.count': items.length }, (span) => {
+    const lines = items.map(({ product_id, quantity }) => {
+      const { name, unit_price_cents } = products.get(product_id)!
+      const attributes = { 'item.product_id': product_id, 'item.quantity': quantity }
+      span.addEvent('item.priced', { ...attributes, 'item.unit_price': majorUnits(unit_price_cents) })
+      return { product_id, name, quantity, unit_price_cents, line_total_cents: unit_price_cents * quantity }
+    })
+    const totalCents = lines.reduce((sum, line) => sum + line.line_total_cents, 0)
+    const currency = products.get(items[0]!.product_id)!.currency
+    span.setAttribute(
+      'order.line_totals',
+      lines.map((line) => majorUnits(line.line_total_cents)),
+    )
+    span.setAttributes({ 'order.total': majorUnits(totalCents), 'order.currency': currency })
+    return { lines, totalCents, currency }
+  })
+}
