@@ -1,7 +1,7 @@
 /**
- * audit-service: the last hop.
+ * audit-service: the last service of the chain.
  *
- *   order-service ──POST /process──▶ routes ──▶ record-audit ──▶ (next hop, where one is set)
+ *   order-service ──POST /process──▶ routes ──▶ record-audit ──▶ (next service, where one is set)
  *                                       │             │
  *                                       ├──▶ audit-log ◀──┘      sealer ──▶ checkpoint file
  *                                       ├──▶ verify                │

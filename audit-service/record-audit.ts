@@ -1,4 +1,4 @@
-/** The use case of audit-service: write the event down, once, and pass it on where a further hop is set. */
+/** The use case of audit-service: write the event down, once, and pass it on where a further service is set. */
 import { type AuditEvent, type AuditProcessAnswer, type ChainAnswer, chainAnswer } from '@sightline/contracts'
 import { checkDeadline, inSpan, type KitParts, ownChainEntry } from '@sightline/service-kit'
 import { type RecordedEvent, recordEvent } from './audit-log.ts'
@@ -6,9 +6,9 @@ import { type RecordedEvent, recordEvent } from './audit-log.ts'
 export type RecordAudit = (event: AuditEvent) => Promise<AuditProcessAnswer>
 
 export function createRecordAudit(
-  deps: Pick<KitParts, 'service' | 'database' | 'hop' | 'logger' | 'metrics'>,
+  deps: Pick<KitParts, 'service' | 'database' | 'nextService' | 'logger' | 'metrics'>,
 ): RecordAudit {
-  const { database, hop, logger, service } = deps
+  const { database, nextService, logger, service } = deps
   const events = deps.metrics.counter('audit_events_total')
 
   return async (event) => {
@@ -40,8 +40,8 @@ export function createRecordAudit(
 
   /** A failure behind this service fails the request: the sender keeps the event and delivers it again, which is harmless. */
   async function forward(event: AuditEvent): Promise<ChainAnswer['chain']> {
-    if (hop === undefined) return []
-    const { chain } = await hop.post({ path: '/process', body: event, idempotent: true, answer: chainAnswer })
+    if (nextService === undefined) return []
+    const { chain } = await nextService.post({ path: '/process', body: event, idempotent: true, answer: chainAnswer })
     return chain
   }
 }

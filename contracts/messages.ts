@@ -171,7 +171,7 @@ export type Inventory = z.infer<typeof inventory>
 export const inventoryPage = pageOf(inventory).meta({ id: 'InventoryPage' })
 export const quantityRequest = z.strictObject({ quantity }).meta({ id: 'QuantityRequest' })
 
-/** `POST /process` of audit-service and of any hop behind it: the event that was committed with the order. */
+/** `POST /process` of audit-service and of any service behind it: the event that was committed with the order. */
 export const auditEvent = z
   .strictObject({
     event_id: z.uuid(),

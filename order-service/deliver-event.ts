@@ -13,9 +13,9 @@ export type Delivery = ({ status: 'recorded' } & AuditProcessAnswer) | { status:
 export type DeliverEvent = (order: OrderRecord) => Promise<Delivery>
 
 export function createDeliverEvent(
-  deps: Pick<KitParts<Config>, 'service' | 'hop' | 'logger' | 'metrics'> & { outbox: Outbox },
+  deps: Pick<KitParts<Config>, 'service' | 'nextService' | 'logger' | 'metrics'> & { outbox: Outbox },
 ): DeliverEvent {
-  const { hop, logger, outbox, service } = deps
+  const { nextService, logger, outbox, service } = deps
   const deliveries = deps.metrics.counter('outbox_deliveries_total')
   const created = deps.metrics.counter('orders_created_total')
 
@@ -44,10 +44,10 @@ export function createDeliverEvent(
     })
 
   async function send(order: OrderRecord): Promise<AuditProcessAnswer> {
-    if (hop === undefined) throw unavailable('no-next-hop', 'NEXT_SERVICE_URL is not set', 30)
+    if (nextService === undefined) throw unavailable('no-next-hop', 'NEXT_SERVICE_URL is not set', 30)
     const event = auditEventOf(order, service.name)
     // The event's id makes a second delivery harmless.
-    return hop.post({ path: '/process', body: event, idempotent: true, answer: auditProcessAnswer })
+    return nextService.post({ path: '/process', body: event, idempotent: true, answer: auditProcessAnswer })
   }
 
   async function handOver(order: OrderRecord, reason: Error): Promise<void> {

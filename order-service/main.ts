@@ -1,7 +1,7 @@
 /**
- * order-service: the second hop.
+ * order-service: the second service of the chain.
  *
- *   user-service ──POST /process──▶ routes ──▶ place-order ──▶ 1 commit-order    2 deliver-event ──▶ next hop (audit-service)
+ *   user-service ──POST /process──▶ routes ──▶ place-order ──▶ 1 commit-order    2 deliver-event ──▶ next service (audit-service)
  *                                      │                             │                │               ▲
  *                                      │          products, inventory, orders       outbox ──▶ relay ─┘   (what the request
  *                                      │                             │                │                    could not deliver)

@@ -53,8 +53,10 @@ const AWAY_MS = 1_000
 const BROKEN_FACTOR = 10
 const LONGEST_PAUSE_MS = 60_000
 
-export function createRelay(deps: Pick<KitParts<Config>, 'config' | 'database' | 'hop' | 'logger' | 'metrics'>): Part {
-  const { config, database, hop, logger } = deps
+export function createRelay(
+  deps: Pick<KitParts<Config>, 'config' | 'database' | 'nextService' | 'logger' | 'metrics'>,
+): Part {
+  const { config, database, nextService, logger } = deps
   const deliveries = deps.metrics.counter('outbox_deliveries_total')
   const stopping = new AbortController()
   let running: Promise<void> | undefined
@@ -81,7 +83,7 @@ export function createRelay(deps: Pick<KitParts<Config>, 'config' | 'database' |
     return database.query<DueEvent>(CLAIM, [BATCH, longest + 5_000])
   }
 
-  /** False when the next hop was away: no use in trying at full speed. */
+  /** False when the next service was away: no use in trying at full speed. */
   async function deliverAll(due: DueEvent[]): Promise<boolean> {
     const queue = [...due]
     let reached = true
@@ -121,13 +123,13 @@ export function createRelay(deps: Pick<KitParts<Config>, 'config' | 'database' |
   }
 
   async function send(event: DueEvent): Promise<void> {
-    if (hop === undefined) throw badGateway('NEXT_SERVICE_URL is not set')
-    await hop.post({ path: '/process', body: event.payload, idempotent: true, answer: auditProcessAnswer })
+    if (nextService === undefined) throw badGateway('NEXT_SERVICE_URL is not set')
+    await nextService.post({ path: '/process', body: event.payload, idempotent: true, answer: auditProcessAnswer })
   }
 
   /**
-   * A hop that is away says nothing about the event, which then keeps its tries: an outage of any length makes no dead
-   * letters. A hop that refuses the event counts. One that breaks may do so because of it, or be broken for hours: that
+   * A service that is away says nothing about the event, which then keeps its tries: an outage of any length makes no dead
+   * letters. One that refuses the event counts. One that breaks may do so because of it, or be broken for hours: that
    * counts, with ten times as many tries.
    */
   async function retryLater(event: DueEvent, error: unknown): Promise<boolean> {

@@ -5,7 +5,7 @@ import { startInProcess, type TestService } from '@sightline/service-kit/testing
 import { type Config, environment } from './config.ts'
 import { compose } from './main.ts'
 
-/** Starts order-service in this process; `env` decides the next hop and the timing of the relay. */
+/** Starts order-service in this process; `env` decides the next service and the timing of the relay. */
 export function startOrderService(
   database: TestDatabase,
   env: Record<string, string> = {},

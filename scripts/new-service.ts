@@ -1,5 +1,5 @@
 /**
- * `npm run new-service NAME`: another hop at the end of the chain, with its test. It then runs in local mode and in the stack,
+ * `npm run new-service NAME`: another service at the end of the chain, with its test. It then runs in local mode and in the stack,
  * is scraped, and appears on the service map and in every panel that lists services: those go by what they find.
  */
 import { spawnSync } from 'node:child_process'
@@ -40,8 +40,8 @@ export function addService(base: string, wanted: string): NewService {
   if (existsSync(join(base, name))) throw startError(`There is a folder ${name} already.`)
   const extras = readExtraServices(base)
   const after = extras.at(-1)?.name ?? 'audit-service'
-  const hop = JSON.parse(readFileSync(join(base, after, 'package.json'), 'utf8')) as Pick<NewService, 'dependencies'>
-  const { pg: _, ...dependencies } = hop.dependencies
+  const before = JSON.parse(readFileSync(join(base, after, 'package.json'), 'utf8')) as Pick<NewService, 'dependencies'>
+  const { pg: _, ...dependencies } = before.dependencies
   const service = { name, after, dependencies, port: FIRST_PORT + extras.length }
   registerService(base, service)
   for (const [path, content] of Object.entries(filesOf(service))) {

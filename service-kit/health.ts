@@ -1,6 +1,6 @@
 /** Liveness with detail, and readiness: whether to send traffic here. */
 import { elapsedMs } from './durations.ts'
-import type { Hop } from './http-client.ts'
+import type { ServiceClient } from './http-client.ts'
 import type { Answer, RouteDefinition, Routes } from './http-server.ts'
 import type { Metrics } from './metrics.ts'
 import type { Database } from './postgres.ts'
@@ -18,7 +18,7 @@ export interface HealthOptions {
   service: { name: string; version: string }
   database: Pick<Database, 'check'>
   /** The next service; its state is shown, and makes this one degraded at worst. */
-  hop: Hop | undefined
+  nextService: ServiceClient | undefined
   metrics: Metrics
   /** True once the process has been told to stop. */
   isDraining: () => boolean
@@ -39,25 +39,28 @@ export function addCommonRoutes(routes: Routes, options: HealthOptions): void {
   routes.add({ method: 'get', path: '/openapi.json' }, () => ({ status: 200, body: document }))
 }
 
-async function health({ service, database, hop }: HealthOptions): Promise<Answer> {
-  const [own, next] = await Promise.all([timed(() => database.check()), hop ? checkHop(hop) : undefined])
+async function health({ service, database, nextService }: HealthOptions): Promise<Answer> {
+  const [own, next] = await Promise.all([
+    timed(() => database.check()),
+    nextService ? checkNextService(nextService) : undefined,
+  ])
   const status: Status = own.status === 'down' ? 'down' : next && next.status !== 'ok' ? 'degraded' : 'ok'
   const body = {
     status,
     service: service.name,
     version: service.version,
     uptime_seconds: Math.round(process.uptime()),
-    checks: { database: own, ...(hop && next ? { [hop.peer]: next } : {}) },
+    checks: { database: own, ...(nextService && next ? { [nextService.peer]: next } : {}) },
   }
   return { status: status === 'down' ? 503 : 200, body }
 }
 
-async function checkHop(hop: Hop): Promise<Check> {
+async function checkNextService(nextService: ServiceClient): Promise<Check> {
   let seen: { status?: Status; checks?: unknown; version?: unknown } = {}
   const check = await timed(async () => {
     // Less than the caller's own wait, so that the one that is silent is the one that is named.
     const timeoutMs = Math.max(50, Math.min(1_000, remainingMs() - 100))
-    seen = (await hop.get('/health', timeoutMs)).body as typeof seen
+    seen = (await nextService.get('/health', timeoutMs)).body as typeof seen
   })
   if (check.status === 'down') return check
   return { ...check, status: seen.status ?? 'down', version: seen.version, checks: seen.checks }

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { createHop, type Hop, isRefusal } from './http-client.ts'
+import { createServiceClient, isRefusal, type ServiceClient } from './http-client.ts'
 import { createMetrics } from './metrics.ts'
 import { type ProblemDetails, ProblemError } from './problems.ts'
 import { runInRequest } from './request-context.ts'
@@ -37,7 +37,7 @@ interface Taken {
 type Handler = (response: ServerResponse, request: IncomingMessage, count: number) => void
 
 interface Peer extends AsyncDisposable {
-  hop: Hop
+  client: ServiceClient
   /** Requests that arrived, whole. */
   taken: Taken[]
   scrape(): Promise<string>
@@ -55,22 +55,22 @@ async function startPeer(handler: Handler, options: { timeoutMs?: number; path?:
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
-  const client = startClient(`http://127.0.0.1:${port}${options.path ?? ''}`, options.timeoutMs)
+  const asking = startClient(`http://127.0.0.1:${port}${options.path ?? ''}`, options.timeoutMs)
   return {
-    ...client,
+    ...asking,
     taken,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       server.close()
-      await client.hop.close()
+      await asking.client.close()
     },
   }
 }
 
 function startClient(url: string, timeoutMs?: number) {
   const metrics = createMetrics({ name: 'asking', version: '1' }, catalogue)
-  const hop = createHop({ url, peer: 'next', metrics, ...(timeoutMs ? { timeoutMs } : {}) })
-  return { hop, scrape: async () => (await metrics.scrape()).body }
+  const client = createServiceClient({ url, peer: 'next', metrics, ...(timeoutMs ? { timeoutMs } : {}) })
+  return { client, scrape: async () => (await metrics.scrape()).body }
 }
 
 const json = (response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}) =>
@@ -96,7 +96,7 @@ function inRequest<T>(budgetMs: number, work: () => T): T {
 
 test('the answer is what the schema makes of the body, and the request is JSON below the base path', async () => {
   await using peer = await startPeer((response) => json(response, 201, { sum: 3, more: true }), { path: '/api/' })
-  const answer: { sum: number } = await peer.hop.post(call)
+  const answer: { sum: number } = await peer.client.post(call)
   assert.deepEqual(answer, { sum: 3 })
   const [{ method, path, headers, body }] = peer.taken as [Taken]
   assert.deepEqual([method, path, JSON.parse(body)], ['POST', '/api/add', { a: 1, b: 2 }])
@@ -110,9 +110,9 @@ test('the answer is what the schema makes of the body, and the request is JSON b
 
 test('the budget that is left travels on, less what this service needs itself and never more than one call may take', async () => {
   await using peer = await startPeer((response) => json(response, 200, { sum: 3 }))
-  await inRequest(2_000, () => peer.hop.post(call))
+  await inRequest(2_000, () => peer.client.post(call))
   await using hasty = await startPeer((response) => json(response, 200, { sum: 3 }), { timeoutMs: 1_000 })
-  await inRequest(5_000, () => hasty.hop.post(call))
+  await inRequest(5_000, () => hasty.client.post(call))
   const left = [peer, hasty].map(({ taken }) => Number(taken[0]!.headers['x-request-deadline']))
   assert.ok(left[0]! > 0 && left[0]! <= 1_950, `${left[0]} ms`)
   assert.ok(left[1]! > 0 && left[1]! <= 1_000, `${left[1]} ms`)
@@ -122,7 +122,7 @@ test('the budget that is left travels on, less what this service needs itself an
 test('with a spent budget nobody is asked', async () => {
   await using peer = await startPeer((response) => json(response, 200, { sum: 3 }))
   for (const budgetMs of [0, 49]) {
-    const { status, kind } = await problemOf(inRequest(budgetMs, () => peer.hop.post(safeCall)))
+    const { status, kind } = await problemOf(inRequest(budgetMs, () => peer.client.post(safeCall)))
     assert.deepEqual([status, kind], [504, 'deadline-exceeded'])
   }
   assert.equal(peer.taken.length, 0)
@@ -131,7 +131,7 @@ test('with a spent budget nobody is asked', async () => {
 test('silence is 504 when the time of the call is over, and is not asked again', async () => {
   await using peer = await startPeer(() => {}, { timeoutMs: 100 })
   const started = performance.now()
-  const { status, kind, retryAfter } = await problemOf(peer.hop.post(safeCall))
+  const { status, kind, retryAfter } = await problemOf(peer.client.post(safeCall))
   assert.deepEqual([status, kind, retryAfter], [504, 'next-hop-timeout', 1])
   assert.ok(performance.now() - started >= 99)
   assert.equal(peer.taken.length, 1)
@@ -142,7 +142,7 @@ test('an answer that begins in time and never ends is 504 too', async () => {
     (response) => response.writeHead(200, { 'content-type': 'application/json' }).write('{"sum":'),
     { timeoutMs: 100 },
   )
-  const { status, kind } = await problemOf(peer.hop.post(safeCall))
+  const { status, kind } = await problemOf(peer.client.post(safeCall))
   assert.deepEqual([status, kind], [504, 'next-hop-timeout'])
 })
 
@@ -150,42 +150,42 @@ test('a broken connection is tried again when twice is the same as once', async 
   const breakTwice: Handler = (response, request, count) =>
     count <= 2 ? request.socket.destroy() : json(response, 200, { sum: 3 })
   await using peer = await startPeer(breakTwice)
-  assert.deepEqual(await peer.hop.post(safeCall), { sum: 3 })
+  assert.deepEqual(await peer.client.post(safeCall), { sum: 3 })
   assert.equal(peer.taken.length, 3)
   assert.equal(sample(await peer.scrape(), 'http_client_retries_total{peer_service="next",reason="UND_ERR_SOCKET"}'), 2)
 })
 
 test('a broken connection is not tried again when the request may have arrived and must not arrive twice', async () => {
   await using peer = await startPeer((_, request) => request.socket.destroy())
-  const { status, kind, retryAfter } = await problemOf(peer.hop.post(call))
+  const { status, kind, retryAfter } = await problemOf(peer.client.post(call))
   assert.deepEqual([status, kind, retryAfter], [502, 'bad-gateway', 1])
   assert.equal(peer.taken.length, 1)
 })
 
 test('three tries are all there are', async () => {
   await using peer = await startPeer((_, request) => request.socket.destroy())
-  assert.equal((await problemOf(peer.hop.post(safeCall))).status, 502)
+  assert.equal((await problemOf(peer.client.post(safeCall))).status, 502)
   assert.equal(peer.taken.length, 3)
 })
 
 test('what never left is tried again whatever it is, and then 503', async () => {
-  const { hop, scrape } = startClient('http://127.0.0.1:1')
-  const { status, kind, retryAfter } = await problemOf(hop.post(call))
+  const { client, scrape } = startClient('http://127.0.0.1:1')
+  const { status, kind, retryAfter } = await problemOf(client.post(call))
   assert.deepEqual([status, kind, retryAfter], [503, 'next-hop-unavailable', 1])
   assert.equal(sample(await scrape(), 'http_client_retries_total{peer_service="next",reason="ECONNREFUSED"}'), 2)
-  await hop.close()
+  await client.close()
 })
 
 test('no try is begun that the budget has no time for', async () => {
   // Shorter than the shortest pause before a second try.
-  const { hop, scrape } = startClient('http://127.0.0.1:1', 15)
-  await problemOf(hop.post(safeCall))
+  const { client, scrape } = startClient('http://127.0.0.1:1', 15)
+  await problemOf(client.post(safeCall))
   const tries = [...(await scrape()).matchAll(/^http_client_request_duration_seconds_count\{.*\} (\d+)$/gm)]
   assert.deepEqual(
     tries.map(([, count]) => count),
     ['1'],
   )
-  await hop.close()
+  await client.close()
 })
 
 test('what the service refuses for the client to know passes through as it was said', async () => {
@@ -199,7 +199,7 @@ test('what the service refuses for the client to know passes through as it was s
     await using peer = await startPeer((response) =>
       json(response, rest.status, { type: `/problems/${kind}`, ...rest, trace_id: 'of the other service' }),
     )
-    assert.deepEqual(await problemOf(peer.hop.post(safeCall)), { kind, ...rest })
+    assert.deepEqual(await problemOf(peer.client.post(safeCall)), { kind, ...rest })
     assert.equal(peer.taken.length, 1)
   }
 })
@@ -207,7 +207,7 @@ test('what the service refuses for the client to know passes through as it was s
 test('any other refusal, a redirect among them, is 502: the client did not write that request', async () => {
   for (const status of [302, 400, 401, 413, 422, 429]) {
     await using peer = await startPeer((response) => json(response, status, { type: '/problems/invalid-request' }))
-    const error = await peer.hop.post(safeCall).catch((reason: unknown) => reason)
+    const error = await peer.client.post(safeCall).catch((reason: unknown) => reason)
     assert.ok(error instanceof ProblemError && isRefusal(error))
     assert.deepEqual([error.details.status, error.details.kind], [502, 'bad-gateway'])
     assert.equal(error.details.detail, `next answered ${status} invalid-request`)
@@ -232,7 +232,7 @@ test('a service that fails is 502, one that is not available 503, one that waite
   ]
   for (const [handler, expected] of cases) {
     await using peer = await startPeer(handler)
-    const error = await peer.hop.post(safeCall).catch((reason: unknown) => reason)
+    const error = await peer.client.post(safeCall).catch((reason: unknown) => reason)
     assert.ok(error instanceof ProblemError && !isRefusal(error))
     const { status, kind, retryAfter } = error.details
     assert.deepEqual({ status, kind, retryAfter }, { retryAfter: 1, ...expected })
@@ -250,7 +250,7 @@ test('what is not JSON, or says that it is not, is 502', async () => {
   ]
   for (const handler of cases) {
     await using peer = await startPeer(handler)
-    const { status, detail } = await problemOf(peer.hop.post(safeCall))
+    const { status, detail } = await problemOf(peer.client.post(safeCall))
     assert.equal(status, 502)
     assert.match(detail, /^next answered 20[04] with something that is not JSON$/)
   }
@@ -259,7 +259,7 @@ test('what is not JSON, or says that it is not, is 502', async () => {
 test('JSON of another shape is 502 with the reason as its cause; it is not asked again and opens no circuit', async () => {
   await using peer = await startPeer((response) => json(response, 200, { sum: 'three' }))
   for (let i = 0; i < 12; i++) {
-    const { status, kind, detail, cause } = await problemOf(peer.hop.post(safeCall))
+    const { status, kind, detail, cause } = await problemOf(peer.client.post(safeCall))
     assert.deepEqual([status, kind, detail], [502, 'bad-gateway', 'next answered 200 with an unexpected body'])
     assert.ok(cause instanceof z.ZodError)
     assert.deepEqual(cause.issues[0]!.path, ['sum'])
@@ -274,8 +274,8 @@ test('an answer beyond 4 MiB is cut off with 502', async () => {
   await using peer = await startPeer((response, _, count) =>
     response.writeHead(200, { 'content-type': 'application/json' }).end(answer(count === 1 ? largest : largest + 1)),
   )
-  assert.deepEqual(await peer.hop.post(call), { sum: 3 })
-  const { status, detail } = await problemOf(peer.hop.post(call))
+  assert.deepEqual(await peer.client.post(call), { sum: 3 })
+  const { status, detail } = await problemOf(peer.client.post(call))
   assert.equal(status, 502)
   assert.match(detail, /larger than 4194304 bytes/)
 })
@@ -284,9 +284,9 @@ test('ten failures in a row open the circuit; one call tries after a second, the
   let answer: Handler = (response) => json(response, 500, {})
   await using peer = await startPeer((response, request, count) => answer(response, request, count))
   const circuit = async () => sample(await peer.scrape(), 'http_client_circuit_state{peer_service="next"}')
-  for (let i = 0; i < 10; i++) assert.equal((await problemOf(peer.hop.post(call))).status, 502)
+  for (let i = 0; i < 10; i++) assert.equal((await problemOf(peer.client.post(call))).status, 502)
   assert.equal(await circuit(), 2)
-  const { status, kind, retryAfter } = await problemOf(peer.hop.post(call))
+  const { status, kind, retryAfter } = await problemOf(peer.client.post(call))
   assert.deepEqual([status, kind, retryAfter], [503, 'next-hop-unavailable', 1])
   assert.equal(peer.taken.length, 10)
 
@@ -297,7 +297,7 @@ test('ten failures in a row open the circuit; one call tries after a second, the
     arrive()
   }
   const probe = await until('a call that tries', 10, async () => {
-    const trying = peer.hop.post(call)
+    const trying = peer.client.post(call)
     const refused = trying.then(
       () => false,
       () => true,
@@ -305,20 +305,20 @@ test('ten failures in a row open the circuit; one call tries after a second, the
     return (await Promise.race([refused, arrived.then(() => false)])) ? undefined : { trying }
   })
   assert.equal(await circuit(), 1)
-  for (let i = 0; i < 3; i++) assert.equal((await problemOf(peer.hop.post(call))).kind, 'next-hop-unavailable')
+  for (let i = 0; i < 3; i++) assert.equal((await problemOf(peer.client.post(call))).kind, 'next-hop-unavailable')
   assert.equal(peer.taken.length, 11, 'one tries, and only one')
   answer = (response) => json(response, 200, { sum: 3 })
   json(held[0]!, 200, { sum: 3 })
   assert.deepEqual(await probe.trying, { sum: 3 })
   assert.equal(await circuit(), 0)
-  assert.deepEqual(await peer.hop.post(call), { sum: 3 })
+  assert.deepEqual(await peer.client.post(call), { sum: 3 })
 })
 
 test('refusals, and callers with hardly any time left, say nothing against the service', async () => {
   await using refusing = await startPeer((response) => json(response, 409, { type: '/problems/x', title: 'x' }))
-  for (let i = 0; i < 12; i++) assert.equal((await problemOf(refusing.hop.post(call))).status, 409)
+  for (let i = 0; i < 12; i++) assert.equal((await problemOf(refusing.client.post(call))).status, 409)
   await using silent = await startPeer(() => {}, { timeoutMs: 100 })
-  await Promise.all(Array.from({ length: 12 }, () => problemOf(silent.hop.post(call))))
+  await Promise.all(Array.from({ length: 12 }, () => problemOf(silent.client.post(call))))
   for (const { scrape, taken } of [refusing, silent]) {
     assert.equal(taken.length, 12)
     assert.equal(sample(await scrape(), 'http_client_circuit_state{peer_service="next"}'), 0)
@@ -327,21 +327,21 @@ test('refusals, and callers with hardly any time left, say nothing against the s
 
 test('silence towards callers with time enough opens the circuit', async () => {
   await using silent = await startPeer(() => {}, { timeoutMs: 1_050 })
-  await Promise.all(Array.from({ length: 10 }, () => problemOf(silent.hop.post(call))))
+  await Promise.all(Array.from({ length: 10 }, () => problemOf(silent.client.post(call))))
   assert.equal(sample(await silent.scrape(), 'http_client_circuit_state{peer_service="next"}'), 2)
 })
 
 test('GET asks once, tells any status, and asks a service too that the circuit leaves alone', async () => {
   await using peer = await startPeer((response) => json(response, 503, { status: 'down' }))
-  for (let i = 0; i < 10; i++) await problemOf(peer.hop.post(call))
+  for (let i = 0; i < 10; i++) await problemOf(peer.client.post(call))
   assert.equal(sample(await peer.scrape(), 'http_client_circuit_state{peer_service="next"}'), 2)
-  assert.deepEqual(await peer.hop.get('/health', 1_000), { status: 503, body: { status: 'down' } })
+  assert.deepEqual(await peer.client.get('/health', 1_000), { status: 503, body: { status: 'down' } })
   assert.equal(peer.taken.length, 11)
 })
 
 test('GET rejects when there is no answer in time, and when it is not JSON', async () => {
   await using silent = await startPeer(() => {})
-  await assert.rejects(silent.hop.get('/health', 50), /no answer within 50 ms/)
+  await assert.rejects(silent.client.get('/health', 50), /no answer within 50 ms/)
   await using broken = await startPeer((response) => response.end('<h1>'))
-  await assert.rejects(broken.hop.get('/health', 1_000), SyntaxError)
+  await assert.rejects(broken.client.get('/health', 1_000), SyntaxError)
 })

@@ -1,6 +1,6 @@
 /**
- * The client of the next hop: kept connections, the caller's shrinking time budget, bounded retries with jitter, and
- * errors that say which of the hop's failures it was. The active span says what was tried.
+ * The client of the next service: kept connections, the caller's shrinking time budget, bounded retries with jitter, and
+ * errors that say which of the service's failures it was. The active span says what was tried.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { trace } from '@opentelemetry/api'
@@ -11,7 +11,7 @@ import { type Metrics, observe } from './metrics.ts'
 import { badGateway, deadlineExceeded, gatewayTimeout, ProblemError, unavailable } from './problems.ts'
 import { currentRequest, remainingMs } from './request-context.ts'
 
-export interface HopOptions {
+export interface ServiceClientOptions {
   /** Base URL of the next service. */
   url: string
   /** Its name, for metrics and messages. */
@@ -25,7 +25,7 @@ export interface HopOptions {
   marginMs?: number
 }
 
-export interface HopCall<Answer extends z.ZodType> {
+export interface ServiceCall<Answer extends z.ZodType> {
   path: string
   /** Sent as JSON. */
   body: unknown
@@ -35,16 +35,22 @@ export interface HopCall<Answer extends z.ZodType> {
   idempotent: boolean
 }
 
-export interface Hop {
+export interface ServiceClient {
   readonly peer: string
   /**
-   * Resolves to the checked body of a 2xx answer. Rejects with a ProblemError that says what to tell the caller: what the
-   * hop refuses for the client to know (404, 409, a reused Idempotency-Key) as the hop said it, 502 for an answer that is
-   * not the one asked for (see `isRefusal`), 503 for a hop that is away or left alone, 504 for one that is too slow.
+   * Resolves to the body of a 2xx answer as the schema makes it. Rejects with a ProblemError to pass on: what the client is
+   * to know (404, 409, a reused Idempotency-Key) as the service said it; 502 for a failure, another refusal (`isRefusal`) or
+   * an answer that does not fit the schema; 503 for a service that is away, not available or left alone by the circuit
+   * breaker; 504 for one that is too slow (`next-hop-timeout`) and for a budget that was used up before
+   * (`deadline-exceeded`).
    */
-  post<Answer extends z.ZodType>(call: HopCall<Answer>): Promise<z.output<Answer>>
-  /** GET without retry, whatever the status. */
+  post<Answer extends z.ZodType>(call: ServiceCall<Answer>): Promise<z.output<Answer>>
+  /**
+   * One GET, past the circuit breaker; resolves whatever the status. Rejects after `timeoutMs` milliseconds, when nothing
+   * answers, and when the answer is not JSON.
+   */
   get(path: string, timeoutMs: number): Promise<{ status: number; body: unknown }>
+  /** Resolves when calls under way have ended and no connection is open. */
   close(): Promise<void>
 }
 
@@ -53,8 +59,9 @@ const ATTEMPTS = 3
 const IDLE_MS = 2_000
 const FAULTS_TO_OPEN = 10
 const OPEN_MS = 1_000
-/** A caller with hardly any time left says nothing about the hop. */
+/** A caller with hardly any time left says nothing about the service. */
 const FAIR_TIMEOUT_MS = 1_000
+/** As http_client_circuit_state has them. */
 const CIRCUIT: Record<CircuitState, number> = { closed: 0, 'half-open': 1, open: 2 }
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 /** The request never left: always safe to try again. */
@@ -69,7 +76,8 @@ const CONNECT_ERRORS = [
 /** The connection broke: the request may have arrived. */
 const BROKEN = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']
 
-export function createHop(options: HopOptions): Hop {
+/** A client of one service; nothing is connected before the first call. */
+export function createServiceClient(options: ServiceClientOptions): ServiceClient {
   const { peer, metrics, marginMs = 50 } = options
   const base = new URL(options.url)
   const prefix = base.pathname.replace(/\/$/, '')
@@ -83,18 +91,17 @@ export function createHop(options: HopOptions): Hop {
   })
   const duration = metrics.histogram('http_client_request_duration_seconds')
   const retries = metrics.counter('http_client_retries_total')
-  // A hop that keeps failing is left alone for a second: callers hear it at once instead of waiting for a timeout.
-  const breaker = createCircuitBreaker({ faultsToOpen: FAULTS_TO_OPEN, openMs: OPEN_MS, isFault: isHopFault })
+  const breaker = createCircuitBreaker({ faultsToOpen: FAULTS_TO_OPEN, openMs: OPEN_MS, isFault })
   metrics.gauge('http_client_circuit_state', (gauge) => gauge.set({ peer_service: peer }, CIRCUIT[breaker.state]))
 
-  async function post<Answer extends z.ZodType>(call: HopCall<Answer>): Promise<z.output<Answer>> {
+  async function post<Answer extends z.ZodType>(call: ServiceCall<Answer>): Promise<z.output<Answer>> {
     const { status, body } = await postUntilAnswered(call)
     const answer = call.answer.safeParse(body)
     if (!answer.success) throw badGateway(`${peer} answered ${status} with an unexpected body`, answer.error)
     return answer.data
   }
 
-  async function postUntilAnswered(call: HopCall<z.ZodType>): Promise<{ status: number; body: unknown }> {
+  async function postUntilAnswered(call: ServiceCall<z.ZodType>): Promise<{ status: number; body: unknown }> {
     const deadline = performance.now() + Math.min(options.timeoutMs ?? 10_000, remainingMs() - marginMs)
     for (let attempt = 1; ; attempt++) {
       const left = deadline - performance.now()
@@ -107,7 +114,7 @@ export function createHop(options: HopOptions): Hop {
         const reason = retryReason(error, call.idempotent)
         const pause = 20 * 2 ** attempt * (0.5 + Math.random())
         if (reason === undefined || attempt >= ATTEMPTS || deadline - performance.now() <= pause)
-          throw hopProblem(error, peer)
+          throw callProblem(error, peer)
         retries.inc({ peer_service: peer, reason })
         span?.addEvent('hop.retry', { 'recovery.attempt': attempt, 'recovery.reason': reason })
         await delay(pause)
@@ -125,7 +132,7 @@ export function createHop(options: HopOptions): Hop {
         method,
         path: prefix + path,
         signal: abort.signal,
-        headers: hopHeaders(timeoutMs, body !== undefined),
+        headers: requestHeaders(timeoutMs, body !== undefined),
         body: body === undefined ? null : JSON.stringify(body),
       })
       labels.http_response_status_code = String(response.statusCode)
@@ -152,6 +159,7 @@ export function createHop(options: HopOptions): Hop {
   }
 }
 
+/** Its name is a value of error_type in http_client_request_duration_seconds. */
 class HopTimeout extends Error {
   readonly timeoutMs: number
   constructor(timeoutMs: number) {
@@ -161,15 +169,15 @@ class HopTimeout extends Error {
   }
 }
 
-/** What opens the circuit: the hop is gone, broken or too slow; not what it refuses for good reasons. */
-function isHopFault(error: unknown): boolean {
+/** What opens the circuit: the service is gone, broken or too slow; not what it refuses for good reasons. */
+function isFault(error: unknown): boolean {
   if (isRefusal(error)) return false
   if (error instanceof HopTimeout) return error.timeoutMs >= FAIR_TIMEOUT_MS
   return !(error instanceof ProblemError) || error.details.status >= 500
 }
 
 /** The budget travels as milliseconds left: clocks of two machines never agree well enough for a point in time. */
-function hopHeaders(timeoutMs: number, hasBody: boolean) {
+function requestHeaders(timeoutMs: number, hasBody: boolean) {
   const request = currentRequest()
   return {
     accept: 'application/json',
@@ -189,7 +197,7 @@ async function readText(body: AsyncIterable<Buffer>): Promise<string> {
   return (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString('utf8')
 }
 
-/** 2xx JSON is the answer; business failures pass through as the hop said them; the rest is the hop's fault. */
+/** 2xx JSON is the answer; business failures pass through as the service said them; the rest is its fault. */
 function readAnswer(answer: { status: number; contentType: string; retryAfter: number; text: string }, peer: string) {
   const { status, contentType, text } = answer
   let body: unknown
@@ -220,7 +228,7 @@ function readAnswer(answer: { status: number; contentType: string; retryAfter: n
 
 const REFUSED = new Error('the hop refused the request')
 
-/** The hop is well and does not take this request, for a reason that its caller can't pass on as its own answer. */
+/** The service is well and does not take this request, for a reason that its caller can't pass on as its own answer. */
 export const isRefusal = (error: unknown): boolean => error instanceof ProblemError && error.details.cause === REFUSED
 
 function retryReason(error: unknown, idempotent: boolean): string | undefined {
@@ -229,7 +237,7 @@ function retryReason(error: unknown, idempotent: boolean): string | undefined {
   return idempotent && BROKEN.includes(code) ? code : undefined
 }
 
-function hopProblem(error: unknown, peer: string): ProblemError {
+function callProblem(error: unknown, peer: string): ProblemError {
   if (error instanceof ProblemError) return error
   const code = (error as { code?: string }).code ?? ''
   if (error instanceof CircuitOpenError) {

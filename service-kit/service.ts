@@ -2,7 +2,7 @@
 import type Koa from 'koa'
 import type { z } from 'zod'
 import { readConfig, type ServiceEnvironment } from './config.ts'
-import { createHop, type Hop } from './http-client.ts'
+import { createServiceClient, type ServiceClient } from './http-client.ts'
 import { type HttpServer, listen } from './http-server.ts'
 import { createLoadGuard } from './load-guard.ts'
 import { getLogger, type Logger, startLogging, stopLogging } from './logging.ts'
@@ -19,7 +19,7 @@ export interface KitParts<Config = ServiceEnvironment> {
   logger: Logger
   metrics: Metrics
   database: Database
-  hop: Hop | undefined
+  nextService: ServiceClient | undefined
   isDraining: () => boolean
   /** Asked before each request: the refusal while the process is overloaded. */
   admit: () => ProblemError | undefined
@@ -60,9 +60,9 @@ export function createParts<Config extends ServiceEnvironment>(
   })
   const url = config.NEXT_SERVICE_URL
   const peer = config.NEXT_SERVICE_NAME ?? (url ? new URL(url).hostname : '')
-  const hop = url ? createHop({ url, peer, metrics, timeoutMs: config.HOP_TIMEOUT_MS }) : undefined
+  const nextService = url ? createServiceClient({ url, peer, metrics, timeoutMs: config.HOP_TIMEOUT_MS }) : undefined
   const { admit } = createLoadGuard(config.SHED_DELAY_MS, metrics)
-  return { service, config, logger, metrics, database, hop, isDraining, admit }
+  return { service, config, logger, metrics, database, nextService, isDraining, admit }
 }
 
 /** Runs a service until a signal or a failure, then stops all of it and ends the process. */
@@ -82,7 +82,7 @@ export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
   })
   let draining = false
   const parts = createParts(service, config, catalogue, () => draining)
-  const { logger, database, hop } = parts
+  const { logger, database, nextService } = parts
   const { app, background = {} } = compose(parts)
 
   const group = createRunGroup({
@@ -91,7 +91,7 @@ export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
   })
   group.add('telemetry', { stop: () => stopTelemetry(FLUSH_MS) })
   group.add('database', { stop: () => database.close() })
-  if (hop) group.add('next hop', { stop: () => hop.close() })
+  if (nextService) group.add('next hop', { stop: () => nextService.close() })
   for (const [name, part] of Object.entries(background)) group.add(name, part)
   let server: HttpServer | undefined
   group.add('server', {

@@ -1,7 +1,7 @@
 /**
- * user-service: the first hop.
+ * user-service: the first service of the chain.
  *
- *   gateway ──POST /process──▶ routes ──▶ process-request ──▶ next hop (order-service)
+ *   gateway ──POST /process──▶ routes ──▶ process-request ──▶ next service (order-service)
  *                                 │               │
  *                                 └──▶ users ◀────┘        answers (Idempotency-Key)
  *                                        │                    │

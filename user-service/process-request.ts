@@ -1,6 +1,7 @@
-/** The use case of user-service: know the user, hand the order to the next hop, tell the caller the whole story. */
+/** The use case of user-service: know the user, hand the order to the next service, tell the caller the whole story. */
 import {
   type OrderProcessAnswer,
+  type OrderProcessRequest,
   orderProcessAnswer,
   type ProcessAnswer,
   type ProcessRequest,
@@ -19,33 +20,34 @@ import { findUser, storeUser, toUserView, type UserRow } from './users.ts'
 export type ProcessRequestUseCase = (request: ProcessRequest, idempotency?: Idempotency) => Promise<ProcessAnswer>
 
 export function createProcessRequest(
-  deps: Pick<KitParts, 'service' | 'database' | 'hop' | 'logger' | 'metrics'>,
+  deps: Pick<KitParts, 'service' | 'database' | 'nextService' | 'logger' | 'metrics'>,
 ): ProcessRequestUseCase {
-  const { service, database, hop, logger } = deps
+  const { service, database, nextService, logger } = deps
   const upserted = deps.metrics.counter('users_upserted_total')
 
   return (request, idempotency) =>
     withBaggage({ 'user.id': request.user_id }, async () => {
-      const user = enrichProfile(await validateUser(request), request)
-      const placed = await placeOrder(await user, request, idempotency)
+      const user = await upsertUser(request)
+      await recordProfile(user, request.action)
+      const ordered = await requestOrder(user, request, idempotency)
       const { requestId, traceId } = currentRequest()!
       const own = ownChainEntry(service)
       const { duration_ms } = own
-      logger.info('request processed', { order_id: placed.order.id, status: placed.status, duration_ms })
+      logger.info('request processed', { order_id: ordered.order.id, status: ordered.status, duration_ms })
       return {
-        status: placed.status,
+        status: ordered.status,
         trace_id: traceId,
         request_id: requestId,
         duration_ms,
-        user: toUserView(await user),
-        order: placed.order,
-        audit: placed.audit,
-        chain: [own, ...placed.chain],
+        user: toUserView(user),
+        order: ordered.order,
+        audit: ordered.audit,
+        chain: [own, ...ordered.chain],
       }
     })
 
   /** Unknown users are welcome: the row is made or updated from what the request gives. */
-  function validateUser(request: ProcessRequest): Promise<UserRow> {
+  function upsertUser(request: ProcessRequest): Promise<UserRow> {
     return inSpan('validate_user', { 'user.id': String(request.user_id) }, async (span) => {
       const known = await findUser(database, request.user_id)
       const name = request.user_name ?? known?.name ?? null
@@ -60,28 +62,28 @@ export function createProcessRequest(
     })
   }
 
-  function enrichProfile(user: UserRow, request: ProcessRequest): Promise<UserRow> {
-    return inSpan('enrich_profile', { 'order.action': request.action }, (span) => {
+  /** What is known of the user, in a span of its own: traces are found by it. */
+  function recordProfile(user: UserRow, action: string): Promise<void> {
+    return inSpan('enrich_profile', { 'order.action': action }, (span) => {
       if (user.name !== null) span.setAttribute('user.name', user.name)
       if (user.email !== null) span.setAttribute('user.email', user.email)
-      return user
     })
   }
 
-  async function placeOrder(
+  async function requestOrder(
     user: UserRow,
     request: ProcessRequest,
     idempotency?: Idempotency,
   ): Promise<OrderProcessAnswer> {
-    if (hop === undefined) throw unavailable('no-next-hop', 'NEXT_SERVICE_URL is not set', 30)
-    return hop.post({
+    if (nextService === undefined) throw unavailable('no-next-hop', 'NEXT_SERVICE_URL is not set', 30)
+    return nextService.post({
       path: '/process',
       body: {
         user_id: user.id,
         action: request.action,
-        ...(request.items ? { items: request.items } : {}),
-        ...(idempotency ? { idempotency: { key: idempotency.key, request_hash: idempotency.requestHash } } : {}),
-      },
+        items: request.items,
+        idempotency: idempotency && { key: idempotency.key, request_hash: idempotency.requestHash },
+      } satisfies OrderProcessRequest,
       // With a key the order service notices a repetition; without one a second try could be a second order.
       idempotent: idempotency !== undefined,
       answer: orderProcessAnswer,

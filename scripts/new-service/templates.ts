@@ -4,9 +4,9 @@ export interface NewService {
   /** e.g. notify-service */
   name: string
   port: number
-  /** The hop that calls it. */
+  /** The service that calls it, e.g. audit-service. */
   after: string
-  /** Version pins, taken from the hop before. */
+  /** Version pins, taken from the service before. */
   dependencies: Record<string, string>
 }
 
@@ -37,7 +37,7 @@ function packageJson({ name, port, after, dependencies }: NewService): string {
 const mainTs = ({ name, after }: NewService) => `/**
  * ${name}: hears of every order that ${after} has recorded.
  *
- *   ${after} ──POST /process──▶ routes ──▶ receive-event ──▶ (next hop, where one is set)
+ *   ${after} ──POST /process──▶ routes ──▶ receive-event ──▶ (next service, where one is set)
  *
  * Start: node --import @sightline/service-kit/register ${name}/main.ts
  */
@@ -106,7 +106,9 @@ import { inSpan, type KitParts, ownChainEntry } from '@sightline/service-kit'
 
 export type ReceiveEvent = (event: AuditEvent) => Promise<ChainAnswer>
 
-export function createReceiveEvent({ hop, logger, service }: Pick<KitParts, 'hop' | 'logger' | 'service'>): ReceiveEvent {
+export function createReceiveEvent(deps: Pick<KitParts, 'service' | 'nextService' | 'logger'>): ReceiveEvent {
+  const { logger, nextService, service } = deps
+
   return async (event) => {
     // ${after} delivers an event again when it got no answer: whatever happens here must bear happening twice.
     await inSpan('receive_event', { 'audit.event_id': event.event_id, 'order.id': String(event.order_id) }, async () => {
@@ -117,8 +119,8 @@ export function createReceiveEvent({ hop, logger, service }: Pick<KitParts, 'hop
   }
 
   async function forward(event: AuditEvent): Promise<ChainAnswer['chain']> {
-    if (hop === undefined) return []
-    const { chain } = await hop.post({ path: '/process', body: event, idempotent: true, answer: chainAnswer })
+    if (nextService === undefined) return []
+    const { chain } = await nextService.post({ path: '/process', body: event, idempotent: true, answer: chainAnswer })
     return chain
   }
 }
@@ -152,7 +154,7 @@ const event = {
   details: { items: [], total: 9.99, currency: 'USD' },
 }
 
-test('an event is taken, and the answer names the hop', async () => {
+test('an event is taken, and the answer names the service', async () => {
   const answer = await service.call('POST', '/process', event)
   assert.equal(answer.status, 200, answer.text)
   assert.equal(answer.json.chain[0].service, '${name}')

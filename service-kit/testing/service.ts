@@ -52,7 +52,7 @@ export async function startInProcess<Schema extends z.ZodType<ServiceEnvironment
     draining = true
     await server.close(1_000, 0)
     for (const part of Object.values(background).reverse()) await part.stop()
-    await parts.hop?.close()
+    await parts.nextService?.close()
     await parts.database.close()
   }
   return {
