@@ -57,6 +57,14 @@ test('the test that comes with a new service is green', async () => {
   assert.match(stdout, /pass 3/)
 })
 
+test('what is written needs no formatting, however long the name is', async () => {
+  const { name } = addService(project, 'a'.repeat(31))
+  const biome = join(root, 'node_modules/.bin/biome')
+  const paths = ['notify-service', name, 'package.json', 'tsconfig.json', 'observability/prometheus/targets/stack.json']
+  const settings = [`--config-path=${join(root, 'biome.json')}`, '--vcs-enabled=false', '--error-on-warnings']
+  await promisify(execFile)(biome, ['check', ...settings, ...paths], { cwd: project })
+})
+
 test('a name in use and a bad name are refused', () => {
   assert.throws(() => addService(project, 'notify'), /folder notify-service already/)
   for (const name of ['', 'Notify', '../x', 'a b']) assert.throws(() => addService(project, name), /Usage/)

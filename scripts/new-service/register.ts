@@ -29,11 +29,10 @@ export function registerService(root: string, { name, port, after }: NewService)
     return before + told.replace('\n  postgres:\n', (line) => `\n${composeService(name, port)}${line}`)
   })
   edit('observability/prometheus/targets/stack.json', (text) => {
-    const targets = JSON.parse(text) as { targets: string[]; labels: { job: string } }[]
+    const targets = JSON.parse(text) as TargetGroup[]
     const at = targets.findIndex(({ labels }) => labels.job === after) + 1
     targets.splice(at, 0, { targets: [`${name}:${port}`], labels: { job: name } })
-    const lines = targets.map((group) => `  ${spaced(group)}`)
-    return `[\n${lines.join(',\n')}\n]\n`
+    return `[\n${targets.map(formatted).join(',\n')}\n]\n`
   })
 }
 
@@ -50,7 +49,14 @@ function splitBefore(text: string, mark: string): [string, string] {
   return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at)]
 }
 
-/** JSON on one line, as the formatter writes it. */
-function spaced(value: { targets: string[]; labels: { job: string } }): string {
-  return `{ "targets": ${JSON.stringify(value.targets)}, "labels": { "job": ${JSON.stringify(value.labels.job)} } }`
+interface TargetGroup {
+  targets: string[]
+  labels: { job: string }
+}
+
+/** An entry of the list as the formatter writes it: on one line where it has room, with a comma, on 120 columns. */
+function formatted({ targets, labels }: TargetGroup): string {
+  const fields = [`"targets": ${JSON.stringify(targets)}`, `"labels": { "job": ${JSON.stringify(labels.job)} }`]
+  const line = `  { ${fields.join(', ')} }`
+  return line.length < 120 ? line : `  {\n    ${fields.join(',\n    ')}\n  }`
 }

@@ -111,7 +111,8 @@ export function createReceiveEvent(deps: Pick<KitParts, 'service' | 'nextService
 
   return async (event) => {
     // ${after} delivers an event again when it got no answer: whatever happens here must bear happening twice.
-    await inSpan('receive_event', { 'audit.event_id': event.event_id, 'order.id': String(event.order_id) }, async () => {
+    const attributes = { 'audit.event_id': event.event_id, 'order.id': String(event.order_id) }
+    await inSpan('receive_event', attributes, async () => {
       logger.info('event received', { order_id: event.order_id, action: event.action })
     })
     const behind = await forward(event)
@@ -137,7 +138,13 @@ import { compose } from './main.ts'
 let service: TestService<z.infer<typeof environment>>
 before(async () => {
   const connection = { host: '127.0.0.1', port: 1, user: '', password: '', database: 'none' }
-  service = await startInProcess({ name: '${name}', schema: environment, catalogue: METRICS, compose, connection })
+  service = await startInProcess({
+    name: '${name}',
+    schema: environment,
+    catalogue: METRICS,
+    compose,
+    connection,
+  })
 })
 after(() => service?.close())
 
