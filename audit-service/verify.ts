@@ -2,7 +2,7 @@
 import type { AuditVerification } from '@sightline/contracts'
 import { elapsedMs, type Queries, sql } from '@sightline/service-kit'
 import { GENESIS, hashRow, SEALABLE_COLUMNS, type SealableRow, seal } from './chain.ts'
-import type { Checkpoint } from './checkpoint.ts'
+import type { Checkpoint } from './checkpoint-format.ts'
 
 type ChainEntry = { position: number; audit_id: number; row_hash: Buffer; hash: Buffer } & {
   [Column in keyof SealableRow]: SealableRow[Column] | null
