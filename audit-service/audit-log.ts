@@ -2,6 +2,7 @@
 import type { AuditEvent, AuditRow } from '@sightline/contracts'
 import { type Queries, sql } from '@sightline/service-kit'
 
+/** All conditions that are given have to hold. */
 export interface AuditFilter {
   user_id?: number | undefined
   order_id?: number | undefined
@@ -47,7 +48,7 @@ export interface RecordedEvent {
   duplicate: boolean
 }
 
-/** Adds the event's row, once however often the event comes. */
+/** Adds the event's row, once however often the event comes. Rejects with what PostgreSQL refuses. */
 export async function recordEvent(database: Queries, event: AuditEvent): Promise<RecordedEvent> {
   const values = [
     event.event_id,
@@ -67,7 +68,7 @@ export async function recordEvent(database: Queries, event: AuditEvent): Promise
   return { id: known!.id, recordedAt: known!.recorded_at, duplicate: true }
 }
 
-/** Rows that fulfil all conditions of the filter and have an id below `before`, newest first. */
+/** Rows that the filter lets through, with an id below `before`, newest first. */
 export function listAuditLog(
   database: Queries,
   filter: AuditFilter,

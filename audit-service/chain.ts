@@ -28,7 +28,7 @@ const TIME = (column: string) => `to_char(a.${column} at time zone 'UTC', 'YYYY-
 export const SEALABLE_COLUMNS = `a.id::text, a.event_id::text, a.event_type, ${TIME('occurred_at')}, ${TIME('recorded_at')},
   a.source, a.user_id::text, a.order_id::text, a.action, a.trace_id::text, a.request_id, a.details::text`
 
-/** The fields in fixed order as a JSON array of strings and nulls: unambiguous, whatever a field contains. */
+/** SHA-256, 32 bytes, over the fields in fixed order as a JSON array of strings and nulls: unambiguous, whatever a field contains. */
 export function hashRow(row: SealableRow): Buffer {
   return sha256(
     JSON.stringify([
@@ -48,6 +48,7 @@ export function hashRow(row: SealableRow): Buffer {
   )
 }
 
+/** The seal of a position, 32 bytes, from the seal before it and the hash of its row, 32 bytes each. */
 export function seal(previous: Buffer, position: number, rowHash: Buffer): Buffer {
   const bytes = Buffer.alloc(72)
   previous.copy(bytes, 0)

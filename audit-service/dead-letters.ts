@@ -2,6 +2,7 @@
 import type { DeadLetter } from '@sightline/contracts'
 import { type Queries, sql } from '@sightline/service-kit'
 
+/** What the view `dead_letters` lets the audit service see of an outbox row. */
 export interface DeadLetterRow {
   event_id: string
   order_id: number

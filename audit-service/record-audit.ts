@@ -3,8 +3,13 @@ import { type AuditEvent, type AuditProcessAnswer, type ChainAnswer, chainAnswer
 import { checkDeadline, inSpan, type KitParts, ownChainEntry } from '@sightline/service-kit'
 import { type RecordedEvent, recordEvent } from './audit-log.ts'
 
+/**
+ * Resolves when the row is durable and the services behind have answered; the same event again gives the same row. Rejects
+ * with a ProblemError when the time is up, when the database is away (503) and when a service behind fails (502 to 504).
+ */
 export type RecordAudit = (event: AuditEvent) => Promise<AuditProcessAnswer>
 
+/** The use case on the parts of the service. */
 export function createRecordAudit(
   deps: Pick<KitParts, 'service' | 'database' | 'nextService' | 'logger' | 'metrics'>,
 ): RecordAudit {

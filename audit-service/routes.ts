@@ -12,6 +12,7 @@ export interface AppParts extends KitParts<Config> {
   recordAudit: RecordAudit
 }
 
+/** The HTTP side of audit-service; errors become answers in the kit. */
 export function createApp(parts: AppParts): Koa {
   const { database, metrics, recordAudit } = parts
   const verifyOk = metrics.gauge('audit_verify_ok')

@@ -36,6 +36,7 @@ export interface Sealer extends Part {
   sealBatch(): Promise<number>
 }
 
+/** Seals every SEAL_POLL_MS from its start on until it is stopped; a database that is away is tried again. */
 export function createSealer(deps: Pick<KitParts<Config>, 'config' | 'database' | 'logger' | 'metrics'>): Sealer {
   const { config, database, logger, metrics } = deps
   const sealed = metrics.counter('audit_rows_sealed_total')

@@ -7,6 +7,7 @@ import type { Checkpoint } from './checkpoint-format.ts'
 type ChainEntry = { position: number; audit_id: number; row_hash: Buffer; hash: Buffer } & {
   [Column in keyof SealableRow]: SealableRow[Column] | null
 }
+/** Where the chain is broken, and how. */
 export type Fault = NonNullable<AuditVerification['first_broken']>
 
 const PAGE = 1_000
@@ -49,9 +50,14 @@ export interface VerifyOptions {
   checkpoint?: Checkpoint
   /** Stop after this time, milliseconds; the result then says where to go on. */
   withinMs?: number
+  /** Called after each page with the rows checked so far and those there are from `from` on. */
   onProgress?: (checked: number, total: number) => void
 }
 
+/**
+ * Checks hashes and seals from a position to the end, and then that no row is without a seal. A broken chain is a result,
+ * not an error; rejects only when the database does.
+ */
 export async function verifyChain(database: Queries, options: VerifyOptions = {}): Promise<AuditVerification> {
   const { from = 1, withinMs = Number.POSITIVE_INFINITY } = options
   const started = performance.now()

@@ -34,6 +34,7 @@ export const processRequest = z
   .meta({ id: 'ProcessRequest' })
 export type ProcessRequest = z.infer<typeof processRequest>
 
+/** A user as stored: what requests have told so far. */
 export const user = z
   .object({
     id: userId,
@@ -59,6 +60,7 @@ export const orderProcessRequest = z
   .meta({ id: 'OrderProcessRequest' })
 export type OrderProcessRequest = z.infer<typeof orderProcessRequest>
 
+/** A line of an order at the prices of its time. */
 export const orderItem = z
   .object({ product_id: productId, name: z.string(), quantity, unit_price: money, line_total: money })
   .meta({ id: 'OrderItem' })
@@ -151,12 +153,14 @@ export type OrderRequest = z.infer<typeof orderRequest>
 export const orderAnswer = z.object({ order, audit: auditReceipt }).meta({ id: 'OrderAnswer' })
 export type OrderAnswer = z.infer<typeof orderAnswer>
 
+/** What can be ordered. Without `stock_tracked` there is always enough of it. */
 export const product = z
   .object({ id: productId, name: z.string(), unit_price: money, currency, stock_tracked: z.boolean() })
   .meta({ id: 'Product' })
 export type Product = z.infer<typeof product>
 export const productPage = pageOf(product).meta({ id: 'ProductPage' })
 
+/** Pieces of a product: `available` is what is on hand and not reserved. */
 export const inventory = z
   .object({
     product_id: productId,
@@ -192,15 +196,17 @@ export const auditEvent = z
   .meta({ id: 'AuditEvent' })
 export type AuditEvent = z.infer<typeof auditEvent>
 
+/** Answer of audit-service to that: the row of the event, old or new. */
 export const auditProcessAnswer = z
   .object({ audit: z.object({ id: z.int(), recorded_at: timestamp }), chain: z.array(chainEntry) })
   .meta({ id: 'AuditProcessAnswer' })
 export type AuditProcessAnswer = z.infer<typeof auditProcessAnswer>
 
-/** What any further service answers to the same event at least. */
+/** What any further service answers to the same event. */
 export const chainAnswer = z.object({ chain: z.array(chainEntry) }).meta({ id: 'ChainAnswer' })
 export type ChainAnswer = z.infer<typeof chainAnswer>
 
+/** A row of the audit trail. `sealed`: it stands in the hash chain. */
 export const auditRow = z
   .object({
     id: z.int(),
@@ -250,6 +256,7 @@ export const auditVerification = z
   .meta({ id: 'AuditVerification' })
 export type AuditVerification = z.infer<typeof auditVerification>
 
+/** An event whose delivery was given up. `trace_id` is the one of the order. */
 export const deadLetter = z
   .object({
     event_id: z.string(),

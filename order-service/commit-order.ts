@@ -25,16 +25,23 @@ import { findProducts, type ProductRow } from './products.ts'
 /** What an order without items consists of; its stock is not tracked, so simple requests never run out. */
 const STANDARD_ITEMS: ItemRequest[] = [{ product_id: 'standard-action', quantity: 1 }]
 
+/** An order as it is asked for. */
 export interface OrderDraft {
   /** Either a stored user, or a customer given by name and e-mail. */
   userId: number | null
   customer: { name: string; email: string } | null
   action: string
+  /** Default: one piece of the standard action. */
   items?: ItemRequest[] | undefined
+  /** With a key that was used before, the order of that time is the result. */
   idempotency?: Idempotency | undefined
 }
 
-/** Rejects with a ProblemError (404, 409, 503, 504) and then has written nothing. */
+/**
+ * Resolves to the committed order, or to the one that was committed with the same Idempotency-Key. When it rejects, nothing
+ * is written: 404 for an unknown product or user, 409 for too little stock or a key in use, 422 for a key that was used with
+ * another body, 503 when the database is away, 504 when the time is up.
+ */
 export type CommitOrder = (draft: OrderDraft) => Promise<OrderRecord>
 
 interface PricedOrder {
@@ -43,6 +50,7 @@ interface PricedOrder {
   currency: string
 }
 
+/** The transaction on the parts of the service. */
 export function createCommitOrder(
   deps: Pick<KitParts<Config>, 'service' | 'config' | 'database' | 'logger' | 'metrics'>,
 ): CommitOrder {

@@ -27,6 +27,7 @@ interface State {
   waiting: number
 }
 
+/** Adds the gauges. When PostgreSQL does not answer a scrape they keep their last values. */
 export function registerDatabaseState({
   database,
   logger,

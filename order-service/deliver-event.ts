@@ -6,12 +6,13 @@ import type { Config } from './config.ts'
 import type { OrderRecord } from './orders.ts'
 import type { Outbox } from './outbox.ts'
 
-/** The audit row is durable, or it will follow from the outbox; `chain` names the services behind this one. */
+/** The audit row is durable, and `chain` names the services behind this one; or the row will follow from the outbox. */
 export type Delivery = ({ status: 'recorded' } & AuditProcessAnswer) | { status: 'pending' }
 
-/** Never rejects. */
+/** Never rejects: what went wrong is logged and counted, and the relay takes over. */
 export type DeliverEvent = (order: OrderRecord) => Promise<Delivery>
 
+/** The delivery within the request, in no more than HOP_TIMEOUT_MS. */
 export function createDeliverEvent(
   deps: Pick<KitParts<Config>, 'service' | 'nextService' | 'logger' | 'metrics'> & { outbox: Outbox },
 ): DeliverEvent {

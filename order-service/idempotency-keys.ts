@@ -31,7 +31,10 @@ const EXPIRE = sql(
 export const createKeyCleaner = (parts: Pick<KitParts, 'database' | 'logger'>): Part =>
   createCleaner(parts, 'expired idempotency keys', EXPIRE)
 
-/** undefined when the key is now ours; else the id of the order that was placed with it. */
+/**
+ * undefined when the key is now ours; else the id of the order that was placed with it. `requestHash` is SHA-256 in hex.
+ * Rejects with 422 when the key was used with another body, and with 409 while another request is at it.
+ */
 export async function claimKey(tx: Queries, key: string, requestHash: string): Promise<number | undefined> {
   try {
     if ((await tx.query(CLAIM, [key, Buffer.from(requestHash, 'hex')])).length > 0) return undefined

@@ -33,6 +33,7 @@ const change = (name: string, set: string, condition: string) =>
     `update inventory set ${set}, updated_at = now() from products
      where inventory.product_id = $1 and products.id = inventory.product_id and ${condition} ${RETURNING}`,
   )
+/** What can be done to the stock of a product besides ordering it. */
 export type StockOperation = 'reserve' | 'release' | 'add'
 /** `add` refuses what the integer column could not hold. */
 const CHANGES: Record<StockOperation, ReturnType<typeof sql>> = {

@@ -20,6 +20,7 @@ export interface OrderRecord {
   created_at: Date
 }
 
+/** Money in cents; `unit_price_cents` is the price at the time of the order. */
 export interface OrderLine {
   product_id: string
   name: string
@@ -28,6 +29,7 @@ export interface OrderLine {
   line_total_cents: number
 }
 
+/** All that is written with an order. */
 export interface NewOrder extends Omit<OrderRecord, 'id'> {
   /** What the outbox keeps for the audit service; the insert adds the order's id. */
   event: Omit<AuditEvent, 'order_id'>

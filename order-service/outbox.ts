@@ -1,5 +1,4 @@
 /** SQL of the outbox: events wait here until the audit service has them. */
-
 import { type KitParts, outsideRequests, type Part, sql } from '@sightline/service-kit'
 import type { Config } from './config.ts'
 
@@ -17,6 +16,7 @@ const STATE = sql(
 const SWEEP_MS = 100
 const SWEEP_AT = 500
 
+/** What a delivery within the request tells the outbox. */
 export interface Outbox {
   /** The event has arrived: its row goes with the next sweep. */
   delivered(eventId: string): void
@@ -26,6 +26,7 @@ export interface Outbox {
   sweeper: Part
 }
 
+/** The outbox of this process, with its gauges. */
 export function createOutbox(deps: Pick<KitParts<Config>, 'database' | 'logger' | 'metrics'>): Outbox {
   const { database, logger, metrics } = deps
   let done: string[] = []

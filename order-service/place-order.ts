@@ -5,9 +5,13 @@ import type { CommitOrder, OrderDraft } from './commit-order.ts'
 import type { DeliverEvent } from './deliver-event.ts'
 import { toOrderView } from './orders.ts'
 
-/** Rejects with a ProblemError while nothing is committed; afterwards it resolves, to `accepted` where the audit row will follow. */
+/**
+ * Rejects as `CommitOrder` does, and only while nothing is committed; afterwards it resolves: `completed` with the audit row,
+ * or `accepted` where that will follow.
+ */
 export type PlaceOrder = (draft: OrderDraft) => Promise<OrderProcessAnswer>
 
+/** The use case on its two steps. */
 export function createPlaceOrder(
   deps: Pick<KitParts, 'service'> & { commitOrder: CommitOrder; deliverEvent: DeliverEvent },
 ): PlaceOrder {

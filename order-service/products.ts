@@ -3,6 +3,7 @@ import type { Product } from '@sightline/contracts'
 import { type Queries, sql } from '@sightline/service-kit'
 import { majorUnits } from './money.ts'
 
+/** Price in cents; without `stock_tracked` there is always enough. */
 export interface ProductRow {
   id: string
   name: string

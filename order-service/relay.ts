@@ -53,6 +53,7 @@ const AWAY_MS = 1_000
 const BROKEN_FACTOR = 10
 const LONGEST_PAUSE_MS = 60_000
 
+/** Looks for due events every OUTBOX_POLL_MS from its start on until it is stopped; what is under way then is finished. */
 export function createRelay(
   deps: Pick<KitParts<Config>, 'config' | 'database' | 'nextService' | 'logger' | 'metrics'>,
 ): Part {

@@ -23,6 +23,7 @@ export interface AppParts extends KitParts<Config> {
   placeOrder: PlaceOrder
 }
 
+/** The HTTP side of order-service; errors become answers in the kit. */
 export function createApp(parts: AppParts): Koa {
   return createHttpApp(parts, (routes) => {
     addOrderRoutes(routes, parts)

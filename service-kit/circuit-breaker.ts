@@ -28,6 +28,7 @@ export interface CircuitBreakerOptions {
   now?: () => number
 }
 
+/** The work was not done. */
 export class CircuitOpenError extends Error {
   constructor() {
     super('the circuit is open')
@@ -35,6 +36,7 @@ export class CircuitOpenError extends Error {
   }
 }
 
+/** A closed circuit. */
 export function createCircuitBreaker(options: CircuitBreakerOptions): CircuitBreaker {
   const { faultsToOpen, openMs, isFault, now = () => performance.now() } = options
   let state: CircuitState = 'closed'

@@ -25,11 +25,12 @@ export interface ServiceClientOptions {
   marginMs?: number
 }
 
+/** One POST, and what its answer has to be. */
 export interface ServiceCall<Answer extends z.ZodType> {
   path: string
   /** Sent as JSON. */
   body: unknown
-  /** What a 2xx answer has to be. */
+  /** Schema of the body of a 2xx answer. */
   answer: Answer
   /** Doing it twice is the same as once: a call that may have arrived can be tried again too. */
   idempotent: boolean

@@ -17,8 +17,13 @@ import {
 } from '@sightline/service-kit'
 import { findUser, storeUser, toUserView, type UserRow } from './users.ts'
 
+/**
+ * Resolves when order and audit row are durable (`completed`) or the audit row will follow (`accepted`). Rejects with a
+ * ProblemError: what order-service refuses (404, 409, 422) as it said it, else 502 to 504. The user stays stored.
+ */
 export type ProcessRequestUseCase = (request: ProcessRequest, idempotency?: Idempotency) => Promise<ProcessAnswer>
 
+/** The use case on the parts of the service. */
 export function createProcessRequest(
   deps: Pick<KitParts, 'service' | 'database' | 'nextService' | 'logger' | 'metrics'>,
 ): ProcessRequestUseCase {

@@ -10,6 +10,7 @@ export interface AppParts extends KitParts {
   processRequest: ProcessRequestUseCase
 }
 
+/** The HTTP side of user-service; errors become answers in the kit. */
 export function createApp(parts: AppParts): Koa {
   const { answers, database, processRequest } = parts
   return createHttpApp(parts, (routes) => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { startError } from '@sightline/local/settings'
 import type { NewService } from './templates.ts'
 
+/** Makes the edits in the project at `root`; throws what to do by hand where a file has another form than it had. */
 export function registerService(root: string, { name, port, after }: NewService): void {
   const edit = (path: string, change: (text: string) => string) => {
     const file = join(root, path)

@@ -1,5 +1,6 @@
 /** The files of a new service, in the shape of the other three. It has no database until you give it one. */
 
+/** What a new service is made from. */
 export interface NewService {
   /** e.g. notify-service */
   name: string
@@ -82,6 +83,7 @@ const endpoints = {
   },
 } as const
 
+/** The HTTP side of ${name}; errors become answers in the kit. */
 export function createApp(parts: KitParts & { receiveEvent: ReceiveEvent }): Koa {
   return createHttpApp(parts, (routes) => {
     routes.add(endpoints.process, async ({ body }) => ({ status: 200, body: await parts.receiveEvent(body) }))
@@ -104,8 +106,10 @@ const receiveEventTs = ({
 import { type AuditEvent, type ChainAnswer, chainAnswer } from '@sightline/contracts'
 import { inSpan, type KitParts, ownChainEntry } from '@sightline/service-kit'
 
+/** Resolves when the services behind have answered; a failure there is passed on (502 to 504). */
 export type ReceiveEvent = (event: AuditEvent) => Promise<ChainAnswer>
 
+/** The use case on the parts of the service. */
 export function createReceiveEvent(deps: Pick<KitParts, 'service' | 'nextService' | 'logger'>): ReceiveEvent {
   const { logger, nextService, service } = deps
 
