@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs'
 import { logs, SeverityNumber } from '@opentelemetry/api'
 import type log4js from 'log4js'
-import type { LogEntry } from './logging.ts'
+import type { LogEntry } from './log-entry.ts'
 import { telemetry } from './telemetry/state.ts'
 
 const FLUSH_MS = 100
