@@ -29,9 +29,9 @@ export interface HealthOptions {
 /** Adds /health, /ready, /metrics and /openapi.json. */
 export function addCommonRoutes(routes: Routes, options: HealthOptions): void {
   const document = JSON.stringify(options.openApi)
-  routes.add(options.endpoints.health, () => health(options))
-  routes.add(options.endpoints.ready, () => readiness(options))
-  routes.add({ method: 'get', path: '/metrics' }, async () => {
+  routes.add({ ...options.endpoints.health, probe: true }, () => health(options))
+  routes.add({ ...options.endpoints.ready, probe: true }, () => readiness(options))
+  routes.add({ method: 'get', path: '/metrics', probe: true }, async () => {
     const { body, contentType } = await options.metrics.scrape()
     // A scraper's connection idles for seconds and would hold up a stop for as long.
     return { status: 200, body, headers: { 'Content-Type': contentType, Connection: 'close' } }

@@ -2,8 +2,7 @@
  * What every request meets, in this order: identity and time budget -> route -> checks of its parts -> handler -> answer.
  * Errors from anywhere become an answer in one place (`answerProblem`).
  */
-import { createServer, METHODS, type Server } from 'node:http'
-import { Server as NetServer, type Socket } from 'node:net'
+import { METHODS } from 'node:http'
 import Router from '@koa/router'
 import { context, trace } from '@opentelemetry/api'
 import { getRPCMetadata, RPCType } from '@opentelemetry/core'
@@ -30,6 +29,7 @@ import {
   runInRequest,
 } from './request-context.ts'
 import { failSpan, withBaggage } from './spans.ts'
+import { telemetry } from './telemetry/state.ts'
 
 /** The part of a contract's endpoint that a server needs; contracts define many, the kit knows none. */
 export interface RouteDefinition {
@@ -39,6 +39,11 @@ export interface RouteDefinition {
   params?: z.ZodType
   query?: z.ZodType
   body?: z.ZodType
+  /**
+   * Asked by machines every few seconds: answered under overload and without a look at the time budget, kept out of the
+   * log, and traced only when the request carries a trace.
+   */
+  probe?: boolean
 }
 
 type Output<Schema> = NonNullable<Schema> extends z.ZodType ? z.output<NonNullable<Schema>> : undefined
@@ -136,7 +141,7 @@ function finish(
     http_response_status_code: ctx.status,
   }
   observe(answered, labels, seconds)
-  if (route === '/metrics' || route === '/ready' || route === '/health') return
+  if (ctx.state.probe) return
   const fields = { method: ctx.method, route, status: ctx.status, duration_ms: roundMs(seconds * 1000) }
   options.logger.info(`${ctx.method} ${route || 'unknown route'} ${ctx.status}`, fields)
 }
@@ -152,12 +157,14 @@ function addRoute<Definition extends RouteDefinition>(
   handler: (request: RouteRequest<Definition>) => Promise<Answer> | Answer,
   options: HttpAppOptions,
 ): void {
-  const probes = definition.path === '/health' || definition.path === '/ready' || definition.path === '/metrics'
-  router[definition.method](definition.path.replace(/\{(\w+)\}/g, ':$1'), async (ctx) => {
-    nameRoute(ctx, definition.path)
+  const { path, probe = false } = definition
+  if (probe) telemetry.probes.add(path)
+  router[definition.method](path.replace(/\{(\w+)\}/g, ':$1'), async (ctx) => {
+    ctx.state.probe = probe
+    nameRoute(ctx, path)
     // Caught here, inside the route's span: an error that left it would be recorded there a second time.
     try {
-      if (!probes) {
+      if (!probe) {
         const refusal = options.admit?.()
         if (refusal) throw refusal
         const left = remainingMs()
@@ -231,90 +238,4 @@ function answerProblem(ctx: Context, error: unknown, options: HttpAppOptions): v
     options.logger.warn(problem.details.detail, { status, kind: problem.details.kind })
   }
   server?.setAttribute('error.type', status >= 500 ? errorType(error) : errorType(problem))
-}
-
-export interface HttpServer {
-  server: Server
-  /** Port it listens on. */
-  port: number
-  /**
-   * Stops accepting, finishes what is in flight, then closes; what is still open after `timeoutMs` is cut. An idle
-   * connection stays for `keepIdleMs` (default 4,000) after its last answer, for its owner to close or to use once more.
-   */
-  close(timeoutMs: number, keepIdleMs?: number): Promise<void>
-}
-
-export interface ListenOptions {
-  /** Lets a successor listen on the same port before this process is gone (SO_REUSEPORT; where the system has it). */
-  reusePort?: boolean
-}
-
-/**
- * Longer than any of our callers keeps an idle connection (2 s: the gateway's upstreams and the pools of the hops), so that
- * none is closed here at the moment in which a request is written to it there. That request could not be told from one that
- * was taken and lost, and a POST is then not tried again.
- */
-const KEEP_IDLE_MS = 4_000
-const SWEEP_MS = 20
-
-/** Listens; rejects with a message that names the port when it is taken. */
-export async function listen(app: Koa, host: string, port: number, options: ListenOptions = {}): Promise<HttpServer> {
-  const handler = app.callback()
-  let draining = false
-  /** Open connections: when each became idle, or undefined while it has a request. */
-  const connections = new Map<Socket, number | undefined>()
-  const server = createServer(
-    { keepAliveTimeout: 75_000, headersTimeout: 15_000, requestTimeout: 30_000 },
-    (req, res) => {
-      // A kept connection would bring further requests to a server that is going away.
-      if (draining) res.setHeader('Connection', 'close')
-      connections.set(req.socket, undefined)
-      res.once('close', () => {
-        if (connections.has(req.socket)) connections.set(req.socket, performance.now())
-      })
-      return handler(req, res)
-    },
-  )
-  server.on('connection', (socket: Socket) => {
-    connections.set(socket, performance.now())
-    socket.once('close', () => connections.delete(socket))
-  })
-  server.on('clientError', (_error: Error, socket: Socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-    else socket.destroy()
-  })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const reason =
-        cause.code === 'EADDRINUSE' ? 'another process has this port; set PORT to a free one' : cause.message
-      reject(new Error(`can't listen on ${host}:${port}: ${reason}`, { cause }))
-    })
-    server.listen({ port, host, reusePort: options.reusePort ?? false }, resolve)
-  })
-
-  function closeIdle(keepIdleMs: number): void {
-    const before = performance.now() - keepIdleMs
-    for (const [socket, idleSince] of connections) if (idleSince !== undefined && idleSince <= before) socket.destroy()
-  }
-
-  return {
-    server,
-    port: (server.address() as { port: number }).port,
-    close: (timeoutMs, keepIdleMs = KEEP_IDLE_MS) =>
-      new Promise((resolve) => {
-        draining = true
-        const cut = setTimeout(() => server.closeAllConnections(), timeoutMs)
-        const sweep = setInterval(() => closeIdle(keepIdleMs), SWEEP_MS)
-        // Not http.Server's own close, which drops every idle connection at once. In the check phase, right after the loop
-        // has accepted all that waits: what a successor's port mate leaves in its queue is reset by the kernel.
-        setImmediate(() => {
-          NetServer.prototype.close.call(server, () => {
-            clearTimeout(cut)
-            clearInterval(sweep)
-            resolve()
-          })
-          closeIdle(keepIdleMs)
-        })
-      }),
-  }
 }

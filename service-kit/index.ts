@@ -5,7 +5,7 @@ export { readConfig, type ServiceEnvironment, serviceEnvironment } from './confi
 export { elapsedMs } from './durations.ts'
 export { addCommonRoutes } from './health.ts'
 export { createServiceClient, isRefusal, type ServiceCall, type ServiceClient } from './http-client.ts'
-export { type Answer, createHttpApp, type HttpServer, listen, type RouteRequest, type Routes } from './http-server.ts'
+export { type Answer, createHttpApp, type RouteRequest, type Routes } from './http-server.ts'
 export { type AnswerStore, createAnswerStore, type Idempotency, keyReused } from './idempotency.ts'
 export { getLogger, type Logger, startLogging } from './logging.ts'
 export { createMetrics, type Metrics, observe } from './metrics.ts'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createHttpApp, listen } from './http-server.ts'
+import { createHttpApp } from './http-server.ts'
+import { listen } from './listen.ts'
 import { createLoadGuard } from './load-guard.ts'
 import { getLogger } from './logging.ts'
 import { createMetrics } from './metrics.ts'
@@ -33,10 +34,10 @@ test('a late event loop refuses work with 503 and Retry-After, answers probes, a
     { service, logger: getLogger('guarded'), metrics, config: { REQUEST_BUDGET_MS: 10_000 }, admit },
     (routes) => {
       routes.add({ method: 'get', path: '/work' }, () => ({ status: 200, body: {} }))
-      routes.add({ method: 'get', path: '/ready' }, () => ({ status: 200, body: {} }))
+      routes.add({ method: 'get', path: '/ready', probe: true }, () => ({ status: 200, body: {} }))
     },
   )
-  const server = await listen(app, '127.0.0.1', 0)
+  const server = await listen(app.callback(), '127.0.0.1', 0)
   const ask = (path: string) => call(`http://127.0.0.1:${server.port}`, 'GET', path)
   const burden = setInterval(() => {
     for (const end = performance.now() + 150; busy && performance.now() < end; );

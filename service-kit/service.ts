@@ -3,7 +3,7 @@ import type Koa from 'koa'
 import type { z } from 'zod'
 import { readConfig, type ServiceEnvironment } from './config.ts'
 import { createServiceClient, type ServiceClient } from './http-client.ts'
-import { type HttpServer, listen } from './http-server.ts'
+import { type HttpServer, listen } from './listen.ts'
 import { createLoadGuard } from './load-guard.ts'
 import { getLogger, type Logger, startLogging, stopLogging } from './logging.ts'
 import { type Catalogue, createMetrics, type Metrics } from './metrics.ts'
@@ -96,7 +96,7 @@ export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
   let server: HttpServer | undefined
   group.add('server', {
     async start() {
-      server = await listen(app, config.HOST, config.PORT, { reusePort: config.REUSE_PORT })
+      server = await listen(app.callback(), config.HOST, config.PORT, { reusePort: config.REUSE_PORT })
       logger.info(`${service.name} ${service.version} listens on http://${config.HOST}:${server.port}`)
     },
     async stop() {

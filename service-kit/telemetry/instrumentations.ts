@@ -6,6 +6,7 @@ import { KoaInstrumentation, KoaLayerType } from '@opentelemetry/instrumentation
 import { PgInstrumentation } from '@opentelemetry/instrumentation-pg'
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici'
 import { ATTR_SERVICE_PEER_NAME } from './semconv.ts'
+import { telemetry } from './state.ts'
 
 /** Called once: instrumentations switch themselves on when they are made. */
 export function instrumentations(): Instrumentation[] {
@@ -29,7 +30,5 @@ export function instrumentations(): Instrumentation[] {
 
 /** Scrapes and probes would bury the traces of real requests; one that carries a trace is somebody's question. */
 function isProbe(request: IncomingMessage): boolean {
-  const url = request.url ?? ''
-  if (url === '/metrics') return true
-  return (url === '/health' || url === '/ready') && request.headers.traceparent === undefined
+  return request.headers.traceparent === undefined && telemetry.probes.has(request.url ?? '')
 }

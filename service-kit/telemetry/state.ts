@@ -15,6 +15,8 @@ export interface TelemetryState {
   queues: Map<Signal, QueueCounts>
   /** Called after each export with its duration in seconds. */
   onExport: ((signal: Signal, seconds: number) => void) | undefined
+  /** Paths of the routes that machines ask every few seconds, added with the routes; they make no trace of their own. */
+  probes: Set<string>
   /** True when log lines go to OpenTelemetry too. */
   logsWanted: boolean
   shutdown: () => Promise<void>
@@ -23,6 +25,7 @@ export interface TelemetryState {
 export const telemetry: TelemetryState = {
   queues: new Map(),
   onExport: undefined,
+  probes: new Set(),
   logsWanted: false,
   shutdown: async () => {},
 }

@@ -1,7 +1,7 @@
 /** A service in the test's own process: real HTTP, real database, free port, and its parts to look into. */
 import type { z } from 'zod'
 import { readConfig, type ServiceEnvironment } from '../config.ts'
-import { listen } from '../http-server.ts'
+import { listen } from '../listen.ts'
 import type { Catalogue } from '../metrics.ts'
 import { createParts, type KitParts, type ServiceParts } from '../service.ts'
 
@@ -43,7 +43,7 @@ export async function startInProcess<Schema extends z.ZodType<ServiceEnvironment
   const parts = createParts({ name: options.name, version: '0.0.0-test' }, config, options.catalogue, () => draining)
   const { app, background = {} } = options.compose(parts)
   for (const part of Object.values(background)) await part.start?.()
-  const server = await listen(app, '127.0.0.1', config.PORT)
+  const server = await listen(app.callback(), '127.0.0.1', config.PORT)
   const url = `http://127.0.0.1:${server.port}`
   let closed = false
   async function close() {

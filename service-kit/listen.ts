@@ -1,0 +1,91 @@
+/** A listening socket that can be drained: stops accepting, finishes what is in flight, cuts what takes too long. */
+import { createServer, type RequestListener } from 'node:http'
+import { Server as NetServer, type Socket } from 'node:net'
+
+export interface HttpServer {
+  /** Port it listens on. */
+  port: number
+  /**
+   * Stops accepting, finishes what is in flight, then closes; what is still open after `timeoutMs` is cut. An idle
+   * connection stays for `keepIdleMs` (default 4,000) after its last answer, for its owner to close or to use once more.
+   */
+  close(timeoutMs: number, keepIdleMs?: number): Promise<void>
+}
+
+export interface ListenOptions {
+  /** Lets a successor listen on the same port before this process is gone (SO_REUSEPORT; where the system has it). */
+  reusePort?: boolean
+}
+
+/**
+ * Longer than any of our callers keeps an idle connection (2 s: the gateway's upstreams and the pools of the hops), so that
+ * none is closed here at the moment in which a request is written to it there. That request could not be told from one that
+ * was taken and lost, and a POST is then not tried again.
+ */
+const KEEP_IDLE_MS = 4_000
+const SWEEP_MS = 20
+
+/** Listens on `port` (0: any free one); rejects with a message that names the port when it is taken. */
+export async function listen(
+  handler: RequestListener,
+  host: string,
+  port: number,
+  options: ListenOptions = {},
+): Promise<HttpServer> {
+  let draining = false
+  /** Open connections: when each became idle, or undefined while it has a request. */
+  const connections = new Map<Socket, number | undefined>()
+  const server = createServer(
+    { keepAliveTimeout: 75_000, headersTimeout: 15_000, requestTimeout: 30_000 },
+    (req, res) => {
+      // A kept connection would bring further requests to a server that is going away.
+      if (draining) res.setHeader('Connection', 'close')
+      connections.set(req.socket, undefined)
+      res.once('close', () => {
+        if (connections.has(req.socket)) connections.set(req.socket, performance.now())
+      })
+      return handler(req, res)
+    },
+  )
+  server.on('connection', (socket: Socket) => {
+    connections.set(socket, performance.now())
+    socket.once('close', () => connections.delete(socket))
+  })
+  server.on('clientError', (_error: Error, socket: Socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    else socket.destroy()
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const reason =
+        cause.code === 'EADDRINUSE' ? 'another process has this port; set PORT to a free one' : cause.message
+      reject(new Error(`can't listen on ${host}:${port}: ${reason}`, { cause }))
+    })
+    server.listen({ port, host, reusePort: options.reusePort ?? false }, resolve)
+  })
+
+  function closeIdle(keepIdleMs: number): void {
+    const before = performance.now() - keepIdleMs
+    for (const [socket, idleSince] of connections) if (idleSince !== undefined && idleSince <= before) socket.destroy()
+  }
+
+  return {
+    port: (server.address() as { port: number }).port,
+    close: (timeoutMs, keepIdleMs = KEEP_IDLE_MS) =>
+      new Promise((resolve) => {
+        draining = true
+        const cut = setTimeout(() => server.closeAllConnections(), timeoutMs)
+        const sweep = setInterval(() => closeIdle(keepIdleMs), SWEEP_MS)
+        // Not http.Server's own close, which drops every idle connection at once. In the check phase, right after the loop
+        // has accepted all that waits: what a successor's port mate leaves in its queue is reset by the kernel.
+        setImmediate(() => {
+          NetServer.prototype.close.call(server, () => {
+            clearTimeout(cut)
+            clearInterval(sweep)
+            resolve()
+          })
+          closeIdle(keepIdleMs)
+        })
+      }),
+  }
+}
