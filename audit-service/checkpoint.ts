@@ -1,7 +1,7 @@
 /** Checkpoints of the chain as it is: made, kept in a file, and moved on while the service runs. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import * as fs from 'node:fs'
-import { type KitParts, type Part, type Queries, sql } from '@sightline/service-kit'
+import { type Component, type KitParts, type Queries, sql } from '@sightline/service-kit'
 import { type Checkpoint, readCheckpoint, readSigningKey, signCheckpoint } from './checkpoint-format.ts'
 import type { Config } from './config.ts'
 import { sealAt } from './verify.ts'
@@ -60,7 +60,7 @@ function writeCheckpoint(file: string, checkpoint: Checkpoint): void {
 /** Keeps the checkpoint file up to date while the service runs; undefined when no file and key are configured. */
 export function createCheckpointWriter(
   deps: Pick<KitParts<Config>, 'config' | 'database' | 'logger'>,
-): Part | undefined {
+): Component | undefined {
   const { config, database, logger } = deps
   const file = config.AUDIT_CHECKPOINT_FILE
   const keyFile = config.AUDIT_SIGNING_KEY_FILE

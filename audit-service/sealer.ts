@@ -3,7 +3,7 @@
  * audit services run; seal and removal from the queue commit together, so a crash at any moment loses nothing.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { inSpan, type KitParts, outsideRequests, type Part, type Queries, sql } from '@sightline/service-kit'
+import { type Component, inSpan, type KitParts, outsideRequests, type Queries, sql } from '@sightline/service-kit'
 import { GENESIS, hashRow, SEALABLE_COLUMNS, type SealableRow, seal } from './chain.ts'
 import type { Config } from './config.ts'
 
@@ -31,7 +31,7 @@ const STATE = sql(
 )
 const BATCH = 1_000
 
-export interface Sealer extends Part {
+export interface Sealer extends Component {
   /** Seals one batch; resolves to the number of rows, 0 when there are none or another instance is at it. */
   sealBatch(): Promise<number>
 }

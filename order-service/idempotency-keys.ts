@@ -1,11 +1,11 @@
 /** SQL of idempotency keys: one key, one order, decided by a unique row in the order's own transaction. */
 import {
   CLEAN_STEP,
+  type Component,
   conflict,
   createCleaner,
   type KitParts,
   keyReused,
-  type Part,
   type Queries,
   SQLSTATE,
   sql,
@@ -28,7 +28,7 @@ const EXPIRE = sql(
    returning key`,
 )
 /** Removes keys older than 24 hours, every hour. */
-export const createKeyCleaner = (parts: Pick<KitParts, 'database' | 'logger'>): Part =>
+export const createKeyCleaner = (parts: Pick<KitParts, 'database' | 'logger'>): Component =>
   createCleaner(parts, 'expired idempotency keys', EXPIRE)
 
 /**

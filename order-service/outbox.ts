@@ -1,5 +1,5 @@
 /** SQL of the outbox: events wait here until the audit service has them. */
-import { type KitParts, outsideRequests, type Part, sql } from '@sightline/service-kit'
+import { type Component, type KitParts, outsideRequests, sql } from '@sightline/service-kit'
 import type { Config } from './config.ts'
 
 const DELETE = sql('delete_delivered_events', 'delete from outbox where event_id = any($1)')
@@ -23,7 +23,7 @@ export interface Outbox {
   /** The request could not deliver it: the relay may try at once. */
   failed(eventId: string, reason: string): Promise<void>
   /** Deletes delivered rows in batches: off the request path, and safe to lose, since a second delivery changes nothing. */
-  sweeper: Part
+  sweeper: Component
 }
 
 /** The outbox of this process, with its gauges. */

@@ -7,13 +7,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { auditProcessAnswer } from '@sightline/contracts'
 import {
   badGateway,
+  type Component,
   errorType,
   inSpan,
   isRefusal,
   type KitParts,
   linkTo,
   outsideRequests,
-  type Part,
   ProblemError,
   runInRequest,
   sql,
@@ -56,7 +56,7 @@ const LONGEST_PAUSE_MS = 60_000
 /** Looks for due events every OUTBOX_POLL_MS from its start on until it is stopped; what is under way then is finished. */
 export function createRelay(
   deps: Pick<KitParts<Config>, 'config' | 'database' | 'nextService' | 'logger' | 'metrics'>,
-): Part {
+): Component {
   const { config, database, nextService, logger } = deps
   const deliveries = deps.metrics.counter('outbox_deliveries_total')
   const stopping = new AbortController()

@@ -1,20 +1,23 @@
 /** Removes what has expired: at the start and every hour, in steps that no statement timeout cuts off. */
-import type { Statement } from './postgres.ts'
+import type { Logger } from './logging.ts'
+import type { Queries, Statement } from './postgres.ts'
 import { outsideRequests } from './request-context.ts'
-import type { Part } from './run-group.ts'
-import type { KitParts } from './service.ts'
+import type { Component } from './run-group.ts'
 
 /** Rows that one statement may remove. */
 export const CLEAN_STEP = 5_000
 const HOUR_MS = 3_600_000
 
-/** `statement` removes at most CLEAN_STEP rows and returns one for each. */
+/**
+ * `statement` removes at most CLEAN_STEP rows and returns one for each; `what` names them in a warning. A failure waits
+ * for the next hour, since nothing depends on what has expired.
+ */
 export function createCleaner(
-  { database, logger }: Pick<KitParts, 'database' | 'logger'>,
+  { database, logger }: { database: Queries; logger: Logger },
   what: string,
   statement: Statement,
   values: unknown[] = [],
-): Part {
+): Component {
   let timer: NodeJS.Timeout | undefined
   let stopped = false
 

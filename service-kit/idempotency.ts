@@ -11,7 +11,7 @@ import type { Answer } from './http-server.ts'
 import type { Logger } from './logging.ts'
 import { type Database, sql } from './postgres.ts'
 import { invalid } from './problems.ts'
-import type { Part } from './run-group.ts'
+import type { Component } from './run-group.ts'
 
 export interface Idempotency {
   key: string
@@ -27,7 +27,7 @@ export interface AnswerStore {
     work: (idempotency: Idempotency | undefined) => Promise<Answer>,
   ): Promise<Answer>
   /** Removes answers older than 24 hours, every hour. */
-  cleaner: Part
+  cleaner: Component
 }
 
 interface StoredAnswer {

@@ -20,6 +20,6 @@ export {
   remainingMs,
   runInRequest,
 } from './request-context.ts'
-export { createRunGroup, type Part, type RunGroup } from './run-group.ts'
+export type { Component } from './run-group.ts'
 export { type KitParts, runService, type ServiceParts } from './service.ts'
 export { failSpan, inSpan, linkTo, storedContext, withBaggage } from './spans.ts'

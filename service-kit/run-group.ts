@@ -1,54 +1,60 @@
 /**
- * Runs the parts of a process together: they start in the order they were added, and when the first of them ends, fails
- * or a signal arrives, all are stopped in the opposite order.
+ * Runs the components of a process together: they start in the order they were added, and when the first of them ends,
+ * fails or a signal arrives, all are stopped in the opposite order. Imports nothing: a process without telemetry runs on
+ * it too (`@sightline/service-kit/run-group`).
  */
 
-export interface Part {
-  /** Resolves when the part is ready. */
+export interface Component {
+  /** Resolves when the component is ready. */
   start?(): Promise<void>
-  /** Asked after the start: settles when the part has ended by itself. */
+  /** Asked after the start: settles when the component has ended by itself. */
   ended?(): Promise<unknown>
-  /** Resolves when the part has stopped; must bear being called after a start that failed. */
+  /** Resolves when the component has stopped; must bear being called after a start that failed. */
   stop(): Promise<void>
 }
 
 export interface RunGroup {
-  add(name: string, part: Part): void
-  /** Resolves when all parts have stopped: undefined after a signal or a normal end, else the error that ended it. */
+  add(name: string, component: Component): void
+  /** Resolves when all components have stopped: undefined after a signal or a normal end, else the error that ended it. */
   run(): Promise<unknown>
 }
 
 export interface RunGroupOptions {
+  /** Signals that end the group (default SIGINT and SIGTERM). */
   signals?: readonly NodeJS.Signals[]
-  /** Longest time all stops together may take, milliseconds. */
+  /** Longest time from the first end until `run` resolves, milliseconds: half of it at most for a start still under way. */
   stopWithinMs: number
-  onEvent?(event: 'started' | 'ending' | 'stopped' | 'stop failed', name: string, error?: unknown): void
+  /** `failed` is an error that came after the end had begun, so that it could not be the reason of it. */
+  onEvent?(event: 'started' | 'ending' | 'stopped' | 'stop failed' | 'failed', name: string, error?: unknown): void
 }
 
+/** A group without components; `add` them, then `run` it once. */
 export function createRunGroup(options: RunGroupOptions): RunGroup {
-  const parts: Array<[string, Part]> = []
-  const { signals = ['SIGINT', 'SIGTERM'], onEvent } = options
+  const components: Array<[string, Component]> = []
+  const { signals = ['SIGINT', 'SIGTERM'], stopWithinMs, onEvent } = options
 
   async function run(): Promise<unknown> {
-    const started: Array<[string, Part]> = []
-    let end: (end: { name: string; error?: unknown }) => void = () => {}
-    const ended = new Promise<{ name: string; error?: unknown }>((resolve) => {
-      end = resolve
-    })
-    const onSignal = (signal: NodeJS.Signals) => end({ name: signal })
-    const onError = (error: unknown) => end({ name: 'uncaught error', error })
+    const begun: Array<[string, Component]> = []
+    const first = Promise.withResolvers<unknown>()
+    let ending = false
+    const end = (name: string, error?: unknown) => {
+      if (ending) {
+        if (error !== undefined) onEvent?.('failed', name, error)
+        return
+      }
+      ending = true
+      onEvent?.('ending', name, error)
+      first.resolve(error)
+    }
+    const onSignal = (signal: NodeJS.Signals) => end(signal)
+    const onError = (error: unknown) => end('uncaught error', error)
     for (const signal of signals) process.on(signal, onSignal)
     process.on('uncaughtException', onError)
     process.on('unhandledRejection', onError)
 
-    let ending = false
-    const starting = startAll(started, end, () => ending)
-    const { name, error } = await ended
-    ending = true
-    onEvent?.('ending', name, error)
-    // Left alone, a start still under way would open things after they were stopped.
-    await Promise.race([starting, within(options.stopWithinMs)])
-    await Promise.race([stopAll(started.reverse()), within(options.stopWithinMs)])
+    const starting = startAll(begun, end, () => ending)
+    const error = await first.promise
+    await stopAll(begun, starting)
 
     for (const signal of signals) process.off(signal, onSignal)
     process.off('uncaughtException', onError)
@@ -56,32 +62,45 @@ export function createRunGroup(options: RunGroupOptions): RunGroup {
     return error
   }
 
+  /** Never rejects: what does not start ends the group. */
   async function startAll(
-    started: Array<[string, Part]>,
-    end: (end: { name: string; error?: unknown }) => void,
+    begun: Array<[string, Component]>,
+    end: (name: string, error?: unknown) => void,
     isEnding: () => boolean,
-  ) {
-    for (const [name, part] of parts) {
+  ): Promise<void> {
+    for (const [name, component] of components) {
       if (isEnding()) return
-      started.push([name, part])
+      begun.push([name, component])
       try {
-        await part.start?.()
-        onEvent?.('started', name)
-        part.ended?.().then(
-          () => end({ name }),
-          (error) => end({ name, error }),
-        )
+        await component.start?.()
       } catch (error) {
-        end({ name, error })
+        end(name, error)
         return
       }
+      onEvent?.('started', name)
+      component.ended?.().then(
+        () => end(name),
+        (error) => end(name, error),
+      )
     }
   }
 
-  async function stopAll(started: Array<[string, Part]>) {
-    for (const [name, part] of started) {
+  async function stopAll(begun: Array<[string, Component]>, starting: Promise<void>): Promise<void> {
+    const deadline = performance.now() + stopWithinMs
+    // Left alone, a start still under way would open things after they were stopped.
+    const late = await isLate(starting, stopWithinMs / 2)
+    if (late) onEvent?.('failed', begun.at(-1)![0], new Error(`still starting ${stopWithinMs / 2} ms after the end`))
+    for (const [name, component] of begun.toReversed()) {
       try {
-        await part.stop()
+        // What it rests on is not stopped under it: with the time over, the rest is left to the end of the process.
+        if (await isLate(component.stop(), deadline - performance.now())) {
+          onEvent?.(
+            'stop failed',
+            name,
+            new Error(`not stopped within ${stopWithinMs} ms; nor is what started before it`),
+          )
+          return
+        }
         onEvent?.('stopped', name)
       } catch (error) {
         onEvent?.('stop failed', name, error)
@@ -89,9 +108,18 @@ export function createRunGroup(options: RunGroupOptions): RunGroup {
     }
   }
 
-  return { add: (name, part) => parts.push([name, part]), run }
+  return { add: (name, component) => components.push([name, component]), run }
 }
 
-function within(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref())
+/** Rejects when `work` does; true when it has not settled after `ms`. The timer holds the process: somebody waits for this. */
+async function isLate(work: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, ms, true)
+  })
+  try {
+    return await Promise.race([work.then(() => false), limit])
+  } finally {
+    clearTimeout(timer)
+  }
 }

@@ -9,7 +9,7 @@ import { getLogger, type Logger, startLogging, stopLogging } from './logging.ts'
 import { type Catalogue, createMetrics, type Metrics } from './metrics.ts'
 import { createDatabase, type Database } from './postgres.ts'
 import type { ProblemError } from './problems.ts'
-import { createRunGroup, type Part } from './run-group.ts'
+import { type Component, createRunGroup } from './run-group.ts'
 import { entryPackage, stopTelemetry } from './telemetry/start.ts'
 
 /** What the kit makes for a service; the service builds its app on it. */
@@ -28,7 +28,7 @@ export interface KitParts<Config = ServiceEnvironment> {
 export interface ServiceParts {
   app: Koa
   /** Background work: started before the server, and stopped after it has finished what was in flight. */
-  background?: Record<string, Part>
+  background?: Record<string, Component>
 }
 
 /** The whole stop takes 10 s at most: 6 for requests in flight, 2 for telemetry, the rest for pools and logs. */
