@@ -5,29 +5,13 @@ import { listen } from './listen.ts'
 import { createLoadGuard } from './load-guard.ts'
 import { getLogger } from './logging.ts'
 import { createMetrics } from './metrics.ts'
+import { KIT_METRICS } from './testing/catalogue.ts'
 import { call, sample, until } from './testing/index.ts'
 
 const service = { name: 'guarded', version: '1' }
-const catalogue = Object.fromEntries(
-  [
-    [
-      'http_server_request_duration_seconds',
-      'histogram',
-      ['http_request_method', 'http_route', 'http_response_status_code'],
-    ],
-    ['http_server_active_requests', 'gauge', []],
-    ['http_server_shed_requests_total', 'counter', []],
-    ['telemetry_queue_size', 'gauge', ['signal']],
-    ['telemetry_queue_capacity', 'gauge', ['signal']],
-    ['telemetry_exported_total', 'counter', ['signal']],
-    ['telemetry_dropped_total', 'counter', ['signal', 'reason']],
-    ['telemetry_export_duration_seconds', 'histogram', ['signal']],
-    ['service_build_info', 'gauge', ['service_name', 'service_version', 'node_version']],
-  ].map(([name, type, labels]) => [name, { type: type as string, labels: labels as string[], help: 'For a test.' }]),
-)
 
 test('a late event loop refuses work with 503 and Retry-After, answers probes, and recovers by itself', async () => {
-  const metrics = createMetrics(service, catalogue)
+  const metrics = createMetrics(service, KIT_METRICS)
   const { admit } = createLoadGuard(50, metrics)
   let busy = true
   const app = createHttpApp(

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { readConfig, serviceEnvironment } from './config.ts'
+
+const least = { PORT: '5001', PGUSER: 'u', PGPASSWORD: 'p' }
+
+test('three variables are enough; numbers and switches come typed', () => {
+  const config = readConfig(serviceEnvironment, least)
+  assert.deepEqual(config, {
+    HOST: '127.0.0.1',
+    PORT: 5001,
+    REUSE_PORT: false,
+    PGHOST: '127.0.0.1',
+    PGPORT: 5432,
+    PGDATABASE: 'sightline',
+    PGUSER: 'u',
+    PGPASSWORD: 'p',
+    DB_POOL_MAX: 10,
+    LOG_LEVEL: 'info',
+    LOG_FORMAT: 'auto',
+    SIGHTLINE_PII: 'mask',
+    REQUEST_BUDGET_MS: 10_000,
+    HOP_TIMEOUT_MS: 8_000,
+    SHED_DELAY_MS: 1_000,
+  })
+  const set = readConfig(serviceEnvironment, { ...least, REUSE_PORT: '1', DB_POOL_MAX: '3', SHED_DELAY_MS: '0' })
+  assert.deepEqual([set.REUSE_PORT, set.DB_POOL_MAX, set.SHED_DELAY_MS], [true, 3, 0])
+})
+
+test('an optional variable that is set to nothing counts as not set', () => {
+  const config = readConfig(serviceEnvironment, { ...least, NEXT_SERVICE_URL: '', NEXT_SERVICE_NAME: '', LOG_DIR: '' })
+  assert.deepEqual(
+    [config.NEXT_SERVICE_URL, config.NEXT_SERVICE_NAME, config.LOG_DIR],
+    [undefined, undefined, undefined],
+  )
+})
+
+test('every bad variable is named at once, and none with its value', () => {
+  const bad = {
+    PORT: '70000',
+    PGPASSWORD: 'hunter2',
+    NEXT_SERVICE_URL: 'ftp://secret-host',
+    DB_POOL_MAX: '0',
+    LOG_LEVEL: 'loud',
+    SIGHTLINE_PII: 'yes',
+    REQUEST_BUDGET_MS: '99',
+  }
+  assert.throws(
+    () => readConfig(serviceEnvironment, bad),
+    ({ message }: Error) => {
+      const named = [...message.matchAll(/^ {2}(\w+): .+$/gm)].map(([, name]) => name)
+      assert.deepEqual(named.toSorted(), [
+        'DB_POOL_MAX',
+        'LOG_LEVEL',
+        'NEXT_SERVICE_URL',
+        'PGUSER',
+        'PORT',
+        'REQUEST_BUDGET_MS',
+        'SIGHTLINE_PII',
+      ])
+      assert.doesNotMatch(message, /hunter2|secret-host|70000|loud/)
+      return true
+    },
+  )
+})
+
+test('a service adds variables of its own', () => {
+  const schema = serviceEnvironment.extend({ RELAY_MS: z.coerce.number().int().min(1) })
+  assert.equal(readConfig(schema, { ...least, RELAY_MS: '250' }).RELAY_MS, 250)
+  assert.throws(() => readConfig(schema, least), /^Error: The environment is not complete:\n {2}RELAY_MS: /)
+})

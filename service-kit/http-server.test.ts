@@ -1,0 +1,181 @@
+/** What every request meets, over a real connection: identity, time, checks, answer, metrics and log line. */
+import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { after, before, beforeEach, test } from 'node:test'
+import log4js from 'log4js'
+import { z } from 'zod'
+import { createHttpApp } from './http-server.ts'
+import { type HttpServer, listen } from './listen.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { conflict, type ProblemError, unavailable } from './problems.ts'
+import { currentRequest, remainingMs } from './request-context.ts'
+import { telemetry } from './telemetry/state.ts'
+import { KIT_METRICS } from './testing/catalogue.ts'
+import { call, sample, type TestAnswer } from './testing/index.ts'
+
+const service = { name: 'served', version: '1' }
+let metrics: Metrics
+let server: HttpServer
+/** What the service says to further work. */
+let overload: ProblemError | undefined
+
+before(async () => {
+  log4js.configure({
+    appenders: { kept: { type: 'recording' } },
+    categories: { default: { appenders: ['kept'], level: 'debug' } },
+  })
+  metrics = createMetrics(service, KIT_METRICS)
+  const logger = log4js.getLogger('served')
+  const config = { REQUEST_BUDGET_MS: 10_000 }
+  const app = createHttpApp({ service, logger, metrics, config, admit: () => overload }, (routes) => {
+    const thing = {
+      params: z.object({ id: z.coerce.number().int() }),
+      query: z.strictObject({ limit: z.coerce.number().int().max(5).default(2) }),
+    }
+    routes.add({ method: 'get', path: '/things/{id}', ...thing }, ({ params, query }) => ({
+      status: 200,
+      body: { params, query, request: currentRequest(), left: remainingMs() },
+      headers: { 'X-Own': 'yes' },
+    }))
+    const body = z.strictObject({ name: z.string(), 'a/b~c': z.array(z.number()).optional() })
+    routes.add({ method: 'post', path: '/things/{id}', ...thing, body }, ({ body }) => ({ status: 201, body }))
+    routes.add({ method: 'get', path: '/text' }, () => ({
+      status: 200,
+      body: 'plain',
+      headers: { 'Content-Type': 'text/plain; charset=utf-8' },
+    }))
+    routes.add({ method: 'get', path: '/refused' }, () => {
+      throw conflict('no-stock', 'No stock', 'There is none left.')
+    })
+    routes.add({ method: 'get', path: '/broken' }, () => {
+      throw new RangeError('a secret: hunter2')
+    })
+    routes.add({ method: 'get', path: '/probe', probe: true }, () => ({ status: 200, body: {} }))
+  })
+  server = await listen(app.callback(), '127.0.0.1', 0)
+})
+after(() => server?.close(0, 0))
+beforeEach(() => log4js.recording().reset())
+
+const ask = (method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<TestAnswer> =>
+  call(`http://127.0.0.1:${server.port}`, method, path, body, headers)
+const lines = () =>
+  log4js
+    .recording()
+    .replay()
+    .map(({ level, data }) => `${level.levelStr} ${data[0]}`)
+const counted = async (route: string, status: number, method = 'GET') => {
+  const labels = `http_request_method="${method}",http_route="${route}",http_response_status_code="${status}"`
+  const { body } = await metrics.scrape()
+  return sample(body, `http_server_request_duration_seconds_count{${labels}}`) ?? 0
+}
+
+test('parameters, query and body reach the handler as their schemas make them', async () => {
+  const { status, json, headers } = await ask('GET', '/things/7?limit=3')
+  assert.equal(status, 200)
+  assert.deepEqual([json.params, json.query], [{ id: 7 }, { limit: 3 }])
+  assert.deepEqual((await ask('GET', '/things/7')).json.query, { limit: 2 })
+  assert.equal(headers.get('content-type'), 'application/json; charset=utf-8')
+  assert.equal(headers.get('x-own'), 'yes')
+  const made = await ask('POST', '/things/7', { name: 'x' })
+  assert.deepEqual([made.status, made.json], [201, { name: 'x' }])
+  const text = await ask('GET', '/text')
+  assert.deepEqual([text.text, text.headers.get('content-type')], ['plain', 'text/plain; charset=utf-8'])
+})
+
+test('all faults of a request are named at once, each where it is', async () => {
+  const { status, json, headers } = await ask('POST', '/things/seven?limit=6&more=1', { name: 1, 'a/b~c': [1, 'x'] })
+  assert.equal(status, 422)
+  assert.equal(headers.get('content-type'), 'application/problem+json')
+  assert.deepEqual(
+    json.errors.map((error: { pointer?: string; parameter?: string }) => error.pointer ?? error.parameter),
+    ['id', 'limit', 'query', '/name', '/a~1b~0c/1'],
+  )
+})
+
+test('request and trace id are in the answer, also of a failure, and known inside', async () => {
+  const trace = '0af7651916cd43dd8448eb211c80319c'
+  const given = { 'X-Request-ID': 'r-1', traceparent: `00-${trace}-b7ad6b7169203331-01` }
+  const ok = await ask('GET', '/things/1', undefined, given)
+  assert.deepEqual([ok.headers.get('x-request-id'), ok.headers.get('x-trace-id')], ['r-1', trace])
+  assert.deepEqual([ok.json.request.requestId, ok.json.request.traceId], ['r-1', trace])
+  const failed = await ask('GET', '/nowhere', undefined, given)
+  assert.deepEqual([failed.json.request_id, failed.json.trace_id], ['r-1', trace])
+  const made = await ask('GET', '/things/1')
+  assert.match(made.headers.get('x-request-id')!, /^[0-9a-f-]{36}$/)
+  assert.match(made.headers.get('x-trace-id')!, /^[0-9a-f]{32}$/)
+})
+
+test('a caller without time left is told so before any work; one with little has little', async () => {
+  const { status, json, headers } = await ask('GET', '/things/1', undefined, { 'X-Request-Deadline': '0' })
+  assert.deepEqual([status, json.type, headers.get('retry-after')], [504, '/problems/deadline-exceeded', '1'])
+  const hurried = await ask('GET', '/things/1', undefined, { 'X-Request-Deadline': '5000' })
+  assert.ok(hurried.json.left > 0 && hurried.json.left <= 5_000)
+  assert.ok((await ask('GET', '/things/1')).json.left > 5_000)
+})
+
+test('nothing there is 404, a method without a route 405 with Allow, one that HTTP does not know too', async () => {
+  const before = await counted('', 404)
+  const missing = await ask('GET', '/nowhere')
+  assert.deepEqual([missing.status, missing.json.detail], [404, 'There is nothing at /nowhere.'])
+  const refused = await ask('DELETE', '/things/7')
+  assert.deepEqual([refused.status, refused.headers.get('allow')], [405, 'HEAD, GET, POST'])
+  assert.equal((await ask('PROPFIND', '/things/7')).status, 405)
+  assert.equal(await counted('', 405, '_OTHER'), 1, 'names of methods come from outside: the label stays small')
+  assert.equal(await counted('', 404), before + 1)
+})
+
+test('a refusal is a warning with its kind; a failure is an error that tells the client nothing', async () => {
+  const refused = await ask('GET', '/refused')
+  assert.deepEqual([refused.status, refused.json.detail], [409, 'There is none left.'])
+  const broken = await ask('GET', '/broken')
+  assert.equal(broken.status, 500)
+  assert.doesNotMatch(broken.text, /hunter2|RangeError/)
+  assert.deepEqual(lines(), [
+    'WARN There is none left.',
+    'INFO GET /refused 409',
+    'ERROR a secret: hunter2',
+    'INFO GET /broken 500',
+  ])
+  const [warning, , failure] = log4js.recording().replay()
+  assert.deepEqual(warning!.data[1], { status: 409, kind: 'no-stock' })
+  assert.ok(failure!.data[1] instanceof RangeError, 'with its stack')
+})
+
+test('overload refuses work and answers probes; probes are counted, and stay out of the log', async () => {
+  overload = unavailable('overloaded', 'late', 1)
+  try {
+    const refused = await ask('GET', '/things/1')
+    assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '1'])
+    log4js.recording().reset()
+    const before = await counted('/probe', 200)
+    assert.equal((await ask('GET', '/probe', undefined, { 'X-Request-Deadline': '0' })).status, 200)
+    assert.equal(await counted('/probe', 200), before + 1)
+    assert.deepEqual(lines(), [])
+  } finally {
+    overload = undefined
+  }
+  assert.equal(telemetry.probes.has('/probe'), true, 'known to the tracing too')
+  assert.equal(telemetry.probes.has('/things/{id}'), false)
+})
+
+test('one observation and one log line for each request, under the route as the API writes it; none stays active', async () => {
+  const before = await counted('/things/{id}', 200)
+  await Promise.all([1, 2, 3].map((id) => ask('GET', `/things/${id}`)))
+  assert.equal(await counted('/things/{id}', 200), before + 3)
+  assert.deepEqual(lines(), Array(3).fill('INFO GET /things/{id} 200'))
+  const [line] = log4js.recording().replay()
+  const { duration_ms, ...fields } = line!.data[1]
+  assert.deepEqual(fields, { method: 'GET', route: '/things/{id}', status: 200 })
+  assert.ok(duration_ms >= 0 && Math.round(duration_ms * 100) / 100 === duration_ms)
+  assert.equal(sample((await metrics.scrape()).body, 'http_server_active_requests'), 0)
+})
+
+test('a body that nobody read is not taken for the next request', async () => {
+  const socket = connect(server.port, '127.0.0.1')
+  let text = ''
+  socket.setEncoding('utf8').on('data', (chunk) => (text += chunk))
+  socket.write('POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n')
+  await new Promise((ended) => socket.once('close', ended))
+  assert.match(text, /^HTTP\/1\.1 404 .*\r\nConnection: close\r\n/s)
+})

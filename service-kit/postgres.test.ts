@@ -1,0 +1,226 @@
+/** A real server: what a caller gets for its failures, and what becomes of the connection. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
+import log4js from 'log4js'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { createDatabase, type Database, type DatabaseOptions, isConnectionLoss, SQLSTATE, sql } from './postgres.ts'
+import { ProblemError } from './problems.ts'
+import { KIT_METRICS } from './testing/catalogue.ts'
+import { sample, until } from './testing/index.ts'
+
+let cluster: TestCluster
+let owner: TestDatabase
+before(async () => {
+  cluster = await startTestCluster()
+  owner = await cluster.createDatabase()
+  await owner.query('create table things (id int8 primary key, name text not null)')
+})
+after(async () => {
+  await owner?.drop()
+  await cluster?.stop()
+})
+
+interface Opened extends AsyncDisposable {
+  db: Database
+  metrics: Metrics
+}
+
+function open(options: Partial<DatabaseOptions> = {}): Opened {
+  const metrics = createMetrics({ name: 'test', version: '1' }, KIT_METRICS)
+  const logger = log4js.getLogger('test')
+  logger.level = 'off'
+  const db = createDatabase({
+    connection: owner.connection(),
+    applicationName: 'postgres.test',
+    poolMax: 1,
+    metrics,
+    logger,
+    ...options,
+  })
+  return { db, metrics, [Symbol.asyncDispose]: () => db.close() }
+}
+
+const PID = sql('own_pid', 'select pg_backend_pid() as pid')
+const ADD = sql('add_thing', 'insert into things (id, name) values ($1, $2) returning id, name')
+const COUNT = sql('count_things', 'select count(*) as n from things where id = any($1)')
+const SLEEP = sql('sleep', 'select pg_sleep($1)')
+
+async function pidOf(db: Database): Promise<number> {
+  return (await db.query<{ pid: number }>(PID))[0]!.pid
+}
+
+const isUnavailable = (error: unknown) => {
+  assert.ok(error instanceof ProblemError, String(error))
+  const { status, kind, retryAfter } = error.details
+  assert.deepEqual({ status, kind, retryAfter }, { status: 503, kind: 'database-unavailable', retryAfter: 1 })
+  return true
+}
+
+test('a statement is one line and prepared once per connection under its name; int8 comes as a number', async () => {
+  await using opened = open()
+  const statement = sql(
+    'named',
+    ` select id,
+       name   from things where id = $1 `,
+  )
+  assert.equal(statement.text, 'select id, name from things where id = $1')
+  assert.deepEqual(await opened.db.query(ADD, [1, 'one']), [{ id: 1, name: 'one' }])
+  for (let i = 0; i < 2; i++) assert.deepEqual(await opened.db.query(statement, [1]), [{ id: 1, name: 'one' }])
+  const prepared = sql('prepared', 'select name, statement from pg_prepared_statements order by prepare_time')
+  assert.deepEqual(
+    (await opened.db.query<{ name: string }>(prepared)).map(({ name }) => name),
+    ['add_thing', 'named', 'prepared'],
+  )
+})
+
+test('a transaction commits what it did when its work resolves, and nothing when it rejects', async () => {
+  await using opened = open()
+  const added = await opened.db.transaction(async (tx) => {
+    await tx.query(ADD, [11, 'a'])
+    return (await tx.query<{ id: number }>(ADD, [12, 'b']))[0]!.id
+  })
+  assert.equal(added, 12)
+  const refused = new Error('the business says no')
+  const failing = opened.db.transaction(async (tx) => {
+    await tx.query(ADD, [13, 'c'])
+    throw refused
+  })
+  await assert.rejects(failing, (error) => error === refused)
+  // A violated constraint breaks the transaction, not the connection, and keeps its code for the caller.
+  const pid = await pidOf(opened.db)
+  const duplicate = opened.db.transaction(async (tx) => {
+    await tx.query(ADD, [14, 'd'])
+    await tx.query(ADD, [11, 'again'])
+  })
+  await assert.rejects(duplicate, { code: SQLSTATE.unique_violation })
+  assert.deepEqual(await opened.db.query(COUNT, [[11, 12, 13, 14]]), [{ n: 2 }])
+  assert.equal(await pidOf(opened.db), pid)
+})
+
+test('what passes by itself is 503, every other code reaches the caller', async () => {
+  await using opened = open()
+  const raise = (code: string) => opened.db.query(sql('', `do $$ begin raise sqlstate '${code}'; end $$`))
+  const { unique_violation, foreign_key_violation, check_violation, insufficient_privilege, ...passing } = SQLSTATE
+  for (const code of Object.values(passing)) await assert.rejects(raise(code), isUnavailable, code)
+  const lasting = [unique_violation, foreign_key_violation, check_violation, insufficient_privilege, '22P02']
+  for (const code of lasting) await assert.rejects(raise(code), { code })
+})
+
+test('a statement over its time limit is cancelled, and the connection goes on', async () => {
+  await using opened = open({ statementTimeoutMs: 50 })
+  const pid = await pidOf(opened.db)
+  await assert.rejects(opened.db.query(SLEEP, [30]), isUnavailable)
+  assert.equal(await pidOf(opened.db), pid)
+})
+
+test('no free connection in time is 503 and counted; who waits is seen', async () => {
+  await using opened = open({ acquireTimeoutMs: 100 })
+  const { promise: busy, resolve: release } = Promise.withResolvers<void>()
+  const holding = opened.db.transaction(() => busy)
+  await until('the connection is lent', 15, () => opened.db.pool.totalCount === 1 && opened.db.pool.idleCount === 0)
+  const waiting = assert.rejects(opened.db.query(PID), isUnavailable)
+  const { body } = await opened.metrics.scrape()
+  const gauges = {
+    max: sample(body, 'db_client_connection_max'),
+    used: sample(body, 'db_client_connection_count{state="used"}'),
+    idle: sample(body, 'db_client_connection_count{state="idle"}'),
+    pending: sample(body, 'db_client_connection_pending_requests'),
+  }
+  assert.deepEqual(gauges, { max: 1, used: 1, idle: 0, pending: 1 })
+  await waiting
+  release()
+  await holding
+  assert.equal(sample((await opened.metrics.scrape()).body, 'db_client_connection_timeouts_total'), 1)
+  assert.equal((await opened.db.query(PID)).length, 1)
+})
+
+test('a connection that breaks during a statement is 503 and not lent again', async () => {
+  await using opened = open()
+  const pid = await pidOf(opened.db)
+  const sleeping = assert.rejects(opened.db.query(SLEEP, [30]), isUnavailable)
+  const state = 'select 1 from pg_stat_activity where pid = $1 and wait_event = $2'
+  await until('it sleeps', 15, async () => (await owner.query(state, [pid, 'PgSleep'])).length === 1)
+  await owner.query('select pg_terminate_backend($1)', [pid])
+  await sleeping
+  assert.equal(opened.db.pool.totalCount, 0)
+  assert.notEqual(await pidOf(opened.db), pid)
+})
+
+test('a connection that breaks between two statements of a transaction: 503, and process and pool go on', async () => {
+  await using opened = open()
+  const lost = opened.db.transaction(async (tx) => {
+    const [row] = await tx.query<{ pid: number }>(PID)
+    await terminate(opened.db, row!.pid)
+    await tx.query(PID)
+  })
+  await assert.rejects(lost, isUnavailable)
+  assert.equal((await opened.db.query(PID)).length, 1)
+})
+
+test('a rollback that fails leaves no connection of unknown state in the pool', async () => {
+  await using opened = open()
+  const refused = new Error('the business says no')
+  const lost = opened.db.transaction(async (tx) => {
+    const [row] = await tx.query<{ pid: number }>(PID)
+    await terminate(opened.db, row!.pid)
+    throw refused
+  })
+  await assert.rejects(lost, (error) => error === refused)
+  assert.equal(opened.db.pool.totalCount, 0)
+  assert.equal((await opened.db.query(PID)).length, 1)
+})
+
+test('an idle connection that breaks is replaced without anybody noticing', async () => {
+  await using opened = open()
+  const pid = await pidOf(opened.db)
+  await owner.query('select pg_terminate_backend($1)', [pid])
+  await until('the pool has heard of it', 15, () => opened.db.pool.totalCount === 0)
+  assert.notEqual(await pidOf(opened.db), pid)
+})
+
+test('a database that is away is 503 until it is back', async () => {
+  await using opened = open()
+  await opened.db.check()
+  await cluster.pause()
+  try {
+    await assert.rejects(opened.db.check(), isUnavailable)
+  } finally {
+    await cluster.resume()
+  }
+  await opened.db.check()
+})
+
+test('each statement is one observation under its name, with its error; a transaction counts by its text', async () => {
+  await using opened = open()
+  await opened.db.transaction((tx) => tx.query(PID))
+  await assert.rejects(opened.db.query(ADD, [null, null]))
+  const { body } = await opened.metrics.scrape()
+  const counted = [...body.matchAll(/^db_client_operation_duration_seconds_count\{(.*)\} (\d+)$/gm)]
+  assert.deepEqual(
+    counted.map(([, labels, count]) => `${labels} ${count}`),
+    [
+      'db_query_summary="begin",error_type="" 1',
+      'db_query_summary="own_pid",error_type="" 1',
+      'db_query_summary="commit",error_type="" 1',
+      'db_query_summary="add_thing",error_type="23502" 1',
+    ],
+  )
+})
+
+test('which errors mean that the connection is gone', () => {
+  for (const code of ['57P01', '08006', 'ECONNRESET', 'EPIPE', 'ENOTFOUND']) assert.ok(isConnectionLoss({ code }), code)
+  for (const code of ['57014', '23505', 'ENOENT']) assert.equal(isConnectionLoss({ code }), false, code)
+  assert.ok(isConnectionLoss(new Error('Connection terminated unexpectedly')))
+  for (const other of [new Error('no'), undefined, null, 'text']) assert.equal(isConnectionLoss(other), false)
+})
+
+/** Ends a connection of the pool while no statement runs on it, and waits until the pool's client has seen it. */
+async function terminate(db: Database, pid: number): Promise<void> {
+  const [client] = (db.pool as unknown as { _clients: NodeJS.EventEmitter[] })._clients.filter(
+    (one) => (one as unknown as { processID: number }).processID === pid,
+  )
+  const ended = new Promise((done) => client!.once('end', done))
+  await owner.query('select pg_terminate_backend($1)', [pid])
+  await ended
+}
