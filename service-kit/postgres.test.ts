@@ -115,7 +115,9 @@ test('a statement over its time limit is cancelled, and the connection goes on',
 })
 
 test('no free connection in time is 503 and counted; who waits is seen', async () => {
-  await using opened = open({ acquireTimeoutMs: 100 })
+  await using opened = open({ acquireTimeoutMs: 2_000 })
+  // The time covers connecting, too: the one connection is there before anything depends on it.
+  await until('a connection', 15, () => opened.db.query(PID))
   const { promise: busy, resolve: release } = Promise.withResolvers<void>()
   const holding = opened.db.transaction(() => busy)
   await until('the connection is lent', 15, () => opened.db.pool.totalCount === 1 && opened.db.pool.idleCount === 0)
