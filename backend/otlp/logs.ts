@@ -1,6 +1,7 @@
 /** OTLP logs, record by record. */
 import { MAX_ATTRIBUTES, type OwnerRecord, ownerAndSchema, type ReadCounts, readId } from './traces.ts'
-import { type AttributeList, attributeList, TYPE, WireReader, wantedNames } from './wire.ts'
+import { TYPE } from './values.ts'
+import { type AttributeList, attributeList, WireReader, wantedNames } from './wire.ts'
 
 /** One log record. The object and its lists are reused for the next: copy what you keep. */
 export interface LogRecord {

@@ -5,13 +5,7 @@
  * This reader walks the bytes, makes no objects but attribute values, and keeps one string for equal short texts.
  * gen/ stays the reference: a property test holds both against each other.
  */
-import type { AttributeValue } from '../query/traceql/span-table.ts'
-
-/**
- * OTLP's value types. `kvlist` and `bytes` are carried as JSON and base64 text; queries see them as strings. `floats` is an
- * array of nothing but doubles: a whole number in it could not be told from an int.
- */
-export const TYPE = { none: 0, string: 1, int: 2, float: 3, bool: 4, array: 5, kvlist: 6, bytes: 7, floats: 8 } as const
+import { type AttributeValue, TYPE } from './values.ts'
 
 const MAX_DEPTH = 32
 const INTERN_SLOTS = 8192

@@ -1,6 +1,6 @@
 /** Building blocks of tables: growing dictionary columns while data comes in, frozen ones when it is read. */
-import { TYPE } from '../otlp/wire.ts'
-import type { AttributeValue, Column, ValueType } from '../query/traceql/span-table.ts'
+import { type AttributeValue, TYPE } from '../otlp/values.ts'
+import type { Column, ValueType } from '../query/traceql/span-table.ts'
 
 export type Codes = Uint8Array | Uint16Array | Uint32Array
 
@@ -10,17 +10,18 @@ export interface StoredColumn extends Column {
   readonly otlpTypes: Uint8Array
 }
 
-const QUERY_TYPES: readonly ValueType[] = [
-  'string',
-  'string',
-  'int',
-  'float',
-  'bool',
-  'array',
-  'string',
-  'string',
-  'floats',
-]
+/** How queries see OTLP's types. */
+const QUERY_TYPES: Readonly<Record<number, ValueType>> = {
+  [TYPE.none]: 'string',
+  [TYPE.string]: 'string',
+  [TYPE.int]: 'int',
+  [TYPE.float]: 'float',
+  [TYPE.bool]: 'bool',
+  [TYPE.array]: 'array',
+  [TYPE.kvlist]: 'string',
+  [TYPE.bytes]: 'string',
+  [TYPE.floats]: 'floats',
+}
 
 export function storedColumn(
   codes: Codes,

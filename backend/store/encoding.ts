@@ -1,6 +1,6 @@
 /** How columns and numbers are laid out inside a block's sections. */
 import type { OwnerRecord } from '../otlp/traces.ts'
-import type { AttributeValue } from '../query/traceql/span-table.ts'
+import { type AttributeValue, TYPE } from '../otlp/values.ts'
 import { type Codes, codeArray, type StoredColumn, storedColumn } from './columns.ts'
 
 /** Non-negative whole numbers up to 2^53 in 7-bit groups. */
@@ -82,7 +82,7 @@ function usedOnly({ codes, values, otlpTypes }: Packable) {
   for (let code = 1; code < values.length; code++) {
     if (newCode[code] === 0) continue
     newCode[code] = used.push(values[code])
-    types.push(otlpTypes?.[code] ?? 1)
+    types.push(otlpTypes?.[code] ?? TYPE.string)
   }
   const narrow = codeArray(codes.length, used.length + 1)
   for (let i = 0; i < codes.length; i++) narrow[i] = newCode[codes[i]!]!
@@ -134,12 +134,11 @@ function unpackCodes(body: Buffer, rows: number, width: number, layout: number, 
 
 /** One digit per value; '' when all are strings. */
 function packTypes(types: readonly number[]): string {
-  const text = types.join('')
-  return /^1*$/.test(text) ? '' : text
+  return types.every((type) => type === TYPE.string) ? '' : types.join('')
 }
 
 function unpackTypes(text: string, count: number): Uint8Array {
-  const types = new Uint8Array(count).fill(1, 1)
+  const types = new Uint8Array(count).fill(TYPE.string, 1)
   for (let i = 0; i < text.length; i++) types[i + 1] = text.charCodeAt(i) - 48
   return types
 }

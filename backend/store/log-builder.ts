@@ -2,7 +2,8 @@
 
 import type { LogRecord } from '../otlp/logs.ts'
 import type { OwnerRecord } from '../otlp/traces.ts'
-import { type AttributeList, TYPE } from '../otlp/wire.ts'
+import { TYPE } from '../otlp/values.ts'
+import type { AttributeList } from '../otlp/wire.ts'
 import type { Labels, LogColumn, LogTable } from '../query/logql/log-table.ts'
 import { Bytes, type Codes, codeArray, Floats, MAX_COLUMNS } from './columns.ts'
 

@@ -2,8 +2,8 @@
  * Attributes whose names are too many for columns. They stay with their row as one JSON text in the hidden column
  * `overflow`: a trace is given back whole, but queries don't find them.
  */
-import { type AttributeList, TYPE } from '../otlp/wire.ts'
-import type { AttributeValue } from '../query/traceql/span-table.ts'
+import { type AttributeValue, TYPE } from '../otlp/values.ts'
+import type { AttributeList } from '../otlp/wire.ts'
 import type { ColumnSet, StoredColumn } from './columns.ts'
 import { packValue, unpackValue } from './encoding.ts'
 

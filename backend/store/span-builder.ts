@@ -6,6 +6,7 @@
  */
 
 import type { EventRecord, OwnerRecord, SpanRecord } from '../otlp/traces.ts'
+import { TYPE } from '../otlp/values.ts'
 import { type AttributeList, copyAttributes as copyList } from '../otlp/wire.ts'
 import { Bytes, ColumnSet, Floats, gatherBytes, gatherFloats, gatherIds, gatherInts } from './columns.ts'
 import { addAttributes, copyAttributes } from './overflow.ts'
@@ -97,24 +98,24 @@ export class SpanBuilder {
     addAttributes(this.attributes, this.meta, row, span.attributes)
     this.bytes += span.size
     const { meta } = this
-    meta.column('name').set(row, 1, span.name)
-    if (span.statusMessage) meta.column('statusMessage').set(row, 1, span.statusMessage)
-    if (span.traceState) meta.column('traceState').set(row, 1, span.traceState)
-    if (span.flags) meta.column('flags').set(row, 2, span.flags)
-    if (span.droppedAttributes) meta.column('droppedAttributes').set(row, 2, span.droppedAttributes)
-    if (span.droppedEvents) meta.column('droppedEvents').set(row, 2, span.droppedEvents)
-    if (span.droppedLinks) meta.column('droppedLinks').set(row, 2, span.droppedLinks)
+    meta.column('name').set(row, TYPE.string, span.name)
+    if (span.statusMessage) meta.column('statusMessage').set(row, TYPE.string, span.statusMessage)
+    if (span.traceState) meta.column('traceState').set(row, TYPE.string, span.traceState)
+    if (span.flags) meta.column('flags').set(row, TYPE.int, span.flags)
+    if (span.droppedAttributes) meta.column('droppedAttributes').set(row, TYPE.int, span.droppedAttributes)
+    if (span.droppedEvents) meta.column('droppedEvents').set(row, TYPE.int, span.droppedEvents)
+    if (span.droppedLinks) meta.column('droppedLinks').set(row, TYPE.int, span.droppedLinks)
     for (const event of span.events) {
       const child = this.events.add(row, event.attributes, event.droppedAttributes)
-      this.events.meta.column('name').set(child, 1, event.name)
+      this.events.meta.column('name').set(child, TYPE.string, event.name)
       this.eventTime.push(sinceStart(event, span))
     }
     for (const link of span.links) {
       const child = this.links.add(row, link.attributes, link.droppedAttributes)
-      this.links.meta.column('traceId').set(child, 1, link.traceId)
-      this.links.meta.column('spanId').set(child, 1, link.spanId)
-      if (link.traceState) this.links.meta.column('traceState').set(child, 1, link.traceState)
-      if (link.flags) this.links.meta.column('flags').set(child, 2, link.flags)
+      this.links.meta.column('traceId').set(child, TYPE.string, link.traceId)
+      this.links.meta.column('spanId').set(child, TYPE.string, link.spanId)
+      if (link.traceState) this.links.meta.column('traceState').set(child, TYPE.string, link.traceState)
+      if (link.flags) this.links.meta.column('flags').set(child, TYPE.int, link.flags)
     }
     return trace
   }
@@ -295,7 +296,7 @@ class ChildBuilder {
   add(spanRow: number, attributes: AttributeList, dropped: number): number {
     const row = this.span.push(spanRow) - 1
     addAttributes(this.attributes, this.meta, row, attributes)
-    if (dropped) this.meta.column('dropped').set(row, 2, dropped)
+    if (dropped) this.meta.column('dropped').set(row, TYPE.int, dropped)
     return row
   }
 

@@ -1,5 +1,6 @@
 /** A span table over columns that are produced when first asked for: from a builder's arrays, or from a block's file. */
 import type { OwnerRecord } from '../otlp/traces.ts'
+import { TYPE } from '../otlp/values.ts'
 import { codeArray, Dictionary, EMPTY_COLUMN, type StoredColumn, storedColumn } from './columns.ts'
 import type { StoredEvents, StoredLinks, StoredSpans } from './span-data.ts'
 
@@ -198,7 +199,9 @@ function ownerColumns(owners: readonly OwnerRecord[], ownerOf: Uint32Array, onCo
 }
 
 function ownerText(owners: readonly OwnerRecord[], ownerOf: Uint32Array, field: 'name' | 'version'): StoredColumn {
-  return spread(owners, ownerOf, (owner, dictionary) => (owner[field] === '' ? 0 : dictionary.code(1, owner[field])))
+  return spread(owners, ownerOf, (owner, dictionary) =>
+    owner[field] === '' ? 0 : dictionary.code(TYPE.string, owner[field]),
+  )
 }
 
 function spread(

@@ -14,11 +14,11 @@ import {
   TraceSchema,
 } from '@sightline/otlp-messages'
 import type { OwnerRecord } from '../../otlp/traces.ts'
-import { type AttributeList, TYPE } from '../../otlp/wire.ts'
+import { type AttributeValue, TYPE } from '../../otlp/values.ts'
+import type { AttributeList } from '../../otlp/wire.ts'
 import type { StoredColumn } from '../../store/columns.ts'
 import { entryValue, overflowOf } from '../../store/overflow.ts'
 import type { StoredEvents, StoredLinks, StoredSpans } from '../../store/span-data.ts'
-import type { AttributeValue } from '../traceql/span-table.ts'
 
 type Init<T> = T extends { $typeName: string } ? Omit<Partial<T>, '$typeName' | '$unknown'> : never
 

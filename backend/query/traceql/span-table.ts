@@ -6,10 +6,10 @@
  * Columns are dictionaries: a predicate runs once per distinct value, then rows are matched by code.
  */
 
-/** An attribute's value. Ints are bigint only beyond 2^53. `int` and `float` are told apart by the column's `types`. */
-export type Scalar = string | number | bigint | boolean
-export type AttributeValue = Scalar | readonly Scalar[]
-/** `floats` is an array of floats only. */
+import type { AttributeValue } from '../../otlp/values.ts'
+
+export type { AttributeValue, Scalar } from '../../otlp/values.ts'
+/** Tells `int` and `float` apart, which are one type in JavaScript. `floats` is an array of floats only. */
 export type ValueType = 'string' | 'int' | 'float' | 'bool' | 'array' | 'floats'
 
 /** Dictionary column: row `i` has the value `values[codes[i]]`; code 0 always means "absent". */
