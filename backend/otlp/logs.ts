@@ -1,4 +1,6 @@
 /** OTLP logs, record by record. */
+
+import { fixed32, fixed64, GROUP, REQUEST, sized, varint } from './tags.ts'
 import { MAX_ATTRIBUTES, type OwnerRecord, ownerAndSchema, type ReadCounts, readId } from './traces.ts'
 import { TYPE } from './values.ts'
 import { type AttributeList, attributeList, WireReader, wantedNames } from './wire.ts'
@@ -26,6 +28,19 @@ export interface LogReadOptions {
   /** Nothing is kept: the records are counted and checked. */
   readonly checkOnly?: boolean
 }
+
+const LOG_RECORD = {
+  time: fixed64(1),
+  severityNumber: varint(2),
+  severityText: sized(3),
+  body: sized(5),
+  attributes: sized(6),
+  flags: fixed32(8),
+  traceId: sized(9),
+  spanId: sized(10),
+  observedTime: fixed64(11),
+  eventName: sized(12),
+} as const
 
 const NOTHING = wantedNames(new Set())
 
@@ -56,7 +71,7 @@ export function readLogs(
   }
   while (reader.pos < limit) {
     const tag = reader.tag()
-    if (tag === 10) resourceLogs(reader, reader.end(limit), record, onRecord, counts, options)
+    if (tag === REQUEST.resources) resourceLogs(reader, reader.end(limit), record, onRecord, counts, options)
     else reader.skip(tag, limit)
   }
   reader.finish(limit)
@@ -74,7 +89,7 @@ function resourceLogs(
   record.resource = ownerAndSchema(reader, end, false)
   while (reader.pos < end) {
     const tag = reader.tag()
-    if (tag !== 18) {
+    if (tag !== GROUP.members) {
       reader.skip(tag, end)
       continue
     }
@@ -82,7 +97,7 @@ function resourceLogs(
     record.scope = ownerAndSchema(reader, scopeEnd, true)
     while (reader.pos < scopeEnd) {
       const inner = reader.tag()
-      if (inner === 18) readRecord(reader, reader.end(scopeEnd), record, onRecord, counts, options)
+      if (inner === GROUP.members) readRecord(reader, reader.end(scopeEnd), record, onRecord, counts, options)
       else reader.skip(inner, scopeEnd)
     }
   }
@@ -104,40 +119,40 @@ function readRecord(
   while (reader.pos < end) {
     const tag = reader.tag()
     switch (tag) {
-      case 9:
+      case LOG_RECORD.time:
         reader.fixed64()
         record.timeHi = reader.hi
         record.timeLo = reader.lo
         break
-      case 16:
+      case LOG_RECORD.severityNumber:
         record.severityNumber = reader.varint32()
         break
-      case 26:
+      case LOG_RECORD.severityText:
         record.severityText = reader.string(end)
         break
-      case 42: {
+      case LOG_RECORD.body: {
         const value = reader.anyValue(reader.end(end), 0, !options.checkOnly)
         if (!options.checkOnly) record.body = bodyText(reader.type, value)
         break
       }
-      case 50:
+      case LOG_RECORD.attributes:
         reader.keyValue(record.attributes, end, options.checkOnly ? NOTHING : undefined)
         break
-      case 69:
+      case LOG_RECORD.flags:
         record.flags = reader.fixed32()
         break
-      case 74:
+      case LOG_RECORD.traceId:
         record.traceId = hexId(reader, end, 16)
         break
-      case 82:
+      case LOG_RECORD.spanId:
         record.spanId = hexId(reader, end, 8)
         break
-      case 89:
+      case LOG_RECORD.observedTime:
         reader.fixed64()
         observedHi = reader.hi
         observedLo = reader.lo
         break
-      case 98:
+      case LOG_RECORD.eventName:
         record.eventName = reader.string(end)
         break
       default:

@@ -1,4 +1,5 @@
 /** OTLP traces, span by span: what the store and the service graph read. */
+import { fixed32, fixed64, GROUP, REQUEST, sized, varint } from './tags.ts'
 import { type AttributeList, attributeList, type Wanted, WireReader, wireError } from './wire.ts'
 
 /** A resource (or an instrumentation scope: then `name` and `version` are set) with everything that came with it. */
@@ -74,6 +75,38 @@ export interface ReadCounts {
   reason: string
 }
 
+// The tags of OTLP's messages for traces.
+const RESOURCE = { attributes: sized(1), droppedAttributes: varint(2) } as const
+const SCOPE = { name: sized(1), version: sized(2), attributes: sized(3), droppedAttributes: varint(4) } as const
+const SPAN = {
+  traceId: sized(1),
+  spanId: sized(2),
+  traceState: sized(3),
+  parentSpanId: sized(4),
+  name: sized(5),
+  kind: varint(6),
+  start: fixed64(7),
+  end: fixed64(8),
+  attributes: sized(9),
+  droppedAttributes: varint(10),
+  events: sized(11),
+  droppedEvents: varint(12),
+  links: sized(13),
+  droppedLinks: varint(14),
+  status: sized(15),
+  flags: fixed32(16),
+} as const
+const STATUS = { message: sized(2), code: varint(3) } as const
+const EVENT = { time: fixed64(1), name: sized(2), attributes: sized(3), droppedAttributes: varint(4) } as const
+const LINK = {
+  traceId: sized(1),
+  spanId: sized(2),
+  traceState: sized(3),
+  attributes: sized(4),
+  droppedAttributes: varint(5),
+  flags: fixed32(6),
+} as const
+
 /** More would be a bomb, not a span: OpenTelemetry SDKs stop at 128. */
 export const MAX_ATTRIBUTES = 2048
 
@@ -100,7 +133,7 @@ export function readTraces(
   const limit = bytes.length
   while (reader.pos < limit) {
     const tag = reader.tag()
-    if (tag === 10) resourceSpans(reader, reader.end(limit), span, onSpan, counts, options)
+    if (tag === REQUEST.resources) resourceSpans(reader, reader.end(limit), span, onSpan, counts, options)
     else reader.skip(tag, limit)
   }
   reader.finish(limit)
@@ -142,8 +175,8 @@ export function ownerAndSchema(reader: WireReader, end: number, scope: boolean):
   let schemaUrl = ''
   while (reader.pos < end) {
     const tag = reader.tag()
-    if (tag === 10) owner = readOwner(reader, reader.end(end), scope)
-    else if (tag === 26) schemaUrl = reader.string(end)
+    if (tag === GROUP.owner) owner = readOwner(reader, reader.end(end), scope)
+    else if (tag === GROUP.schemaUrl) schemaUrl = reader.string(end)
     else reader.skip(tag, end)
   }
   reader.finish(end)
@@ -153,17 +186,16 @@ export function ownerAndSchema(reader: WireReader, end: number, scope: boolean):
 
 function readOwner(reader: WireReader, end: number, scope: boolean): OwnerRecord {
   const attributes = attributeList()
-  const attributesTag = scope ? 26 : 10
-  const droppedTag = scope ? 32 : 16
+  const tags = scope ? SCOPE : RESOURCE
   let name = ''
   let version = ''
   let droppedAttributes = 0
   while (reader.pos < end) {
     const tag = reader.tag()
-    if (tag === attributesTag) reader.keyValue(attributes, end)
-    else if (tag === droppedTag) droppedAttributes = reader.varint32()
-    else if (scope && tag === 10) name = reader.string(end)
-    else if (scope && tag === 18) version = reader.string(end)
+    if (tag === tags.attributes) reader.keyValue(attributes, end)
+    else if (tag === tags.droppedAttributes) droppedAttributes = reader.varint32()
+    else if (scope && tag === SCOPE.name) name = reader.string(end)
+    else if (scope && tag === SCOPE.version) version = reader.string(end)
     else reader.skip(tag, end)
   }
   reader.finish(end)
@@ -186,7 +218,7 @@ function resourceSpans(
   span.resource = ownerAndSchema(reader, end, false)
   while (reader.pos < end) {
     const tag = reader.tag()
-    if (tag === 18) scopeSpans(reader, reader.end(end), span, onSpan, counts, options)
+    if (tag === GROUP.members) scopeSpans(reader, reader.end(end), span, onSpan, counts, options)
     else reader.skip(tag, end)
   }
 }
@@ -202,7 +234,7 @@ function scopeSpans(
   span.scope = ownerAndSchema(reader, end, true)
   while (reader.pos < end) {
     const tag = reader.tag()
-    if (tag !== 18) {
+    if (tag !== GROUP.members) {
       reader.skip(tag, end)
       continue
     }
@@ -230,61 +262,61 @@ function readSpan(reader: WireReader, end: number, span: SpanRecord, options: Tr
   while (reader.pos < end) {
     const tag = reader.tag()
     switch (tag) {
-      case 10:
+      case SPAN.traceId:
         span.traceIdAt = readId(reader, end, 16)
         break
-      case 18:
+      case SPAN.spanId:
         span.spanIdAt = readId(reader, end, 8)
         break
-      case 26:
+      case SPAN.traceState:
         span.traceState = reader.string(end)
         break
-      case 34:
+      case SPAN.parentSpanId:
         span.parentSpanIdAt = readId(reader, end, 8)
         break
-      case 42:
+      case SPAN.name:
         span.name = reader.string(end)
         break
-      case 48:
+      case SPAN.kind:
         span.kind = reader.varint32()
         break
-      case 57:
+      case SPAN.start:
         reader.fixed64()
         span.startHi = reader.hi
         span.startLo = reader.lo
         break
-      case 65:
+      case SPAN.end:
         reader.fixed64()
         span.endHi = reader.hi
         span.endLo = reader.lo
         break
-      case 74:
+      case SPAN.attributes:
         reader.keyValue(span.attributes, end, options.wanted)
         break
-      case 80:
+      case SPAN.droppedAttributes:
         span.droppedAttributes = reader.varint32()
         break
-      case 90: {
+      case SPAN.events: {
         const event = readEvent(reader, reader.end(end))
         if (!options.skipChildren) span.events.push(event)
         break
       }
-      case 96:
+      case SPAN.droppedEvents:
         span.droppedEvents = reader.varint32()
         break
-      case 106: {
+      case SPAN.links: {
         const link = readLink(reader, reader.end(end))
         if (link === undefined) lostLinks++
         else if (!options.skipChildren) span.links.push(link)
         break
       }
-      case 112:
+      case SPAN.droppedLinks:
         span.droppedLinks = reader.varint32()
         break
-      case 122:
+      case SPAN.status:
         readStatus(reader, reader.end(end), span)
         break
-      case 133:
+      case SPAN.flags:
         span.flags = reader.fixed32()
         break
       default:
@@ -314,8 +346,8 @@ export function readId(reader: WireReader, limit: number, size: number): number 
 function readStatus(reader: WireReader, end: number, span: SpanRecord): void {
   while (reader.pos < end) {
     const tag = reader.tag()
-    if (tag === 18) span.statusMessage = reader.string(end)
-    else if (tag === 24) span.status = reader.varint32()
+    if (tag === STATUS.message) span.statusMessage = reader.string(end)
+    else if (tag === STATUS.code) span.status = reader.varint32()
     else reader.skip(tag, end)
   }
   reader.finish(end)
@@ -329,13 +361,13 @@ function readEvent(reader: WireReader, end: number): EventRecord {
   let droppedAttributes = 0
   while (reader.pos < end) {
     const tag = reader.tag()
-    if (tag === 9) {
+    if (tag === EVENT.time) {
       reader.fixed64()
       timeHi = reader.hi
       timeLo = reader.lo
-    } else if (tag === 18) name = reader.string(end)
-    else if (tag === 26) reader.keyValue(attributes, end)
-    else if (tag === 32) droppedAttributes = reader.varint32()
+    } else if (tag === EVENT.name) name = reader.string(end)
+    else if (tag === EVENT.attributes) reader.keyValue(attributes, end)
+    else if (tag === EVENT.droppedAttributes) droppedAttributes = reader.varint32()
     else reader.skip(tag, end)
   }
   reader.finish(end)
@@ -352,12 +384,12 @@ function readLink(reader: WireReader, end: number): LinkRecord | undefined {
   let flags = 0
   while (reader.pos < end) {
     const tag = reader.tag()
-    if (tag === 10) traceIdAt = readId(reader, end, 16)
-    else if (tag === 18) spanIdAt = readId(reader, end, 8)
-    else if (tag === 26) traceState = reader.string(end)
-    else if (tag === 34) reader.keyValue(attributes, end)
-    else if (tag === 40) droppedAttributes = reader.varint32()
-    else if (tag === 53) flags = reader.fixed32()
+    if (tag === LINK.traceId) traceIdAt = readId(reader, end, 16)
+    else if (tag === LINK.spanId) spanIdAt = readId(reader, end, 8)
+    else if (tag === LINK.traceState) traceState = reader.string(end)
+    else if (tag === LINK.attributes) reader.keyValue(attributes, end)
+    else if (tag === LINK.droppedAttributes) droppedAttributes = reader.varint32()
+    else if (tag === LINK.flags) flags = reader.fixed32()
     else reader.skip(tag, end)
   }
   reader.finish(end)

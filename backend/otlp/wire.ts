@@ -5,7 +5,22 @@
  * This reader walks the bytes, makes no objects but attribute values, and keeps one string for equal short texts.
  * gen/ stays the reference: a property test holds both against each other.
  */
+import { fixed64, sized, varint, WIRE_TYPE } from './tags.ts'
 import { type AttributeValue, TYPE } from './values.ts'
+
+// The tags of OTLP's common messages.
+const KEY_VALUE = { key: sized(1), value: sized(2) } as const
+const ANY_VALUE = {
+  string: sized(1),
+  bool: varint(2),
+  int: varint(3),
+  double: fixed64(4),
+  array: sized(5),
+  kvlist: sized(6),
+  bytes: sized(7),
+} as const
+/** ArrayValue and KeyValueList have one field each, of one number. */
+const LIST = { values: sized(1) } as const
 
 const MAX_DEPTH = 32
 const INTERN_SLOTS = 8192
@@ -179,10 +194,10 @@ export class WireReader {
   /** Skips one field; groups are not part of proto3 and are refused. */
   skip(tag: number, limit: number): void {
     const wireType = tag & 7
-    if (wireType === 0) this.varint64()
-    else if (wireType === 1) this.pos += 8
-    else if (wireType === 2) this.pos = this.end(limit)
-    else if (wireType === 5) this.pos += 4
+    if (wireType === WIRE_TYPE.varint) this.varint64()
+    else if (wireType === WIRE_TYPE.fixed64) this.pos += 8
+    else if (wireType === WIRE_TYPE.sized) this.pos = this.end(limit)
+    else if (wireType === WIRE_TYPE.fixed32) this.pos += 4
     else throw wireError(`wire type ${wireType} at byte ${this.pos}`)
     if (this.pos > limit) throw truncated(this.pos)
   }
@@ -197,11 +212,11 @@ export class WireReader {
     let to = -1
     while (this.pos < end) {
       const tag = this.tag()
-      if (tag === 10) {
+      if (tag === KEY_VALUE.key) {
         keyTo = this.end(end)
         keyFrom = this.pos
         this.pos = keyTo
-      } else if (tag === 18) {
+      } else if (tag === KEY_VALUE.value) {
         to = this.end(end)
         from = this.pos
         this.pos = to
@@ -242,37 +257,37 @@ export class WireReader {
     while (this.pos < end) {
       const tag = this.tag()
       switch (tag) {
-        case 10: {
+        case ANY_VALUE.string: {
           type = TYPE.string
           const to = this.end(end)
           if (keep) value = this.text(this.pos, to)
           this.pos = to
           break
         }
-        case 16:
+        case ANY_VALUE.bool:
           type = TYPE.bool
           value = this.varint32() !== 0
           break
-        case 24:
+        case ANY_VALUE.int:
           type = TYPE.int
           this.varint64()
           value = signed(this.hi, this.lo)
           break
-        case 33:
+        case ANY_VALUE.double:
           type = TYPE.float
           if (this.pos + 8 > end) throw truncated(this.pos)
           value = this.view.getFloat64(this.pos, true)
           this.pos += 8
           break
-        case 42:
+        case ANY_VALUE.array:
           value = this.array(this.end(end), depth + 1, keep)
           type = this.type
           break
-        case 50:
+        case ANY_VALUE.kvlist:
           value = this.kvlist(this.end(end), depth + 1, keep)
           type = TYPE.kvlist
           break
-        case 58: {
+        case ANY_VALUE.bytes: {
           type = TYPE.bytes
           const to = this.end(end)
           if (keep) value = this.bytes.toString('base64', this.pos, to)
@@ -294,7 +309,7 @@ export class WireReader {
     let type: number = TYPE.floats
     while (this.pos < end) {
       const tag = this.tag()
-      if (tag !== 10) {
+      if (tag !== LIST.values) {
         this.skip(tag, end)
         continue
       }
@@ -311,7 +326,7 @@ export class WireReader {
     const object: Record<string, unknown> = Object.create(null)
     while (this.pos < end) {
       const tag = this.tag()
-      if (tag !== 10) {
+      if (tag !== LIST.values) {
         this.skip(tag, end)
         continue
       }
@@ -320,8 +335,8 @@ export class WireReader {
       let value: unknown = null
       while (this.pos < entryEnd) {
         const inner = this.tag()
-        if (inner === 10) key = this.string(entryEnd)
-        else if (inner === 18) value = this.nested(this.end(entryEnd), depth, keep) ?? null
+        if (inner === KEY_VALUE.key) key = this.string(entryEnd)
+        else if (inner === KEY_VALUE.value) value = this.nested(this.end(entryEnd), depth, keep) ?? null
         else this.skip(inner, entryEnd)
       }
       this.finish(entryEnd)
