@@ -9,8 +9,10 @@ import {
   Registry,
 } from 'prom-client'
 import type { ReadCounts } from './otlp/traces.ts'
-import type { Api, SignalStats, StoreStats } from './query/worker-protocol.ts'
-import type { Signal, Wal } from './store/wal.ts'
+import type { Api } from './query/worker-protocol.ts'
+import type { Signal, SignalStats } from './store/signal-store.ts'
+import type { Wal } from './store/wal.ts'
+import type { StoreStats } from './store/worker-store.ts'
 
 export interface BackendMetrics {
   readonly registry: Registry<OpenMetricsContentType>

@@ -2,8 +2,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { type ApiHandler, type ApiResponse, text } from '../http.ts'
-import type { Signal } from '../store/wal.ts'
-import type { Api, FromWorker, StoreStats, ToWorker, WorkerSettings } from './worker-protocol.ts'
+import type { Signal } from '../store/signal-store.ts'
+import type { StoreSettings, StoreStats } from '../store/worker-store.ts'
+import type { Api, FromWorker, ToWorker } from './worker-protocol.ts'
 
 export interface QueryWorker {
   readonly tempo: ApiHandler
@@ -39,7 +40,7 @@ interface Waiting {
 }
 
 /** Resolves when the worker has read the log and can answer. */
-export async function startQueryWorker(settings: WorkerSettings, events: QueryWorkerEvents): Promise<QueryWorker> {
+export async function startQueryWorker(settings: StoreSettings, events: QueryWorkerEvents): Promise<QueryWorker> {
   const waiting = new Map<number, Waiting>()
   let nextId = 1
   let worker: Worker

@@ -1,15 +1,7 @@
 /** What the main thread and the query worker say to each other. */
 import type { ApiRequest, ApiResponse } from '../http.ts'
-import type { Signal } from '../store/wal.ts'
-
-export interface WorkerSettings {
-  readonly dataDir: string
-  readonly epoch: string
-  readonly retentionMs: Record<Signal, number>
-  readonly maxBytes: Record<Signal, number>
-  readonly cacheBytes: number
-  readonly queryTimeoutMs: number
-}
+import type { Signal } from '../store/signal-store.ts'
+import type { StoreStats } from '../store/worker-store.ts'
 
 export type Api = 'tempo' | 'loki'
 
@@ -28,20 +20,3 @@ export type FromWorker =
   | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string }
   | { kind: 'stats'; stats: StoreStats }
   | { kind: 'stopped' }
-
-export interface SignalStats {
-  readonly blocks: number
-  readonly blockBytes: number
-  readonly blockRows: number
-  readonly headRows: number
-  readonly damagedBlocks: number
-}
-
-export interface StoreStats {
-  readonly traces: SignalStats
-  readonly logs: SignalStats
-  readonly cacheBytes: number
-  /** Memory of the worker's JavaScript heap and of its buffers. */
-  readonly heapBytes: number
-  readonly bufferBytes: number
-}

@@ -4,33 +4,33 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { type ApiHandler, type ApiResponse, isHttpError, text } from '../http.ts'
-import { createEngine } from '../store/engine.ts'
+import { createWorkerStore, type StoreSettings } from '../store/worker-store.ts'
 import { createLokiApi } from './loki-api/index.ts'
 import { createTempoApi } from './tempo-api/index.ts'
-import type { Api, FromWorker, ToWorker, WorkerSettings } from './worker-protocol.ts'
+import type { Api, FromWorker, ToWorker } from './worker-protocol.ts'
 
 const port = parentPort
 if (port === null) throw new Error('worker.ts runs as a worker thread of main.ts')
 const tell = (message: FromWorker) => port.postMessage(message)
 
-const settings = workerData as WorkerSettings
-const engine = createEngine(settings, {
+const settings = workerData as StoreSettings
+const store = createWorkerStore(settings, {
   log: (level, message) => tell({ kind: 'log', level, message }),
   sealed: (signal, below) => tell({ kind: 'sealed', signal, below }),
   stats: (stats) => tell({ kind: 'stats', stats }),
 })
 
 const apis: Record<Api, ApiHandler> = {
-  tempo: createTempoApi({ spans: engine.spans }),
-  loki: createLokiApi({ logs: engine.logs, timeoutMs: settings.queryTimeoutMs }),
+  tempo: createTempoApi({ spans: store.spans }),
+  loki: createLokiApi({ logs: store.logs, timeoutMs: settings.queryTimeoutMs }),
 }
 
 port.on('message', (message: ToWorker) => {
-  if (message.kind === 'accepted') engine.work()
+  if (message.kind === 'accepted') store.work()
   else if (message.kind === 'request') void answer(message)
   else {
     clearInterval(timer)
-    engine.close()
+    store.close()
     tell({ kind: 'stopped' })
     port.close()
   }
@@ -41,8 +41,8 @@ async function answer({ id, api, request }: Extract<ToWorker, { kind: 'request' 
   let response: ApiResponse
   try {
     // A query sees everything that was accepted before it was asked.
-    engine.catchUp()
-    response = await engine.query(() => apis[api]({ ...request, query: new URLSearchParams(request.query) }))
+    store.catchUp()
+    response = await store.query(() => apis[api]({ ...request, query: new URLSearchParams(request.query) }))
   } catch (error) {
     response = failure(error)
   }
@@ -56,6 +56,6 @@ function failure(error: unknown): ApiResponse {
 }
 
 /** Time passes also when nothing comes in: traces become complete, blocks too old. */
-const timer = setInterval(() => engine.work(), 1_000)
+const timer = setInterval(() => store.work(), 1_000)
 
 tell({ kind: 'ready' })

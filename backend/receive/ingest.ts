@@ -3,7 +3,8 @@ import { httpError } from '../http.ts'
 import { readLogs } from '../otlp/logs.ts'
 import { type ReadCounts, readTraces, type SpanRecord } from '../otlp/traces.ts'
 import { wantedNames } from '../otlp/wire.ts'
-import type { Cursor, Signal, Wal } from '../store/wal.ts'
+import type { Signal } from '../store/signal-store.ts'
+import type { Cursor, Wal } from '../store/wal.ts'
 
 export interface Ingest {
   /**

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fromBinary } from '@bufbuild/protobuf'
 import { ExportLogsServiceRequestSchema } from '@sightline/otlp-messages'
-import { createLokiPush, pushScope } from './loki-push.ts'
+import { LOKI_PUSH_SCOPE } from '../store/log-builder.ts'
+import { createLokiPush } from './loki-push.ts'
 
 async function push(body: unknown, headers: Record<string, string> = { 'content-type': 'application/json' }) {
   const taken: Uint8Array[] = []
@@ -34,7 +35,7 @@ test('pushed lines become OTLP with the labels on the resource and the metadata 
     ['level', 'warn'],
   ])
   const [scope] = resource!.scopeLogs
-  assert.equal(scope!.scope!.name, pushScope)
+  assert.equal(scope!.scope!.name, LOKI_PUSH_SCOPE)
   const [first, second] = scope!.logRecords
   assert.equal(first!.timeUnixNano, 1_700_000_000_000_000_001n)
   assert.equal(first!.body!.value.value, 'hello')

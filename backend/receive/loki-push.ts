@@ -8,9 +8,7 @@ import { create, toBinary } from '@bufbuild/protobuf'
 import { ExportLogsServiceRequestSchema } from '@sightline/otlp-messages'
 import { z } from 'zod'
 import { type ApiHandler, httpError, isHttpError, text } from '../http.ts'
-
-/** Scope of pushed batches; the store looks for this name. */
-export const pushScope = 'loki.push'
+import { LOKI_PUSH_SCOPE } from '../store/log-builder.ts'
 
 export interface PushDeps {
   /** Stores an ExportLogsServiceRequest; what it resolves to is not looked at. */
@@ -74,7 +72,7 @@ function toOtlp({ streams }: PushBody): Uint8Array {
     resource: { attributes: attributes(stream) },
     scopeLogs: [
       {
-        scope: { name: pushScope },
+        scope: { name: LOKI_PUSH_SCOPE },
         logRecords: values.map(([time, line, more]) => ({
           timeUnixNano: BigInt(time),
           body: textValue(line),

@@ -3,7 +3,7 @@ import type { Labels } from '../query/logql/log-table.ts'
 import type { BlockFile } from './block-file.ts'
 import { codeArray } from './columns.ts'
 import { packColumn, packNumbers, unpackColumn, unpackNumbers } from './encoding.ts'
-import { logTable, type StoredLogs } from './log-builder.ts'
+import { type StoredLogs, storedLogs } from './stored-logs.ts'
 
 export function logSections(table: StoredLogs): Map<string, Buffer> {
   const { rows, timeOffset, end } = table
@@ -36,7 +36,7 @@ export function readLogBlock(file: BlockFile, onBytes: (bytes: number) => void):
     end[i] = at
   }
   onBytes(rows * 16)
-  return logTable(
+  return storedLogs(
     {
       rows,
       baseNs: BigInt(file.header.minNs),

@@ -4,15 +4,9 @@ import type { LogRecord } from '../otlp/logs.ts'
 import type { OwnerRecord } from '../otlp/traces.ts'
 import { TYPE } from '../otlp/values.ts'
 import type { AttributeList } from '../otlp/wire.ts'
-import type { Labels, LogColumn, LogTable } from '../query/logql/log-table.ts'
+import type { Labels, LogColumn } from '../query/logql/log-table.ts'
 import { Bytes, type Codes, codeArray, Floats, MAX_COLUMNS } from './columns.ts'
-
-/** A LogTable with what the store needs to write and to choose it. */
-export interface StoredLogs extends LogTable {
-  readonly minNs: bigint
-  readonly maxNs: bigint
-  readonly metadata: (name: string) => (LogColumn & { readonly codes: Codes }) | undefined
-}
+import { type StoredLogs, storedLogs } from './stored-logs.ts'
 
 /** Instrumentation scope of batches that came by Loki's push API: their resource attributes are the stream's labels as sent. */
 export const LOKI_PUSH_SCOPE = 'loki.push'
@@ -119,7 +113,7 @@ export class LogBuilder {
     const stream = this.streams.length <= 0x1_0000 ? new Uint16Array(rows) : new Uint32Array(rows)
     for (let i = 0; i < rows; i++) stream[i] = this.streamOf[order[i]!]!
     const timeOffset = Float64Array.from(order, (row) => time[row]!)
-    return logTable({
+    return storedLogs({
       rows,
       baseNs: this.baseNs,
       timeOffset,
@@ -284,50 +278,5 @@ class TextColumn {
       if (to !== undefined) codes[to] = this.codes[i]!
     }
     return { codes, values: this.values.slice() }
-  }
-}
-
-export interface LogParts {
-  readonly rows: number
-  readonly baseNs: bigint
-  readonly timeOffset: Float64Array
-  readonly streams: readonly Labels[]
-  readonly stream: Uint16Array | Uint32Array
-  readonly text: () => Buffer
-  readonly end: Uint32Array
-  readonly names: readonly string[]
-  load(name: string): (LogColumn & { readonly codes: Codes }) | undefined
-}
-
-export function logTable(parts: LogParts, onBytes: (bytes: number) => void = () => {}): StoredLogs {
-  const known = new Map<string, ReturnType<LogParts['load']>>()
-  const names = new Set(parts.names)
-  let text: Buffer | undefined
-  return {
-    rows: parts.rows,
-    baseNs: parts.baseNs,
-    timeOffset: parts.timeOffset,
-    streams: parts.streams,
-    stream: parts.stream,
-    get text() {
-      if (text === undefined) {
-        text = parts.text()
-        onBytes(text.length)
-      }
-      return text
-    },
-    end: parts.end,
-    minNs: parts.rows === 0 ? 0n : parts.baseNs + BigInt(parts.timeOffset[0]!),
-    maxNs: parts.rows === 0 ? 0n : parts.baseNs + BigInt(parts.timeOffset[parts.rows - 1]!),
-    metadata(name) {
-      if (!names.has(name)) return undefined
-      if (!known.has(name)) {
-        const column = parts.load(name)
-        known.set(name, column)
-        if (column) onBytes(column.codes.byteLength + column.values.length * 64)
-      }
-      return known.get(name)
-    },
-    metadataNames: () => parts.names,
   }
 }

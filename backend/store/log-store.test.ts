@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, test } from 'node:test'
 import { logBytes, type TestLine } from '../test/otlp.ts'
 import { createCache } from './cache.ts'
-import { createLogStore, type LogKeeper } from './log-store.ts'
+import { createLogStore, type LogStore } from './log-store.ts'
 
 const folders: string[] = []
 afterEach(() => {
@@ -16,7 +16,7 @@ const MINUTE = 60_000
 const T0 = 1_700_000_000_000
 const ALL = { startNs: 0n, endNs: 1n << 62n }
 
-function openStore(blocksDir = folder(), retentionMs = 1e12): LogKeeper & { blocksDir: string; logged: string[] } {
+function openStore(blocksDir = folder(), retentionMs = 1e12): LogStore & { blocksDir: string; logged: string[] } {
   const logged: string[] = []
   const log = (_level: string, message: string) => logged.push(message)
   const store = createLogStore({
@@ -36,10 +36,10 @@ function folder(): string {
   return dir
 }
 
-const add = (store: LogKeeper, id: number, lines: readonly TestLine[], receivedMs = T0, replay = false) =>
+const add = (store: LogStore, id: number, lines: readonly TestLine[], receivedMs = T0, replay = false) =>
   store.add({ id, receivedMs, bytes: logBytes(lines) }, replay)
 
-function lines(store: LogKeeper, range = ALL, direction: 'forward' | 'backward' = 'forward'): string[] {
+function lines(store: LogStore, range = ALL, direction: 'forward' | 'backward' = 'forward'): string[] {
   return [...store.tables(range, direction)].flatMap((table) =>
     Array.from({ length: table.rows }, (_, row) =>
       table.text.toString('utf8', row === 0 ? 0 : table.end[row - 1], table.end[row]),
@@ -81,7 +81,7 @@ test('a block gives back what the head had', () => {
     { body: '', ms: T0 + 1 },
     { body: 'ü'.repeat(100), ms: T0 + 2, trace: 'f' },
   ])
-  const flat = (from: LogKeeper) =>
+  const flat = (from: LogStore) =>
     [...from.tables(ALL, 'forward')].map((table) => ({
       lines: lines(from),
       times: [...table.timeOffset].map((time) => table.baseNs + BigInt(time)),

@@ -4,12 +4,12 @@ import { readLogs } from '../otlp/logs.ts'
 import type { LogSource, LogTimeRange } from '../query/logql/log-table.ts'
 import { type Block, openCatalog } from './catalog.ts'
 import { MAX_COLUMNS } from './columns.ts'
-import type { Keeper, KeeperDeps } from './keeper.ts'
 import { logSections, readLogBlock } from './log-block.ts'
-import { LogBuilder, type StoredLogs } from './log-builder.ts'
-import type { Batch } from './wal.ts'
+import { LogBuilder } from './log-builder.ts'
+import type { Batch, SignalStore, SignalStoreDeps } from './signal-store.ts'
+import type { StoredLogs } from './stored-logs.ts'
 
-export interface LogKeeper extends LogSource, Keeper {}
+export interface LogStore extends LogSource, SignalStore {}
 
 const BLOCK_ROWS = 20_000
 const MAX_TEXT_BYTES = 32 << 20
@@ -17,7 +17,7 @@ const MAX_METADATA_BYTES = 64 << 20
 const MAX_MERGED_BYTES = 16 << 20
 const MAX_HEAD_AGE_MS = 15 * 60_000
 
-export function createLogStore(deps: KeeperDeps): LogKeeper {
+export function createLogStore(deps: SignalStoreDeps): LogStore {
   const catalog = openCatalog<StoredLogs>({
     ...deps,
     dir: deps.blocksDir,

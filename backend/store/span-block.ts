@@ -2,8 +2,8 @@
 import type { BlockFile } from './block-file.ts'
 import { codeArray, type StoredColumn } from './columns.ts'
 import { packColumn, packNumbers, packOwners, unpackColumn, unpackNumbers, unpackOwners } from './encoding.ts'
-import type { StoredEvents, StoredLinks, StoredSpans } from './span-data.ts'
-import { type ChildParts, type ColumnLoader, spanTable } from './span-table.ts'
+import type { StoredEvents, StoredLinks, StoredSpans } from './stored-spans.ts'
+import { type ChildParts, type ColumnLoader, storedSpans } from './stored-spans.ts'
 
 /** Section names: `attr/<name>`, `meta/<name>`, `event.attr/<name>`, `link.meta/<name>` ... are columns. */
 export function spanSections(table: StoredSpans): Map<string, Buffer> {
@@ -120,7 +120,7 @@ export function readSpanBlock(file: BlockFile, onBytes: (bytes: number) => void)
   const resources = unpackOwners(file.section('resources'))
   const scopes = unpackOwners(file.section('scopes'))
   onBytes(rows * 38 + traces * 20)
-  return spanTable(
+  return storedSpans(
     {
       rows,
       traceStart,

@@ -9,10 +9,10 @@ import type { EventRecord, OwnerRecord, SpanRecord } from '../otlp/traces.ts'
 import { TYPE } from '../otlp/values.ts'
 import { type AttributeList, copyAttributes as copyList } from '../otlp/wire.ts'
 import { Bytes, ColumnSet, Floats, gatherBytes, gatherFloats, gatherIds, gatherInts } from './columns.ts'
-import { addAttributes, copyAttributes } from './overflow.ts'
-import type { StoredSpans } from './span-data.ts'
 import { extent, linkRows, orderRows } from './span-order.ts'
-import { type ColumnLoader, spanTable } from './span-table.ts'
+import type { StoredSpans } from './stored-spans.ts'
+import { type ColumnLoader, storedSpans } from './stored-spans.ts'
+import { addAttributes, copyAttributes } from './uncolumned-attributes.ts'
 
 export interface HeadTrace {
   readonly ordinal: number
@@ -184,7 +184,7 @@ export class SpanBuilder {
     const startOffset = gatherFloats(start, order)
     const duration = gatherFloats(this.duration.data, order)
     const { min, max } = extent(startOffset, duration)
-    return spanTable({
+    return storedSpans({
       rows: kept,
       traceStart,
       traceIds: gatherIds(this.traceIds.data, traceOrder, 16),

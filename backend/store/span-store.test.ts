@@ -11,11 +11,11 @@ import { toOtlp } from '../query/tempo-api/otlp.ts'
 import { type TestSpan, traceBytes } from '../test/otlp.ts'
 import { isDamagedBlock } from './block-file.ts'
 import { createCache } from './cache.ts'
-import type { StoredSpans } from './span-data.ts'
-import { createSpanStore, type SpanKeeper } from './span-store.ts'
+import { createSpanStore, type SpanStore } from './span-store.ts'
+import type { StoredSpans } from './stored-spans.ts'
 
 const folders: string[] = []
-const open: SpanKeeper[] = []
+const open: SpanStore[] = []
 afterEach(() => {
   for (const store of open.splice(0)) store.close()
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
@@ -34,7 +34,7 @@ function folder(): string {
 function openStore(
   dir: string,
   more: Partial<Parameters<typeof createSpanStore>[0]> = {},
-): SpanKeeper & { logged: string[] } {
+): SpanStore & { logged: string[] } {
   const logged: string[] = []
   const store = createSpanStore({
     dir,
@@ -51,11 +51,11 @@ function openStore(
 }
 
 let batchId = 1
-const add = (store: SpanKeeper, spans: readonly TestSpan[], receivedMs: number, replay = false, id = batchId++) =>
+const add = (store: SpanStore, spans: readonly TestSpan[], receivedMs: number, replay = false, id = batchId++) =>
   store.add({ id, receivedMs, bytes: traceBytes(spans) }, replay)
 
 /** trace -> ids of its spans, from all tables; fails when a trace is in two tables. */
-function content(store: SpanKeeper, range = {}): Record<string, string[]> {
+function content(store: SpanStore, range = {}): Record<string, string[]> {
   const traces: Record<string, string[]> = {}
   for (const table of store.tables(range)) {
     for (let t = 0; t < table.traces; t++) {
@@ -72,7 +72,7 @@ function rows(table: StoredSpans, t: number): number[] {
 }
 
 /** Seals whatever there is: nothing has come for long. */
-const sealAll = (store: SpanKeeper, nowMs: number) => store.seal(nowMs + 60 * MINUTE)
+const sealAll = (store: SpanStore, nowMs: number) => store.seal(nowMs + 60 * MINUTE)
 
 test('a trace is found at once, in order of start, its parents linked', () => {
   const store = openStore(folder())
@@ -236,8 +236,8 @@ function flip(path: string, at: number): void {
   writeFileSync(path, bytes)
 }
 
-/** As the engine does it: a block that turns out damaged is set aside and the question is asked again. */
-function readAllColumns(store: SpanKeeper): string[] {
+/** As the worker's store does it: a block that turns out damaged is set aside and the question is asked again. */
+function readAllColumns(store: SpanStore): string[] {
   for (;;) {
     try {
       const traces: string[] = []
@@ -363,12 +363,12 @@ test('a span without a start leaves those beside it every nanosecond', () => {
     startTimeUnixNano,
     endTimeUnixNano,
   })
-  const send = (to: SpanKeeper, id: number, spans: ReturnType<typeof span>[]) => {
+  const send = (to: SpanStore, id: number, spans: ReturnType<typeof span>[]) => {
     const request = create(ExportTraceServiceRequestSchema, { resourceSpans: [{ scopeSpans: [{ spans }] }] })
     const bytes = Buffer.from(toBinary(ExportTraceServiceRequestSchema, request))
     to.add({ id, receivedMs: t0, bytes }, false)
   }
-  const starts = (from: SpanKeeper) => {
+  const starts = (from: SpanStore) => {
     const trace = toOtlp(from.trace('a'.padStart(32, '0'))!)
     assert.ok(toBinary(TraceSchema, trace))
     return trace.resourceSpans[0]!.scopeSpans[0]!.spans.map(({ startTimeUnixNano }) => startTimeUnixNano)
@@ -437,7 +437,7 @@ test('an event without a time happened when its span began, one of another age k
   }
   const request = create(ExportTraceServiceRequestSchema, { resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] })
   store.add({ id: 1, receivedMs: 0, bytes: Buffer.from(toBinary(ExportTraceServiceRequestSchema, request)) }, false)
-  const times = (from: SpanKeeper) => {
+  const times = (from: SpanStore) => {
     const trace = toOtlp(from.trace('a'.padStart(32, '0'))!)
     assert.ok(toBinary(TraceSchema, trace))
     return trace.resourceSpans[0]!.scopeSpans[0]!.spans[0]!.events.map(({ timeUnixNano }) => timeUnixNano - startNs)
@@ -497,7 +497,7 @@ test('an array of doubles is one when it comes out of a block, too', () => {
     resourceSpans: [{ resource, scopeSpans: [{ spans: [span] }] }],
   })
   store.add({ id: 1, receivedMs: 0, bytes: Buffer.from(toBinary(ExportTraceServiceRequestSchema, request)) }, false)
-  const trace = (from: SpanKeeper) => toJson(TraceSchema, toOtlp(from.trace('a'.padStart(32, '0'))!))
+  const trace = (from: SpanStore) => toJson(TraceSchema, toOtlp(from.trace('a'.padStart(32, '0'))!))
   const inHead = trace(store)
   assert.equal(JSON.stringify(inHead).split('{"doubleValue":2}').length, 3)
   sealAll(store, 0)

@@ -9,23 +9,22 @@ import { toBigInt } from '../otlp/wire.ts'
 import type { SpanSource, TimeRange } from '../query/traceql/span-table.ts'
 import { type Block, openCatalog } from './catalog.ts'
 import { MAX_COLUMNS } from './columns.ts'
-import type { Keeper, KeeperDeps } from './keeper.ts'
-import { pickTraces } from './pick.ts'
+import { pickTraces } from './pick-traces.ts'
+import type { Batch, SignalStore, SignalStoreDeps } from './signal-store.ts'
 import { readSpanBlock, spanSections } from './span-block.ts'
 import { SpanBuilder } from './span-builder.ts'
-import type { StoredSpans } from './span-data.ts'
+import type { StoredSpans } from './stored-spans.ts'
 import { openTraceIndex, traceKey } from './trace-index.ts'
-import type { Batch } from './wal.ts'
 
-export interface SpanStore extends SpanSource {
+export interface StoredSpanSource extends SpanSource {
   tables(range: TimeRange): Iterable<StoredSpans>
   /** Every span of one trace, joined; undefined when there is none. `idHex` is 32 lower-case hex characters. */
   trace(idHex: string): StoredSpans | undefined
 }
 
-export interface SpanKeeper extends SpanStore, Keeper {}
+export interface SpanStore extends StoredSpanSource, SignalStore {}
 
-export interface SpanStoreDeps extends KeeperDeps {
+export interface SpanStoreDeps extends SignalStoreDeps {
   readonly dir: string
   /** Traces that lie in several places are joined in memory, up to so many spans at once; 200,000 by default. */
   readonly maxJoinedRows?: number
@@ -45,7 +44,7 @@ const MAX_HEAD_AGE_MS = 15 * 60_000
 /** Two blocks are merged when this share of the smaller one's traces is in both. */
 const SHARED_SHARE = 0.05
 
-export function createSpanStore(deps: SpanStoreDeps): SpanKeeper {
+export function createSpanStore(deps: SpanStoreDeps): SpanStore {
   const catalog = openCatalog<StoredSpans>({
     ...deps,
     dir: deps.blocksDir,

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, test } from 'node:test'
 import { FORMAT, openFolder } from './folder.ts'
-import { openWal, openWalReader } from './wal.ts'
+import { openWal } from './wal.ts'
+import { openWalReader } from './wal-reader.ts'
 
 const folders: string[] = []
 afterEach(() => {

@@ -1,30 +1,19 @@
 /**
- * Raw batches in SQLite: what has been accepted and is in no block yet. An answer of 200 waits for `append`.
+ * Main thread. The write-ahead log: raw batches in SQLite, accepted and in no block yet. An answer of 200 waits for `append`.
  *
- * The main thread is the only writer, so nothing ever waits for a lock; the worker reads through its own connection.
- * Batches that arrive while one transaction is being written go into the next one together (group commit).
+ * The main thread is the only writer, so nothing ever waits for a lock; the worker reads through a connection of its own
+ * (wal-reader.ts). Batches that arrive while one transaction is being written go into the next one together (group commit).
  */
-import { hash, randomUUID } from 'node:crypto'
-import { existsSync, renameSync } from 'node:fs'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { hash } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-
-export type Signal = 'traces' | 'logs'
-const SIGNALS: readonly Signal[] = ['traces', 'logs']
+import { constants, zstdCompressSync } from 'node:zlib'
+import type { Signal } from './signal-store.ts'
+import { epochOf, openOrSalvage, SIGNALS, walPath } from './wal-file.ts'
 
 /** Written with the batch in one transaction; `value` is read back by `cursor(name)`. */
 export interface Cursor {
   readonly name: string
   readonly value: string
-}
-
-export interface Batch {
-  readonly id: number
-  readonly receivedMs: number
-  /** OTLP protobuf. */
-  readonly bytes: Buffer
 }
 
 export interface WalStats {
@@ -62,8 +51,6 @@ interface Pending {
 const REMEMBERED_DIGESTS = 4096
 const RESENT_WITHIN_MS = 60_000
 const FAST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
-
-export const walPath = (dir: string) => join(dir, 'wal.db')
 
 /** Opens the log in `dir`. A damaged file is set aside, what can still be read is kept, and `warn` is told. */
 export function openWal(dir: string, warn: (message: string) => void): Wal {
@@ -160,133 +147,5 @@ export function openWal(dir: string, warn: (message: string) => void): Wal {
       await writing
       db.close()
     },
-  }
-}
-
-function openOrSalvage(path: string, warn: (message: string) => void): DatabaseSync {
-  try {
-    const db = openDatabase(path)
-    const verdict = String(db.prepare('PRAGMA quick_check(1)').get()!.quick_check)
-    if (verdict === 'ok') return db
-    db.close()
-    return salvage(path, verdict, warn)
-  } catch (error) {
-    if (!isDamage(error)) throw error
-    return salvage(path, error instanceof Error ? error.message : String(error), warn)
-  }
-}
-
-function openDatabase(path: string): DatabaseSync {
-  const db = new DatabaseSync(path)
-  db.exec(`
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL;
-    PRAGMA busy_timeout = 5000;
-    CREATE TABLE IF NOT EXISTS batch (
-      id INTEGER PRIMARY KEY AUTOINCREMENT,
-      signal INTEGER NOT NULL,
-      received_ms INTEGER NOT NULL,
-      digest TEXT NOT NULL,
-      size INTEGER NOT NULL,
-      data BLOB NOT NULL
-    );
-    CREATE TABLE IF NOT EXISTS cursor (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-    CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-  `)
-  return db
-}
-
-const isDamage = (error: unknown) => /malformed|not a database|disk image/i.test(String((error as Error)?.message))
-
-/** Reads batch by batch around the damage into a fresh file. */
-function salvage(path: string, reason: string, warn: (message: string) => void): DatabaseSync {
-  const aside = `${path}.damaged-${Date.now()}`
-  for (const suffix of ['', '-wal', '-shm']) {
-    if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix)
-  }
-  const fresh = openDatabase(path)
-  let saved = 0
-  try {
-    saved = copyReadable(aside, fresh)
-  } catch (error) {
-    if (!isDamage(error)) throw error
-  }
-  warn(
-    `The write-ahead log ${path} is damaged (${reason}). ${saved} batches were saved; the damaged file is kept as ${aside}.`,
-  )
-  return fresh
-}
-
-function copyReadable(from: string, fresh: DatabaseSync): number {
-  const damaged = new DatabaseSync(from, { readOnly: true })
-  const insert = fresh.prepare(
-    'INSERT OR IGNORE INTO batch (id, signal, received_ms, digest, size, data) VALUES (?, ?, ?, ?, ?, ?)',
-  )
-  let saved = 0
-  try {
-    const range = damaged.prepare('SELECT min(id) AS low, max(id) AS high FROM batch').get()!
-    const one = damaged.prepare('SELECT signal, received_ms, digest, size, data FROM batch WHERE id = ?')
-    for (let id = Number(range.low ?? 1); id <= Number(range.high ?? 0); id++) {
-      try {
-        const row = one.get(id)
-        if (row === undefined) continue
-        const data = row.data as Uint8Array
-        unpack(data, row.size as number)
-        insert.run(id, row.signal as number, row.received_ms as number, row.digest as string, row.size as number, data)
-        saved++
-      } catch {
-        // This batch is what the damage cost; the count in the warning tells how many were saved.
-      }
-    }
-    for (const row of damaged.prepare('SELECT name, value FROM cursor').all()) {
-      fresh.prepare('INSERT OR REPLACE INTO cursor VALUES (?, ?)').run(row.name as string, row.value as string)
-    }
-  } finally {
-    damaged.close()
-  }
-  return saved
-}
-
-/** One buffer of the right size instead of many that are joined. */
-const unpack = (data: Uint8Array, size: number) =>
-  zstdDecompressSync(data, { chunkSize: Math.max(size, 64), maxOutputLength: Math.max(size, 64) })
-
-function epochOf(db: DatabaseSync): string {
-  const known = db.prepare("SELECT value FROM meta WHERE name = 'epoch'").get()
-  if (known) return known.value as string
-  const epoch = randomUUID()
-  db.prepare("INSERT INTO meta VALUES ('epoch', ?)").run(epoch)
-  return epoch
-}
-
-/** The worker's side: batches in order of acceptance. */
-export interface WalReader {
-  /** Batches of `signal` after id `after`, at most `limit` of them. */
-  read(signal: Signal, after: number, limit: number): Batch[]
-  close(): void
-}
-
-export function openWalReader(dir: string, onBroken: (id: number, error: unknown) => void): WalReader {
-  const db = new DatabaseSync(walPath(dir), { readOnly: true })
-  db.exec('PRAGMA busy_timeout = 5000')
-  const select = db.prepare(
-    'SELECT id, received_ms, size, data FROM batch WHERE signal = ? AND id > ? ORDER BY id LIMIT ?',
-  )
-  return {
-    read(signal, after, limit) {
-      const batches: Batch[] = []
-      for (const row of select.all(SIGNALS.indexOf(signal), after, limit)) {
-        const id = row.id as number
-        let bytes = Buffer.alloc(0)
-        try {
-          bytes = unpack(row.data as Uint8Array, row.size as number)
-        } catch (error) {
-          onBroken(id, error)
-        }
-        batches.push({ id, receivedMs: row.received_ms as number, bytes })
-      }
-      return batches
-    },
-    close: () => db.close(),
   }
 }

@@ -17,8 +17,8 @@ import type { OwnerRecord } from '../../otlp/traces.ts'
 import { type AttributeValue, TYPE } from '../../otlp/values.ts'
 import type { AttributeList } from '../../otlp/wire.ts'
 import type { StoredColumn } from '../../store/columns.ts'
-import { entryValue, overflowOf } from '../../store/overflow.ts'
-import type { StoredEvents, StoredLinks, StoredSpans } from '../../store/span-data.ts'
+import type { StoredEvents, StoredLinks, StoredSpans } from '../../store/stored-spans.ts'
+import { entryValue, UNCOLUMNED, uncolumnedOf } from '../../store/uncolumned-attributes.ts'
 
 type Init<T> = T extends { $typeName: string } ? Omit<Partial<T>, '$typeName' | '$unknown'> : never
 
@@ -72,7 +72,7 @@ function spanReader(table: StoredSpans) {
       kind: table.kind[row] as Span_SpanKind,
       startTimeUnixNano: uint64(start),
       endTimeUnixNano: uint64(start + BigInt(table.duration[row]!)),
-      attributes: rowAttributes(attributes, table.meta('overflow'), row),
+      attributes: rowAttributes(attributes, table.meta(UNCOLUMNED), row),
       droppedAttributesCount: number('droppedAttributes', row),
       droppedEventsCount: number('droppedEvents', row),
       droppedLinksCount: number('droppedLinks', row),
@@ -132,7 +132,7 @@ function childrenOf(table: StoredEvents | StoredLinks, spans: number) {
   return <T>(row: number, make: (child: number, attributes: KeyValue[]) => T): T[] => {
     const made: T[] = []
     for (let child = first[row]!; child < first[row + 1]!; child++) {
-      made.push(make(child, rowAttributes(attributes, table.meta('overflow'), child)))
+      made.push(make(child, rowAttributes(attributes, table.meta(UNCOLUMNED), child)))
     }
     return made
   }
@@ -148,7 +148,7 @@ function firstChildren({ rows, span }: StoredEvents | StoredLinks, spans: number
 
 function rowAttributes(
   columns: readonly (readonly [string, StoredColumn])[],
-  overflow: StoredColumn | undefined,
+  uncolumned: StoredColumn | undefined,
   row: number,
 ): KeyValue[] {
   const list: KeyValue[] = []
@@ -156,7 +156,7 @@ function rowAttributes(
     const code = column.codes[row]!
     if (code !== 0) list.push(keyValue(key, column.otlpTypes[code]!, column.values[code]))
   }
-  for (const entry of overflowOf(overflow, row)) list.push(keyValue(entry[0], entry[1], entryValue(entry)))
+  for (const entry of uncolumnedOf(uncolumned, row)) list.push(keyValue(entry[0], entry[1], entryValue(entry)))
   return list
 }
 

@@ -1,7 +1,7 @@
 /** Names and values of what can be asked for: what editors complete with. */
 import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.ts'
 import type { StoredColumn } from '../../store/columns.ts'
-import type { StoredSpans } from '../../store/span-data.ts'
+import type { StoredSpans } from '../../store/stored-spans.ts'
 import type { Field, Intrinsic } from '../traceql/ast.ts'
 import { check, metricsInstant, parse, type Query, TraceQLError, type TypedValue } from '../traceql/index.ts'
 import type { SpanSource, TimeRange } from '../traceql/span-table.ts'

@@ -5,7 +5,7 @@ import { AnyValueSchema, ExportTraceServiceRequestSchema } from '@sightline/otlp
 import { isHttpError } from '../../http.ts'
 import { readTraces } from '../../otlp/traces.ts'
 import { SpanBuilder } from '../../store/span-builder.ts'
-import type { StoredSpans } from '../../store/span-data.ts'
+import type { StoredSpans } from '../../store/stored-spans.ts'
 import { type TestSpan, traceBytes } from '../../test/otlp.ts'
 import { createTempoApi } from './index.ts'
 import { toOtlp } from './otlp.ts'

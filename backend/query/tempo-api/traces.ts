@@ -2,7 +2,7 @@
 import { create, toBinary, toJson } from '@bufbuild/protobuf'
 import { type Trace, TraceByIdResponseSchema, TraceSchema } from '@sightline/otlp-messages'
 import { type ApiRequest, type ApiResponse, httpError, text } from '../../http.ts'
-import type { StoredSpans } from '../../store/span-data.ts'
+import type { StoredSpans } from '../../store/stored-spans.ts'
 import { toOtlp } from './otlp.ts'
 
 export interface TraceStore {

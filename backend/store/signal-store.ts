@@ -1,10 +1,26 @@
 /** What the worker asks of the stores of both signals, and what it gives them. */
 
-import type { SignalStats } from '../query/worker-protocol.ts'
 import type { TableCache } from './cache.ts'
-import type { Batch } from './wal.ts'
 
-export interface Keeper {
+export type Signal = 'traces' | 'logs'
+
+/** What was accepted in one request. */
+export interface Batch {
+  readonly id: number
+  readonly receivedMs: number
+  /** OTLP protobuf. */
+  readonly bytes: Buffer
+}
+
+export interface SignalStats {
+  readonly blocks: number
+  readonly blockBytes: number
+  readonly blockRows: number
+  readonly headRows: number
+  readonly damagedBlocks: number
+}
+
+export interface SignalStore {
   /** Adds an accepted batch. During a replay, what already is in a block is left out. */
   add(batch: Batch, replay: boolean): void
   /** Batches below this id are no longer needed. */
@@ -20,7 +36,7 @@ export interface Keeper {
   close(): void
 }
 
-export interface KeeperDeps {
+export interface SignalStoreDeps {
   readonly blocksDir: string
   /** Names the write-ahead log whose batch ids the blocks may refer to. */
   readonly epoch: string

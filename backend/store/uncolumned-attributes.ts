@@ -1,11 +1,14 @@
 /**
- * Attributes whose names are too many for columns. They stay with their row as one JSON text in the hidden column
- * `overflow`: a trace is given back whole, but queries don't find them.
+ * Attributes whose names are too many for columns. They stay with their row as one JSON text in a hidden column: a trace
+ * is given back whole, but queries don't find them.
  */
 import { type AttributeValue, TYPE } from '../otlp/values.ts'
 import type { AttributeList } from '../otlp/wire.ts'
 import type { ColumnSet, StoredColumn } from './columns.ts'
 import { packValue, unpackValue } from './encoding.ts'
+
+/** Name of that column among a table's `meta`, and in blocks. */
+export const UNCOLUMNED = 'overflow'
 
 export type Entry = readonly [name: string, type: number, value: unknown]
 
@@ -23,7 +26,7 @@ export function addAttributes(columns: ColumnSet, meta: ColumnSet, row: number, 
       beyond.push([list.keys[i]!, list.types[i]!, packValue(value)])
     }
   }
-  if (beyond !== undefined) meta.column('overflow').set(row, TYPE.string, JSON.stringify(beyond))
+  if (beyond !== undefined) meta.column(UNCOLUMNED).set(row, TYPE.string, JSON.stringify(beyond))
 }
 
 export interface ColumnSource {
@@ -52,19 +55,19 @@ export function copyAttributes(
       else entries.push(entry)
     }
   }
-  for (const name of source.meta.names()) if (name !== 'overflow') meta.copy(name, source.meta.get(name)!, from, to)
-  const before = source.meta.get('overflow')
+  for (const name of source.meta.names()) if (name !== UNCOLUMNED) meta.copy(name, source.meta.get(name)!, from, to)
+  const before = source.meta.get(UNCOLUMNED)
   for (let i = 0; before !== undefined && i < from.length; i++) {
-    const kept = overflowOf(before, from[i]!)
+    const kept = uncolumnedOf(before, from[i]!)
     if (kept.length > 0) beyond.set(i, [...kept, ...(beyond.get(i) ?? [])])
   }
   for (const i of [...beyond.keys()].sort((a, b) => a - b)) {
-    meta.column('overflow').set(to + i, TYPE.string, JSON.stringify(beyond.get(i)))
+    meta.column(UNCOLUMNED).set(to + i, TYPE.string, JSON.stringify(beyond.get(i)))
   }
 }
 
 /** What a row has beyond its columns. */
-export function overflowOf(column: StoredColumn | undefined, row: number): Entry[] {
+export function uncolumnedOf(column: StoredColumn | undefined, row: number): Entry[] {
   const text = column?.values[column.codes[row]!]
   return text === undefined ? [] : (JSON.parse(text as string) as Entry[])
 }

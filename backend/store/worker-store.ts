@@ -3,21 +3,39 @@ import { join } from 'node:path'
 import { httpError } from '../http.ts'
 import { isWireError } from '../otlp/wire.ts'
 import type { LogSource } from '../query/logql/log-table.ts'
-import type { FromWorker, StoreStats, WorkerSettings } from '../query/worker-protocol.ts'
 import { isDamagedBlock } from './block-file.ts'
 import { createCache } from './cache.ts'
 import { createLogStore } from './log-store.ts'
-import { createSpanStore, type SpanStore } from './span-store.ts'
-import { openWalReader, type Signal } from './wal.ts'
+import type { Signal, SignalStats } from './signal-store.ts'
+import { createSpanStore, type StoredSpanSource } from './span-store.ts'
+import { openWalReader } from './wal-reader.ts'
 
-export interface EngineEvents {
-  log(level: Extract<FromWorker, { kind: 'log' }>['level'], message: string): void
+export interface StoreSettings {
+  readonly dataDir: string
+  readonly epoch: string
+  readonly retentionMs: Record<Signal, number>
+  readonly maxBytes: Record<Signal, number>
+  readonly cacheBytes: number
+  readonly queryTimeoutMs: number
+}
+
+export interface StoreStats {
+  readonly traces: SignalStats
+  readonly logs: SignalStats
+  readonly cacheBytes: number
+  /** Memory of the worker's JavaScript heap and of its buffers. */
+  readonly heapBytes: number
+  readonly bufferBytes: number
+}
+
+export interface WorkerStoreEvents {
+  log(level: 'info' | 'warn' | 'error', message: string): void
   sealed(signal: Signal, below: number): void
   stats(stats: StoreStats): void
 }
 
-export interface Engine {
-  readonly spans: SpanStore
+export interface WorkerStore {
+  readonly spans: StoredSpanSource
   readonly logs: LogSource
   /** Reads what was accepted since; a query does this first. */
   catchUp(): void
@@ -39,7 +57,7 @@ const STATS_EVERY_MS = 500
 /** Merging blocks waits until nobody has asked anything for a while. */
 const COMPACT_AFTER_QUIET_MS = 2_000
 
-export function createEngine(settings: WorkerSettings, events: EngineEvents): Engine {
+export function createWorkerStore(settings: StoreSettings, events: WorkerStoreEvents): WorkerStore {
   const broken = (id: number, error: unknown) =>
     events.log('error', `Batch ${id} of the write-ahead log can't be read and is left out: ${String(error)}`)
   const reader = openWalReader(settings.dataDir, broken)

@@ -1,8 +1,8 @@
 /** A span table with some of another's traces; columns are taken over only when they are asked for. */
 import { codeArray, gatherBytes, gatherFloats, gatherIds, gatherInts, type StoredColumn } from './columns.ts'
-import type { StoredEvents, StoredLinks, StoredSpans } from './span-data.ts'
 import { extent } from './span-order.ts'
-import { type ColumnLoader, spanTable } from './span-table.ts'
+import type { StoredEvents, StoredLinks, StoredSpans } from './stored-spans.ts'
+import { type ColumnLoader, storedSpans } from './stored-spans.ts'
 
 /** `traces`: ascending ordinals of `table`. */
 export function pickTraces(table: StoredSpans, traces: readonly number[]): StoredSpans {
@@ -20,7 +20,7 @@ export function pickTraces(table: StoredSpans, traces: readonly number[]): Store
   const startOffset = gatherFloats(table.startOffset, rows)
   const duration = gatherFloats(table.duration, rows)
   const { min, max } = extent(startOffset, duration)
-  return spanTable({
+  return storedSpans({
     rows: rows.length,
     traceStart,
     traceIds: gatherIds(table.traceIds, Uint32Array.from(traces), 16),
