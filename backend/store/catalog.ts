@@ -10,6 +10,7 @@ import {
   writeBlock,
 } from './block-file.ts'
 import type { TableCache } from './cache.ts'
+import { MAX_COLUMNS } from './columns.ts'
 
 export interface Block {
   readonly file: BlockFile
@@ -28,13 +29,21 @@ export interface Sealable {
 export interface Catalog<T extends Sealable> {
   readonly blocks: ReadonlyMap<number, Block>
   table(block: Block): T
+  /** Seals a table of so many traces or streams. `walMax` is the last batch of the write-ahead log that is in it. */
   write(table: T, groups: number, walMax: number): Block
   /** Writes what two blocks hold as one, which is as old as the newer of them. */
-  writeMerged(table: T, groups: number, walMax: number, pair: readonly [Block, Block]): Block
+  writeMerged(table: T, groups: number, pair: readonly [Block, Block]): Block
+  /** Last batch of the present write-ahead log that is in the block; ids of another log say nothing about this one: 0. */
+  walMax(block: Block): number
   /** When a block's content is from, ms since the epoch: what retention reckons with. */
   age(block: Block): number
-  /** Whether two blocks are of one stretch of time: a block that took over ever newer ones would never expire. */
-  mayMerge(a: Block, b: Block): boolean
+  /**
+   * Whether two blocks may become one of `maxRows` at most: they are of one stretch of time (a block that took over ever
+   * newer ones would never expire), and together not too much for one file.
+   */
+  mayMerge(a: Block, b: Block, maxRows: number): boolean
+  /** Two blocks next to each other in time that make no more than one fresh block together; undefined when there are none. */
+  smallNeighbours(): [Block, Block] | undefined
   remove(number: number): void
   /** For a file that a DamagedBlock names; false when it is none of this catalog's. */
   setAside(path: string, reason: string): boolean
@@ -54,6 +63,10 @@ export interface CatalogDeps<T> {
   read(file: BlockFile, onBytes: (bytes: number) => void): T
   log(level: 'info' | 'warn' | 'error', message: string): void
 }
+
+/** Rows that make a block worth its file: a head is sealed with so many, and blocks are merged until they have them. */
+export const BLOCK_ROWS = 20_000
+const MAX_MERGED_BYTES = 16 << 20
 
 /** Retention is kept to within this share of itself. */
 const WINDOWS_PER_RETENTION = 14
@@ -81,6 +94,8 @@ export function openCatalog<T extends Sealable>(deps: CatalogDeps<T>): Catalog<T
     deps.log('error', `${reason} Its ${kind} are lost; all other blocks are served. The file is kept as ${aside}.`)
   }
 
+  const walMax = ({ file }: Block) => (file.header.epoch === deps.epoch ? file.header.walMax : 0)
+
   const cacheKey = (number: number) => `${kind}/${number}`
 
   /** A block counts as old as its content or its file, whichever is older: clocks of the future must not keep it for ever. */
@@ -88,6 +103,22 @@ export function openCatalog<T extends Sealable>(deps: CatalogDeps<T>): Catalog<T
 
   const windowMs = Math.max(MIN_WINDOW_MS, deps.retentionMs / WINDOWS_PER_RETENTION)
   const windowOf = (block: Block) => Math.floor(age(block) / windowMs)
+  const byAge = () => [...blocks.values()].sort((a, b) => age(a) - age(b))
+
+  function mayMerge(a: Block, b: Block, maxRows: number): boolean {
+    if (a.file.header.rows + b.file.header.rows > maxRows || windowOf(a) !== windowOf(b)) return false
+    const sections = a.file.sections().length + b.file.sections().length
+    return a.file.bytes + b.file.bytes <= MAX_MERGED_BYTES && sections <= MAX_COLUMNS
+  }
+
+  function smallNeighbours(): [Block, Block] | undefined {
+    const oldestFirst = byAge()
+    for (let i = 1; i < oldestFirst.length; i++) {
+      const [a, b] = [oldestFirst[i - 1]!, oldestFirst[i]!]
+      if (mayMerge(a, b, BLOCK_ROWS)) return [a, b]
+    }
+    return undefined
+  }
 
   function remove(number: number): void {
     const block = blocks.get(number)
@@ -111,12 +142,15 @@ export function openCatalog<T extends Sealable>(deps: CatalogDeps<T>): Catalog<T
     blocks,
     table: (block) => cache.get(cacheKey(block.number), (onBytes) => deps.read(block.file, onBytes)),
     write: (table, groups, walMax) => write(table, { groups, walMax, sealedMs: Date.now(), replaces: [] }),
-    writeMerged(table, groups, walMax, pair) {
+    writeMerged(table, groups, pair) {
       const replaces = pair.map((block) => block.number)
-      return write(table, { groups, walMax, sealedMs: Math.max(...pair.map(age)), replaces })
+      const sealedMs = Math.max(...pair.map(age))
+      return write(table, { groups, walMax: Math.max(...pair.map(walMax)), sealedMs, replaces })
     },
+    walMax,
     age,
-    mayMerge: (a, b) => windowOf(a) === windowOf(b),
+    mayMerge,
+    smallNeighbours,
     remove,
     setAside(path, reason) {
       const block = [...blocks.values()].find((candidate) => candidate.file.path === path)
@@ -127,7 +161,7 @@ export function openCatalog<T extends Sealable>(deps: CatalogDeps<T>): Catalog<T
       return true
     },
     expired(nowMs) {
-      const oldestFirst = [...blocks.values()].sort((a, b) => age(a) - age(b))
+      const oldestFirst = byAge()
       let excess = oldestFirst.reduce((sum, block) => sum + block.file.bytes, 0) - deps.maxBytes
       const gone: number[] = []
       for (const block of oldestFirst) {

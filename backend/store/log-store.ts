@@ -2,7 +2,7 @@
 
 import { readLogs } from '../otlp/logs.ts'
 import type { LogSource, LogTimeRange } from '../query/logql/log-table.ts'
-import { type Block, openCatalog } from './catalog.ts'
+import { BLOCK_ROWS, type Catalog, openCatalog } from './catalog.ts'
 import { MAX_COLUMNS } from './columns.ts'
 import { logSections, readLogBlock } from './log-block.ts'
 import { LogBuilder } from './log-builder.ts'
@@ -11,10 +11,8 @@ import type { StoredLogs } from './stored-logs.ts'
 
 export interface LogStore extends LogSource, SignalStore {}
 
-const BLOCK_ROWS = 20_000
 const MAX_TEXT_BYTES = 32 << 20
 const MAX_METADATA_BYTES = 64 << 20
-const MAX_MERGED_BYTES = 16 << 20
 const MAX_HEAD_AGE_MS = 15 * 60_000
 
 export function createLogStore(deps: SignalStoreDeps): LogStore {
@@ -32,9 +30,7 @@ export function createLogStore(deps: SignalStoreDeps): LogStore {
   let highest = 0
   /** Batches up to here are in blocks: whole batches are sealed, so one number tells. */
   let sealed = 0
-  for (const { file } of catalog.blocks.values()) {
-    if (file.header.epoch === deps.epoch) sealed = Math.max(sealed, file.header.walMax)
-  }
+  for (const block of catalog.blocks.values()) sealed = Math.max(sealed, catalog.walMax(block))
 
   function headTable(): StoredLogs | undefined {
     if (head === undefined || head.rows === 0) return undefined
@@ -85,43 +81,11 @@ export function createLogStore(deps: SignalStoreDeps): LogStore {
     }
   }
 
-  function compact(): boolean {
-    const byTime = [...catalog.blocks.values()].sort((a, b) => catalog.age(a) - catalog.age(b))
-    const rows = (block: Block) => block.file.header.rows
-    const i = byTime.findIndex((block, at) => {
-      const before = byTime[at - 1]
-      if (before === undefined || !catalog.mayMerge(before, block)) return false
-      if (rows(block) + rows(before) > BLOCK_ROWS) return false
-      const sections = block.file.sections().length + before.file.sections().length
-      return block.file.bytes + before.file.bytes <= MAX_MERGED_BYTES && sections <= MAX_COLUMNS
-    })
-    if (i < 1) return false
-    const pair = [byTime[i - 1]!, byTime[i]!] as const
-    const builder = new LogBuilder(pair[0]!.minNs)
-    for (const block of pair) {
-      try {
-        const table = catalog.table(block)
-        builder.appendTable(
-          table,
-          Array.from({ length: table.rows }, (_, row) => row),
-        )
-      } catch (error) {
-        if (!catalog.setAside(block.file.path, error instanceof Error ? error.message : String(error))) throw error
-        return true
-      }
-    }
-    const table = builder.freeze()
-    const walMax = Math.max(...pair.map(({ file }) => (file.header.epoch === deps.epoch ? file.header.walMax : 0)))
-    catalog.writeMerged(table, table.streams.length, walMax, pair)
-    for (const block of pair) catalog.remove(block.number)
-    return true
-  }
-
   return {
     add,
     seal,
     tables,
-    compact,
+    compact: () => compact(catalog),
     sealedBelow: (position) => (lowest === Number.POSITIVE_INFINITY ? position + 1 : lowest),
     forgetExpired(nowMs) {
       for (const number of catalog.expired(nowMs)) catalog.remove(number)
@@ -130,4 +94,27 @@ export function createLogStore(deps: SignalStoreDeps): LogStore {
     stats: () => ({ ...catalog.stats(), headRows: head?.rows ?? 0 }),
     close() {},
   }
+}
+
+/** Merges two blocks, when there are two to merge; true when it did something. */
+function compact(catalog: Catalog<StoredLogs>): boolean {
+  const pair = catalog.smallNeighbours()
+  if (pair === undefined) return false
+  const builder = new LogBuilder(pair[0].minNs)
+  for (const block of pair) {
+    try {
+      const table = catalog.table(block)
+      builder.appendTable(
+        table,
+        Array.from({ length: table.rows }, (_, row) => row),
+      )
+    } catch (error) {
+      if (!catalog.setAside(block.file.path, error instanceof Error ? error.message : String(error))) throw error
+      return true
+    }
+  }
+  const table = builder.freeze()
+  catalog.writeMerged(table, table.streams.length, pair)
+  for (const block of pair) catalog.remove(block.number)
+  return true
 }
