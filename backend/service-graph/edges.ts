@@ -47,22 +47,15 @@ const MAX_LEARNED = 1000
 /** Spans that wait for one and the same parent. */
 const MAX_SIBLINGS = 1000
 
+/** Tells `onEdge` of every call once, when both of its ends are known or the other has been waited for in vain. */
 export function createEdgeFinder(options: EdgeFinderOptions): EdgeFinder {
   const { onEdge, onUnpaired, onDropped, waitMs = 30_000, maxWaiting = 20_000 } = options
   // Keys are trace id + span id of the calling side.
   const clients = createWaitingRoom<GraphSpan>(waitMs, maxWaiting, expireClient, onDropped)
-  const orphans = createWaitingRoom<GraphSpan[]>(
-    waitMs,
-    maxWaiting,
-    (children) => children.forEach(expireServer),
-    onDropped,
-  )
-  const servers = createWaitingRoom<GraphSpan>(
-    waitMs,
-    maxWaiting,
-    () => {},
-    () => {},
-  )
+  const expireOrphans = (children: GraphSpan[]) => children.forEach(expireServer)
+  const orphans = createWaitingRoom<GraphSpan[]>(waitMs, maxWaiting, expireOrphans, onDropped)
+  const forget = () => {}
+  const servers = createWaitingRoom<GraphSpan>(waitMs, maxWaiting, forget, forget)
   const gateways = new Set<string>()
   const entrances = new Set<string>()
   const serviceAt = new Map<string, string>()
@@ -74,7 +67,7 @@ export function createEdgeFinder(options: EdgeFinderOptions): EdgeFinder {
 
   function addClient(span: GraphSpan, nowMs: number): void {
     if (span.connection === 'database') {
-      emit(span, span.peer, 'database', span, span)
+      onEdge(edge(span, span.peer, 'database', span, span))
       return
     }
     const key = span.traceId + span.spanId
@@ -90,7 +83,7 @@ export function createEdgeFinder(options: EdgeFinderOptions): EdgeFinder {
     if (!servers.crowded() || span.parentId === '' || gateways.has(span.service)) servers.put(own, span, nowMs)
     if (span.parentId === '') {
       entrances.add(span.service)
-      emit(undefined, span.service, 'virtual_node', undefined, span)
+      onEdge(edge(undefined, span.service, 'virtual_node', undefined, span))
       return
     }
     const up = span.traceId + span.parentId
@@ -114,32 +107,14 @@ export function createEdgeFinder(options: EdgeFinderOptions): EdgeFinder {
     if (client.address !== '' && client.service !== server.service && serviceAt.size < MAX_LEARNED) {
       serviceAt.set(client.address, server.service)
     }
-    emit(client, server.service, client.connection, client, server)
+    onEdge(edge(client, server.service, client.connection, client, server))
   }
 
   /** A server span directly below another service's: the upper one passes requests on. */
   function passOn(gateway: GraphSpan, server: GraphSpan): void {
     if (gateway.service === server.service) return
     gateways.add(gateway.service)
-    emit(gateway, server.service, '', gateway, server)
-  }
-
-  function emit(
-    from: GraphSpan | undefined,
-    server: string,
-    connection: Edge['connection'],
-    clientEnd: GraphSpan | undefined,
-    serverEnd: GraphSpan | undefined,
-  ): void {
-    onEdge({
-      client: from?.service ?? USER,
-      server,
-      connection,
-      failed: clientEnd?.failed === true || serverEnd?.failed === true,
-      clientSeconds: clientEnd?.seconds,
-      serverSeconds: serverEnd?.seconds,
-      traceId: (clientEnd ?? serverEnd)!.traceId,
-    })
+    onEdge(edge(gateway, server.service, '', gateway, server))
   }
 
   function expire(nowMs: number): void {
@@ -149,17 +124,37 @@ export function createEdgeFinder(options: EdgeFinderOptions): EdgeFinder {
   /** The other side is down, or tells nothing: the call is drawn to what the client knows of it. */
   function expireClient(span: GraphSpan): void {
     const learned = span.peer || serviceAt.get(span.address)
-    if (learned)
-      emit(span, learned, span.connection || (serviceAt.has(span.address) ? '' : 'virtual_node'), span, undefined)
-    else if (span.address !== '') emit(span, span.address, 'virtual_node', span, undefined)
+    if (learned) {
+      const connection = span.connection || (serviceAt.has(span.address) ? '' : 'virtual_node')
+      onEdge(edge(span, learned, connection, span, undefined))
+    } else if (span.address !== '') onEdge(edge(span, span.address, 'virtual_node', span, undefined))
     else onUnpaired(span)
   }
 
   /** A caller from outside who sent a traceparent but no spans looks like this, at a service that has callers from outside. */
   function expireServer(span: GraphSpan): void {
-    if (entrances.has(span.service)) emit(undefined, span.service, 'virtual_node', undefined, span)
+    if (entrances.has(span.service)) onEdge(edge(undefined, span.service, 'virtual_node', undefined, span))
     else onUnpaired(span)
   }
 
   return { add, expire, waiting: () => clients.size() + orphans.size() }
+}
+
+/** `from` undefined: a caller that nobody says the name of. */
+function edge(
+  from: GraphSpan | undefined,
+  server: string,
+  connection: Edge['connection'],
+  clientEnd: GraphSpan | undefined,
+  serverEnd: GraphSpan | undefined,
+): Edge {
+  return {
+    client: from?.service ?? USER,
+    server,
+    connection,
+    failed: clientEnd?.failed === true || serverEnd?.failed === true,
+    clientSeconds: clientEnd?.seconds,
+    serverSeconds: serverEnd?.seconds,
+    traceId: (clientEnd ?? serverEnd)!.traceId,
+  }
 }
