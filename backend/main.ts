@@ -15,7 +15,7 @@ import { consolePort } from './ports/console.ts'
 import { lokiPort } from './ports/loki.ts'
 import { tempoPort } from './ports/tempo.ts'
 import { attachTail } from './query/loki-api/tail.ts'
-import { startQueryWorker } from './query/worker-handle.ts'
+import { createWorkerHandle } from './query/worker-handle.ts'
 import { startGatewayLog } from './receive/gateway-log/index.ts'
 import { createIngest } from './receive/ingest.ts'
 import { createLokiPush } from './receive/loki-push.ts'
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   const wal = openWal(folder.path, (message) => log('warn', message))
   const metrics = createMetrics(wal, () => worker.stats())
   const graph = createServiceGraph(metrics.registry)
-  const worker = await startQueryWorker(
+  const worker = createWorkerHandle(
     {
       dataDir: folder.path,
       epoch: wal.epoch,
@@ -44,6 +44,7 @@ async function main(): Promise<void> {
     },
     { log, sealed: wal.trim, answered: metrics.answered },
   )
+  await worker.start()
   const ingest = createIngest({
     wal,
     maxBacklogBytes: MAX_BACKLOG_BYTES,

@@ -1,4 +1,4 @@
-/** The main thread's handle on the query worker: hands requests over, starts the thread again when it dies or hangs. */
+/** Main thread. Its handle on the worker thread: hands queries over, starts the thread again when it dies or hangs. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { type ApiHandler, type ApiResponse, text } from '../http.ts'
@@ -6,18 +6,23 @@ import type { Signal } from '../store/signal-store.ts'
 import type { StoreSettings, StoreStats } from '../store/worker-store.ts'
 import type { Api, FromWorker, ToWorker } from './worker-protocol.ts'
 
-export interface QueryWorker {
+export interface WorkerHandle {
+  /** Resolves when the worker has read the log and can answer. Rejects when its first start fails. */
+  start(): Promise<void>
   readonly tempo: ApiHandler
   readonly loki: ApiHandler
   /** Tells the worker that there are new batches; cheap to call for each. */
   accepted(): void
   ready(): boolean
+  /** What the worker said of itself last. */
   stats(): StoreStats | undefined
+  /** Resolves when the thread has ended, before its start, too; queries that wait are answered 503. */
   close(): Promise<void>
 }
 
-export interface QueryWorkerEvents {
+export interface WorkerEvents {
   log(level: 'info' | 'warn' | 'error', message: string): void
+  /** Batches of `signal` below `below` are in blocks: they can leave the log. */
   sealed(signal: Signal, below: number): void
   answered?(api: Api, status: number, seconds: number): void
 }
@@ -33,17 +38,10 @@ const HEAP_MB = 1024
 /** V8 would let it grow to a hundred: most of that is garbage that waits, and resident. */
 const YOUNG_HEAP_MB = 24
 
-interface Waiting {
-  readonly api: Api
-  readonly resolve: (response: ApiResponse) => void
-  readonly timer: NodeJS.Timeout
-}
-
-/** Resolves when the worker has read the log and can answer. */
-export async function startQueryWorker(settings: StoreSettings, events: QueryWorkerEvents): Promise<QueryWorker> {
-  const waiting = new Map<number, Waiting>()
-  let nextId = 1
-  let worker: Worker
+/** A handle on a worker that doesn't run yet. */
+export function createWorkerHandle(settings: StoreSettings, events: WorkerEvents): WorkerHandle {
+  const waiting = createWaitingQueries(settings.queryTimeoutMs + HUNG_AFTER_MS, () => void worker?.terminate())
+  let worker: Worker | undefined
   let isReady = false
   let everReady = false
   let closing = false
@@ -79,12 +77,8 @@ export async function startQueryWorker(settings: StoreSettings, events: QueryWor
 
   function receive(message: Exclude<FromWorker, { kind: 'ready' }>): void {
     if (message.kind === 'response') {
-      const request = waiting.get(message.id)
-      if (request === undefined) return
-      waiting.delete(message.id)
-      clearTimeout(request.timer)
-      events.answered?.(request.api, message.response.status, message.seconds)
-      request.resolve(message.response)
+      const api = waiting.answer(message.id, message.response)
+      if (api !== undefined) events.answered?.(api, message.response.status, message.seconds)
     } else if (message.kind === 'sealed') events.sealed(message.signal, message.below)
     else if (message.kind === 'log') events.log(message.level, message.message)
     else if (message.kind === 'stats') latest = message.stats
@@ -92,42 +86,32 @@ export async function startQueryWorker(settings: StoreSettings, events: QueryWor
   }
 
   function ended(): void {
-    for (const { resolve, timer } of waiting.values()) {
-      clearTimeout(timer)
-      resolve(
-        text(503, 'The query could not be finished. Ask for less: a shorter range, fewer groups.', {
-          'retry-after': '1',
-        }),
-      )
-    }
-    waiting.clear()
+    worker = undefined
     isReady = false
+    waiting.giveUp()
+    stopped()
     if (closing || !everReady) return
     events.log('warn', 'The query worker ended and is started again. What was accepted is safe.')
     setTimeout(() => {
+      if (closing) return
       start().catch((error: unknown) => events.log('error', `The query worker can't be started: ${String(error)}`))
     }, RESTART_AFTER_MS)
   }
+
+  const post = (message: ToWorker) => worker?.postMessage(message)
 
   const handler =
     (api: Api): ApiHandler =>
     (request) => {
       if (!isReady) return text(503, 'The query worker is starting.', { 'retry-after': '1' })
-      if (waiting.size >= MAX_WAITING) return text(429, 'Too many queries are waiting.', { 'retry-after': '1' })
-      return new Promise<ApiResponse>((resolve) => {
-        const id = nextId++
-        // Queries run one after the other: the patience of one must cover those before it.
-        const patience = (settings.queryTimeoutMs + HUNG_AFTER_MS) * (waiting.size + 1)
-        const timer = setTimeout(() => void worker.terminate(), patience).unref()
-        waiting.set(id, { api, resolve, timer })
-        post({ kind: 'request', id, api, request: { ...request, query: request.query.toString() } })
-      })
+      if (waiting.size() >= MAX_WAITING) return text(429, 'Too many queries are waiting.', { 'retry-after': '1' })
+      const { id, response } = waiting.add(api)
+      post({ kind: 'request', id, api, request: { ...request, query: request.query.toString() } })
+      return response
     }
 
-  const post = (message: ToWorker) => worker.postMessage(message)
-
-  await start()
   return {
+    start,
     tempo: handler('tempo'),
     loki: handler('loki'),
     accepted() {
@@ -146,8 +130,53 @@ export async function startQueryWorker(settings: StoreSettings, events: QueryWor
       })
       post({ kind: 'stop' })
       // A long query is not waited for: the worker writes nothing that the log doesn't have.
-      await Promise.race([done, delay(STOP_WITHIN_MS, undefined, { ref: false })])
-      await worker.terminate()
+      if (worker !== undefined) await Promise.race([done, delay(STOP_WITHIN_MS, undefined, { ref: false })])
+      await worker?.terminate()
     },
+  }
+}
+
+interface WaitingQueries {
+  /** `response` settles when the query is answered, or given up. */
+  add(api: Api): { id: number; response: Promise<ApiResponse> }
+  /** The API that was asked; undefined when nobody waits for this answer any more. */
+  answer(id: number, response: ApiResponse): Api | undefined
+  /** The worker has ended: none of them will be answered. */
+  giveUp(): void
+  size(): number
+}
+
+/** `onHung` is called when a query has waited for `patienceMs`, and as long for each that was before it. */
+function createWaitingQueries(patienceMs: number, onHung: () => void): WaitingQueries {
+  const waiting = new Map<number, { api: Api; resolve(response: ApiResponse): void; timer: NodeJS.Timeout }>()
+  let lastId = 0
+
+  return {
+    add(api) {
+      const id = ++lastId
+      const response = new Promise<ApiResponse>((resolve) => {
+        // Queries run one after the other: the patience of one must cover those before it.
+        const timer = setTimeout(onHung, patienceMs * (waiting.size + 1)).unref()
+        waiting.set(id, { api, resolve, timer })
+      })
+      return { id, response }
+    },
+    answer(id, response) {
+      const query = waiting.get(id)
+      if (query === undefined) return undefined
+      waiting.delete(id)
+      clearTimeout(query.timer)
+      query.resolve(response)
+      return query.api
+    },
+    giveUp() {
+      const problem = 'The query could not be finished. Ask for less: a shorter range, fewer groups.'
+      for (const { resolve, timer } of waiting.values()) {
+        clearTimeout(timer)
+        resolve(text(503, problem, { 'retry-after': '1' }))
+      }
+      waiting.clear()
+    },
+    size: () => waiting.size,
   }
 }

@@ -1,14 +1,18 @@
-/** The worker's store: reads accepted batches from the log, keeps the heads, seals, compacts and forgets blocks. */
+/**
+ * Worker thread. The stores of both signals behind the write-ahead log: takes over accepted batches, seals them into
+ * blocks, merges and forgets blocks, and runs queries.
+ */
 import { join } from 'node:path'
 import { httpError } from '../http.ts'
 import { isWireError } from '../otlp/wire.ts'
 import type { LogSource } from '../query/logql/log-table.ts'
 import { isDamagedBlock } from './block-file.ts'
-import { createCache } from './cache.ts'
-import { createLogStore } from './log-store.ts'
+import { createCache, type TableCache } from './cache.ts'
+import { createLogStore, type LogStore } from './log-store.ts'
 import type { Signal, SignalStats } from './signal-store.ts'
-import { createSpanStore, type StoredSpanSource } from './span-store.ts'
-import { openWalReader } from './wal-reader.ts'
+import { createSpanStore, type SpanStore, type StoredSpanSource } from './span-store.ts'
+import { SIGNALS } from './wal-file.ts'
+import { openWalReader, type WalReader } from './wal-reader.ts'
 
 export interface StoreSettings {
   readonly dataDir: string
@@ -49,7 +53,6 @@ export interface WorkerStore {
   close(): void
 }
 
-const SIGNALS: readonly Signal[] = ['traces', 'logs']
 /** Few: each may be as large as a request's body. */
 const BATCHES_AT_ONCE = 8
 const EXPIRY_EVERY_MS = 30_000
@@ -57,38 +60,105 @@ const STATS_EVERY_MS = 500
 /** Merging blocks waits until nobody has asked anything for a while. */
 const COMPACT_AFTER_QUIET_MS = 2_000
 
+/**
+ * Opens the folder's blocks and takes over what the log has beyond them: with a large backlog that takes a while.
+ * Throws what the file system and SQLite throw; what is merely damaged is set aside and told.
+ */
 export function createWorkerStore(settings: StoreSettings, events: WorkerStoreEvents): WorkerStore {
   const broken = (id: number, error: unknown) =>
     events.log('error', `Batch ${id} of the write-ahead log can't be read and is left out: ${String(error)}`)
   const reader = openWalReader(settings.dataDir, broken)
   const cache = createCache(settings.cacheBytes)
-  const common = { blocksDir: join(settings.dataDir, 'blocks'), epoch: settings.epoch, cache, log: events.log }
-  const spans = createSpanStore({
-    ...common,
-    dir: settings.dataDir,
-    retentionMs: settings.retentionMs.traces,
-    maxBytes: settings.maxBytes.traces,
-  })
-  const logs = createLogStore({ ...common, retentionMs: settings.retentionMs.logs, maxBytes: settings.maxBytes.logs })
-  const stores = { traces: spans, logs }
-  const position: Record<Signal, number> = { traces: 0, logs: 0 }
+  const stores = openStores(settings, cache, events)
+  const { catchUp, replay } = createIntake(reader, stores, events, broken)
+  const keepHouse = createHousekeeping(stores, cache, events)
   let deadline = Number.POSITIVE_INFINITY
-  let lastExpiry = 0
-  let lastStats = 0
   let lastQuery = 0
+
+  function* timed<T>(tables: Iterable<T>): Generator<T> {
+    for (const table of tables) {
+      if (performance.now() > deadline) {
+        const seconds = settings.queryTimeoutMs / 1000
+        throw httpError(503, `The query took longer than ${seconds} s. Ask for a shorter range, or a smaller limit.`)
+      }
+      yield table
+    }
+  }
+
+  replay()
+  const { traces, logs } = stores
+  return {
+    spans: { trace: traces.trace, tables: (range) => timed(traces.tables(range)) },
+    logs: { tables: (range, direction) => timed(logs.tables(range, direction)) },
+    catchUp,
+    work() {
+      catchUp()
+      keepHouse(Date.now(), lastQuery)
+    },
+    async query(run) {
+      lastQuery = Date.now()
+      deadline = performance.now() + settings.queryTimeoutMs
+      for (;;) {
+        try {
+          return await run()
+        } catch (error) {
+          if (!setAside(stores, error)) throw error
+        }
+      }
+    },
+    close() {
+      reader.close()
+      for (const signal of SIGNALS) stores[signal].close()
+    },
+  }
+}
+
+interface Stores {
+  readonly traces: SpanStore
+  readonly logs: LogStore
+}
+
+function openStores(settings: StoreSettings, cache: TableCache, { log }: WorkerStoreEvents): Stores {
+  const { dataDir, epoch, retentionMs, maxBytes } = settings
+  const common = { blocksDir: join(dataDir, 'blocks'), epoch, cache, log }
+  return {
+    traces: createSpanStore({
+      ...common,
+      dir: dataDir,
+      retentionMs: retentionMs.traces,
+      maxBytes: maxBytes.traces,
+    }),
+    logs: createLogStore({ ...common, retentionMs: retentionMs.logs, maxBytes: maxBytes.logs }),
+  }
+}
+
+/** For an error that names a damaged block: takes the block out of use. False for other errors. */
+function setAside(stores: Stores, error: unknown): boolean {
+  if (!isDamagedBlock(error)) return false
+  return SIGNALS.some((signal) => stores[signal].setAside(error.damagedBlock, error.message))
+}
+
+/** From the log into the heads, and from full heads into blocks. */
+function createIntake(
+  reader: WalReader,
+  stores: Stores,
+  events: WorkerStoreEvents,
+  broken: (id: number, error: unknown) => void,
+): { catchUp(): void; replay(): void } {
+  const position: Record<Signal, number> = { traces: 0, logs: 0 }
   let lastFailure = 0
 
-  function catchUp(replay = false): void {
-    for (const signal of SIGNALS) while (readSome(signal, replay));
+  function read(replayed: boolean): void {
+    for (const signal of SIGNALS) while (readSome(signal, replayed));
   }
 
   /** Takes over some batches; false when there are no more. */
-  function readSome(signal: Signal, replay: boolean): boolean {
+  function readSome(signal: Signal, replayed: boolean): boolean {
     const batches = reader.read(signal, position[signal], BATCHES_AT_ONCE)
     for (const batch of batches) {
       position[signal] = batch.id
       try {
-        stores[signal].add(batch, replay)
+        stores[signal].add(batch, replayed)
       } catch (error) {
         if (!isWireError(error)) throw error
         broken(batch.id, error)
@@ -102,75 +172,58 @@ export function createWorkerStore(settings: StoreSettings, events: WorkerStoreEv
 
   function seal(signal: Signal, nowMs: number): void {
     try {
-      while (stores[signal].seal(nowMs)) events.sealed(signal, stores[signal].sealedBelow(position[signal]))
+      while (stores[signal].seal(nowMs)) tellSealed(signal)
     } catch (error) {
-      if (setAside(error)) return
+      if (setAside(stores, error)) return
       // A full disk: the head keeps what it has, the log keeps it safe, and refuses more when it has grown too large.
       if (nowMs - lastFailure > 60_000) events.log('error', `A block of ${signal} can't be written: ${String(error)}`)
       lastFailure = nowMs
     }
   }
 
-  function setAside(error: unknown): boolean {
-    if (!isDamagedBlock(error)) return false
-    return SIGNALS.some((signal) => stores[signal].setAside(error.damagedBlock, error.message))
-  }
+  const tellSealed = (signal: Signal) => events.sealed(signal, stores[signal].sealedBelow(position[signal]))
 
-  function housekeeping(): void {
-    const now = Date.now()
-    if (now - lastExpiry > EXPIRY_EVERY_MS) {
-      lastExpiry = now
-      for (const signal of SIGNALS) stores[signal].forgetExpired(now)
-    }
-    if (now - lastQuery > COMPACT_AFTER_QUIET_MS) {
-      try {
-        if (!spans.compact()) logs.compact()
-      } catch (error) {
-        if (!setAside(error)) events.log('error', `Blocks can't be merged: ${String(error)}`)
-      }
-    }
-    if (now - lastStats > STATS_EVERY_MS) {
-      lastStats = now
-      const { heapTotal, external } = process.memoryUsage()
-      const memory = { heapBytes: heapTotal, bufferBytes: external, cacheBytes: cache.bytes() }
-      events.stats({ traces: spans.stats(), logs: logs.stats(), ...memory })
-    }
-  }
-
-  function* timed<T>(tables: Iterable<T>): Generator<T> {
-    for (const table of tables) {
-      if (performance.now() > deadline) {
-        const seconds = settings.queryTimeoutMs / 1000
-        throw httpError(503, `The query took longer than ${seconds} s. Ask for a shorter range, or a smaller limit.`)
-      }
-      yield table
-    }
-  }
-
-  catchUp(true)
-  for (const signal of SIGNALS) events.sealed(signal, stores[signal].sealedBelow(position[signal]))
   return {
-    spans: { trace: spans.trace, tables: (range) => timed(spans.tables(range)) },
-    logs: { tables: (range, direction) => timed(logs.tables(range, direction)) },
-    catchUp: () => catchUp(),
-    work() {
-      catchUp()
-      housekeeping()
+    catchUp: () => read(false),
+    replay() {
+      read(true)
+      for (const signal of SIGNALS) tellSealed(signal)
     },
-    async query(run) {
-      lastQuery = Date.now()
-      deadline = performance.now() + settings.queryTimeoutMs
-      for (;;) {
-        try {
-          return await run()
-        } catch (error) {
-          if (!setAside(error)) throw error
-        }
-      }
-    },
-    close() {
-      reader.close()
-      for (const signal of SIGNALS) stores[signal].close()
-    },
+  }
+}
+
+/** What is due from time to time: blocks expire and are merged, figures are told. */
+function createHousekeeping(
+  stores: Stores,
+  cache: TableCache,
+  events: WorkerStoreEvents,
+): (nowMs: number, lastQueryMs: number) => void {
+  let lastExpiry = 0
+  let lastStats = 0
+
+  function compact(): void {
+    try {
+      if (!stores.traces.compact()) stores.logs.compact()
+    } catch (error) {
+      if (!setAside(stores, error)) events.log('error', `Blocks can't be merged: ${String(error)}`)
+    }
+  }
+
+  function tellStats(): void {
+    const { heapTotal, external } = process.memoryUsage()
+    const memory = { heapBytes: heapTotal, bufferBytes: external, cacheBytes: cache.bytes() }
+    events.stats({ traces: stores.traces.stats(), logs: stores.logs.stats(), ...memory })
+  }
+
+  return (nowMs, lastQueryMs) => {
+    if (nowMs - lastExpiry > EXPIRY_EVERY_MS) {
+      lastExpiry = nowMs
+      for (const signal of SIGNALS) stores[signal].forgetExpired(nowMs)
+    }
+    if (nowMs - lastQueryMs > COMPACT_AFTER_QUIET_MS) compact()
+    if (nowMs - lastStats > STATS_EVERY_MS) {
+      lastStats = nowMs
+      tellStats()
+    }
   }
 }
