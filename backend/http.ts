@@ -38,6 +38,16 @@ export function isHttpError(error: unknown): error is HttpError {
   return error instanceof Error && typeof (error as { status?: unknown }).status === 'number'
 }
 
+/**
+ * What the client is told of an error, in one place for both threads: a refusal as it is, of anything else 500 and no more.
+ * `onError` gets what is not the client's fault.
+ */
+export function errorAnswer(error: unknown, onError: (error: unknown) => void): ApiResponse {
+  if (isHttpError(error)) return text(error.status, `${error.message}\n`, { ...error.headers })
+  onError(error)
+  return text(500, 'internal error\n')
+}
+
 /** One part of a path, its percent-escapes resolved; refused when they are none. */
 export function decodePart(part: string): string {
   try {
@@ -80,15 +90,11 @@ export async function listen(listener: RequestListener, host: string, port: numb
   return server
 }
 
-/** Serves an `ApiHandler`. `onError` gets what is not the client's fault; the client is told 500 and nothing more. */
+/** Serves an `ApiHandler`. A body beyond `bodyLimit` bytes is refused with 413, what the handler throws is told by `errorAnswer`. */
 export function serveApi(handler: ApiHandler, onError: (error: unknown) => void, bodyLimit = 8 << 20): RequestListener {
   return (req, res) => {
     void answer(handler, req, bodyLimit)
-      .catch((error: unknown) => {
-        if (isHttpError(error)) return text(error.status, `${error.message}\n`, { ...error.headers })
-        onError(error)
-        return text(500, 'internal error\n')
-      })
+      .catch((error: unknown) => errorAnswer(error, onError))
       .then((response) => send(req, res, response))
   }
 }

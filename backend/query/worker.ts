@@ -1,9 +1,9 @@
 /**
- * The query worker. Main writes batches to the log; this thread reads them from there, builds tables and blocks, and
- * answers the query APIs. A long query delays the building of blocks, never the acceptance of data.
+ * Worker thread: where it begins. The main thread writes batches to the log; this one reads them from there, builds tables
+ * and blocks, and answers the query APIs. A long query delays the building of blocks, never the acceptance of data.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { type ApiHandler, type ApiResponse, isHttpError, text } from '../http.ts'
+import { type ApiHandler, type ApiResponse, errorAnswer } from '../http.ts'
 import { createWorkerStore, type StoreSettings } from '../store/worker-store.ts'
 import { createLokiApi } from './loki-api/index.ts'
 import { createTempoApi } from './tempo-api/index.ts'
@@ -44,15 +44,13 @@ async function answer({ id, api, request }: Extract<ToWorker, { kind: 'request' 
     store.catchUp()
     response = await store.query(() => apis[api]({ ...request, query: new URLSearchParams(request.query) }))
   } catch (error) {
-    response = failure(error)
+    response = errorAnswer(error, tellFailure)
   }
   tell({ kind: 'response', id, response, seconds: (performance.now() - started) / 1000 })
 }
 
-function failure(error: unknown): ApiResponse {
-  if (isHttpError(error)) return text(error.status, error.message, { ...error.headers })
+function tellFailure(error: unknown): void {
   tell({ kind: 'log', level: 'error', message: `A query failed: ${error instanceof Error ? error.stack : error}` })
-  return text(500, 'internal error')
 }
 
 /** Time passes also when nothing comes in: traces become complete, blocks too old. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fromBinary } from '@bufbuild/protobuf'
 import { ExportLogsServiceRequestSchema } from '@sightline/otlp-messages'
+import { errorAnswer } from '../http.ts'
 import { LOKI_PUSH_SCOPE } from '../store/log-builder.ts'
 import { createLokiPush } from './loki-push.ts'
 
@@ -10,7 +11,9 @@ async function push(body: unknown, headers: Record<string, string> = { 'content-
   const handler = createLokiPush({ ingestLogs: async (bytes) => taken.push(bytes) })
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   const query = new URLSearchParams()
-  const response = await handler({ method: 'POST', path: '/loki/api/v1/push', query, headers, body: Buffer.from(text) })
+  const request = { method: 'POST', path: '/loki/api/v1/push', query, headers, body: Buffer.from(text) }
+  // As the port does it: what is refused is told by its status.
+  const response = await Promise.resolve(handler(request)).catch((error) => errorAnswer(error, assert.ifError))
   return { response, taken }
 }
 

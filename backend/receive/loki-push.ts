@@ -7,7 +7,7 @@
 import { create, toBinary } from '@bufbuild/protobuf'
 import { ExportLogsServiceRequestSchema } from '@sightline/otlp-messages'
 import { z } from 'zod'
-import { type ApiHandler, httpError, isHttpError, text } from '../http.ts'
+import { type ApiHandler, httpError } from '../http.ts'
 import { LOKI_PUSH_SCOPE } from '../store/log-builder.ts'
 
 export interface PushDeps {
@@ -31,24 +31,19 @@ const body = z.object({
 })
 type PushBody = z.infer<typeof body>
 
-/** 204 when the lines are stored; 400 names the first fault; protobuf is refused with 415. */
+/** 204 when the lines are stored. Throws an HttpError: 400 names the first fault, 415 is what protobuf and compressed bodies get. */
 export function createLokiPush({ ingestLogs }: PushDeps): ApiHandler {
   return async (request) => {
-    try {
-      if (request.method !== 'POST') throw httpError(405, 'push takes a POST', { allow: 'POST' })
-      const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim()
-      if (type !== 'application/json') {
-        throw httpError(415, `${type || 'a body without a content type'} is not supported: send application/json`)
-      }
-      if (request.headers['content-encoding'])
-        throw httpError(415, 'compressed bodies are not supported: send plain JSON')
-      const bytes = toOtlp(readBody(request.body ?? new Uint8Array()))
-      if (bytes.length > 0) await ingestLogs(bytes)
-      return { status: 204, headers: {}, body: '' }
-    } catch (error) {
-      if (isHttpError(error)) return text(error.status, `${error.message}\n`, { ...error.headers })
-      throw error
+    if (request.method !== 'POST') throw httpError(405, 'push takes a POST', { allow: 'POST' })
+    const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim()
+    if (type !== 'application/json') {
+      throw httpError(415, `${type || 'a body without a content type'} is not supported: send application/json`)
     }
+    if (request.headers['content-encoding'])
+      throw httpError(415, 'compressed bodies are not supported: send plain JSON')
+    const bytes = toOtlp(readBody(request.body ?? new Uint8Array()))
+    if (bytes.length > 0) await ingestLogs(bytes)
+    return { status: 204, headers: {}, body: '' }
   }
 }
 
