@@ -33,8 +33,6 @@ const environment = z.object({
   GATEWAY_STATUS_URL: z.url().optional(),
   DEPLOYMENT_ENVIRONMENT: z.string().min(1).default('local'),
   PROMETHEUS_URL: z.url().default('http://127.0.0.1:9090'),
-  USER_SERVICE_URL: z.url().default('http://127.0.0.1:5001'),
-  ORDER_SERVICE_URL: z.url().default('http://127.0.0.1:5002'),
   AUDIT_SERVICE_URL: z.url().default('http://127.0.0.1:5003'),
   TRACES_RETENTION: duration.default(7 * 86_400_000),
   LOGS_RETENTION: duration.default(7 * 86_400_000),

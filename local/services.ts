@@ -92,8 +92,6 @@ export function backendSpec(settings: Settings, gateway: Gateway): PartSpec {
       GATEWAY_PID_FILE: gateway.pidFile,
       GATEWAY_STATUS_URL: gateway.statusUrl,
       PROMETHEUS_URL: at(ports.PROMETHEUS_PORT),
-      USER_SERVICE_URL: at(ports.USER_SERVICE_PORT),
-      ORDER_SERVICE_URL: at(ports.ORDER_SERVICE_PORT),
       AUDIT_SERVICE_URL: at(ports.AUDIT_SERVICE_PORT),
     },
     ready: () => httpOk(`${at(ports.TEMPO_PORT)}/ready`),
