@@ -3,9 +3,10 @@ import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import type { DashboardEntry } from '../data/dashboards.ts'
 import { isTraceId } from '../data/tempo.ts'
+import { withParams } from '../data/url.ts'
 import { Icon, type IconName } from '../shell/icons.tsx'
 import { applyTheme, storedTheme, type Theme } from '../shell/theme.ts'
-import { navigate, useAddress, withParams } from '../shell/url.ts'
+import { navigate, useAddress } from '../shell/url.ts'
 
 interface TopBarProps {
   readonly entries: readonly DashboardEntry[]

@@ -4,12 +4,12 @@ import { type AuditFilter, auditPage, toField, verifyAudit } from '../data/audit
 import type { Field, Frame } from '../data/frame.ts'
 import { newClient } from '../data/http.ts'
 import type { Row } from '../data/sql.ts'
-import { DataTable } from '../panels/table.tsx'
 import { Icon } from '../shell/icons.tsx'
 import { Failure, Loading, NoData } from '../shell/states.tsx'
 import { useTime } from '../shell/time.tsx'
 import { setParams, useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
+import { DataTable } from '../views/data-table.tsx'
 
 const FILTERS = [
   { name: 'user_id', label: 'User', pattern: '\\d*' },

@@ -3,13 +3,13 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { displayName, type Frame } from '../data/frame.ts'
 import type { Panel } from '../data/grafana-json.ts'
 import type { RequestRecord } from '../data/http.ts'
+import type { PanelRun } from '../data/run-panel.ts'
 import { localDateTime } from '../data/time-range.ts'
 import { formatValue } from '../data/units.ts'
-import { DataTable } from '../panels/table.tsx'
 import { CopyButton } from '../shell/copy.tsx'
 import { Icon } from '../shell/icons.tsx'
 import { Failure } from '../shell/states.tsx'
-import type { PanelRun } from './run-panel.ts'
+import { DataTable } from '../views/data-table.tsx'
 
 const TABS = ['Queries', 'Data', 'JSON'] as const
 

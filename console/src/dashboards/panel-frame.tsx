@@ -4,8 +4,9 @@ import { sourceOf } from '../data/datasources.ts'
 import { exploreHref } from '../data/explore-address.ts'
 import type { Panel, Variable } from '../data/grafana-json.ts'
 import { interpolate, type Variables } from '../data/interpolate.ts'
+import { panelLinks } from '../data/links.ts'
 import { isEmpty } from '../data/query.ts'
-import { panelLinks } from '../panels/links.ts'
+import { type PanelRun, runPanel } from '../data/run-panel.ts'
 import { panelComponent } from '../panels/registry.ts'
 import { Icon } from '../shell/icons.tsx'
 import { Menu } from '../shell/menu.tsx'
@@ -15,7 +16,6 @@ import { setParams } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { useSeen, useSize } from '../shell/use-size.ts'
 import { Inspector } from './inspector.tsx'
-import { type PanelRun, runPanel } from './run-panel.ts'
 
 interface FrameProps {
   readonly panel: Panel

@@ -1,8 +1,8 @@
 /** Explore's state in the address, and links to it from everywhere else. */
 
-import { withParams } from '../shell/url.ts'
 import type { SourceId } from './datasources.ts'
 import type { RawRange } from './time-range.ts'
+import { withParams } from './url.ts'
 
 export const exploreHref = (source: Exclude<SourceId, 'postgres'>, query: string, range: RawRange): string =>
   withParams('/explore', { source, query, from: range.from, to: range.to })

@@ -4,13 +4,11 @@ import { type Frame, type LogLine, labelsText } from './frame.ts'
 import type { Target } from './grafana-json.ts'
 import { type Client, getJson } from './http.ts'
 import { interpolate } from './interpolate.ts'
-import { legendText, onGrid, parseSample, type Sample } from './prometheus.ts'
 import type { QueryContext, QueryResult } from './query.ts'
+import { type Labels, legendText, onGrid, parseSample, type Sample } from './series.ts'
 import type { TimeRange } from './time-range.ts'
 
 const ROOT = '/api/loki/loki/api/v1'
-
-type Labels = Record<string, string>
 
 interface Answer {
   data: {

@@ -1,7 +1,7 @@
 /** What a click on the map asks for: the traces that went through that node or along that edge. */
 
 import { exploreHref } from './explore-address.ts'
-import type { GraphEdge, GraphNode } from './service-graph.ts'
+import type { GraphEdge, GraphNode } from './graph.ts'
 import type { RawRange } from './time-range.ts'
 
 const text = (value: string): string => JSON.stringify(value)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bucketFrame, legendText } from './prometheus.ts'
+import { bucketFrame } from './prometheus.ts'
+import { legendText } from './series.ts'
 
 test('cumulative buckets become their own shares, in the order of their bounds', () => {
   const bucket = (le: string, values: (number | null)[]) => ({ labels: { le }, times: [1, 2], values })

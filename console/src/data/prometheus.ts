@@ -1,18 +1,15 @@
 /** PromQL targets: range and instant queries, exemplars, heatmap buckets. */
 
 import type { Exemplar, Field, Frame } from './frame.ts'
-import { labelsText } from './frame.ts'
 import type { Target } from './grafana-json.ts'
 import { type Client, getJson, postForm } from './http.ts'
 import { interpolate } from './interpolate.ts'
 import { parseQuantile, quantilesOf } from './quantiles.ts'
 import type { QueryContext, QueryResult } from './query.ts'
+import { type Labels, legendText, onGrid, parseSample, type Sample, type Series } from './series.ts'
 import { alignRange } from './step.ts'
 
 const ROOT = '/api/prometheus/api/v1'
-
-type Labels = Record<string, string>
-export type Sample = [seconds: number, value: string]
 
 interface Answer<T> {
   status: string
@@ -59,13 +56,6 @@ function sharedQuantile(expr: string, context: QueryContext): Promise<Series[]> 
   return answer.then((series) => [...quantilesOf(asked.q, series).values()])
 }
 
-export interface Series {
-  readonly labels: Labels
-  /** Milliseconds. */
-  readonly times: readonly number[]
-  readonly values: readonly (number | null)[]
-}
-
 export async function instantQuery(client: Client, query: string, timeMs: number): Promise<Series[]> {
   const answer = await postForm<Answer<Matrix>>(client, `${ROOT}/query`, { query, time: String(timeMs / 1000) })
   return toSeries(answer.data)
@@ -97,28 +87,6 @@ function toSeries(data: Matrix, from?: number, to?: number, stepMs?: number): Se
   })
 }
 
-/** Every step of the range gets a point, so that a hole in the data is a hole in the line. */
-export function onGrid(
-  samples: readonly Sample[],
-  from: number,
-  to: number,
-  stepMs: number,
-): { times: number[]; values: (number | null)[] } {
-  const byTime = new Map(samples.map(([seconds, value]) => [Math.round(seconds * 1000), parseSample(value)]))
-  const times: number[] = []
-  const values: (number | null)[] = []
-  for (let time = from; time <= to; time += stepMs) {
-    times.push(time)
-    values.push(byTime.get(time) ?? null)
-  }
-  return { times, values }
-}
-
-export function parseSample(text: string): number | null {
-  const value = text === '+Inf' ? Number.POSITIVE_INFINITY : text === '-Inf' ? Number.NEGATIVE_INFINITY : Number(text)
-  return Number.isNaN(value) ? null : value
-}
-
 function seriesFrame({ labels, times, values }: Series, target: Target, refId: string): Frame {
   const name = legendText(target.legendFormat, labels, target.expr ?? '')
   return {
@@ -129,15 +97,6 @@ function seriesFrame({ labels, times, values }: Series, target: Target, refId: s
       { name, type: 'number', values, labels, config: {} },
     ],
   }
-}
-
-/** `{{service}}` templates; `__auto` or nothing gives the only label's value, else all labels. */
-export function legendText(format: string | undefined, labels: Readonly<Labels>, expr: string): string {
-  if (format && format !== '__auto')
-    return format.replaceAll(/\{\{\s*([^}]+?)\s*\}\}/g, (_all, name: string) => labels[name] ?? '')
-  const own = Object.entries(labels).filter(([name]) => name !== '__name__')
-  if (own.length === 0) return labels.__name__ ?? expr
-  return own.length === 1 ? own[0]![1] : labelsText(labels)
 }
 
 /** Table format: a row per sample, a column per label. */

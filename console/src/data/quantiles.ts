@@ -2,7 +2,7 @@
  * Quantiles of bucket counts, as Prometheus' histogram_quantile answers them. Reading a day of buckets is most of the work of
  * a latency panel; with the buckets summed once, the panel's p50, p95 and p99 and a map's nodes and edges cost no more.
  */
-import type { Series } from './prometheus.ts'
+import type { Series } from './series.ts'
 
 /** Upper bound and cumulative count. */
 type Bucket = readonly [bound: number, count: number]

@@ -2,9 +2,9 @@
 
 import type { Exemplar, Frame, LogLine } from './frame.ts'
 import type { Target } from './grafana-json.ts'
+import type { ServiceGraph } from './graph.ts'
 import type { Client } from './http.ts'
 import type { Variables } from './interpolate.ts'
-import type { ServiceGraph } from './service-graph.ts'
 import type { TimeRange } from './time-range.ts'
 import type { Trace } from './trace.ts'
 

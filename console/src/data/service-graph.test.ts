@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Series } from './prometheus.ts'
+import type { Series } from './series.ts'
 import { buildGraph } from './service-graph.ts'
 
 const one = (client: string, server: string, value: number, connection_type = ''): Series => ({

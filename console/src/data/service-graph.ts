@@ -1,35 +1,11 @@
 /** Who calls whom, how often, how many fail and how slow: from the metrics that Tempo (or the embedded backend) derives. */
+import type { GraphEdge, GraphNode, ServiceGraph } from './graph.ts'
 import type { Client } from './http.ts'
-import { instantQuery, type Series } from './prometheus.ts'
+import { instantQuery } from './prometheus.ts'
 import { quantilesOf } from './quantiles.ts'
+import type { Series } from './series.ts'
 import { durationText, queryStep, rateInterval, SCRAPE_INTERVAL_MS } from './step.ts'
 import type { TimeRange } from './time-range.ts'
-
-export interface Flow {
-  /** Requests per second. */
-  readonly rate: number
-  /** 0..1 */
-  readonly errorRatio: number
-  /** Seconds; null where nothing was measured. */
-  readonly p95: number | null
-}
-
-export interface GraphNode extends Flow {
-  readonly id: string
-  /** `database`, `messaging_system`, `virtual_node` or empty, as the edge that leads here says. */
-  readonly kind: string
-}
-
-export interface GraphEdge extends Flow {
-  readonly id: string
-  readonly source: string
-  readonly target: string
-}
-
-export interface ServiceGraph {
-  readonly nodes: readonly GraphNode[]
-  readonly edges: readonly GraphEdge[]
-}
 
 export async function loadServiceGraph(client: Client, range: TimeRange): Promise<ServiceGraph> {
   const window = durationText(

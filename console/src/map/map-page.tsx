@@ -1,13 +1,14 @@
 /** /map: the whole service map, with a table of its edges for those who don't read pictures. */
 import type { Field, Frame } from '../data/frame.ts'
+import type { ServiceGraph } from '../data/graph.ts'
 import { newClient } from '../data/http.ts'
 import { edgeHref, nodeHref } from '../data/map-links.ts'
-import { loadServiceGraph, type ServiceGraph } from '../data/service-graph.ts'
-import { DataTable } from '../panels/table.tsx'
+import { loadServiceGraph } from '../data/service-graph.ts'
 import { Failure, Loading, NoData } from '../shell/states.tsx'
 import { useTime } from '../shell/time.tsx'
 import { useQuery } from '../shell/use-query.ts'
 import { useSize } from '../shell/use-size.ts'
+import { DataTable } from '../views/data-table.tsx'
 import { ServiceMap } from '../views/service-map.tsx'
 
 export function MapPage() {

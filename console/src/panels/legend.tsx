@@ -2,7 +2,7 @@
 
 import { CALCULATION_LABELS, reduceValues } from '../data/reduce.ts'
 import { formatValue } from '../data/units.ts'
-import type { Line } from './series.ts'
+import type { Line } from './lines.ts'
 
 interface LegendProps {
   readonly lines: readonly Line[]

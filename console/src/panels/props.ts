@@ -1,5 +1,5 @@
-import type { PanelData } from '../dashboards/run-panel.ts'
 import type { Panel } from '../data/grafana-json.ts'
+import type { PanelData } from '../data/run-panel.ts'
 
 /** What every panel is drawn from. Sizes in CSS pixels. */
 export interface PanelProps {

@@ -1,7 +1,7 @@
 /** Markdown, as much of it as notes on dashboards need. Never HTML: tags in it are text. */
 import type { ComponentChildren } from 'preact'
 import { interpolate } from '../data/interpolate.ts'
-import { safeHref } from '../shell/url.ts'
+import { safeHref } from '../data/url.ts'
 import type { PanelProps } from './props.ts'
 
 export function TextPanel({ panel, data }: Pick<PanelProps, 'panel' | 'data'>) {

@@ -4,7 +4,7 @@ import { colorByName, withAlpha } from '../data/colors.ts'
 import type { TimeRange } from '../data/time-range.ts'
 import { cssColor } from '../shell/theme.ts'
 import { timeAxis, valueAxis } from './axes.ts'
-import type { Line } from './series.ts'
+import type { Line } from './lines.ts'
 import { CROSSHAIR, zoomHook } from './uplot.tsx'
 
 /** The look of one line, as Grafana's JSON calls the parts. */

@@ -1,5 +1,6 @@
 /** The address holds the whole state of a page. Reading it, changing it, and links that don't reload. */
 import { useEffect, useState } from 'preact/hooks'
+import { type Patch, withParams } from '../data/url.ts'
 
 const CHANGED = 'sightline:navigated'
 
@@ -10,6 +11,7 @@ export interface Address {
 
 const current = (): Address => ({ path: location.pathname, params: new URLSearchParams(location.search) })
 
+/** The present address; the component is drawn again when it changes. */
 export function useAddress(): Address {
   const [address, setAddress] = useState(current)
   useEffect(() => {
@@ -24,33 +26,17 @@ export function useAddress(): Address {
   return address
 }
 
+/** Goes to a path of this origin without loading it; `replace`: not a step that the back button returns from. */
 export function navigate(href: string, replace = false): void {
   if (href === location.pathname + location.search) return
   history[replace ? 'replaceState' : 'pushState'](null, '', href)
   dispatchEvent(new Event(CHANGED))
 }
 
-type Patch = Readonly<Record<string, string | readonly string[] | null | undefined>>
-
-/** `null` and undefined remove a parameter. */
-export function patchedParams(params: URLSearchParams, patch: Patch): URLSearchParams {
-  const next = new URLSearchParams(params)
-  for (const [name, value] of Object.entries(patch)) {
-    next.delete(name)
-    for (const one of value === null || value === undefined ? [] : [value].flat()) next.append(name, one)
-  }
-  return next
-}
-
+/** Changes parameters of the present address. */
 export function setParams(patch: Patch, replace = false): void {
   const { path, params } = current()
-  const next = patchedParams(params, patch)
-  navigate(next.size ? `${path}?${next}` : path, replace)
-}
-
-export const withParams = (path: string, patch: Patch, base = new URLSearchParams()): string => {
-  const params = patchedParams(base, patch)
-  return params.size ? `${path}?${params}` : path
+  navigate(withParams(path, patch, params), replace)
 }
 
 /** Clicks on links to this origin change the page without loading it again. */
@@ -73,16 +59,4 @@ export function interceptLinks(): void {
     navigate(link.pathname + link.search)
     if (!samePage) scrollTo(0, 0)
   })
-}
-
-/**
- * Links in a dashboard are data. Only http(s) addresses and paths of this origin become links: never `javascript:`.
- */
-export function safeHref(url: string): string | undefined {
-  try {
-    const parsed = new URL(url, location.origin)
-    return parsed.protocol === 'http:' || parsed.protocol === 'https:' ? url : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -1,6 +1,6 @@
 /** The service map: circles whose rim shows the share of failures, arrows with rate and p95. */
 import { serviceColor } from '../data/colors.ts'
-import type { Flow, GraphEdge, GraphNode, ServiceGraph } from '../data/service-graph.ts'
+import type { Flow, GraphEdge, GraphNode, ServiceGraph } from '../data/graph.ts'
 import { formatValue } from '../data/units.ts'
 import { curve, edgeKey, layoutMap, middle, NODE_RADIUS, type Point } from './map-layout.ts'
 

@@ -1,12 +1,11 @@
 /** Everything one span says, its logs, and ways on from it. */
-import type { ComponentChildren } from 'preact'
-import { useState } from 'preact/hooks'
 import { serviceColor } from '../data/colors.ts'
 import { exploreHref, traceHref } from '../data/explore-address.ts'
 import type { Attributes, AttributeValue, Span, SpanEvent, Trace } from '../data/trace.ts'
 import { formatNanos } from '../data/units.ts'
 import { CopyButton } from '../shell/copy.tsx'
 import { Icon } from '../shell/icons.tsx'
+import { Section } from './section.tsx'
 import { SpanLogs } from './span-logs.tsx'
 
 interface DetailsProps {
@@ -106,28 +105,6 @@ const Fact = ({ name, value, tone }: { name: string; value: string; tone?: strin
     <dd class={tone}>{value}</dd>
   </div>
 )
-
-interface SectionProps {
-  readonly title: string
-  readonly count?: number
-  readonly open?: boolean
-  readonly children: ComponentChildren
-}
-
-export function Section({ title, count, open = false, children }: SectionProps) {
-  const [shown, setShown] = useState(open)
-  return (
-    <section class="detail-section">
-      <h4>
-        <button type="button" aria-expanded={shown} onClick={() => setShown(!shown)}>
-          <Icon name={shown ? 'chevron-down' : 'chevron-right'} /> {title}{' '}
-          {count !== undefined && <span class="muted">{count}</span>}
-        </button>
-      </h4>
-      {shown && children}
-    </section>
-  )
-}
 
 function EventCard({ event, offset }: { event: SpanEvent; offset: number }) {
   const { 'exception.stacktrace': stack, ...rest } = event.attributes

@@ -3,10 +3,10 @@ import type { LogLine } from '../data/frame.ts'
 import { newClient } from '../data/http.ts'
 import { runLoki } from '../data/loki.ts'
 import type { Span, Trace } from '../data/trace.ts'
-import { LogList } from '../panels/logs.tsx'
 import { Failure, Loading } from '../shell/states.tsx'
 import { useQuery } from '../shell/use-query.ts'
-import { Section } from './span-details.tsx'
+import { LogList } from './log-list.tsx'
+import { Section } from './section.tsx'
 
 /** Clocks of hosts differ, and lines are written after the fact. */
 const MARGIN_MS = 60_000

@@ -1,11 +1,11 @@
 /** Links in dashboards: to other dashboards (their path is the same here), to traces, to Explore. */
 
-import { valueText } from '../data/field-config.ts'
-import type { Field, Frame } from '../data/frame.ts'
-import { displayName } from '../data/frame.ts'
-import type { DataLink } from '../data/grafana-json.ts'
-import { interpolate, single, type Variables } from '../data/interpolate.ts'
-import { safeHref } from '../shell/url.ts'
+import { valueText } from './field-config.ts'
+import type { Field, Frame } from './frame.ts'
+import { displayName } from './frame.ts'
+import type { DataLink } from './grafana-json.ts'
+import { interpolate, single, type Variables } from './interpolate.ts'
+import { safeHref } from './url.ts'
 
 export interface ReadyLink {
   readonly href: string

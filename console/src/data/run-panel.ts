@@ -1,13 +1,13 @@
 /** Everything between a panel's JSON and what it draws: interpolate, ask, transform, apply the field configuration. */
-import { sourceOf } from '../data/datasources.ts'
-import { applyFieldConfig } from '../data/field-config.ts'
-import type { Panel, Target, Variable } from '../data/grafana-json.ts'
-import { newClient, type RequestRecord } from '../data/http.ts'
-import { builtInVariables, type Variables } from '../data/interpolate.ts'
-import { joinResults, type QueryResult } from '../data/query.ts'
-import { queryStep } from '../data/step.ts'
-import { parseDuration, type TimeRange } from '../data/time-range.ts'
-import { transform } from '../data/transformations.ts'
+import { sourceOf } from './datasources.ts'
+import { applyFieldConfig } from './field-config.ts'
+import type { Panel, Target, Variable } from './grafana-json.ts'
+import { newClient, type RequestRecord } from './http.ts'
+import { builtInVariables, type Variables } from './interpolate.ts'
+import { joinResults, type QueryResult } from './query.ts'
+import { queryStep } from './step.ts'
+import { parseDuration, type TimeRange } from './time-range.ts'
+import { transform } from './transformations.ts'
 
 export interface PanelData extends QueryResult {
   readonly range: TimeRange

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Frame } from '../data/frame.ts'
-import { toLines } from './series.ts'
+import { toLines } from './lines.ts'
 
 const frame = (name: string, times: number[], values: number[]): Frame => ({
   refId: 'A',
