@@ -60,7 +60,7 @@ export interface DashboardEntry {
   readonly title: string
   readonly description: string
   readonly tags: readonly string[]
-  /** Why the file can't be shown. */
+  /** Why the file can't be read. */
   readonly error?: string
 }
 

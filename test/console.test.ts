@@ -1,4 +1,4 @@
-/** The console in a real browser, on a running system with traffic: every board, every room. */
+/** The console in a real browser, on a running system with traffic: every board, every page. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -118,7 +118,7 @@ test(
   async () => {
     const { traceId } = await storedOrder()
     const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-    const rooms = [
+    const paths = [
       '/',
       ...BOARDS.map((board) => `/d/sightline-${board}?refresh=off`),
       '/explore',
@@ -127,15 +127,15 @@ test(
       `/trace/${traceId}`,
     ]
     for (const colorScheme of ['dark', 'light']) {
-      for (const room of rooms) {
-        const { page } = await open(room, { colorScheme, viewport: { width: 1024, height: 900 } })
+      for (const path of paths) {
+        const { page } = await open(path, { colorScheme, viewport: { width: 1024, height: 900 } })
         await page.waitForSelector('main')
-        if (room.startsWith('/d/')) await showAllPanels(page)
-        if (room.startsWith('/trace/')) await page.locator('.span-row').nth(3).click()
+        if (path.startsWith('/d/')) await showAllPanels(page)
+        if (path.startsWith('/trace/')) await page.locator('.span-row').nth(3).click()
         const serious = await runAxe(page, axe)
-        assert.deepEqual(serious, [], `${room} (${colorScheme})`)
+        assert.deepEqual(serious, [], `${path} (${colorScheme})`)
         const wide = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
-        assert.ok(wide <= 0, `${room} is ${wide} px too wide for 1024`)
+        assert.ok(wide <= 0, `${path} is ${wide} px too wide for 1024`)
         await page.context().close()
       }
     }

@@ -21,20 +21,18 @@ const DEFAULT_RANGE = { from: 'now-1h', to: 'now' }
 export function App() {
   const { path } = useAddress()
   const { data: entries, error } = useQuery('entries', loadEntries)
-  const [, room, id] = path.split('/')
-  if (room === 'd' || (!room && entries?.length)) {
-    const entry = entries && (room === 'd' ? findEntry(entries, id ?? '') : undefined)
-    if (room === 'd' && entry) return <DashboardRoom key={entry.uid} entry={entry} entries={entries} />
-  }
+  const [, page = '', id = ''] = path.split('/')
+  const entry = entries && page === 'd' ? findEntry(entries, id) : undefined
+  if (entries && entry) return <DashboardRoute key={entry.uid} entry={entry} entries={entries} />
   return (
     <TimeProvider defaults={DEFAULT_RANGE} defaultRefresh="off">
-      <TopBar entries={entries ?? []} room={room ?? ''}>
-        {HAS_TIME.has(room ?? '') && <TimeControls defaultRefresh="off" />}
+      <TopBar entries={entries ?? []} page={page}>
+        {HAS_TIME.has(page) && <TimeControls defaultRefresh="off" />}
       </TopBar>
       <ErrorBoundary key={path}>
         {error && <Failure message={error} />}
         {!entries && !error && <Loading />}
-        {entries && <Room room={room ?? ''} id={id ?? ''} entries={entries} />}
+        {entries && <Route page={page} id={id} entries={entries} />}
       </ErrorBoundary>
     </TimeProvider>
   )
@@ -42,27 +40,28 @@ export function App() {
 
 const HAS_TIME = new Set(['explore', 'map', 'audit'])
 
-function Room({ room, id, entries }: { room: string; id: string; entries: readonly DashboardEntry[] }) {
-  if (room === '') return <Home entries={entries} />
-  if (room === 'trace') return <TracePage key={id} traceId={id} />
-  if (room === 'map') return <MapPage />
-  if (room === 'audit') return <AuditPage />
-  if (room === 'explore') {
+function Route({ page, id, entries }: { page: string; id: string; entries: readonly DashboardEntry[] }) {
+  if (page === '') return <Home entries={entries} />
+  if (page === 'trace') return <TracePage key={id} traceId={id} />
+  if (page === 'map') return <MapPage />
+  if (page === 'audit') return <AuditPage />
+  if (page === 'explore') {
     return (
       <Suspense fallback={<Loading what="Loading the editor" />}>
         <ExplorePage />
       </Suspense>
     )
   }
-  return <Failure message={room === 'd' ? `There is no dashboard "${id}".` : 'There is no such page.'} />
+  return <Failure message={page === 'd' ? `There is no dashboard "${id}".` : 'There is no such page.'} />
 }
 
-function DashboardRoom({ entry, entries }: { entry: DashboardEntry; entries: readonly DashboardEntry[] }) {
+/** A dashboard brings its own time range and refresh, so it frames itself. */
+function DashboardRoute({ entry, entries }: { entry: DashboardEntry; entries: readonly DashboardEntry[] }) {
   const { data: dashboard, error } = useQuery(entry.file, (signal) => loadDashboard(entry, signal))
   const refresh = dashboard?.refresh || 'off'
   return (
     <TimeProvider defaults={dashboard?.time ?? DEFAULT_RANGE} defaultRefresh={refresh}>
-      <TopBar entries={entries} room="d" uid={entry.uid}>
+      <TopBar entries={entries} page="d" uid={entry.uid}>
         <TimeControls defaultRefresh={refresh} />
       </TopBar>
       {error && <Failure message={error} />}

@@ -10,12 +10,12 @@ import { navigate, useAddress } from '../shell/url.ts'
 
 interface TopBarProps {
   readonly entries: readonly DashboardEntry[]
-  readonly room: string
+  readonly page: string
   readonly uid?: string
   readonly children?: ComponentChildren
 }
 
-export function TopBar({ entries, room, uid, children }: TopBarProps) {
+export function TopBar({ entries, page, uid, children }: TopBarProps) {
   const { params } = useAddress()
   // Moving from board to board keeps what time one looks at.
   const kept = { from: params.get('from'), to: params.get('to'), refresh: params.get('refresh') }
@@ -44,12 +44,12 @@ export function TopBar({ entries, room, uid, children }: TopBarProps) {
       </a>
       <nav aria-label="Main">
         {own.map((entry) =>
-          link(`/d/${encodeURIComponent(entry.uid)}`, entry.title, room === 'd' && entry.uid === uid),
+          link(`/d/${encodeURIComponent(entry.uid)}`, entry.title, page === 'd' && entry.uid === uid),
         )}
         <span class="nav-gap" aria-hidden="true" />
-        {link('/explore', 'Explore', room === 'explore')}
-        {link('/map', 'Service map', room === 'map')}
-        {link('/audit', 'Audit table', room === 'audit')}
+        {link('/explore', 'Explore', page === 'explore')}
+        {link('/map', 'Service map', page === 'map')}
+        {link('/audit', 'Audit table', page === 'audit')}
       </nav>
       <TraceJump />
       <div class="top-end">

@@ -6,13 +6,13 @@ import { setParams } from '../shell/url.ts'
 import { ALL, type ResolvedVariable } from './variables.ts'
 
 export function VariableBar({ variables }: { variables: readonly ResolvedVariable[] }) {
-  const shown = variables.filter(
+  const visible = variables.filter(
     ({ definition }) => definition.hide !== 2 && definition.type !== 'constant' && definition.type !== 'datasource',
   )
-  if (shown.length === 0) return null
+  if (visible.length === 0) return null
   return (
     <div class="variables">
-      {shown.map((variable) => (
+      {visible.map((variable) => (
         <Control key={variable.definition.name} variable={variable} />
       ))}
     </div>

@@ -1,4 +1,4 @@
-/** Colours by the names Grafana's JSON uses, and one colour per service that is the same in every room of the console. */
+/** Colours by the names Grafana's JSON uses, and one colour per service that is the same on every page. */
 import { SERVICE_COLORS } from '../../../observability/grafana/src/colors.ts'
 
 const NAMED: Readonly<Record<string, string>> = {

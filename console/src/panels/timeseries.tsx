@@ -43,8 +43,8 @@ export function TimeSeries({ panel, data }: PanelProps) {
   drawn.current = { visible, data }
 
   const onDraw = useCallback((u: uPlot) => {
-    const { visible: shown, data: now } = drawn.current
-    const scale = shown[0] ? scaleOf(shown[0]) : 'y'
+    const { visible: latest, data: now } = drawn.current
+    const scale = latest[0] ? scaleOf(latest[0]) : 'y'
     const marks = placeExemplars(u, now.exemplars, ({ value }) => {
       const y = u.valToPos(value, scale)
       // Beyond the axis' end a request is still worth a click: it sits on the upper edge.

@@ -25,7 +25,7 @@ interface TableProps {
 
 export function DataTable({ frame, variables, label, initialSort }: TableProps) {
   const [sort, setSort] = useState(initialSort)
-  const [shown, setShown] = useState(PAGE)
+  const [limit, setLimit] = useState(PAGE)
   const columns = frame.fields.filter(
     (field) => !field.config.custom?.hidden && !(field.config.custom?.hideFrom as { viz?: boolean } | undefined)?.viz,
   )
@@ -65,7 +65,7 @@ export function DataTable({ frame, variables, label, initialSort }: TableProps) 
           </tr>
         </thead>
         <tbody>
-          {rows.slice(0, shown).map((row) => (
+          {rows.slice(0, limit).map((row) => (
             <tr key={row}>
               {columns.map((field) => (
                 <td key={field.name} class={alignment(field)}>
@@ -76,9 +76,9 @@ export function DataTable({ frame, variables, label, initialSort }: TableProps) 
           ))}
         </tbody>
       </table>
-      {rows.length > shown && (
-        <button type="button" class="more-rows" onClick={() => setShown(shown + PAGE)}>
-          Show more ({rows.length - shown} left)
+      {rows.length > limit && (
+        <button type="button" class="more-rows" onClick={() => setLimit(limit + PAGE)}>
+          Show more ({rows.length - limit} left)
         </button>
       )}
     </section>

@@ -11,7 +11,7 @@ const PAGE = 200
 
 export function LogList({ lines, label, wrap = false }: { lines: readonly LogLine[]; label: string; wrap?: boolean }) {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set())
-  const [shown, setShown] = useState(PAGE)
+  const [limit, setLimit] = useState(PAGE)
   const toggle = (key: string) => {
     const next = new Set(open)
     if (!next.delete(key)) next.add(key)
@@ -20,14 +20,14 @@ export function LogList({ lines, label, wrap = false }: { lines: readonly LogLin
   return (
     <section class={`logs${wrap ? ' wrap' : ''}`} tabIndex={0} aria-label={label}>
       <ol>
-        {lines.slice(0, shown).map((line, index) => {
+        {lines.slice(0, limit).map((line, index) => {
           const key = `${logKey(line)}/${index}`
           return <LogRow key={key} line={line} open={open.has(key)} onToggle={() => toggle(key)} />
         })}
       </ol>
-      {lines.length > shown && (
-        <button type="button" class="more-rows" onClick={() => setShown(shown + PAGE)}>
-          Show more ({lines.length - shown} left)
+      {lines.length > limit && (
+        <button type="button" class="more-rows" onClick={() => setLimit(limit + PAGE)}>
+          Show more ({lines.length - limit} left)
         </button>
       )}
     </section>

@@ -11,16 +11,16 @@ interface SectionProps {
 }
 
 export function Section({ title, count, open = false, children }: SectionProps) {
-  const [shown, setShown] = useState(open)
+  const [expanded, setExpanded] = useState(open)
   return (
     <section class="detail-section">
       <h4>
-        <button type="button" aria-expanded={shown} onClick={() => setShown(!shown)}>
-          <Icon name={shown ? 'chevron-down' : 'chevron-right'} /> {title}{' '}
+        <button type="button" aria-expanded={expanded} onClick={() => setExpanded(!expanded)}>
+          <Icon name={expanded ? 'chevron-down' : 'chevron-right'} /> {title}{' '}
           {count !== undefined && <span class="muted">{count}</span>}
         </button>
       </h4>
-      {shown && children}
+      {expanded && children}
     </section>
   )
 }

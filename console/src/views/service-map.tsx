@@ -32,12 +32,12 @@ export function ServiceMap({ graph, label, selected, nodeHref, edgeHref, width, 
     graph.edges,
   )
   const scale = Math.min(width / layout.width, height / layout.height, 1.3)
-  const shown = { width: width / scale, height: height / scale }
-  const offset = { x: (shown.width - layout.width) / 2, y: (shown.height - layout.height) / 2 }
+  const view = { width: width / scale, height: height / scale }
+  const offset = { x: (view.width - layout.width) / 2, y: (view.height - layout.height) / 2 }
   return (
     <svg
       class="service-map"
-      viewBox={`${-offset.x} ${-offset.y} ${shown.width} ${shown.height}`}
+      viewBox={`${-offset.x} ${-offset.y} ${view.width} ${view.height}`}
       width={width}
       height={height}
       aria-label={label}
