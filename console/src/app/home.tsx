@@ -1,5 +1,6 @@
 /** All dashboards of the folder, those dropped in by hand included. */
 import type { DashboardEntry } from '../data/dashboards.ts'
+import './home.css'
 
 export function Home({ entries }: { entries: readonly DashboardEntry[] }) {
   return (

@@ -7,6 +7,7 @@ import { withParams } from '../data/url.ts'
 import { Icon, type IconName } from '../shell/icons.tsx'
 import { applyTheme, storedTheme, type Theme } from '../shell/theme.ts'
 import { navigate, useAddress } from '../shell/url.ts'
+import './top-bar.css'
 
 interface TopBarProps {
   readonly entries: readonly DashboardEntry[]

@@ -10,6 +10,7 @@ import { useTime } from '../shell/time.tsx'
 import { setParams, useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { DataTable } from '../views/data-table.tsx'
+import './audit-page.css'
 
 const FILTERS = [
   { name: 'user_id', label: 'User', pattern: '\\d*' },

@@ -12,6 +12,7 @@ import { type PlacedPanel, type Section, toSections } from './grid.ts'
 import { PanelFrame } from './panel-frame.tsx'
 import { VariableBar } from './variable-bar.tsx'
 import { type ResolvedVariable, resolveVariables, variableValues } from './variables.ts'
+import './dashboard-page.css'
 
 export function DashboardPage({ dashboard }: { dashboard: Dashboard }) {
   const { params } = useAddress()

@@ -10,6 +10,7 @@ import { CopyButton } from '../shell/copy.tsx'
 import { Icon } from '../shell/icons.tsx'
 import { Failure } from '../shell/states.tsx'
 import { DataTable } from '../views/data-table.tsx'
+import './inspector.css'
 
 const TABS = ['Queries', 'Data', 'JSON'] as const
 

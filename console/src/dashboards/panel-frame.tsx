@@ -16,6 +16,7 @@ import { setParams } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { useSeen, useSize } from '../shell/use-size.ts'
 import { Inspector } from './inspector.tsx'
+import './panel-frame.css'
 
 interface FrameProps {
   readonly panel: Panel

@@ -4,6 +4,7 @@ import { Icon } from '../shell/icons.tsx'
 import { Menu } from '../shell/menu.tsx'
 import { setParams } from '../shell/url.ts'
 import { ALL, type ResolvedVariable } from './variables.ts'
+import './variable-bar.css'
 
 export function VariableBar({ variables }: { variables: readonly ResolvedVariable[] }) {
   const visible = variables.filter(

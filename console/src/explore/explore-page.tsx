@@ -9,6 +9,7 @@ import { Editor } from './editor.tsx'
 import { EXAMPLES } from './examples.ts'
 import type { QueryLanguage } from './languages.ts'
 import { Results } from './results.tsx'
+import './explore-page.css'
 
 type ExploreSource = Exclude<SourceId, 'postgres'>
 const SOURCES: readonly ExploreSource[] = ['tempo', 'loki', 'prometheus']

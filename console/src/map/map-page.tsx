@@ -10,6 +10,7 @@ import { useQuery } from '../shell/use-query.ts'
 import { useSize } from '../shell/use-size.ts'
 import { DataTable } from '../views/data-table.tsx'
 import { ServiceMap } from '../views/service-map.tsx'
+import './map-page.css'
 
 export function MapPage() {
   const { raw, range, tick } = useTime()

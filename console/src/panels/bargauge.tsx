@@ -4,6 +4,7 @@ import { valueRatio } from '../data/field-config.ts'
 import { NoData } from '../shell/states.tsx'
 import { type DisplayValue, displayValues } from './display-values.ts'
 import type { PanelProps } from './props.ts'
+import './bargauge.css'
 
 export function BarGauge(props: PanelProps) {
   const values = displayValues(props)

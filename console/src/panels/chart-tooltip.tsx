@@ -1,6 +1,7 @@
 /** What stands at the crosshair: the time, and each line's value, largest first. */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { localDateTime } from '../data/time-range.ts'
+import './chart-tooltip.css'
 
 export interface TooltipRow {
   readonly name: string

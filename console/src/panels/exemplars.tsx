@@ -4,6 +4,7 @@ import type { Exemplar } from '../data/frame.ts'
 import type { FieldConfig } from '../data/grafana-json.ts'
 import { localDateTime } from '../data/time-range.ts'
 import { formatValue } from '../data/units.ts'
+import './exemplars.css'
 
 export interface Mark {
   readonly exemplar: Exemplar

@@ -3,6 +3,7 @@
 import { CALCULATION_LABELS, reduceValues } from '../data/reduce.ts'
 import { formatValue } from '../data/units.ts'
 import type { Line } from './lines.ts'
+import './legend.css'
 
 interface LegendProps {
   readonly lines: readonly Line[]

@@ -3,6 +3,7 @@ import { NoData } from '../shell/states.tsx'
 import { Sparkline } from '../views/sparkline.tsx'
 import { type DisplayValue, displayValues } from './display-values.ts'
 import type { PanelProps } from './props.ts'
+import './stat.css'
 
 interface StatOptions {
   colorMode?: 'value' | 'background' | 'background_solid' | 'none'

@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact'
 import { interpolate } from '../data/interpolate.ts'
 import { safeHref } from '../data/url.ts'
 import type { PanelProps } from './props.ts'
+import './text.css'
 
 export function TextPanel({ panel, data }: Pick<PanelProps, 'panel' | 'data'>) {
   const content = interpolate(String(panel.options?.content ?? ''), data.variables, 'text')

@@ -4,6 +4,7 @@ import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import { useDark } from '../shell/theme.ts'
 import { zoomTo } from '../shell/time.tsx'
+import './chart.css'
 
 export interface ChartProps {
   /** Everything but size. */

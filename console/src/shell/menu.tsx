@@ -1,6 +1,7 @@
 /** A button that opens a small panel: closed by Escape, by a click elsewhere, and when focus leaves. */
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import './menu.css'
 
 interface MenuProps {
   readonly label: string

@@ -14,6 +14,7 @@ import {
 import { Icon } from './icons.tsx'
 import { Menu } from './menu.tsx'
 import { setParams, useAddress } from './url.ts'
+import './time.css'
 
 export interface Time {
   readonly raw: RawRange

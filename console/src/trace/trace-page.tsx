@@ -9,6 +9,8 @@ import { navigate, setParams, useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { TraceView } from '../views/trace-view.tsx'
 import { compareTraces, type Difference, isStructural } from './compare.ts'
+import '../views/data-table.css'
+import './trace-page.css'
 
 export function TracePage({ traceId }: { traceId: string }) {
   const { params } = useAddress()

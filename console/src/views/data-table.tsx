@@ -8,6 +8,7 @@ import { cellLinks } from '../data/links.ts'
 import { localDateTime } from '../data/time-range.ts'
 import { sortedRows } from '../data/transformations.ts'
 import { Sparkline } from './sparkline.tsx'
+import './data-table.css'
 
 const PAGE = 200
 

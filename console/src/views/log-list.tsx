@@ -6,6 +6,7 @@ import { logField, logKey, logLevel } from '../data/loki.ts'
 import { localDateTime, localTime } from '../data/time-range.ts'
 import { CopyButton } from '../shell/copy.tsx'
 import { Icon } from '../shell/icons.tsx'
+import './log-list.css'
 
 const PAGE = 200
 

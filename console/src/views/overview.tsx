@@ -4,6 +4,7 @@ import { serviceColor } from '../data/colors.ts'
 import type { SpanNode } from '../data/trace.ts'
 import { cssColor, useDark } from '../shell/theme.ts'
 import { useSize } from '../shell/use-size.ts'
+import './overview.css'
 
 /** Nanoseconds since the trace began. */
 export interface Window {

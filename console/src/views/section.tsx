@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { Icon } from '../shell/icons.tsx'
+import './section.css'
 
 interface SectionProps {
   readonly title: string

@@ -3,6 +3,7 @@ import { serviceColor } from '../data/colors.ts'
 import type { Flow, GraphEdge, GraphNode, ServiceGraph } from '../data/graph.ts'
 import { formatValue } from '../data/units.ts'
 import { curve, edgeKey, layoutMap, middle, NODE_RADIUS, type Point } from './map-layout.ts'
+import './service-map.css'
 
 interface MapProps {
   readonly graph: ServiceGraph

@@ -7,6 +7,7 @@ import { CopyButton } from '../shell/copy.tsx'
 import { Icon } from '../shell/icons.tsx'
 import { Section } from './section.tsx'
 import { SpanLogs } from './span-logs.tsx'
+import './span-details.css'
 
 interface DetailsProps {
   readonly trace: Trace

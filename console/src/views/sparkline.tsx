@@ -1,5 +1,6 @@
 /** A line without axes: the shape of what a number was before. */
 import { withAlpha } from '../data/colors.ts'
+import './sparkline.css'
 
 /** Draws nothing for fewer than three numbers. */
 export function Sparkline({ values, color }: { values: readonly unknown[]; color: string }) {

@@ -9,6 +9,7 @@ import { Icon } from '../shell/icons.tsx'
 import { Overview, type Window } from './overview.tsx'
 import { SpanDetails } from './span-details.tsx'
 import { Waterfall } from './waterfall.tsx'
+import './trace-view.css'
 
 interface TraceViewProps {
   readonly trace: Trace

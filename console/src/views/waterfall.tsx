@@ -8,6 +8,7 @@ import { formatNanos } from '../data/units.ts'
 import type { Window } from './overview.tsx'
 import { keyAction, parentIndex } from './waterfall-keys.ts'
 import { ROW_HEIGHT, type RowContext, rowId, WaterfallRow } from './waterfall-row.tsx'
+import './waterfall.css'
 
 /** Rows beyond either edge of what is in sight, so that scrolling shows no gap. */
 const OVERSCAN = 8
