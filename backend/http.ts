@@ -90,6 +90,19 @@ export async function listen(listener: RequestListener, host: string, port: numb
   return server
 }
 
+const SWEEP_EVERY_MS = 50
+
+/** Takes no more connections and resolves when all are closed: each after its answer, or cut when `drainMs` are over. */
+export async function closeServer(server: Server, drainMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  // A connection is kept for a next request; here there will be none.
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_EVERY_MS)
+  const cut = setTimeout(() => server.closeAllConnections(), drainMs)
+  await closed
+  clearInterval(sweep)
+  clearTimeout(cut)
+}
+
 /** Serves an `ApiHandler`. A body beyond `bodyLimit` bytes is refused with 413, what the handler throws is told by `errorAnswer`. */
 export function serveApi(handler: ApiHandler, onError: (error: unknown) => void, bodyLimit = 8 << 20): RequestListener {
   return (req, res) => {

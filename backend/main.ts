@@ -7,44 +7,37 @@
  *                                                          graph        └─► Loki's API   ◄──
  *                                                            └─► /metrics ◄── Prometheus
  */
-import { readConfig } from './config.ts'
-import { listen, serveApi } from './http.ts'
+import { createRunGroup } from '@sightline/service-kit/run-group'
+import { type Config, readConfig } from './config.ts'
+import { serveApi } from './http.ts'
 import { log, logError } from './log.ts'
-import { createMetrics } from './metrics.ts'
-import { consolePort } from './ports/console.ts'
+import { type BackendMetrics, createMetrics } from './metrics.ts'
+import { buildPages, consolePort } from './ports/console.ts'
 import { lokiPort } from './ports/loki.ts'
+import { createPorts } from './ports/open-ports.ts'
 import { tempoPort } from './ports/tempo.ts'
 import { attachTail } from './query/loki-api/tail.ts'
-import { createWorkerHandle } from './query/worker-handle.ts'
-import { startGatewayLog } from './receive/gateway-log/index.ts'
-import { createIngest } from './receive/ingest.ts'
+import { createWorkerHandle, type WorkerHandle } from './query/worker-handle.ts'
+import { type Follower, startGatewayLog } from './receive/gateway-log/index.ts'
+import { createIngest, type Ingest } from './receive/ingest.ts'
 import { createLokiPush } from './receive/loki-push.ts'
 import { createReceiver } from './receive/receiver.ts'
 import { createServiceGraph, GRAPH_ATTRIBUTES, graphSpan } from './service-graph/index.ts'
-import { openFolder } from './store/folder.ts'
-import { openWal } from './store/wal.ts'
+import { type DataFolder, openFolder } from './store/folder.ts'
+import { openWal, type Wal } from './store/wal.ts'
 import { VERSION } from './version.ts'
 
 const MAX_BACKLOG_BYTES = 512 * 2 ** 20
+/** Three seconds each for requests under way and for the worker, and some more; local mode waits 15 s before it kills. */
+const STOP_WITHIN_MS = 10_000
 
-async function main(): Promise<void> {
+/** Runs until a signal or a failure; resolves to the failure when everything has stopped. */
+async function run(): Promise<unknown> {
   const config = readConfig(process.env)
-  const folder = openFolder(config.EMBEDDED_DATA_DIR)
-  const wal = openWal(folder.path, (message) => log('warn', message))
+  const { folder, wal } = openData(config.EMBEDDED_DATA_DIR)
   const metrics = createMetrics(wal, () => worker.stats())
   const graph = createServiceGraph(metrics.registry)
-  const worker = createWorkerHandle(
-    {
-      dataDir: folder.path,
-      epoch: wal.epoch,
-      retentionMs: { traces: config.TRACES_RETENTION, logs: config.LOGS_RETENTION },
-      maxBytes: { traces: config.TRACES_MAX_BYTES, logs: config.LOGS_MAX_BYTES },
-      cacheBytes: config.QUERY_CACHE_BYTES,
-      queryTimeoutMs: config.QUERY_TIMEOUT,
-    },
-    { log, sealed: wal.trim, answered: metrics.answered },
-  )
-  await worker.start()
+  const worker = workerOf(config, folder, wal, metrics)
   const ingest = createIngest({
     wal,
     maxBacklogBytes: MAX_BACKLOG_BYTES,
@@ -56,60 +49,112 @@ async function main(): Promise<void> {
       worker.accepted()
     },
   })
-  const graphClock = setInterval(() => graph.expire(Date.now()), 1000)
+  const ports = portsOf(config, ingest, worker, metrics)
+  let graphClock: NodeJS.Timeout
+  let gateway: Follower | undefined
+
+  // First what keeps data, then what brings it. It stops the other way round: nothing that was answered 200 is on its way
+  // any more when the log closes.
+  const group = createRunGroup({ stopWithinMs: STOP_WITHIN_MS, onEvent: report })
+  group.add('data folder', { stop: async () => folder.release() })
+  group.add('write-ahead log', { stop: wal.close })
+  group.add('query worker', { start: worker.start, stop: worker.close })
+  group.add('service graph', {
+    start: async () => {
+      graphClock = setInterval(() => graph.expire(Date.now()), 1000)
+    },
+    stop: async () => clearInterval(graphClock),
+  })
+  group.add('gateway log', {
+    start: async () => {
+      gateway = gatewayLogOf(config, ingest, metrics)
+    },
+    stop: async () => gateway?.stop(),
+  })
+  group.add('ports', {
+    async start() {
+      await ports.start()
+      const { OTLP_HTTP_PORT: otlp, TEMPO_PORT: tempo, LOKI_PORT: loki, CONSOLE_PORT: console } = config
+      log('info', `Ready: OTLP on ${otlp}, Tempo's API on ${tempo}, Loki's on ${loki}, console on ${console}.`)
+      buildPages(log)
+    },
+    stop: ports.stop,
+  })
+  return group.run()
+}
+
+/** The data folder and its write-ahead log, or neither. */
+function openData(path: string): { folder: DataFolder; wal: Wal } {
+  const folder = openFolder(path)
+  try {
+    return { folder, wal: openWal(folder.path, (message) => log('warn', message)) }
+  } catch (error) {
+    folder.release()
+    throw error
+  }
+}
+
+function workerOf(config: Config, folder: DataFolder, wal: Wal, metrics: BackendMetrics): WorkerHandle {
+  const settings = {
+    dataDir: folder.path,
+    epoch: wal.epoch,
+    retentionMs: { traces: config.TRACES_RETENTION, logs: config.LOGS_RETENTION },
+    maxBytes: { traces: config.TRACES_MAX_BYTES, logs: config.LOGS_MAX_BYTES },
+    cacheBytes: config.QUERY_CACHE_BYTES,
+    queryTimeoutMs: config.QUERY_TIMEOUT,
+  }
+  return createWorkerHandle(settings, { log, sealed: wal.trim, answered: metrics.answered })
+}
+
+function gatewayLogOf(config: Config, sink: Ingest, { registry }: BackendMetrics): Follower | undefined {
+  if (config.GATEWAY_ACCESS_LOG === undefined) return undefined
+  return startGatewayLog({
+    accessLog: config.GATEWAY_ACCESS_LOG,
+    ...(config.GATEWAY_PID_FILE !== undefined && { pidFile: config.GATEWAY_PID_FILE }),
+    ...(config.GATEWAY_STATUS_URL !== undefined && { statusUrl: config.GATEWAY_STATUS_URL }),
+    version: VERSION,
+    environment: config.DEPLOYMENT_ENVIRONMENT,
+    sink,
+    registry,
+    onError: logError,
+  })
+}
+
+function portsOf(config: Config, ingest: Ingest, worker: WorkerHandle, metrics: BackendMetrics) {
   const receiver = createReceiver({
     ...ingest,
     maxBodyBytes: config.OTLP_MAX_BODY_BYTES,
     onError: logError,
     onRequest: ({ signal, status, bytes }) => metrics.received(signal, status, bytes),
   })
-  const gateway =
-    config.GATEWAY_ACCESS_LOG === undefined
-      ? undefined
-      : startGatewayLog({
-          accessLog: config.GATEWAY_ACCESS_LOG,
-          ...(config.GATEWAY_PID_FILE !== undefined && { pidFile: config.GATEWAY_PID_FILE }),
-          ...(config.GATEWAY_STATUS_URL !== undefined && { statusUrl: config.GATEWAY_STATUS_URL }),
-          version: VERSION,
-          environment: config.DEPLOYMENT_ENVIRONMENT,
-          sink: ingest,
-          registry: metrics.registry,
-          onError: logError,
-        })
-  const tempo = tempoPort({ api: worker.tempo, registry: metrics.registry, ready: worker.ready })
-  const loki = lokiPort({ api: worker.loki, push: createLokiPush(ingest) })
-
-  const lokiServer = await listen(serveApi(loki, logError), config.HOST, config.LOKI_PORT, 'LOKI_PORT')
-  const endTails = attachTail(lokiServer, { loki: worker.loki, onError: logError })
-  const servers = [
-    lokiServer,
-    await listen(receiver, config.HOST, config.OTLP_HTTP_PORT, 'OTLP_HTTP_PORT'),
-    await listen(serveApi(tempo, logError), config.HOST, config.TEMPO_PORT, 'TEMPO_PORT'),
-    await listen(consolePort(config, log), config.HOST, config.CONSOLE_PORT, 'CONSOLE_PORT'),
-  ]
-  const { OTLP_HTTP_PORT, TEMPO_PORT, LOKI_PORT, CONSOLE_PORT } = config
-  log(
-    'info',
-    `Ready: OTLP on ${OTLP_HTTP_PORT}, Tempo's API on ${TEMPO_PORT}, Loki's on ${LOKI_PORT}, console on ${CONSOLE_PORT}.`,
-  )
-
-  const stop = async () => {
-    // First what brings data, then what keeps it: nothing that was answered 200 is on its way any more when the log closes.
-    for (const server of servers) server.close()
-    for (const server of servers) server.closeIdleConnections()
-    endTails()
-    clearInterval(graphClock)
-    await gateway?.stop()
-    await worker.close()
-    await wal.close()
-    folder.release()
-    process.exit(0)
-  }
-  process.once('SIGTERM', () => void stop())
-  process.once('SIGINT', () => void stop())
+  const loki = serveApi(lokiPort({ api: worker.loki, push: createLokiPush(ingest) }), logError)
+  const tempo = serveApi(tempoPort({ api: worker.tempo, registry: metrics.registry, ready: worker.ready }), logError)
+  return createPorts(config.HOST, [
+    {
+      listener: loki,
+      port: config.LOKI_PORT,
+      variable: 'LOKI_PORT',
+      attach: (server) => attachTail(server, { loki: worker.loki, onError: logError }),
+    },
+    { listener: receiver, port: config.OTLP_HTTP_PORT, variable: 'OTLP_HTTP_PORT' },
+    { listener: tempo, port: config.TEMPO_PORT, variable: 'TEMPO_PORT' },
+    { listener: consolePort(config), port: config.CONSOLE_PORT, variable: 'CONSOLE_PORT' },
+  ])
 }
 
-main().catch((error: unknown) => {
-  log('error', error instanceof Error ? error.message : String(error))
-  process.exit(1)
+/** What can't start says in its message what to do; of a fault of ours the stack is worth more. */
+function report(event: string, name: string, error: unknown): void {
+  if (error === undefined) return
+  if (event === 'ending' && name !== 'uncaught error') log('error', messageOf(error))
+  else if (event === 'ending') logError(error)
+  else log('error', `${event}: ${name}: ${messageOf(error)}`)
+}
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+
+const failure = await run().catch((error: unknown) => {
+  log('error', messageOf(error))
+  return error
 })
+// What is left (a timer of a library, a socket that hangs) must not keep a stopped backend alive.
+process.exit(failure === undefined ? 0 : 1)

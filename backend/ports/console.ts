@@ -1,4 +1,4 @@
-/** The console's pages, built in the background by a process of its own when there are none of the present sources. */
+/** Main thread. The console's pages, built in the background by a process of its own when there are none of the present sources. */
 import { spawn } from 'node:child_process'
 import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
@@ -9,12 +9,11 @@ import type { Config } from '../config.ts'
 const folder = join(import.meta.dirname, '../../console')
 const dashboards = join(import.meta.dirname, '../../observability/grafana/dashboards')
 
-export function consolePort(config: Config, log: (level: 'info' | 'error', message: string) => void): RequestListener {
-  const { dist, built } = locateConsole()
-  if (!built) build(log)
+/** What CONSOLE_PORT serves: pages, boards, and the query APIs at the addresses of `config`. */
+export function consolePort(config: Config): RequestListener {
   const at = (port: number) => `http://${config.HOST}:${port}`
   return consoleListener({
-    dist,
+    dist: locateConsole().dist,
     dashboards,
     tempoUrl: at(config.TEMPO_PORT),
     lokiUrl: at(config.LOKI_PORT),
@@ -23,7 +22,12 @@ export function consolePort(config: Config, log: (level: 'info' | 'error', messa
   })
 }
 
-function build(log: (level: 'info' | 'error', message: string) => void): void {
+/**
+ * Builds the pages if that has to be done, and tells `log` how it went. The build appears whole and serves later starts, too:
+ * it goes on when this process ends before it.
+ */
+export function buildPages(log: (level: 'info' | 'error', message: string) => void): void {
+  if (locateConsole().built) return
   const child = spawn(process.execPath, [join(folder, 'build.ts')], { stdio: ['ignore', 'ignore', 'pipe'] })
   let problem = ''
   child.stderr.on('data', (chunk: Buffer) => {

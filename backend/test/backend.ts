@@ -29,29 +29,13 @@ export async function startBackend(dir: string, env: Record<string, string> = {}
 }
 
 async function startOnce(dir: string, env: Record<string, string>): Promise<TestBackend> {
-  const [otlp, tempo, loki, pages] = await Promise.all([freePort(), freePort(), freePort(), freePort()])
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../main.ts')], {
-    env: {
-      ...process.env,
-      HOST: '127.0.0.1',
-      OTLP_HTTP_PORT: String(otlp),
-      TEMPO_PORT: String(tempo),
-      LOKI_PORT: String(loki),
-      CONSOLE_PORT: String(pages),
-      EMBEDDED_DATA_DIR: dir,
-      ...env,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const { child, ended, output, ports } = await launchBackend(dir, env)
   const backend = {
-    otlp: `http://127.0.0.1:${otlp}`,
-    tempo: `http://127.0.0.1:${tempo}`,
-    loki: `http://127.0.0.1:${loki}`,
+    otlp: `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`,
+    tempo: `http://127.0.0.1:${ports.TEMPO_PORT}`,
+    loki: `http://127.0.0.1:${ports.LOKI_PORT}`,
     process: child,
-    output: () => output,
+    output,
     async stop(signal: NodeJS.Signals = 'SIGTERM') {
       child.kill(signal)
       await ended
@@ -59,15 +43,31 @@ async function startOnce(dir: string, env: Record<string, string>): Promise<Test
   }
   try {
     await until(() => {
-      if (child.exitCode !== null) throw new Error(`the backend ended at its start:\n${output}`)
+      if (child.exitCode !== null) throw new Error(`the backend ended at its start:\n${output()}`)
       // Its own word: at a port that is somebody else's, /ready would be as well.
-      return output.includes('Ready: OTLP on')
+      return output().includes('Ready: OTLP on')
     }, 'the backend to be ready')
   } catch (error) {
     await backend.stop('SIGKILL')
     throw error
   }
   return backend
+}
+
+export const PORTS = ['LOKI_PORT', 'OTLP_HTTP_PORT', 'TEMPO_PORT', 'CONSOLE_PORT'] as const
+
+/** The process alone, on free ports unless `env` names others; `ended` resolves to its exit code. */
+export async function launchBackend(dir: string, env: Record<string, string> = {}) {
+  const free = await Promise.all(PORTS.map(async (name) => [name, String(await freePort())] as const))
+  const ports = { ...(Object.fromEntries(free) as Record<(typeof PORTS)[number], string>), ...env }
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../main.ts')], {
+    env: { ...process.env, HOST: '127.0.0.1', EMBEDDED_DATA_DIR: dir, ...ports },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  return { child, ended, output: () => output, ports }
 }
 
 /** Asks again until the answer is truthy; fails after a deadline. */
