@@ -35,8 +35,6 @@ export interface Catalog<T extends Sealable> {
   writeMerged(table: T, groups: number, pair: readonly [Block, Block]): Block
   /** Last batch of the present write-ahead log that is in the block; ids of another log say nothing about this one: 0. */
   walMax(block: Block): number
-  /** When a block's content is from, ms since the epoch: what retention reckons with. */
-  age(block: Block): number
   /**
    * Whether two blocks may become one of `maxRows` at most: they are of one stretch of time (a block that took over ever
    * newer ones would never expire), and together not too much for one file.
@@ -111,15 +109,6 @@ export function openCatalog<T extends Sealable>(deps: CatalogDeps<T>): Catalog<T
     return a.file.bytes + b.file.bytes <= MAX_MERGED_BYTES && sections <= MAX_COLUMNS
   }
 
-  function smallNeighbours(): [Block, Block] | undefined {
-    const oldestFirst = byAge()
-    for (let i = 1; i < oldestFirst.length; i++) {
-      const [a, b] = [oldestFirst[i - 1]!, oldestFirst[i]!]
-      if (mayMerge(a, b, BLOCK_ROWS)) return [a, b]
-    }
-    return undefined
-  }
-
   function remove(number: number): void {
     const block = blocks.get(number)
     if (block === undefined) return
@@ -148,9 +137,8 @@ export function openCatalog<T extends Sealable>(deps: CatalogDeps<T>): Catalog<T
       return write(table, { groups, walMax: Math.max(...pair.map(walMax)), sealedMs, replaces })
     },
     walMax,
-    age,
     mayMerge,
-    smallNeighbours,
+    smallNeighbours: () => firstPair(byAge(), (a, b) => mayMerge(a, b, BLOCK_ROWS)),
     remove,
     setAside(path, reason) {
       const block = [...blocks.values()].find((candidate) => candidate.file.path === path)
@@ -160,25 +148,45 @@ export function openCatalog<T extends Sealable>(deps: CatalogDeps<T>): Catalog<T
       report(path, reason)
       return true
     },
-    expired(nowMs) {
-      const oldestFirst = byAge()
-      let excess = oldestFirst.reduce((sum, block) => sum + block.file.bytes, 0) - deps.maxBytes
-      const gone: number[] = []
-      for (const block of oldestFirst) {
-        if (age(block) >= nowMs - deps.retentionMs && excess <= 0) break
-        excess -= block.file.bytes
-        gone.push(block.number)
-      }
-      return gone
-    },
-    stats() {
-      let blockBytes = 0
-      let blockRows = 0
-      for (const { file } of blocks.values()) {
-        blockBytes += file.bytes
-        blockRows += file.header.rows
-      }
-      return { blocks: blocks.size, blockBytes, blockRows, damagedBlocks }
-    },
+    expired: (nowMs) => expired(byAge(), nowMs - deps.retentionMs, deps.maxBytes, age),
+    stats: () => ({ ...sizes(blocks.values()), damagedBlocks }),
   }
+}
+
+/** The first two blocks next to each other that `fit`. */
+function firstPair(blocks: readonly Block[], fit: (a: Block, b: Block) => boolean): [Block, Block] | undefined {
+  for (let i = 1; i < blocks.length; i++) {
+    const [a, b] = [blocks[i - 1]!, blocks[i]!]
+    if (fit(a, b)) return [a, b]
+  }
+  return undefined
+}
+
+/** Numbers of the blocks from before `fromMs`, and of the oldest that must go for the rest to fit into `maxBytes`. */
+function expired(
+  oldestFirst: readonly Block[],
+  fromMs: number,
+  maxBytes: number,
+  age: (block: Block) => number,
+): number[] {
+  let excess = oldestFirst.reduce((sum, block) => sum + block.file.bytes, 0) - maxBytes
+  const gone: number[] = []
+  for (const block of oldestFirst) {
+    if (age(block) >= fromMs && excess <= 0) break
+    excess -= block.file.bytes
+    gone.push(block.number)
+  }
+  return gone
+}
+
+function sizes(all: Iterable<Block>): { blocks: number; blockBytes: number; blockRows: number } {
+  let blocks = 0
+  let blockBytes = 0
+  let blockRows = 0
+  for (const { file } of all) {
+    blocks++
+    blockBytes += file.bytes
+    blockRows += file.header.rows
+  }
+  return { blocks, blockBytes, blockRows }
 }

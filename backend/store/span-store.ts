@@ -3,7 +3,8 @@
  *
  *   head              spans that are in no block yet
  *   blocks            sealed traces, a file each, with the index of which trace is where
- *   shared traces     what lies in several of these places, joined
+ *   shared traces     what lies in several of these places
+ *   joiner            makes such traces whole
  *   compaction        merges blocks that are small or share many traces
  *
  * What comes late makes its trace shared: tables are then served without the shared traces, and these in tables of their
@@ -17,6 +18,7 @@ import { createSharedTraces } from './shared-traces.ts'
 import type { Batch, SignalStore, SignalStoreDeps } from './signal-store.ts'
 import { createSpanHead } from './span-head.ts'
 import type { StoredSpans } from './stored-spans.ts'
+import { createTraceJoiner } from './trace-joiner.ts'
 
 /** What queries ask of the store. */
 export interface StoredSpanSource extends SpanSource {
@@ -41,7 +43,8 @@ export function createSpanStore(deps: SpanStoreDeps): SpanStore {
   const { maxJoinedRows = MAX_JOINED_ROWS, log } = deps
   const head = createSpanHead()
   const blocks = openIndexedBlocks(deps)
-  const shared = createSharedTraces({ head, blocks, maxJoinedRows, log })
+  const joiner = createTraceJoiner({ head, blocks, maxJoinedRows, log })
+  const shared = createSharedTraces(head, blocks, joiner)
   const compact = createCompaction(blocks, shared.merged)
   /** During a replay: spans that the log still has although blocks have them. */
   let sealedBefore: Set<string> | undefined
@@ -82,7 +85,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanStore {
     seal,
     sealedBelow: (position) => Math.min(position + 1, head.lowestBatch()),
     tables,
-    trace: shared.trace,
+    trace: joiner.trace,
     compact,
     setAside: blocks.setAside,
     forgetExpired(nowMs) {
