@@ -6,7 +6,7 @@
  * Two seconds each by default; FUZZ_SECONDS=300 for a long run, FUZZ_SEED to repeat one. A failure prints its input.
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -14,9 +14,10 @@ import { gzipSync } from 'node:zlib'
 import { readLogs } from '../otlp/logs.ts'
 import { readTraces } from '../otlp/traces.ts'
 import { isWireError } from '../otlp/wire.ts'
+import { verdictQueries } from '../query/language/test/verdicts.ts'
 import * as logql from '../query/logql/index.ts'
+import { exampleLines, exampleStartNs } from '../query/logql/test/data.ts'
 import { buildLogTable, sourceOf } from '../query/logql/test/lines.ts'
-import { invalid, validLogs, validMetrics, verdictLines, verdictStartNs } from '../query/logql/test/verdicts.ts'
 import * as traceql from '../query/traceql/index.ts'
 import { exampleSpans } from '../query/traceql/test/data.ts'
 import { plainSource } from '../query/traceql/test/spans.ts'
@@ -99,10 +100,7 @@ async function fuzz<Input>(
   assert.ok(inputs > 0)
 }
 
-const verdicts = join(import.meta.dirname, '../query/traceql/test/verdicts')
-const traceqlSeeds = readdirSync(verdicts)
-  .flatMap((file) => readFileSync(join(verdicts, file), 'utf8').split('\n'))
-  .filter((line) => /^[^#\s]/.test(line))
+const traceqlSeeds = verdictQueries(new URL('../query/traceql/test/verdicts/', import.meta.url))
 const baseNs = 1_700_000_000_000_000_000n
 const spans = plainSource(exampleSpans(baseNs))
 
@@ -134,11 +132,11 @@ test('TraceQL', async () => {
   )
 })
 
-const lines = sourceOf(buildLogTable(verdictLines))
+const lines = sourceOf(buildLogTable(exampleLines))
 
 test('LogQL', async () => {
-  const seeds = [...validLogs, ...validMetrics, ...invalid].map(({ query }) => query)
-  const range = { startNs: verdictStartNs, endNs: verdictStartNs + 600_000_000_000n }
+  const seeds = verdictQueries(new URL('../query/logql/test/verdicts/', import.meta.url))
+  const range = { startNs: exampleStartNs, endNs: exampleStartNs + 600_000_000_000n }
   await fuzz(
     (random) => mutateText(seeds, random),
     (text) => {

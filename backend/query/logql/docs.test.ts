@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { metricsInstant, parse, select } from './index.ts'
 import { templateFunctions } from './template-functions.ts'
+import { exampleLines, exampleStartNs } from './test/data.ts'
 import { buildLogTable, sourceOf } from './test/lines.ts'
-import { verdictLines, verdictStartNs } from './test/verdicts.ts'
 
 const page = readFileSync(new URL('../../../docs/logql.md', import.meta.url), 'utf8')
 const examples = [...page.matchAll(/```logql\n([\s\S]*?)```/g)].flatMap(([, block]) => block!.trim().split('\n'))
-const source = sourceOf(buildLogTable(verdictLines))
-const endNs = verdictStartNs + 71_000_000_000n
+const source = sourceOf(buildLogTable(exampleLines))
+const endNs = exampleStartNs + 71_000_000_000n
 
 test('the page has examples', () => assert.ok(examples.length > 25))
 
@@ -17,7 +17,7 @@ for (const example of examples) {
   test(`documented: ${example}`, () => {
     const query = parse(example)
     if (query.kind === 'log') {
-      const range = { startNs: verdictStartNs, endNs }
+      const range = { startNs: exampleStartNs, endNs }
       const entries = select(query, source, { range, limit: 100, direction: 'backward' })
       assert.ok(entries.length > 0)
       assert.ok(entries.every(({ parsed }) => parsed.__error__ !== 'TemplateFormatErr'))

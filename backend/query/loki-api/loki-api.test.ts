@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ApiResponse } from '../../http.ts'
+import { exampleLines, exampleStartNs } from '../logql/test/data.ts'
 import { buildLogTable, sourceOf } from '../logql/test/lines.ts'
-import { verdictLines, verdictStartNs } from '../logql/test/verdicts.ts'
 import { createLokiApi } from './index.ts'
 
 const second = 1_000_000_000n
-const nowNs = verdictStartNs + 75n * second
-const api = createLokiApi({ logs: sourceOf(buildLogTable(verdictLines)), nowNs: () => nowNs })
-const startS = Number(verdictStartNs / second)
+const nowNs = exampleStartNs + 75n * second
+const api = createLokiApi({ logs: sourceOf(buildLogTable(exampleLines)), nowNs: () => nowNs })
+const startS = Number(exampleStartNs / second)
 
 async function ask(path: string, params: Record<string, string> = {}, headers: Record<string, string> = {}) {
   const query = new URLSearchParams(params)
@@ -40,7 +40,7 @@ test('query_range merges structured metadata and parsed labels into the stream',
         took: '1.5s',
         trace_id: 'bbbb2222',
       },
-      values: [[String(verdictStartNs + 30n * second), verdictLines[3]!.line]],
+      values: [[String(exampleStartNs + 30n * second), exampleLines[3]!.line]],
     },
   ])
   assert.equal(answer.data.stats.summary.totalLinesProcessed, 2)
@@ -70,10 +70,10 @@ test('times are read in every form, the end is exclusive, limit and direction cu
   const times = async (params: Record<string, string>) => {
     const { result } = (await data('query_range', { query, ...params })).data
     const all: bigint[] = result.flatMap(({ values }: { values: [string][] }) => values.map(([time]) => BigInt(time)))
-    return all.map((time) => Number((time - verdictStartNs) / second)).sort((a, b) => a - b)
+    return all.map((time) => Number((time - exampleStartNs) / second)).sort((a, b) => a - b)
   }
   const forms = [
-    [String(verdictStartNs + 20n * second), String(verdictStartNs + 40n * second)],
+    [String(exampleStartNs + 20n * second), String(exampleStartNs + 40n * second)],
     [String(startS + 20), String(startS + 40)],
     [`${startS + 20}.0`, `${startS + 40}.000`],
     [`${(startS + 20) / 1e9}e9`, `${(startS + 40) / 1e9}e+9`],
@@ -151,7 +151,7 @@ test('wrong requests are answered 400 in plain text that says what to do', async
 
 test('a query that makes more series than allowed is refused', async () => {
   const lines = Array.from({ length: 600 }, (_, index) => ({
-    timeNs: verdictStartNs,
+    timeNs: exampleStartNs,
     labels: { app: 'x' },
     line: 'x',
     metadata: { id: String(index) },
@@ -178,7 +178,7 @@ test('labels, values and series come from the streams in the window', async () =
 })
 
 test('stats and volumes count entries and bytes', async () => {
-  const bytes = verdictLines.reduce((sum, { line }) => sum + Buffer.byteLength(line), 0)
+  const bytes = exampleLines.reduce((sum, { line }) => sum + Buffer.byteLength(line), 0)
   assert.deepEqual(await data('index/stats', { query: '{job=~".+"}' }), { streams: 7, chunks: 7, bytes, entries: 8 })
   const { result } = (await data('index/volume', { query: '{job=~".+"}', targetLabels: 'level' })).data
   assert.deepEqual(result.map(({ metric }: { metric: object }) => metric)[0], { level: 'info' })
@@ -193,7 +193,7 @@ test('the last bucket of a volume range ends where the range does', async () => 
   const params = { query: '{job=~".+"}', start: String(startS), end: String(startS + 25), step: '20' }
   const { result } = (await data('index/volume_range', { ...params, targetLabels: 'job' })).data
   const bytes = result.flatMap(({ values }: { values: [number, string][] }) => values.map(([, value]) => Number(value)))
-  const inRange = verdictLines.slice(0, 3).map(({ line }) => Buffer.byteLength(line))
+  const inRange = exampleLines.slice(0, 3).map(({ line }) => Buffer.byteLength(line))
   assert.deepEqual(bytes.toSorted(), inRange.toSorted())
 })
 

@@ -1,30 +1,16 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { check, metricsInstant, metricsRange, parse, print, search, TraceQLError } from '../index.ts'
-import { exampleSpans } from './data.ts'
-import { shortSeries, shortTraces } from './short-answer.ts'
-import { plainSource } from './spans.ts'
+import { readVerdicts } from '../language/test/verdicts.ts'
+import { check, metricsInstant, metricsRange, parse, print, search, TraceQLError } from './index.ts'
+import { exampleSpans } from './test/data.ts'
+import { shortSeries, shortTraces } from './test/short-answer.ts'
+import { plainSource } from './test/spans.ts'
 
 const BASE = 1_760_000_000_000_000_000n
 const SECOND = 1_000_000_000n
 const source = plainSource(exampleSpans(BASE))
 
-interface Verdict {
-  readonly query: string
-  readonly answer: readonly string[]
-}
-
-/** A query per line, its answer on the indented lines below it; `#` starts a comment. */
-function verdicts(name: string): Verdict[] {
-  const found: { query: string; answer: string[] }[] = []
-  for (const line of readFileSync(new URL(`verdicts/${name}.txt`, import.meta.url), 'utf8').split('\n')) {
-    if (line === '' || line.startsWith('#')) continue
-    if (line.startsWith('  => ')) found.at(-1)!.answer.push(line.slice(5))
-    else found.push({ query: line, answer: [] })
-  }
-  return found
-}
+const verdicts = (name: string) => readVerdicts(new URL(`test/verdicts/${name}.txt`, import.meta.url))
 
 for (const name of ['search', 'search-differs']) {
   test(`answers of ${name}.txt`, () => {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Query } from '../ast.ts'
-import { check, metricsInstant, parse, print, search } from '../index.ts'
-import { query, stages, traces } from './arbitraries.ts'
-import { referenceSearch } from './reference.ts'
-import { plainSource } from './spans.ts'
+import type { Query } from './ast.ts'
+import { check, metricsInstant, parse, print, search } from './index.ts'
+import { query, stages, traces } from './test/arbitraries.ts'
+import { referenceSearch } from './test/reference.ts'
+import { plainSource } from './test/spans.ts'
 
 /** The tree without what is no part of its meaning: positions and the text it came from. */
 function meaning(tree: unknown): unknown {
