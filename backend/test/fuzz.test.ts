@@ -147,7 +147,7 @@ test('LogQL', async () => {
         if (query.kind === 'log') logql.select(query, lines, { range, limit: 10, direction: 'backward', budget })
         else logql.metricsInstant(query, lines, { timeNs: range.endNs, budget })
       } catch (error) {
-        if (!logql.isLogQLError(error)) throw error
+        if (!(error instanceof logql.LogQLError)) throw error
       }
     },
   )

@@ -1,6 +1,6 @@
 /**
- * The syntax tree of LogQL. Plain data without positions, so that two trees can be compared;
- * where a node stood in the text is kept aside (`positionOf` in errors.ts).
+ * The syntax tree of LogQL. `at` is a node's offset in the query text; it serves error messages only and is no part of a
+ * query's meaning.
  */
 export type MatchOp = '=' | '!=' | '=~' | '!~'
 
@@ -8,6 +8,7 @@ export interface Matcher {
   readonly name: string
   readonly op: MatchOp
   readonly value: string
+  readonly at: number
 }
 
 export type LineFilterOp = '|=' | '!=' | '|~' | '!~' | '|>' | '!>'
@@ -16,6 +17,7 @@ export type LineFilterOp = '|=' | '!=' | '|~' | '!~' | '|>' | '!>'
 export interface LinePattern {
   readonly value: string
   readonly ip: boolean
+  readonly at: number
 }
 
 export type CompareOp = '==' | '!=' | '>' | '>=' | '<' | '<='
@@ -30,19 +32,27 @@ export type LabelFilter =
       readonly unit: 'number' | 'duration' | 'bytes'
       readonly value: number
     }
-  | { readonly kind: 'ip'; readonly name: string; readonly op: '=' | '!='; readonly value: string }
+  | {
+      readonly kind: 'ip'
+      readonly name: string
+      readonly op: '=' | '!='
+      readonly value: string
+      readonly at: number
+    }
   | { readonly kind: 'and' | 'or'; readonly left: LabelFilter; readonly right: LabelFilter }
 
 /** `label="expression"`, as in `| json first="servers[0]"`. */
 export interface Extraction {
   readonly label: string
   readonly expression: string
+  readonly at: number
 }
 
 /** `dst=src` renames, `dst="template"` formats. */
 export interface LabelFormat {
   readonly label: string
   readonly source: { readonly kind: 'label' | 'template'; readonly value: string }
+  readonly at: number
 }
 
 /** One item of `drop` and `keep`: a name, or a name whose value must match. */
@@ -51,7 +61,7 @@ export interface LabelChoice {
   readonly matcher?: Matcher | undefined
 }
 
-export type Stage =
+export type Stage = { readonly at: number } & (
   | { readonly kind: 'line-filter'; readonly op: LineFilterOp; readonly patterns: readonly LinePattern[] }
   | { readonly kind: 'json'; readonly extractions: readonly Extraction[] }
   | {
@@ -66,11 +76,14 @@ export type Stage =
   | { readonly kind: 'line-format'; readonly template: string }
   | { readonly kind: 'label-format'; readonly formats: readonly LabelFormat[] }
   | { readonly kind: 'drop' | 'keep'; readonly choices: readonly LabelChoice[] }
+)
 
 export interface LogQuery {
   readonly kind: 'log'
   readonly selector: readonly Matcher[]
   readonly stages: readonly Stage[]
+  /** Of the selector. */
+  readonly at: number
 }
 
 export type Conversion = 'duration' | 'duration_seconds' | 'bytes'
@@ -87,7 +100,7 @@ export interface Grouping {
   readonly labels: readonly string[]
 }
 
-export const rangeOps = [
+export const RANGE_OPS = [
   'rate',
   'rate_counter',
   'count_over_time',
@@ -104,9 +117,9 @@ export const rangeOps = [
   'first_over_time',
   'last_over_time',
 ] as const
-export type RangeOp = (typeof rangeOps)[number]
+export type RangeOp = (typeof RANGE_OPS)[number]
 
-export const vectorOps = [
+export const VECTOR_OPS = [
   'sum',
   'avg',
   'min',
@@ -120,12 +133,12 @@ export const vectorOps = [
   'sort',
   'sort_desc',
 ] as const
-export type VectorOp = (typeof vectorOps)[number]
+export type VectorOp = (typeof VECTOR_OPS)[number]
 
 export type BinaryOp = 'or' | 'and' | 'unless' | CompareOp | '+' | '-' | '*' | '/' | '%' | '^'
 
 /** Higher binds closer. */
-export const precedence: Record<BinaryOp, number> = {
+export const PRECEDENCE: Record<BinaryOp, number> = {
   or: 1,
   and: 2,
   unless: 2,
@@ -161,9 +174,10 @@ export interface RangeAggregation {
   readonly rangeNs: number
   readonly offsetNs: number
   readonly grouping?: Grouping | undefined
+  readonly at: number
 }
 
-export type MetricQuery =
+export type MetricQuery = { readonly at: number } & (
   | RangeAggregation
   | {
       readonly kind: 'vector'
@@ -190,5 +204,6 @@ export type MetricQuery =
       readonly source: string
       readonly regex: string
     }
+)
 
 export type Query = LogQuery | MetricQuery

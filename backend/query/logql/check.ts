@@ -1,54 +1,48 @@
 /** What the grammar allows but LogQL refuses. Runs on the tree, before anything is read. */
-import type {
-  LabelFilter,
-  LogQuery,
-  Matcher,
-  MetricQuery,
-  Query,
-  RangeAggregation,
-  RangeOp,
-  Stage,
-  Unwrap,
-} from './ast.ts'
-import { parseError, positionOf, unsupported } from './errors.ts'
+import { QueryError } from '../language/errors.ts'
+import { captureRegex, searchRegex } from '../language/regex.ts'
+import type { LabelFilter, LogQuery, Matcher, MetricQuery, Query, RangeAggregation, RangeOp, Stage } from './ast.ts'
+import { parseError, unsupported } from './errors.ts'
 import { parseIpPattern } from './ip.ts'
 import { parseJsonPath } from './json-path.ts'
+import { valueMatcher } from './matcher.ts'
 import { compileLinePattern, compilePattern } from './pattern.ts'
-import { captureRegex, fullRegex, searchRegex } from './regex.ts'
 import { parseTemplate } from './template-parse.ts'
 
-export function check(query: Query): void {
-  if (query.kind === 'log') checkLog(query)
-  else checkMetric(query)
+/** Throws a `LogQLError` of kind `syntax` or `unsupported`; `text` is what the query was parsed from. */
+export function check(query: Query, text: string): void {
+  if (query.kind === 'log') checkLog(query, text)
+  else checkMetric(query, text)
 }
 
-function checkLog(query: LogQuery): void {
-  for (const matcher of query.selector) checkMatcher(matcher)
+function checkLog(query: LogQuery, text: string): void {
+  for (const matcher of query.selector) checkMatcher(matcher, text)
   if (!query.selector.some((matcher) => !matchesEmpty(matcher))) {
     throw parseError(
+      text,
+      query.at,
       'queries require at least one regexp or equality matcher that does not have an empty-compatible value. ' +
         'For instance, app=~".*" does not meet this requirement, but app=~".+" will',
-      positionOf(query.selector),
     )
   }
-  for (const stage of query.stages) checkStage(stage)
+  for (const stage of query.stages) checkStage(stage, text)
 }
 
-function checkMatcher(matcher: Matcher): void {
-  if (matcher.op === '=~' || matcher.op === '!~') refusing(matcher, () => fullRegex(matcher.value))
+function checkMatcher(matcher: Matcher, text: string): void {
+  if (matcher.op === '=~' || matcher.op === '!~') refusing(matcher.at, text, () => valueMatcher(matcher.value))
 }
 
 function matchesEmpty({ op, value }: Matcher): boolean {
   if (op === '=') return value === ''
   if (op === '!=') return value !== ''
-  return fullRegex(value).test('') === (op === '=~')
+  return valueMatcher(value)('') === (op === '=~')
 }
 
-function checkStage(stage: Stage): void {
+function checkStage(stage: Stage, text: string): void {
   switch (stage.kind) {
     case 'line-filter':
       for (const pattern of stage.patterns) {
-        refusing(pattern, () => {
+        refusing(pattern.at, text, () => {
           if (pattern.ip) {
             if (stage.op !== '|=' && stage.op !== '!=') throw new Error('ip() goes with |= and != only')
             parseIpPattern(pattern.value)
@@ -59,24 +53,25 @@ function checkStage(stage: Stage): void {
       return
     case 'json':
     case 'logfmt':
-      for (const extraction of stage.extractions) refusing(extraction, () => parseJsonPath(extraction.expression))
+      for (const extraction of stage.extractions)
+        refusing(extraction.at, text, () => parseJsonPath(extraction.expression))
       return
     case 'pattern':
-      refusing(stage, () => compilePattern(stage.expression))
+      refusing(stage.at, text, () => compilePattern(stage.expression))
       return
     case 'regexp':
-      refusing(stage, () => checkCaptures(stage.expression))
+      refusing(stage.at, text, () => checkCaptures(stage.expression))
       return
     case 'label-filter':
-      checkFilter(stage.filter)
+      checkFilter(stage.filter, text)
       return
     case 'line-format':
-      refusing(stage, () => parseTemplate(stage.template))
+      refusing(stage.at, text, () => parseTemplate(stage.template))
       return
     case 'label-format': {
       const seen = new Set<string>()
       for (const format of stage.formats) {
-        refusing(format, () => {
+        refusing(format.at, text, () => {
           if (seen.has(format.label)) {
             throw new Error(`multiple label name '${format.label}' not allowed in a single format operation`)
           }
@@ -89,7 +84,7 @@ function checkStage(stage: Stage): void {
     }
     case 'drop':
     case 'keep':
-      for (const choice of stage.choices) if (choice.matcher) checkMatcher(choice.matcher)
+      for (const choice of stage.choices) if (choice.matcher) checkMatcher(choice.matcher, text)
       return
     default:
       return
@@ -102,44 +97,44 @@ function checkCaptures(expression: string): void {
   // RE2JS itself refuses a name that is given twice.
 }
 
-function checkFilter(filter: LabelFilter): void {
+function checkFilter(filter: LabelFilter, text: string): void {
   if (filter.kind === 'and' || filter.kind === 'or') {
-    checkFilter(filter.left)
-    checkFilter(filter.right)
+    checkFilter(filter.left, text)
+    checkFilter(filter.right, text)
   } else if (filter.kind === 'match') {
-    refusing(filter, () => checkMatcher(filter.matcher))
+    checkMatcher(filter.matcher, text)
   } else if (filter.kind === 'ip') {
-    refusing(filter, () => parseIpPattern(filter.value))
+    refusing(filter.at, text, () => parseIpPattern(filter.value))
   }
 }
 
-function checkMetric(query: MetricQuery): void {
+function checkMetric(query: MetricQuery, text: string): void {
   switch (query.kind) {
     case 'range':
-      checkRange(query)
+      checkRange(query, text)
       return
     case 'vector':
-      checkVector(query)
-      checkMetric(query.expression)
+      checkVector(query, text)
+      checkMetric(query.expression, text)
       return
     case 'binary':
-      checkBinary(query)
-      checkMetric(query.left)
-      checkMetric(query.right)
+      checkBinary(query, text)
+      checkMetric(query.left, text)
+      checkMetric(query.right, text)
       return
     case 'label-replace':
-      refusing(query, () => {
-        fullRegex(query.regex)
+      refusing(query.at, text, () => {
+        valueMatcher(query.regex)
         if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(query.target)) throw new Error(`invalid label name ${query.target}`)
       })
-      checkMetric(query.expression)
+      checkMetric(query.expression, text)
       return
     default:
       return
   }
 }
 
-const groupable: ReadonlySet<RangeOp> = new Set([
+const GROUPABLE: ReadonlySet<RangeOp> = new Set([
   'avg_over_time',
   'min_over_time',
   'max_over_time',
@@ -149,67 +144,66 @@ const groupable: ReadonlySet<RangeOp> = new Set([
   'first_over_time',
   'last_over_time',
 ] as const)
-const unwrapOnly: ReadonlySet<RangeOp> = new Set([...groupable, 'sum_over_time', 'rate_counter'] as const)
-const neverUnwrap: ReadonlySet<RangeOp> = new Set(['count_over_time', 'bytes_rate', 'bytes_over_time'] as const)
+const UNWRAP_ONLY: ReadonlySet<RangeOp> = new Set([...GROUPABLE, 'sum_over_time', 'rate_counter'] as const)
+const NEVER_UNWRAP: ReadonlySet<RangeOp> = new Set(['count_over_time', 'bytes_rate', 'bytes_over_time'] as const)
 
-function checkRange(query: RangeAggregation): void {
-  const place = positionOf(query)
-  checkLog(query.query)
-  if (query.rangeNs <= 0) throw parseError('the range must be longer than 0', place)
-  if (query.unwrap) checkUnwrap(query.unwrap)
-  if (query.unwrap && neverUnwrap.has(query.op)) throw parseError(`invalid aggregation ${query.op} with unwrap`, place)
-  if (!query.unwrap && unwrapOnly.has(query.op)) {
+function checkRange(query: RangeAggregation, text: string): void {
+  const { at } = query
+  checkLog(query.query, text)
+  if (query.rangeNs <= 0) throw parseError(text, at, 'the range must be longer than 0')
+  for (const filter of query.unwrap?.filters ?? []) checkFilter(filter, text)
+  if (query.unwrap && NEVER_UNWRAP.has(query.op))
+    throw parseError(text, at, `invalid aggregation ${query.op} with unwrap`)
+  if (!query.unwrap && UNWRAP_ONLY.has(query.op)) {
     throw parseError(
+      text,
+      at,
       `invalid aggregation ${query.op} without unwrap`,
-      place,
       `name the label that holds the number: ${query.op}({...} | json | unwrap duration_ms [5m])`,
     )
   }
   if (query.op === 'quantile_over_time' && query.parameter === undefined) {
-    throw parseError('parameter required for operation quantile_over_time', place, 'quantile_over_time(0.95, ...)')
+    throw parseError(text, at, 'parameter required for operation quantile_over_time', 'quantile_over_time(0.95, ...)')
   }
   if (query.op !== 'quantile_over_time' && query.parameter !== undefined) {
-    throw parseError(`parameter ${query.parameter} not supported for operation ${query.op}`, place)
+    throw parseError(text, at, `parameter ${query.parameter} not supported for operation ${query.op}`)
   }
-  if (query.grouping && !groupable.has(query.op)) {
+  if (query.grouping && !GROUPABLE.has(query.op)) {
     throw parseError(
+      text,
+      at,
       `grouping not allowed for ${query.op} aggregation`,
-      place,
       `sum by (${query.grouping.labels.join(', ')}) (${query.op}(...)) groups it`,
     )
   }
 }
 
-function checkUnwrap(unwrap: Unwrap): void {
-  for (const filter of unwrap.filters) checkFilter(filter)
-}
+const WITH_PARAMETER = new Set(['topk', 'bottomk', 'approx_topk'])
 
-const parameterized = new Set(['topk', 'bottomk', 'approx_topk'])
-
-function checkVector(query: MetricQuery & { kind: 'vector' }): void {
-  const place = positionOf(query)
-  if (parameterized.has(query.op)) {
-    if (query.parameter === undefined) throw parseError(`parameter required for operation ${query.op}`, place)
+function checkVector(query: MetricQuery & { kind: 'vector' }, text: string): void {
+  const { at } = query
+  if (WITH_PARAMETER.has(query.op)) {
+    if (query.parameter === undefined) throw parseError(text, at, `parameter required for operation ${query.op}`)
     if (!Number.isInteger(query.parameter) || query.parameter <= 0) {
-      throw parseError(`invalid parameter (must be an integer greater than 0) ${query.op}(${query.parameter}`, place)
+      throw parseError(text, at, `invalid parameter (must be an integer greater than 0) ${query.op}(${query.parameter}`)
     }
   } else if (query.parameter !== undefined) {
-    throw parseError(`unsupported parameter for operation ${query.op}(${query.parameter},`, place)
+    throw parseError(text, at, `unsupported parameter for operation ${query.op}(${query.parameter},`)
   }
-  if (query.op.startsWith('sort') && query.grouping) throw parseError(`grouping not allowed for ${query.op}`, place)
-  if (query.op === 'approx_topk') throw unsupported('approx_topk', place, 'topk gives the exact answer')
+  if (query.op.startsWith('sort') && query.grouping) throw parseError(text, at, `grouping not allowed for ${query.op}`)
+  if (query.op === 'approx_topk') throw unsupported(text, at, 'approx_topk', 'topk gives the exact answer')
 }
 
-const setOps = new Set(['or', 'and', 'unless'])
-const comparisons = new Set(['==', '!=', '>', '>=', '<', '<='])
+const SET_OPS = new Set(['or', 'and', 'unless'])
+const COMPARISONS = new Set(['==', '!=', '>', '>=', '<', '<='])
 
-function checkBinary(query: MetricQuery & { kind: 'binary' }): void {
-  const place = positionOf(query)
-  if (query.bool && !comparisons.has(query.op)) {
-    throw parseError(`bool modifier can only be used on comparison operators, not ${query.op}`, place)
+function checkBinary(query: MetricQuery & { kind: 'binary' }, text: string): void {
+  const { at } = query
+  if (query.bool && !COMPARISONS.has(query.op)) {
+    throw parseError(text, at, `bool modifier can only be used on comparison operators, not ${query.op}`)
   }
-  if (setOps.has(query.op)) {
-    if (query.matching?.group) throw parseError(`no grouping allowed for "${query.op}" operation`, place)
+  if (SET_OPS.has(query.op)) {
+    if (query.matching?.group) throw parseError(text, at, `no grouping allowed for "${query.op}" operation`)
     for (const [side, leg] of [
       ['left', query.left],
       ['right', query.right],
@@ -217,18 +211,19 @@ function checkBinary(query: MetricQuery & { kind: 'binary' }): void {
       if (isScalar(leg)) {
         const value = leg.kind === 'number' ? `: ${leg.value}` : ''
         throw parseError(
+          text,
+          at,
           `unexpected literal for ${side} leg of logical/set binary operation (${query.op})${value}`,
-          place,
           'vector(1) makes a series of a number',
         )
       }
     }
   }
   if (query.matching && (isScalar(query.left) || isScalar(query.right))) {
-    throw parseError('vector matching only allowed between instant vectors', place)
+    throw parseError(text, at, 'vector matching only allowed between instant vectors')
   }
   const shared = query.matching?.on && query.matching.group?.include.find((l) => query.matching!.labels.includes(l))
-  if (shared) throw parseError(`label "${shared}" must not occur in ON and GROUP clause at once`, place)
+  if (shared) throw parseError(text, at, `label "${shared}" must not occur in ON and GROUP clause at once`)
 }
 
 /** A number, or arithmetic of nothing but numbers: it has no labels to match. */
@@ -236,12 +231,12 @@ function isScalar(query: MetricQuery): boolean {
   return query.kind === 'number' || (query.kind === 'binary' && isScalar(query.left) && isScalar(query.right))
 }
 
-/** Gives what a compiler of patterns complains about the place of `node`. */
-function refusing(node: object, compile: () => unknown): void {
+/** Gives what a compiler of patterns complains about a place in the query. */
+function refusing(at: number, text: string, compile: () => unknown): void {
   try {
     compile()
   } catch (error) {
-    if (error instanceof Error && error.name !== 'LogQLError') throw parseError(error.message, positionOf(node))
+    if (error instanceof Error && !(error instanceof QueryError)) throw parseError(text, at, error.message)
     throw error
   }
 }

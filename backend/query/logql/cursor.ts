@@ -1,85 +1,64 @@
-/** Walks over the tokens of one query; the parser's only way to read them. */
+/** The cursor over LogQL's tokens. */
+import { createCursor as createTokenCursor, type Cursor as TokenCursor } from '../language/cursor.ts'
 import { parseError } from './errors.ts'
-import { type Token, type TokenType, tokenize } from './lexer.ts'
+import { type Token, type TokenKind, tokenize } from './lexer.ts'
 
-/** Nesting beyond this is refused, so that no query can exhaust the stack. */
-const maxDepth = 200
+const MAX_DEPTH = 200
 /** Chains like `a or b or c` make trees as deep as they are long. */
-const maxOperators = 1_000
+const MAX_OPERATORS = 1_000
 
-export interface Cursor {
-  peek(ahead?: number): Token
-  next(): Token
-  /** True when the next token is this operator. */
-  sees(operator: string): boolean
-  /** True when the next token is this word. */
-  seesWord(word: string): boolean
-  /** Consumes the operator when it comes next. */
-  accept(operator: string): boolean
-  acceptWord(word: string): boolean
-  /** Consumes a `+` or `-`; -1 for the latter. */
+export interface Cursor extends TokenCursor<Token> {
+  /** Steps over a token of this kind or throws. */
+  expectKind(kind: TokenKind): Token
+  /** Steps over a `+` or `-` if one is next; -1 for the latter. */
   sign(): 1 | -1
-  expect(operator: string): Token
-  expectType(type: TokenType): Token
-  /** Throws: the next token is none of what may stand here. */
-  refuse(expecting: string, hint?: string): never
-  /** Called for each operator that adds a level to the tree. */
+  /** Called for each operator that adds a level to the tree; throws when there are too many. */
   countOperator(): void
-  /** Runs `read` one level deeper. */
-  nested<T>(read: () => T): T
 }
 
+/** Splits the query into tokens. Throws a `LogQLError` for what starts no token. */
 export function createCursor(text: string): Cursor {
-  const tokens = tokenize(text)
-  let index = 0
-  let depth = 0
+  const cursor = createTokenCursor(text, tokenize(text), {
+    maxDepth: MAX_DEPTH,
+    tooDeep: `the query is nested deeper than ${MAX_DEPTH} levels`,
+    error: (offset, reason, hint) => parseError(text, offset, reason, hint),
+    unexpected: (token, _, wanted) => ({ reason: `syntax error: unexpected ${describe(token)}, expecting ${wanted}` }),
+  })
   let operators = 0
-  const cursor: Cursor = {
-    peek: (ahead = 0) => tokens[Math.min(index + ahead, tokens.length - 1)]!,
-    next() {
+  return {
+    ...cursor,
+    expectKind(kind) {
       const token = cursor.peek()
-      if (index < tokens.length - 1) index += 1
-      return token
-    },
-    sees: (operator) => cursor.peek().type === 'OPERATOR' && cursor.peek().text === operator,
-    seesWord: (word) => cursor.peek().type === 'IDENTIFIER' && cursor.peek().text === word,
-    accept(operator) {
-      const found = cursor.sees(operator)
-      if (found) index += 1
-      return found
-    },
-    acceptWord(word) {
-      const found = cursor.seesWord(word)
-      if (found) index += 1
-      return found
+      if (token.kind !== kind) throw cursor.unexpected(token, KIND_NAMES[kind])
+      return cursor.next()
     },
     sign() {
       if (cursor.accept('-')) return -1
       cursor.accept('+')
       return 1
     },
-    expect: (operator) => (cursor.sees(operator) ? cursor.next() : cursor.refuse(`"${operator}"`)),
-    expectType: (type) => (cursor.peek().type === type ? cursor.next() : cursor.refuse(type)),
-    refuse(expecting, hint) {
-      const token = cursor.peek()
-      throw parseError(`syntax error: unexpected ${describe(token)}, expecting ${expecting}`, token, hint)
-    },
     countOperator() {
       operators += 1
-      if (operators > maxOperators) throw parseError(`the query has more than ${maxOperators} operators`, cursor.peek())
-    },
-    nested(read) {
-      depth += 1
-      if (depth > maxDepth) throw parseError(`the query is nested deeper than ${maxDepth} levels`, cursor.peek())
-      const result = read()
-      depth -= 1
-      return result
+      if (operators > MAX_OPERATORS) {
+        throw cursor.error(cursor.peek(), `the query has more than ${MAX_OPERATORS} operators`)
+      }
     },
   }
-  return cursor
 }
 
-function describe(token: Token): string {
-  if (token.type === 'end of query') return token.type
-  return token.type === 'OPERATOR' ? `"${token.text}"` : `${token.type} ${JSON.stringify(token.text)}`
+/** Kinds as Loki's messages call them. */
+export const KIND_NAMES: Readonly<Record<TokenKind, string>> = {
+  word: 'IDENTIFIER',
+  string: 'STRING',
+  number: 'NUMBER',
+  duration: 'DURATION',
+  bytes: 'BYTES',
+  flag: 'FLAG',
+  operator: 'OPERATOR',
+  end: 'end of query',
+}
+
+function describe({ kind, text }: Token): string {
+  if (kind === 'end') return KIND_NAMES.end
+  return kind === 'operator' ? `"${text}"` : `${KIND_NAMES[kind]} ${JSON.stringify(text)}`
 }

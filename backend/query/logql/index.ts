@@ -1,5 +1,5 @@
 /** LogQL: reads, checks and prints queries, and evaluates them over any `LogSource`. */
-export { isLogQLError } from './errors.ts'
+export { LogQLError } from './errors.ts'
 export type { Labels, LogSource, LogTimeRange } from './log-table.ts'
 export { type MetricSample, type MetricSeries, metricsInstant, metricsRange } from './metric.ts'
 export { parse } from './parse.ts'

@@ -1,9 +1,10 @@
 /** `| status >= 500 and method="GET"` on one row. */
+import { parseSignedDuration } from '../language/durations.ts'
+import { parseBytes } from '../language/sizes.ts'
 import type { CompareOp, LabelFilter } from './ast.ts'
 import { parseIpPattern } from './ip.ts'
 import { compileMatcher } from './matcher.ts'
 import type { Row } from './row.ts'
-import { parseBytes, parseDuration } from './units.ts'
 
 export type RowTest = (row: Row) => boolean
 
@@ -64,7 +65,7 @@ function compileComparison(filter: LabelFilter & { kind: 'compare' }): RowTest {
 
 export const converters = {
   number: parseFloatText,
-  duration: (text: string) => parseDuration(text, false),
+  duration: (text: string) => parseSignedDuration(text, false),
   bytes: parseBytes,
 }
 

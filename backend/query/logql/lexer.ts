@@ -1,136 +1,99 @@
-/** Text -> tokens. Positions count characters from 1. */
-import { type Position, parseError } from './errors.ts'
-import { parseBytes, parseDuration } from './units.ts'
+/** Text to tokens. */
+import { parseDuration } from '../language/durations.ts'
+import { parseBytes } from '../language/sizes.ts'
+import { type Token as LanguageToken, LETTER_ESCAPES, matchAt } from '../language/token.ts'
+import { parseError } from './errors.ts'
 
-export type TokenType = 'IDENTIFIER' | 'STRING' | 'NUMBER' | 'DURATION' | 'BYTES' | 'FLAG' | 'OPERATOR' | 'end of query'
+export type TokenKind = 'word' | 'string' | 'number' | 'duration' | 'bytes' | 'flag' | 'operator' | 'end'
 
-export interface Token extends Position {
-  readonly type: TokenType
-  /** As written; of a string its decoded value. */
-  readonly text: string
-  /** Of NUMBER, DURATION (nanoseconds) and BYTES. */
+export interface Token extends LanguageToken {
+  readonly kind: TokenKind
+  /** Of numbers, durations (nanoseconds) and bytes; otherwise NaN. */
   readonly value: number
-  readonly offset: number
 }
 
 // Longest first, so that `|=` is not read as `|` and `=`.
-const operators = /\|=|\|~|\|>|!>|!=|!~|=~|==|>=|<=|\||=|>|<|\{|\}|\(|\)|\[|\]|,|\+|-|\*|\/|%|\^/y
-const blank = /(?:[ \t\r\n]+|#[^\n]*)+/y
-const word = /[A-Za-z_][A-Za-z0-9_]*/y
-const number = /(?:0[xX][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.µμ])/y
-const quantity = /(?:(?:\d+(?:\.\d*)?|\.\d+)[a-zA-Zµμ]+)+/y
-const flag = /--[a-z][a-z-]*/y
+const OPERATOR = /\|=|\|~|\|>|!>|!=|!~|=~|==|>=|<=|\||=|>|<|\{|\}|\(|\)|\[|\]|,|\+|-|\*|\/|%|\^/y
+const SPACE = /(?:[ \t\r\n]+|#[^\n]*)+/y
+const WORD = /[A-Za-z_][A-Za-z0-9_]*/y
+const NUMBER = /(?:0[xX][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.µμ])/y
+const QUANTITY = /(?:(?:\d+(?:\.\d*)?|\.\d+)[a-zA-Zµμ]+)+/y
+const FLAG = /--[a-z][a-z-]*/y
+const STRING = /"(?:[^"\\\n]|\\[^\n])*"/y
 
+/** Splits the whole query; the last token is `end`. Throws a `LogQLError` for anything that starts no token. */
 export function tokenize(text: string): Token[] {
   const tokens: Token[] = []
-  const place = placer(text)
-  let offset = 0
-  const take = (pattern: RegExp): string | undefined => {
-    pattern.lastIndex = offset
-    return pattern.exec(text)?.[0]
+  let at = skipSpace(text, 0)
+  while (at < text.length) {
+    const token = nextToken(text, at)
+    tokens.push(token)
+    at = skipSpace(text, token.end)
   }
-  const push = (type: TokenType, length: number, shown: string, value = Number.NaN): void => {
-    tokens.push({ type, text: shown, value, offset, ...place(offset) })
-    offset += length
-  }
-  while (true) {
-    offset += take(blank)?.length ?? 0
-    if (offset >= text.length) break
-    const char = text[offset]!
-    if (char === '"' || char === '`') {
-      const [decoded, length] = readString(text, offset, place)
-      push('STRING', length, decoded)
-      continue
-    }
-    if (char === "'") {
-      throw parseError("unexpected character '", place(offset), 'write strings in double quotes or backticks')
-    }
-    if (char === '.' && !/\d/.test(text[offset + 1] ?? '')) {
-      throw parseError(
-        'unexpected "."',
-        place(offset),
-        'names have underscores for dots: service_name for service.name',
-      )
-    }
-    const name = take(word)
-    if (name !== undefined) {
-      push('IDENTIFIER', name.length, name)
-      continue
-    }
-    if (/[0-9.]/.test(char)) {
-      const digits = take(number)
-      if (digits !== undefined) push('NUMBER', digits.length, digits, Number(digits))
-      else pushQuantity(take(quantity))
-      continue
-    }
-    const option = take(flag)
-    if (option !== undefined) {
-      push('FLAG', option.length, option)
-      continue
-    }
-    const operator = take(operators)
-    if (operator === undefined) throw parseError(`unexpected character ${JSON.stringify(char)}`, place(offset))
-    push('OPERATOR', operator.length, operator)
-  }
-  push('end of query', 0, '')
+  tokens.push({ kind: 'end', text: '', at: text.length, end: text.length, value: Number.NaN })
   return tokens
+}
 
-  function pushQuantity(written: string | undefined): void {
-    const duration = written === undefined ? undefined : parseDuration(written)
-    if (written !== undefined && duration !== undefined) {
-      push('DURATION', written.length, written, duration)
-      return
-    }
-    const bytes = written === undefined ? undefined : parseBytes(written)
-    if (written !== undefined && bytes !== undefined) {
-      push('BYTES', written.length, written, bytes)
-      return
-    }
+function skipSpace(text: string, at: number): number {
+  return at + (matchAt(SPACE, text, at)?.length ?? 0)
+}
+
+function nextToken(text: string, at: number): Token {
+  const token = (kind: TokenKind, written: string, value = Number.NaN): Token => ({
+    kind,
+    text: written,
+    at,
+    end: at + written.length,
+    value,
+  })
+  const char = text[at]!
+  if (char === '"' || char === '`') return stringToken(text, at)
+  if (char === "'") {
+    throw parseError(text, at, "unexpected character '", 'write strings in double quotes or backticks')
+  }
+  if (char === '.' && !/\d/.test(text[at + 1] ?? '')) {
+    throw parseError(text, at, 'unexpected "."', 'names have underscores for dots: service_name for service.name')
+  }
+  const word = matchAt(WORD, text, at)
+  if (word !== undefined) return token('word', word)
+  if (/[0-9.]/.test(char)) {
+    const digits = matchAt(NUMBER, text, at)
+    if (digits !== undefined) return token('number', digits, Number(digits))
+    const quantity = matchAt(QUANTITY, text, at) ?? ''
+    const duration = parseDuration(quantity)
+    if (duration !== undefined && Number.isFinite(duration)) return token('duration', quantity, duration)
+    const bytes = parseBytes(quantity)
+    if (bytes !== undefined) return token('bytes', quantity, bytes)
     throw parseError(
-      `${JSON.stringify(written ?? text[offset])} is no number, duration or size`,
-      place(offset),
+      text,
+      at,
+      `${JSON.stringify(quantity || char)} is no number, duration or size`,
       'durations look like 1h30m or 250ms, sizes like 20KB or 1.5MiB',
     )
   }
+  const flag = matchAt(FLAG, text, at)
+  if (flag !== undefined) return token('flag', flag)
+  const operator = matchAt(OPERATOR, text, at)
+  if (operator === undefined) throw parseError(text, at, `unexpected character ${JSON.stringify(char)}`)
+  return token('operator', operator)
 }
 
-function placer(text: string): (offset: number) => Position {
-  const starts = [0]
-  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
-  return (offset) => {
-    let line = starts.length
-    while (starts[line - 1]! > offset) line -= 1
-    return { line, col: offset - starts[line - 1]! + 1 }
+function stringToken(text: string, at: number): Token {
+  const token = (decoded: string, end: number): Token => ({ kind: 'string', text: decoded, at, end, value: Number.NaN })
+  if (text[at] === '`') {
+    const end = text.indexOf('`', at + 1)
+    if (end < 0) throw parseError(text, at, 'literal not terminated', 'close the string with a backtick')
+    return token(text.slice(at + 1, end), end + 1)
   }
-}
-
-function readString(text: string, start: number, place: (offset: number) => Position): [string, number] {
-  if (text[start] === '`') {
-    const end = text.indexOf('`', start + 1)
-    if (end < 0) throw parseError('literal not terminated', place(start), 'close the string with a backtick')
-    return [text.slice(start + 1, end), end - start + 1]
+  const quoted = matchAt(STRING, text, at)
+  if (quoted === undefined) {
+    throw parseError(text, at, 'literal not terminated', 'close the string with a double quote')
   }
-  const body = /"((?:[^"\\\n]|\\[^\n])*)"/y
-  body.lastIndex = start
-  const found = body.exec(text)
-  if (!found) throw parseError('literal not terminated', place(start), 'close the string with a double quote')
-  return [unescapeString(found[1]!, (inner) => place(start + 1 + inner)), found[0].length]
-}
-
-const simpleEscapes: Record<string, string> = {
-  a: '\x07',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-  v: '\v',
-  '\\': '\\',
-  '"': '"',
+  return token(decodeEscapes(text, at + 1, quoted.slice(1, -1)), at + quoted.length)
 }
 
 /** The escapes of Go's quoted strings. Anything else is refused: it is most often a regular expression. */
-function unescapeString(body: string, place: (offset: number) => Position): string {
+function decodeEscapes(text: string, at: number, body: string): string {
   if (!body.includes('\\')) return body
   const bytes: number[] = []
   const flush = (): string => Buffer.from(bytes.splice(0)).toString('utf8')
@@ -142,7 +105,7 @@ function unescapeString(body: string, place: (offset: number) => Position): stri
     }
     const code = /^(?:x([0-9a-fA-F]{2})|([0-7]{3}))/.exec(body.slice(i + 1, i + 4))
     const point = /^(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))/.exec(body.slice(i + 1, i + 10))
-    const simple = simpleEscapes[body[i + 1]!]
+    const simple = LETTER_ESCAPES.get(body[i + 1]!)
     const codePoint = point ? Number.parseInt((point[1] ?? point[2])!, 16) : 0
     if (code) {
       // \xNN and \NNN are bytes: several of them may make up one character.
@@ -156,7 +119,7 @@ function unescapeString(body: string, place: (offset: number) => Position): stri
       i += 1
     } else {
       const hint = 'write regular expressions in backticks, or double the backslash'
-      throw parseError(`invalid char escape \\${body[i + 1]}`, place(i), hint)
+      throw parseError(text, at + i, `invalid char escape \\${body[i + 1]}`, hint)
     }
   }
   return out + flush()

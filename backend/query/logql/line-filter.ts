@@ -1,10 +1,10 @@
 /** A line filter, compiled once: for single lines, and for many rows of a table at a time. */
+import { searchRegex } from '../language/regex.ts'
 import type { Stage } from './ast.ts'
 import { findIp, parseIpPattern } from './ip.ts'
 import { keepContaining, keepTested } from './line-search.ts'
 import type { LogTable } from './log-table.ts'
 import { compileLinePattern } from './pattern.ts'
-import { searchRegex } from './regex.ts'
 
 export interface LineFilter {
   test(line: string): boolean

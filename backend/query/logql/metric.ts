@@ -1,10 +1,10 @@
 /** Metric queries over a range of time or at one moment. */
+import { fullReplacer } from '../language/regex.ts'
 import type { Grouping, MetricQuery } from './ast.ts'
 import { evaluateBinary, type Operand } from './binary.ts'
 import { limitError } from './errors.ts'
 import type { Labels, LogSource } from './log-table.ts'
 import { evaluateRange } from './range-aggregation.ts'
-import { fullReplacer } from './regex.ts'
 import { type Budget, createBudget } from './scan.ts'
 import { emptySeries, type Grid, labelsKey, type Series } from './series.ts'
 import { aggregateVector, instantOrder } from './vector-aggregation.ts'

@@ -13,242 +13,251 @@ import type {
   Unwrap,
 } from './ast.ts'
 import type { Cursor } from './cursor.ts'
-import { at, parseError } from './errors.ts'
+import type { Token } from './lexer.ts'
 
-const matchOps = new Set(['=', '!=', '=~', '!~'])
-const lineOps = new Set(['|=', '!=', '|~', '!~', '|>', '!>'])
-const compareOps = new Set(['=', '==', '!=', '>', '>=', '<', '<='])
+const MATCH_OPS = new Set(['=', '!=', '=~', '!~'])
+const LINE_OPS = new Set(['|=', '!=', '|~', '!~', '|>', '!>'])
+const COMPARE_OPS = new Set(['=', '==', '!=', '>', '>=', '<', '<='])
 
 /** `{name="value", ...}` */
-export function readSelector(cursor: Cursor): Matcher[] {
-  const open = cursor.peek()
+export function parseSelector(cursor: Cursor): Matcher[] {
   if (!cursor.accept('{'))
-    cursor.refuse('"{"', 'a query starts with a stream selector such as {service_name="gateway"}')
+    throw cursor.unexpected(
+      cursor.peek(),
+      '"{"',
+      'a query starts with a stream selector such as {service_name="gateway"}',
+    )
   const matchers: Matcher[] = []
-  while (!cursor.sees('}')) {
-    matchers.push(readMatcher(cursor))
+  while (!cursor.at('}')) {
+    matchers.push(parseMatcher(cursor))
     if (!cursor.accept(',')) break
   }
-  if (!cursor.sees('}')) cursor.refuse('"," or "}"')
+  if (!cursor.at('}')) throw cursor.unexpected(cursor.peek(), '"," or "}"')
   cursor.next()
-  return at(matchers, open)
+  return matchers
 }
 
-function readMatcher(cursor: Cursor): Matcher {
-  const name = cursor.expectType('IDENTIFIER')
+function parseMatcher(cursor: Cursor): Matcher {
+  const name = cursor.expectKind('word')
   const op = cursor.peek()
-  if (op.type !== 'OPERATOR' || !matchOps.has(op.text)) {
-    cursor.refuse('"=", "!=", "=~" or "!~"', op.text === '==' ? 'selectors use a single =' : undefined)
+  if (op.kind !== 'operator' || !MATCH_OPS.has(op.text)) {
+    throw cursor.unexpected(
+      cursor.peek(),
+      '"=", "!=", "=~" or "!~"',
+      op.text === '==' ? 'selectors use a single =' : undefined,
+    )
   }
   cursor.next()
   const value = cursor.peek()
-  if (value.type !== 'STRING') cursor.refuse('STRING', 'quote the value')
+  if (value.kind !== 'string') throw cursor.unexpected(value, 'STRING', 'quote the value')
   cursor.next()
-  return at({ name: name.text, op: op.text as MatchOp, value: value.text }, name)
+  return { name: name.text, op: op.text as MatchOp, value: value.text, at: name.at }
 }
 
 /** What follows a selector: line filters and `| stage`s, with `unwrap` apart. Stops at the first other token. */
-export function readPipeline(cursor: Cursor, stages: Stage[]): Unwrap | undefined {
+export function parsePipeline(cursor: Cursor, stages: Stage[]): Unwrap | undefined {
   while (true) {
     const token = cursor.peek()
-    if (token.type !== 'OPERATOR') return undefined
-    if (lineOps.has(token.text)) {
-      stages.push(readLineFilter(cursor))
+    if (token.kind !== 'operator') return undefined
+    if (LINE_OPS.has(token.text)) {
+      stages.push(parseLineFilter(cursor))
     } else if (token.text === '|') {
       cursor.next()
-      if (cursor.seesWord('unwrap')) return readUnwrap(cursor)
-      stages.push(readStage(cursor))
+      if (cursor.at('unwrap')) return parseUnwrap(cursor)
+      stages.push(parseStage(cursor))
     } else {
       return undefined
     }
   }
 }
 
-function readLineFilter(cursor: Cursor): Stage {
+function parseLineFilter(cursor: Cursor): Stage {
   const op = cursor.next()
-  const patterns = [readLinePattern(cursor)]
-  while (cursor.seesWord('or')) {
+  const patterns = [parseLinePattern(cursor)]
+  while (cursor.at('or')) {
     cursor.next()
-    patterns.push(readLinePattern(cursor))
+    patterns.push(parseLinePattern(cursor))
   }
-  return at({ kind: 'line-filter', op: op.text as LineFilterOp, patterns }, op)
+  return { kind: 'line-filter', op: op.text as LineFilterOp, patterns, at: op.at }
 }
 
-function readLinePattern(cursor: Cursor): LinePattern {
+function parseLinePattern(cursor: Cursor): LinePattern {
   const start = cursor.peek()
-  if (cursor.seesWord('ip') && cursor.peek(1).text === '(') {
+  if (cursor.at('ip') && cursor.peek(1).text === '(') {
     cursor.next()
     cursor.next()
-    const value = cursor.expectType('STRING').text
+    const value = cursor.expectKind('string').text
     cursor.expect(')')
-    return at({ value, ip: true }, start)
+    return { value, ip: true, at: start.at }
   }
-  if (start.type !== 'STRING') cursor.refuse('STRING', 'a line filter takes a quoted text, as in |= "error"')
-  return at({ value: cursor.next().text, ip: false }, start)
+  if (start.kind !== 'string')
+    throw cursor.unexpected(start, 'STRING', 'a line filter takes a quoted text, as in |= "error"')
+  return { value: cursor.next().text, ip: false, at: start.at }
 }
 
-function readStage(cursor: Cursor): Stage {
+function parseStage(cursor: Cursor): Stage {
   const token = cursor.peek()
   // A stage's word may also be a label's name; but `| json != "x"` is a stage and a line filter.
   const next = cursor.peek(1)
-  const isName = next.type === 'OPERATOR' && compareOps.has(next.text) && next.text !== '!='
-  if (token.type === 'IDENTIFIER' && !isName) {
-    if (Object.hasOwn(stageReaders, token.text)) {
+  const isName = next.kind === 'operator' && COMPARE_OPS.has(next.text) && next.text !== '!='
+  if (token.kind === 'word' && !isName) {
+    if (Object.hasOwn(STAGE_PARSERS, token.text)) {
       cursor.next()
-      return at(stageReaders[token.text]!(cursor), token)
+      return STAGE_PARSERS[token.text]!(cursor, token.at)
     }
   }
-  if (token.type === 'STRING') cursor.refuse('a stage', 'a line filter is written |= "text" or |~ "regex"')
-  if (token.type !== 'IDENTIFIER' && !cursor.sees('(')) cursor.refuse('a stage or a label filter')
-  return at({ kind: 'label-filter', filter: readLabelFilter(cursor) }, token)
+  if (token.kind === 'string')
+    throw cursor.unexpected(cursor.peek(), 'a stage', 'a line filter is written |= "text" or |~ "regex"')
+  if (token.kind !== 'word' && !cursor.at('(')) throw cursor.unexpected(cursor.peek(), 'a stage or a label filter')
+  return { kind: 'label-filter', filter: parseLabelFilter(cursor), at: token.at }
 }
 
-const stageReaders: Record<string, (cursor: Cursor) => Stage> = {
-  json: (cursor) => ({ kind: 'json', extractions: readExtractions(cursor) }),
-  logfmt(cursor) {
+const STAGE_PARSERS: Readonly<Record<string, (cursor: Cursor, at: number) => Stage>> = {
+  json: (cursor, at) => ({ kind: 'json', extractions: parseExtractions(cursor), at }),
+  logfmt(cursor, at) {
     let strict = false
     let keepEmpty = false
-    while (cursor.peek().type === 'FLAG') {
+    while (cursor.peek().kind === 'flag') {
       const option = cursor.peek().text
       if (option === '--strict') strict = true
       else if (option === '--keep-empty') keepEmpty = true
-      else cursor.refuse('--strict or --keep-empty')
+      else throw cursor.unexpected(cursor.peek(), '--strict or --keep-empty')
       cursor.next()
     }
-    return { kind: 'logfmt', strict, keepEmpty, extractions: readExtractions(cursor) }
+    return { kind: 'logfmt', strict, keepEmpty, extractions: parseExtractions(cursor), at }
   },
-  pattern: (cursor) => ({ kind: 'pattern', expression: cursor.expectType('STRING').text }),
-  regexp: (cursor) => ({ kind: 'regexp', expression: cursor.expectType('STRING').text }),
-  unpack: () => ({ kind: 'unpack' }),
-  decolorize: () => ({ kind: 'decolorize' }),
-  line_format: (cursor) => ({ kind: 'line-format', template: cursor.expectType('STRING').text }),
-  label_format: (cursor) => ({ kind: 'label-format', formats: readList(cursor, readLabelFormat) }),
-  drop: (cursor) => ({ kind: 'drop', choices: readList(cursor, readLabelChoice) }),
-  keep: (cursor) => ({ kind: 'keep', choices: readList(cursor, readLabelChoice) }),
+  pattern: (cursor, at) => ({ kind: 'pattern', expression: cursor.expectKind('string').text, at }),
+  regexp: (cursor, at) => ({ kind: 'regexp', expression: cursor.expectKind('string').text, at }),
+  unpack: (_, at) => ({ kind: 'unpack', at }),
+  decolorize: (_, at) => ({ kind: 'decolorize', at }),
+  line_format: (cursor, at) => ({ kind: 'line-format', template: cursor.expectKind('string').text, at }),
+  label_format: (cursor, at) => ({ kind: 'label-format', formats: parseList(cursor, parseLabelFormat), at }),
+  drop: (cursor, at) => ({ kind: 'drop', choices: parseList(cursor, parseLabelChoice), at }),
+  keep: (cursor, at) => ({ kind: 'keep', choices: parseList(cursor, parseLabelChoice), at }),
 }
 
-function readExtractions(cursor: Cursor): Extraction[] {
-  return cursor.peek().type === 'IDENTIFIER' ? readList(cursor, readExtraction) : []
+function parseExtractions(cursor: Cursor): Extraction[] {
+  return cursor.peek().kind === 'word' ? parseList(cursor, parseExtraction) : []
 }
 
-function readExtraction(cursor: Cursor): Extraction {
-  const label = cursor.expectType('IDENTIFIER')
-  const expression = cursor.accept('=') ? cursor.expectType('STRING').text : label.text
-  return at({ label: label.text, expression }, label)
+function parseExtraction(cursor: Cursor): Extraction {
+  const label = cursor.expectKind('word')
+  const expression = cursor.accept('=') ? cursor.expectKind('string').text : label.text
+  return { label: label.text, expression, at: label.at }
 }
 
-function readLabelFormat(cursor: Cursor): LabelFormat {
-  const label = cursor.expectType('IDENTIFIER')
+function parseLabelFormat(cursor: Cursor): LabelFormat {
+  const label = cursor.expectKind('word')
   cursor.expect('=')
   const source = cursor.peek()
-  if (source.type !== 'IDENTIFIER' && source.type !== 'STRING') cursor.refuse('IDENTIFIER or STRING')
+  if (source.kind !== 'word' && source.kind !== 'string') throw cursor.unexpected(source, 'IDENTIFIER or STRING')
   cursor.next()
-  const kind = source.type === 'STRING' ? 'template' : 'label'
-  return at({ label: label.text, source: { kind, value: source.text } }, label)
+  const kind = source.kind === 'string' ? 'template' : 'label'
+  return { label: label.text, source: { kind, value: source.text }, at: label.at }
 }
 
-function readLabelChoice(cursor: Cursor): LabelChoice {
+function parseLabelChoice(cursor: Cursor): LabelChoice {
   const name = cursor.peek()
   const next = cursor.peek(1)
-  if (name.type === 'IDENTIFIER' && next.type === 'OPERATOR' && matchOps.has(next.text)) {
-    return { name: name.text, matcher: readMatcher(cursor) }
+  if (name.kind === 'word' && next.kind === 'operator' && MATCH_OPS.has(next.text)) {
+    return { name: name.text, matcher: parseMatcher(cursor) }
   }
-  return { name: cursor.expectType('IDENTIFIER').text }
+  return { name: cursor.expectKind('word').text }
 }
 
-function readList<T>(cursor: Cursor, readItem: (cursor: Cursor) => T): T[] {
-  const items = [readItem(cursor)]
-  while (cursor.accept(',')) items.push(readItem(cursor))
+function parseList<T>(cursor: Cursor, parseItem: (cursor: Cursor) => T): T[] {
+  const items = [parseItem(cursor)]
+  while (cursor.accept(',')) items.push(parseItem(cursor))
   return items
 }
 
 /** `or` binds weaker than `and`, a comma or plain juxtaposition, which all mean "and". */
-export function readLabelFilter(cursor: Cursor): LabelFilter {
-  let left = readConjunction(cursor)
-  while (cursor.acceptWord('or')) {
+export function parseLabelFilter(cursor: Cursor): LabelFilter {
+  let left = parseConjunction(cursor)
+  while (cursor.accept('or')) {
     cursor.countOperator()
-    left = { kind: 'or', left, right: readConjunction(cursor) }
+    left = { kind: 'or', left, right: parseConjunction(cursor) }
   }
   return left
 }
 
-function readConjunction(cursor: Cursor): LabelFilter {
-  let left = readFilterTerm(cursor)
+function parseConjunction(cursor: Cursor): LabelFilter {
+  let left = parseFilterTerm(cursor)
   while (true) {
-    const joined = cursor.accept(',') || cursor.acceptWord('and')
-    const follows = cursor.peek().type === 'IDENTIFIER' && !cursor.seesWord('or')
-    if (!joined && !follows && !cursor.sees('(')) return left
+    const joined = cursor.accept(',') || cursor.accept('and')
+    const follows = cursor.peek().kind === 'word' && !cursor.at('or')
+    if (!joined && !follows && !cursor.at('(')) return left
     cursor.countOperator()
-    left = { kind: 'and', left, right: readFilterTerm(cursor) }
+    left = { kind: 'and', left, right: parseFilterTerm(cursor) }
   }
 }
 
-function readFilterTerm(cursor: Cursor): LabelFilter {
+function parseFilterTerm(cursor: Cursor): LabelFilter {
   if (cursor.accept('(')) {
-    const inner = cursor.nested(() => readLabelFilter(cursor))
+    const inner = cursor.nested(() => parseLabelFilter(cursor))
     cursor.expect(')')
     return inner
   }
-  const name = cursor.expectType('IDENTIFIER')
+  const name = cursor.expectKind('word')
   const op = cursor.peek()
-  if (op.type !== 'OPERATOR' || !(compareOps.has(op.text) || matchOps.has(op.text))) {
-    cursor.refuse('a comparison operator')
+  if (op.kind !== 'operator' || !(COMPARE_OPS.has(op.text) || MATCH_OPS.has(op.text))) {
+    throw cursor.unexpected(cursor.peek(), 'a comparison operator')
   }
   cursor.next()
-  return at(readFilterValue(cursor, name.text, op.text), name)
+  return parseFilterValue(cursor, name, op.text)
 }
 
-function readFilterValue(cursor: Cursor, name: string, op: string): LabelFilter {
+function parseFilterValue(cursor: Cursor, { text: name, at }: Token, op: string): LabelFilter {
   const start = cursor.peek()
-  if (cursor.seesWord('ip') && (op === '=' || op === '!=')) {
+  if (cursor.at('ip') && (op === '=' || op === '!=')) {
     cursor.next()
     cursor.expect('(')
-    const value = cursor.expectType('STRING').text
+    const value = cursor.expectKind('string').text
     cursor.expect(')')
-    return { kind: 'ip', name, op, value }
+    return { kind: 'ip', name, op, value, at }
   }
-  if (start.type === 'STRING') {
-    if (!matchOps.has(op)) {
-      throw parseError(
-        `syntax error: unexpected STRING, expecting NUMBER, DURATION or BYTES`,
+  if (start.kind === 'string') {
+    if (!MATCH_OPS.has(op)) {
+      throw cursor.error(
         start,
+        `syntax error: unexpected STRING, expecting NUMBER, DURATION or BYTES`,
         op === '==' ? 'compare texts with a single =' : 'numbers, durations and sizes are written without quotes',
       )
     }
     cursor.next()
-    return { kind: 'match', matcher: { name, op: op as MatchOp, value: start.text } }
+    return { kind: 'match', matcher: { name, op: op as MatchOp, value: start.text, at } }
   }
-  if (!compareOps.has(op)) cursor.refuse('STRING')
+  if (!COMPARE_OPS.has(op)) throw cursor.unexpected(cursor.peek(), 'STRING')
   const sign = cursor.sign()
   const quantity = cursor.peek()
-  const unit = filterUnits[quantity.type]
-  if (!unit) cursor.refuse('STRING, NUMBER, DURATION or BYTES', 'quote the value')
+  const unit = FILTER_UNITS[quantity.kind]
+  if (!unit) throw cursor.unexpected(cursor.peek(), 'STRING, NUMBER, DURATION or BYTES', 'quote the value')
   cursor.next()
   return { kind: 'compare', name, op: (op === '=' ? '==' : op) as CompareOp, unit, value: sign * quantity.value }
 }
 
-const filterUnits: Record<string, 'number' | 'duration' | 'bytes'> = {
-  NUMBER: 'number',
-  DURATION: 'duration',
-  BYTES: 'bytes',
+const FILTER_UNITS: Record<string, 'number' | 'duration' | 'bytes'> = {
+  number: 'number',
+  duration: 'duration',
+  bytes: 'bytes',
 }
 
-function readUnwrap(cursor: Cursor): Unwrap {
-  const start = cursor.next()
-  const first = cursor.expectType('IDENTIFIER')
+function parseUnwrap(cursor: Cursor): Unwrap {
+  cursor.next()
+  const first = cursor.expectKind('word')
   let label = first.text
   let conversion: Unwrap['conversion']
   if (cursor.accept('(')) {
     if (!isConversion(first.text)) {
-      throw parseError(`unknown conversion ${first.text}`, first, 'use duration, duration_seconds or bytes')
+      throw cursor.error(first, `unknown conversion ${first.text}`, 'use duration, duration_seconds or bytes')
     }
     conversion = first.text
-    label = cursor.expectType('IDENTIFIER').text
+    label = cursor.expectKind('word').text
     cursor.expect(')')
   }
   const filters: LabelFilter[] = []
-  while (cursor.accept('|')) filters.push(readLabelFilter(cursor))
-  return at({ label, conversion, filters }, start)
+  while (cursor.accept('|')) filters.push(parseLabelFilter(cursor))
+  return { label, conversion, filters }
 }
 
 const isConversion = (name: string): name is NonNullable<Unwrap['conversion']> =>

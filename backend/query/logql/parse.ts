@@ -5,53 +5,53 @@ import {
   type LogQuery,
   type Matching,
   type MetricQuery,
-  precedence,
+  PRECEDENCE,
   type Query,
+  RANGE_OPS,
   type RangeOp,
-  rangeOps,
   type Stage,
   type Unwrap,
+  VECTOR_OPS,
   type VectorOp,
-  vectorOps,
 } from './ast.ts'
 import { check } from './check.ts'
 import { type Cursor, createCursor } from './cursor.ts'
-import { at, parseError, unsupported } from './errors.ts'
-import { readPipeline, readSelector } from './parse-log.ts'
+import { parseError, unsupported } from './errors.ts'
+import { parsePipeline, parseSelector } from './parse-log.ts'
 
 /** Longer queries are refused: nobody writes them, and every phase walks the whole text. */
-const maxLength = 128 << 10
+const MAX_LENGTH = 128 << 10
 
 /** Reads and checks a query. Throws a LogQLError that names the place. */
 export function parse(text: string): Query {
-  if (text.length > maxLength) throw parseError(`the query is longer than ${maxLength} characters`)
+  if (text.length > MAX_LENGTH) throw parseError(text, undefined, `the query is longer than ${MAX_LENGTH} characters`)
   const cursor = createCursor(text)
-  if (cursor.peek().type === 'end of query') {
-    throw parseError('syntax error: unexpected end of query', cursor.peek(), 'try {service_name=~".+"}')
+  if (cursor.peek().kind === 'end') {
+    throw cursor.error(cursor.peek(), 'syntax error: unexpected end of query', 'try {service_name=~".+"}')
   }
-  const query = isLogQuery(cursor) ? readLogQuery(cursor) : readMetric(cursor, 0)
-  if (cursor.sees('[')) {
-    throw parseError('unexpected "["', cursor.peek(), 'a range belongs into a function: count_over_time({...}[5m])')
+  const query = isLogQuery(cursor) ? parseLogQuery(cursor) : parseMetric(cursor, 0)
+  if (cursor.at('[')) {
+    throw cursor.error(cursor.peek(), 'unexpected "["', 'a range belongs into a function: count_over_time({...}[5m])')
   }
-  if (cursor.peek().type !== 'end of query') cursor.refuse('an operator or the end of the query')
-  check(query)
+  if (cursor.peek().kind !== 'end') throw cursor.unexpected(cursor.peek(), 'an operator or the end of the query')
+  check(query, text)
   return query
 }
 
 /** A selector, perhaps in parentheses. */
 function isLogQuery(cursor: Cursor): boolean {
   let ahead = 0
-  while (cursor.peek(ahead).text === '(' && cursor.peek(ahead).type === 'OPERATOR') ahead += 1
-  return cursor.peek(ahead).type === 'OPERATOR' && cursor.peek(ahead).text === '{'
+  while (cursor.peek(ahead).text === '(' && cursor.peek(ahead).kind === 'operator') ahead += 1
+  return cursor.peek(ahead).kind === 'operator' && cursor.peek(ahead).text === '{'
 }
 
-function readLogQuery(cursor: Cursor): LogQuery {
+function parseLogQuery(cursor: Cursor): LogQuery {
   const start = cursor.peek()
-  const inner = readLogRange(cursor, false)
+  const inner = parseLogRange(cursor, false)
   if (inner.unwrap) {
-    throw parseError(
-      'unwrap in a log query',
+    throw cursor.error(
       start,
+      'unwrap in a log query',
       'unwrap belongs into a function: sum_over_time({...} | unwrap x [5m])',
     )
   }
@@ -66,119 +66,120 @@ interface LogRange {
 }
 
 /** Selector, pipeline and, where `ranged`, `[5m] offset 1h`: behind the pipeline or right behind the selector. */
-function readLogRange(cursor: Cursor, ranged: boolean): LogRange {
-  const start = cursor.peek()
+function parseLogRange(cursor: Cursor, ranged: boolean): LogRange {
+  const { at } = cursor.peek()
   let read: LogRange
   const stages: Stage[] = []
   if (cursor.accept('(')) {
-    const inner = cursor.nested(() => readLogRange(cursor, ranged))
+    const inner = cursor.nested(() => parseLogRange(cursor, ranged))
     cursor.expect(')')
     stages.push(...inner.query.stages)
     read = { ...inner, query: { ...inner.query, stages } }
   } else {
-    read = { query: { kind: 'log', selector: readSelector(cursor), stages } }
+    read = { query: { kind: 'log', selector: parseSelector(cursor), stages, at } }
   }
-  let unwrap = read.unwrap ?? readPipeline(cursor, stages)
-  if (ranged && cursor.sees('[') && read.rangeNs === undefined) {
-    read = { ...read, ...readRange(cursor) }
-    unwrap ??= readPipeline(cursor, stages)
+  let unwrap = read.unwrap ?? parsePipeline(cursor, stages)
+  if (ranged && cursor.at('[') && read.rangeNs === undefined) {
+    read = { ...read, ...parseRange(cursor) }
+    unwrap ??= parsePipeline(cursor, stages)
   }
-  return { ...read, query: at(read.query, start), unwrap }
+  return { ...read, unwrap }
 }
 
-function readRange(cursor: Cursor): { rangeNs: number; offsetNs: number } {
+function parseRange(cursor: Cursor): { rangeNs: number; offsetNs: number } {
   cursor.expect('[')
   const range = cursor.peek()
-  if (range.type !== 'DURATION') cursor.refuse('DURATION', 'a range looks like [5m]')
+  if (range.kind !== 'duration') throw cursor.unexpected(range, 'DURATION', 'a range looks like [5m]')
   cursor.next()
   cursor.expect(']')
-  return { rangeNs: range.value, offsetNs: readOffset(cursor) ?? 0 }
+  return { rangeNs: range.value, offsetNs: parseOffset(cursor) ?? 0 }
 }
 
-function readOffset(cursor: Cursor): number | undefined {
-  if (!cursor.acceptWord('offset')) return undefined
+function parseOffset(cursor: Cursor): number | undefined {
+  if (!cursor.accept('offset')) return undefined
   const sign = cursor.accept('-') ? -1 : 1
-  return sign * cursor.expectType('DURATION').value
+  return sign * cursor.expectKind('duration').value
 }
 
-function readMetric(cursor: Cursor, minimum: number): MetricQuery {
-  let left = cursor.nested(() => readOperand(cursor))
+function parseMetric(cursor: Cursor, minimum: number): MetricQuery {
+  let left = cursor.nested(() => parseOperand(cursor))
   while (true) {
     const token = cursor.peek()
-    const known = (token.type === 'OPERATOR' || token.type === 'IDENTIFIER') && Object.hasOwn(precedence, token.text)
+    const known = (token.kind === 'operator' || token.kind === 'word') && Object.hasOwn(PRECEDENCE, token.text)
     const op = token.text as BinaryOp
-    if (!known || precedence[op] < minimum) return left
+    if (!known || PRECEDENCE[op] < minimum) return left
     cursor.next()
     cursor.countOperator()
-    const bool = cursor.acceptWord('bool')
-    const matching = readMatching(cursor)
+    const bool = cursor.accept('bool')
+    const matching = parseMatching(cursor)
     // `^` groups to the right, all others to the left.
-    const right = cursor.nested(() => readMetric(cursor, op === '^' ? precedence[op] : precedence[op] + 1))
-    left = at({ kind: 'binary', op, bool, matching, left, right }, token)
+    const right = cursor.nested(() => parseMetric(cursor, op === '^' ? PRECEDENCE[op] : PRECEDENCE[op] + 1))
+    left = { kind: 'binary', op, bool, matching, left, right, at: token.at }
   }
 }
 
-function readMatching(cursor: Cursor): Matching | undefined {
-  const on = cursor.seesWord('on')
-  if (!on && !cursor.seesWord('ignoring')) return undefined
+function parseMatching(cursor: Cursor): Matching | undefined {
+  const on = cursor.at('on')
+  if (!on && !cursor.at('ignoring')) return undefined
   cursor.next()
-  const labels = readLabelList(cursor)
+  const labels = parseLabelList(cursor)
   const group = cursor.peek()
-  if (!cursor.acceptWord('group_left') && !cursor.acceptWord('group_right')) return { on, labels }
+  if (!cursor.accept('group_left') && !cursor.accept('group_right')) return { on, labels }
   const side = group.text === 'group_left' ? 'left' : 'right'
   // `on (x) group_left (expr)` is ambiguous with an include list: a list holds names and commas only.
-  const include = isLabelList(cursor) ? readLabelList(cursor) : []
+  const include = isLabelList(cursor) ? parseLabelList(cursor) : []
   return { on, labels, group: { side, include } }
 }
 
 function isLabelList(cursor: Cursor): boolean {
-  if (!cursor.sees('(')) return false
+  if (!cursor.at('(')) return false
   let ahead = 1
-  while (cursor.peek(ahead).type === 'IDENTIFIER' || cursor.peek(ahead).text === ',') ahead += 1
-  return cursor.peek(ahead).type === 'OPERATOR' && cursor.peek(ahead).text === ')'
+  while (cursor.peek(ahead).kind === 'word' || cursor.peek(ahead).text === ',') ahead += 1
+  return cursor.peek(ahead).kind === 'operator' && cursor.peek(ahead).text === ')'
 }
 
-function readLabelList(cursor: Cursor): string[] {
+function parseLabelList(cursor: Cursor): string[] {
   cursor.expect('(')
   const labels: string[] = []
-  while (!cursor.sees(')')) {
-    labels.push(cursor.expectType('IDENTIFIER').text)
+  while (!cursor.at(')')) {
+    labels.push(cursor.expectKind('word').text)
     if (!cursor.accept(',')) break
   }
   cursor.expect(')')
   return labels
 }
 
-function readOperand(cursor: Cursor): MetricQuery {
+function parseOperand(cursor: Cursor): MetricQuery {
   const token = cursor.peek()
+  const { at } = token
   if (cursor.accept('(')) {
-    const inner = readMetric(cursor, 0)
+    const inner = parseMetric(cursor, 0)
     cursor.expect(')')
     return inner
   }
-  if (cursor.sees('-') || cursor.sees('+') || token.type === 'NUMBER') {
-    return at({ kind: 'number', value: readNumber(cursor) }, token)
+  if (cursor.at('-') || cursor.at('+') || token.kind === 'number') {
+    return { kind: 'number', value: parseNumber(cursor), at }
   }
-  if (cursor.sees('{')) {
-    throw parseError('unexpected "{"', token, 'here a number per time is needed: count_over_time({...}[5m])')
+  if (cursor.at('{')) {
+    throw cursor.error(token, 'unexpected "{"', 'here a number per time is needed: count_over_time({...}[5m])')
   }
-  if (token.type !== 'IDENTIFIER') cursor.refuse('a function, a number or "("')
+  if (token.kind !== 'word') throw cursor.unexpected(token, 'a function, a number or "("')
   cursor.next()
   const name = token.text
-  if ((rangeOps as readonly string[]).includes(name)) return at(readRangeAggregation(cursor, name as RangeOp), token)
-  if ((vectorOps as readonly string[]).includes(name)) return at(readVectorAggregation(cursor, name as VectorOp), token)
-  if (name === 'label_replace') return at(readLabelReplace(cursor), token)
+  if ((RANGE_OPS as readonly string[]).includes(name)) return parseRangeAggregation(cursor, name as RangeOp, at)
+  if ((VECTOR_OPS as readonly string[]).includes(name)) return parseVectorAggregation(cursor, name as VectorOp, at)
+  if (name === 'label_replace') return parseLabelReplace(cursor, at)
   if (name === 'vector') {
     cursor.expect('(')
-    const value = readNumber(cursor)
+    const value = parseNumber(cursor)
     cursor.expect(')')
-    return at({ kind: 'vector-of', value }, token)
+    return { kind: 'vector-of', value, at }
   }
-  if (name === 'variants') throw unsupported('variants(...) of (...)', token)
-  throw parseError(`syntax error: unexpected IDENTIFIER ${JSON.stringify(name)}`, token, suggest(name))
+  if (name === 'variants') throw unsupported(cursor.text, at, 'variants(...) of (...)')
+  throw cursor.error(token, `syntax error: unexpected IDENTIFIER ${JSON.stringify(name)}`, suggest(name))
 }
 
-const promqlNames: Record<string, string> = {
+const PROMQL_NAMES: Record<string, string> = {
   increase: 'use count_over_time',
   irate: 'use rate',
   histogram_quantile: 'use quantile_over_time(0.95, {...} | unwrap x [5m])',
@@ -186,65 +187,65 @@ const promqlNames: Record<string, string> = {
 }
 
 function suggest(name: string): string {
-  if (Object.hasOwn(promqlNames, name)) return promqlNames[name]!
-  const near = [...rangeOps, ...vectorOps].find((known) => known.startsWith(name) || name.startsWith(known))
+  if (Object.hasOwn(PROMQL_NAMES, name)) return PROMQL_NAMES[name]!
+  const near = [...RANGE_OPS, ...VECTOR_OPS].find((known) => known.startsWith(name) || name.startsWith(known))
   return near ? `did you mean ${near}?` : 'a query is {...}, a function such as rate({...}[5m]), or a number'
 }
 
-function readNumber(cursor: Cursor): number {
+function parseNumber(cursor: Cursor): number {
   const sign = cursor.sign()
-  return sign * cursor.expectType('NUMBER').value
+  return sign * cursor.expectKind('number').value
 }
 
-function readRangeAggregation(cursor: Cursor, op: RangeOp): MetricQuery {
+function parseRangeAggregation(cursor: Cursor, op: RangeOp, at: number): MetricQuery {
   cursor.expect('(')
   let parameter: number | undefined
-  if (cursor.peek().type === 'NUMBER' || cursor.sees('-') || cursor.sees('+')) {
-    parameter = readNumber(cursor)
+  if (cursor.peek().kind === 'number' || cursor.at('-') || cursor.at('+')) {
+    parameter = parseNumber(cursor)
     cursor.expect(',')
   }
-  const range = readLogRange(cursor, true)
-  if (range.rangeNs === undefined) cursor.refuse('a range', `write ${op}({...}[5m])`)
+  const range = parseLogRange(cursor, true)
+  if (range.rangeNs === undefined) throw cursor.unexpected(cursor.peek(), 'a range', `write ${op}({...}[5m])`)
   cursor.expect(')')
-  const grouping = readGrouping(cursor)
+  const grouping = parseGrouping(cursor)
   const { query, unwrap, rangeNs, offsetNs = 0 } = range
-  return { kind: 'range', op, parameter, query, unwrap, rangeNs, offsetNs, grouping }
+  return { kind: 'range', op, parameter, query, unwrap, rangeNs, offsetNs, grouping, at }
 }
 
-function readGrouping(cursor: Cursor): Grouping | undefined {
-  const without = cursor.seesWord('without')
-  if (!without && !cursor.seesWord('by')) return undefined
+function parseGrouping(cursor: Cursor): Grouping | undefined {
+  const without = cursor.at('without')
+  if (!without && !cursor.at('by')) return undefined
   cursor.next()
-  return { without, labels: readLabelList(cursor) }
+  return { without, labels: parseLabelList(cursor) }
 }
 
-function readVectorAggregation(cursor: Cursor, op: VectorOp): MetricQuery {
-  const before = readGrouping(cursor)
+function parseVectorAggregation(cursor: Cursor, op: VectorOp, at: number): MetricQuery {
+  const before = parseGrouping(cursor)
   cursor.expect('(')
   let parameter: number | undefined
   if (isParameter(cursor)) {
-    parameter = readNumber(cursor)
+    parameter = parseNumber(cursor)
     cursor.expect(',')
   }
-  const expression = readMetric(cursor, 0)
+  const expression = parseMetric(cursor, 0)
   cursor.expect(')')
-  return { kind: 'vector', op, parameter, grouping: before ?? readGrouping(cursor), expression }
+  return { kind: 'vector', op, parameter, grouping: before ?? parseGrouping(cursor), expression, at }
 }
 
 /** A number followed by a comma: otherwise it begins an expression. */
 function isParameter(cursor: Cursor): boolean {
-  const signed = cursor.sees('-') || cursor.sees('+') ? 1 : 0
-  return cursor.peek(signed).type === 'NUMBER' && cursor.peek(signed + 1).text === ','
+  const signed = cursor.at('-') || cursor.at('+') ? 1 : 0
+  return cursor.peek(signed).kind === 'number' && cursor.peek(signed + 1).text === ','
 }
 
-function readLabelReplace(cursor: Cursor): MetricQuery {
+function parseLabelReplace(cursor: Cursor, at: number): MetricQuery {
   cursor.expect('(')
-  const expression = readMetric(cursor, 0)
+  const expression = parseMetric(cursor, 0)
   const text = (): string => {
     cursor.expect(',')
-    return cursor.expectType('STRING').text
+    return cursor.expectKind('string').text
   }
   const [target, replacement, source, regex] = [text(), text(), text(), text()]
   cursor.expect(')')
-  return { kind: 'label-replace', expression, target, replacement, source, regex }
+  return { kind: 'label-replace', expression, target, replacement, source, regex, at }
 }

@@ -1,10 +1,10 @@
 /** The parser stages: labels out of lines. Each takes a row, sets labels, and marks an error where the line can't be read. */
+import { captureRegex } from '../language/regex.ts'
 import type { Stage } from './ast.ts'
 import { type JsonPath, parseJsonPath, walkJsonPath } from './json-path.ts'
 import { scanJson } from './json-scan.ts'
 import { parseLogfmt } from './logfmt.ts'
 import { compilePattern } from './pattern.ts'
-import { captureRegex } from './regex.ts'
 import type { Row } from './row.ts'
 
 export type RowStep = (row: Row) => void

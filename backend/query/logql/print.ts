@@ -1,4 +1,6 @@
 /** Tree -> text that parses to the same tree. */
+import { printDuration } from '../language/durations.ts'
+import { printBytes } from '../language/sizes.ts'
 import {
   type Extraction,
   type Grouping,
@@ -7,12 +9,11 @@ import {
   type LogQuery,
   type Matcher,
   type MetricQuery,
-  precedence,
+  PRECEDENCE,
   type Query,
   type RangeAggregation,
   type Stage,
 } from './ast.ts'
-import { printBytes, printDuration } from './units.ts'
 
 export function print(query: Query): string {
   return query.kind === 'log' ? printLog(query) : printMetric(query)
@@ -143,11 +144,11 @@ function printGrouping(grouping: Grouping | undefined): string {
 }
 
 function printBinary(query: MetricQuery & { kind: 'binary' }): string {
-  const level = precedence[query.op]
+  const level = PRECEDENCE[query.op]
   const toRight = query.op === '^'
   const side = (inner: MetricQuery, right: boolean): string => {
     const weaker =
-      inner.kind === 'binary' && (precedence[inner.op] < level || (precedence[inner.op] === level && right !== toRight))
+      inner.kind === 'binary' && (PRECEDENCE[inner.op] < level || (PRECEDENCE[inner.op] === level && right !== toRight))
     return weaker ? `(${printMetric(inner)})` : printMetric(inner)
   }
   const { matching } = query

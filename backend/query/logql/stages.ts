@@ -1,4 +1,5 @@
 /** Pipeline stages as functions of a row, in the order they were written. */
+import { QueryError } from '../language/errors.ts'
 import type { LabelChoice, Stage } from './ast.ts'
 import { compileLabelFilter } from './label-filter.ts'
 import { compileLineFilter } from './line-filter.ts'
@@ -70,6 +71,8 @@ function formatted(row: Row, format: (row: Row) => string): string | undefined {
   try {
     return format(row)
   } catch (error) {
+    // A pattern that has used up its time ends the query.
+    if (error instanceof QueryError) throw error
     row.fail('TemplateFormatErr', error instanceof Error ? error.message : 'template failed')
     return undefined
   }

@@ -1,8 +1,9 @@
 /** The functions that templates may call, with Go's order of arguments: what is piped in comes last. */
+import { parseSignedDuration } from '../language/durations.ts'
+import { countRegex, replaceAllRegex } from '../language/regex.ts'
+import { parseBytes } from '../language/sizes.ts'
 import { formatTime, parseTime } from './go-time.ts'
-import { countRegex, replaceAllRegex } from './regex.ts'
 import { formatValue, isList, sprintf, type TimeValue, type Value } from './template-format.ts'
-import { parseBytes, parseDuration } from './units.ts'
 
 export interface TemplateFunction {
   readonly least: number
@@ -182,7 +183,7 @@ function index(value: Value, ...keys: Value[]): Value {
 
 const seconds = texts(
   1,
-  (value) => (parseDuration(value) ?? fail(`time: invalid duration ${JSON.stringify(value)}`)) / 1e9,
+  (value) => (parseSignedDuration(value) ?? fail(`time: invalid duration ${JSON.stringify(value)}`)) / 1e9,
 )
 
 function fail(message: string): never {

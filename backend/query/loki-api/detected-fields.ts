@@ -1,8 +1,9 @@
 /** `detected_fields`: which labels a parser would find in the newest matching lines, and of what type they seem. */
 import { type ApiRequest, type ApiResponse, decodePart, httpError, json } from '../../http.ts'
+import { parseSignedDuration } from '../language/durations.ts'
+import { parseBytes } from '../language/sizes.ts'
 import { createBudget, type LogEntry, parse, select } from '../logql/index.ts'
 import { parseFields } from '../logql/parsers.ts'
-import { parseBytes, parseDuration } from '../logql/units.ts'
 import type { LokiStore } from './index.ts'
 import { readLimit, readWindow, requireQuery } from './params.ts'
 
@@ -60,7 +61,7 @@ function typeOf(values: ReadonlySet<string>): string {
     ['int', (value) => /^-?\d+$/.test(value)],
     ['float', (value) => /^-?\d+\.\d+$/.test(value)],
     ['boolean', (value) => /^(true|false)$/.test(value)],
-    ['duration', (value) => parseDuration(value, false) !== undefined],
+    ['duration', (value) => parseSignedDuration(value, false) !== undefined],
     ['bytes', (value) => /[a-zA-Z]$/.test(value) && parseBytes(value) !== undefined],
   ]
   const all = [...values]

@@ -5,7 +5,7 @@
  * (`tail`) stand apart: see push.ts and tail.ts.
  */
 import { type ApiHandler, type ApiRequest, type ApiResponse, isHttpError, json, text } from '../../http.ts'
-import { isLogQLError, type LogSource, parse, print } from '../logql/index.ts'
+import { LogQLError, type LogSource, parse, print } from '../logql/index.ts'
 import { detectedFields } from './detected-fields.ts'
 import { detectedLabels, labelNames, labelValues, series } from './labels.ts'
 import { requireQuery } from './params.ts'
@@ -72,7 +72,7 @@ export function createLokiApi(options: LokiApiOptions): ApiHandler {
     try {
       return route(store, withForm({ ...request, path }))
     } catch (error) {
-      if (isLogQLError(error)) return text(400, `${error.message}\n`)
+      if (error instanceof LogQLError) return text(400, `${error.message}\n`)
       if (isHttpError(error)) return text(error.status, `${error.message}\n`, { ...error.headers })
       throw error
     }

@@ -1,6 +1,6 @@
 /** Request parameters as Loki reads them. Every refusal is a 400 that names the parameter. */
 import { httpError } from '../../http.ts'
-import { parseDuration } from '../logql/units.ts'
+import { parseSignedDuration } from '../language/durations.ts'
 
 export interface TimeWindow {
   readonly startNs: bigint
@@ -60,7 +60,9 @@ function parseRfc3339(text: string): bigint | undefined {
 
 /** `5m`, `15.5s` or seconds, in nanoseconds. */
 export function readDuration(text: string, name: string): number {
-  const ns = /^(?:\d+(?:\.\d+)?|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Math.round(Number(text) * 1e9) : parseDuration(text)
+  const ns = /^(?:\d+(?:\.\d+)?|\.\d+)(e[+-]?\d+)?$/i.test(text)
+    ? Math.round(Number(text) * 1e9)
+    : parseSignedDuration(text)
   if (ns === undefined || !Number.isFinite(ns) || ns < 0) {
     throw httpError(400, `cannot parse ${name}=${JSON.stringify(text)} to a valid duration such as 30s or 5m`)
   }

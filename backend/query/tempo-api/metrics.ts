@@ -43,7 +43,7 @@ function metricsQuery(request: ApiRequest): Query {
 
 function stepParam(query: URLSearchParams, { startNs, endNs }: { startNs: bigint; endNs: bigint }): bigint | undefined {
   const step = durationParam(query, 'step')
-  if (step === undefined || step === 0) return undefined
+  if (step === undefined || !/[1-9]/.test(query.get('step')!)) return undefined
   if (step < 1) throw httpError(400, `invalid step: ${query.get('step')} is less than a nanosecond`)
   const least = Number(endNs - startNs) / MAX_STEPS
   if (step < least) {

@@ -1,7 +1,6 @@
 /** Reads Tempo's query parameters; what is wrong is a 400 that names the parameter. */
-
 import { httpError } from '../../http.ts'
-import { DURATION_UNITS } from '../language/duration-units.ts'
+import { parseDuration } from '../language/durations.ts'
 import type { TimeRange } from '../traceql/span-table.ts'
 
 const NS_PER_SECOND = 1_000_000_000n
@@ -67,16 +66,4 @@ export function durationParam(query: URLSearchParams, name: string): number | un
   if (nanoseconds === undefined || !Number.isFinite(nanoseconds))
     throw httpError(400, `cannot parse ${JSON.stringify(text)} to a valid duration (${name})`)
   return nanoseconds
-}
-
-export function parseDuration(text: string): number | undefined {
-  let total = 0
-  let rest = text
-  while (rest !== '') {
-    const match = /^(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d|w)/.exec(rest)
-    if (match === null) return undefined
-    total += Number(match[1]) * DURATION_UNITS.get(match[2]!)!
-    rest = rest.slice(match[0].length)
-  }
-  return text === '' ? undefined : total
 }

@@ -1,5 +1,6 @@
 /** TraceQL's values as OTLP/JSON, the way Tempo writes them: durations, statuses and kinds as words. */
-import { formatDuration, type NamedValue, type TypedValue } from '../traceql/index.ts'
+import { formatDuration } from '../language/durations.ts'
+import type { NamedValue, TypedValue } from '../traceql/index.ts'
 
 export function keyValues(list: readonly NamedValue[]): { key: string; value: unknown }[] {
   return list.map(({ key, value }) => ({ key, value: anyValue(value) }))

@@ -4,7 +4,7 @@ export { check } from './check.ts'
 export { TraceQLError } from './errors.ts'
 export { metricsInstant, metricsRange } from './metrics.ts'
 export { parse } from './parse.ts'
-export { formatDuration, print } from './print.ts'
+export { print } from './print.ts'
 export type {
   InstantSeries,
   NamedValue,

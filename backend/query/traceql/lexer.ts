@@ -1,5 +1,6 @@
 /** Text to tokens. Attributes are one token, whatever characters their name has: `span."a b".c`. */
-import { DURATION_UNITS } from '../language/duration-units.ts'
+import { DURATION_TOKEN, parseDuration } from '../language/durations.ts'
+import { type Token as LanguageToken, LETTER_ESCAPES, matchAt } from '../language/token.ts'
 import type { AttributeScopeName, IntrinsicName } from './ast.ts'
 import { TraceQLError } from './errors.ts'
 
@@ -15,13 +16,9 @@ export type TokenKind =
   | 'intrinsic'
   | 'end'
 
-export interface Token {
+/** Of strings and attributes, `text` is what they stand for, without quotes, escapes and scope. */
+export interface Token extends LanguageToken {
   readonly kind: TokenKind
-  /** The operator, punctuation or word; for strings and attributes the decoded text. */
-  readonly text: string
-  /** Offsets in the query: `at` of the first character, `end` after the last. */
-  readonly at: number
-  readonly end: number
   readonly number?: number | bigint
   readonly scope?: AttributeScopeName
   readonly parent?: boolean
@@ -78,8 +75,6 @@ export const SCOPED_INTRINSICS: ReadonlyMap<string, IntrinsicName> = new Map([
 ])
 
 const SPACE = /(?:\s|\/\/[^\n]*|\/\*[\s\S]*?\*\/)+/y
-const DURATION = /(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h|d|w|y))+(?![A-Za-z0-9_])/y
-const DURATION_PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h|d|w|y)/g
 const NUMBER = /(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?/y
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y
 const OPERATOR = /&&|\|\||!>>|!<<|&>>|&<<|!>|!<|!~|!=|&>|&<|&~|=~|>=|<=|>>|<<|[=<>!~+\-*/%^]/y
@@ -143,23 +138,11 @@ function stringToken(text: string, at: number): Token {
   return { kind: 'string', text: value, at, end: at + raw.length }
 }
 
-const ESCAPES: Readonly<Record<string, string>> = {
-  a: '\x07',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-  v: '\v',
-  '\\': '\\',
-  '"': '"',
-}
-
 function decodeEscapes(text: string, at: number, body: string): string {
   return body.replace(
     /\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|[\s\S])/g,
     (whole, code: string, i) => {
-      const simple = ESCAPES[code]
+      const simple = LETTER_ESCAPES.get(code)
       if (simple !== undefined) return simple
       const point = /^[0-7]{3}$/.test(code) ? Number.parseInt(code, 8) : Number.parseInt(code.slice(1), 16)
       if (code.length === 1 || !(point <= 0x10ffff)) {
@@ -179,14 +162,11 @@ function decodeEscapes(text: string, at: number, body: string): string {
 const MAX_INT = 9_223_372_036_854_775_807n
 
 function numberToken(text: string, at: number): Token {
-  const duration = matchAt(DURATION, text, at)
+  const duration = matchAt(DURATION_TOKEN, text, at)
   if (duration !== undefined) {
-    const ns = [...duration.matchAll(DURATION_PART)].reduce(
-      (sum, part) => sum + nanoseconds(part[1]!, DURATION_UNITS.get(part[2]!)!),
-      0,
-    )
+    const ns = parseDuration(duration)!
     if (ns > MAX_INT) throw new TraceQLError('syntax', text, at, `${duration} is longer than 64 bits of nanoseconds`)
-    return { kind: 'duration', text: duration, at, end: at + duration.length, number: Math.trunc(ns) }
+    return { kind: 'duration', text: duration, at, end: at + duration.length, number: ns }
   }
   const digits = matchAt(NUMBER, text, at)!
   const end = at + digits.length
@@ -208,12 +188,6 @@ function numberToken(text: string, at: number): Token {
   const value = BigInt(digits)
   if (value > MAX_INT) throw new TraceQLError('syntax', text, at, `${digits} is no 64-bit integer`)
   return { kind: 'int', text: digits, at, end, number: plainInt(value) }
-}
-
-/** 1.001 s is no round number of nanoseconds in binary: the digits beyond a double's precision are rounded off. */
-function nanoseconds(digits: string, unit: number): number {
-  const ns = Number(digits) * unit
-  return digits.includes('.') ? Number(ns.toPrecision(15)) : ns
 }
 
 /** Ints stay bigint only where a double can't hold them. */
@@ -284,9 +258,4 @@ function attributeToken(text: string, at: number, from: number, scope: Attribute
   }
   if (name === '') throw new TraceQLError('syntax', text, end, 'an attribute name is missing after the dot')
   return { kind: 'attribute', text: name, at, end, scope, parent }
-}
-
-function matchAt(pattern: RegExp, text: string, at: number): string | undefined {
-  pattern.lastIndex = at
-  return pattern.exec(text)?.[0]
 }

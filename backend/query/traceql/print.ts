@@ -1,4 +1,5 @@
 /** Syntax tree to text. `parse(print(query))` is the same query, whatever spelling it was written in. */
+import { printDuration } from '../language/durations.ts'
 import type {
   Attribute,
   FieldExpression,
@@ -216,47 +217,4 @@ function printLiteral({ type, value }: Literal): string {
 function decimal(value: number): string {
   const text = Object.is(value, -0) ? '-0' : String(value)
   return /[.e]/.test(text) ? text : `${text}.0`
-}
-
-const UNITS: readonly (readonly [string, number])[] = [
-  ['h', 3600e9],
-  ['m', 60e9],
-  ['s', 1e9],
-  ['ms', 1e6],
-  ['us', 1e3],
-  ['ns', 1],
-]
-
-/** Nanoseconds in the largest units that hold them exactly: `1h30m`, `250ms`. */
-export function printDuration(ns: number): string {
-  if (ns === 0) return '0s'
-  let rest = Math.abs(ns)
-  let text = ns < 0 ? '-' : ''
-  for (const [unit, size] of UNITS) {
-    const count = Math.floor(rest / size)
-    if (count > 0) text += `${count}${unit}`
-    rest -= count * size
-  }
-  return text
-}
-
-/** A duration as Go writes it, which is how Tempo's answers carry durations: `1.8s`, `250ms`, `1m30s`, `0s`. */
-export function formatDuration(ns: number): string {
-  const sign = ns < 0 ? '-' : ''
-  const size = Math.abs(ns)
-  if (size === 0) return '0s'
-  if (size < 1e3) return `${sign}${size}ns`
-  if (size < 1e6) return `${sign}${shifted(size, 3)}µs`
-  if (size < 1e9) return `${sign}${shifted(size, 6)}ms`
-  const minutes = Math.floor(size / 60e9)
-  const seconds = `${shifted(size - minutes * 60e9, 9)}s`
-  if (minutes === 0) return sign + seconds
-  return minutes < 60 ? `${sign}${minutes}m${seconds}` : `${sign}${Math.floor(minutes / 60)}h${minutes % 60}m${seconds}`
-}
-
-/** `value / 10^digits` in decimal, without the rounding of a division. */
-function shifted(value: number, digits: number): string {
-  const text = String(Math.trunc(value)).padStart(digits + 1, '0')
-  const fraction = text.slice(-digits).replace(/0+$/, '')
-  return text.slice(0, -digits) + (fraction === '' ? '' : `.${fraction}`)
 }

@@ -1,21 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { meaning } from '../language/test/meaning.ts'
 import type { Query } from './ast.ts'
 import { check, metricsInstant, parse, print, search } from './index.ts'
 import { query, stages, traces } from './test/arbitraries.ts'
 import { referenceSearch } from './test/reference.ts'
 import { plainSource } from './test/spans.ts'
-
-/** The tree without what is no part of its meaning: positions and the text it came from. */
-function meaning(tree: unknown): unknown {
-  return JSON.parse(
-    JSON.stringify(tree, (key, part) => {
-      if (key === 'at' || key === 'text') return undefined
-      return typeof part === 'bigint' ? `${part}n` : Object.is(part, -0) ? '-0' : part
-    }),
-  )
-}
 
 test('a printed query parses to the same query', () => {
   fc.assert(

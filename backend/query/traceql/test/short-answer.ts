@@ -1,6 +1,6 @@
 /** Answers in a short notation for tables of verdicts: `2:[2,3 <count()=2>]` is trace 2 with its spans 2 and 3. */
-
-import { formatDuration, type InstantSeries, type Series, type TraceResult, type TypedValue } from '../index.ts'
+import { formatDuration } from '../../language/durations.ts'
+import type { InstantSeries, Series, TraceResult, TypedValue } from '../index.ts'
 import { exampleTraceId } from './data.ts'
 
 const NUMBER_OF = new Map([1, 2, 3, 4, 5, 6].map((trace) => [exampleTraceId(trace), trace]))

@@ -13,11 +13,12 @@ export interface NativeRegex {
   readonly literals?: readonly string[] | undefined
 }
 
-const budgetBits = 24
-const maxOptional = 4
-const maxWays = 64
+/** Steps that V8 may take at worst, as a power of two. */
+const BUDGET_BITS = 24
+const MAX_OPTIONAL = 4
+const MAX_WAYS = 64
 
-const escapes: Record<string, string> = {
+const ESCAPES: Record<string, string> = {
   d: '[0-9]',
   D: '[^0-9]',
   w: '[0-9A-Za-z_]',
@@ -30,10 +31,10 @@ const escapes: Record<string, string> = {
   r: '\\r',
 }
 
-const atom =
+const ATOM =
   /(?<class>\[\^?(?:[^\]\\[&-]|[^\]\\[&-]-[^\]\\[&-]|\\[dwnrt.\-/\]\\])+\])|\\(?<escape>[dDwWsSntr])|\\(?<punct>[^\w\s])|(?<dot>\.)|(?<char>[^\\[\](){}.*+?|^$])/uy
-const quantifier = /[*+?]\??|\{(\d{1,3})\}/y
-const group = /\((?:\?:|\?P?<([A-Za-z_]\w*)>)?(?!\?)/y
+const QUANTIFIER = /[*+?]\??|\{(\d{1,3})\}/y
+const GROUP = /\((?:\?:|\?P?<([A-Za-z_]\w*)>)?(?!\?)/y
 
 /** The same pattern for V8 and the length of text up to which it is harmless; undefined when it isn't provably so. */
 export function translate(pattern: string): NativeRegex | undefined {
@@ -59,7 +60,7 @@ export function translate(pattern: string): NativeRegex | undefined {
   while (at < pattern.length) {
     const char = pattern[at]!
     if (char === '(') {
-      const found = match(group, pattern, at)
+      const found = match(GROUP, pattern, at)
       if (!found || (found[1] && names.has(found[1]))) return undefined
       if (found[1]) names.add(found[1])
       endRun()
@@ -86,11 +87,11 @@ export function translate(pattern: string): NativeRegex | undefined {
       source += char
       at += 1
     } else {
-      const found = match(atom, pattern, at)
+      const found = match(ATOM, pattern, at)
       if (!found) return undefined
       const { escape: letter, punct, dot, char: plain } = found.groups!
       at += found[0].length
-      const repeat = match(quantifier, pattern, at)
+      const repeat = match(QUANTIFIER, pattern, at)
       if (repeat) at += repeat[0].length
       if (/[*+?{]/.test(pattern[at] ?? '')) return undefined
       if (repeat?.[0].startsWith('?')) optional += 1
@@ -99,15 +100,15 @@ export function translate(pattern: string): NativeRegex | undefined {
       if (literal !== undefined && !repeat) run += literal
       else endRun()
       source +=
-        (letter ? escapes[letter]! : dot ? '[^\\n]' : punct ? escapePunct(punct) : found[0]) + (repeat?.[0] ?? '')
+        (letter ? ESCAPES[letter]! : dot ? '[^\\n]' : punct ? escapePunct(punct) : found[0]) + (repeat?.[0] ?? '')
     }
   }
   endRun()
-  if (alternatives.length > 0 || optional > maxOptional || ways > maxWays) return undefined
+  if (alternatives.length > 0 || optional > MAX_OPTIONAL || ways > MAX_WAYS) return undefined
   const regex = construct(source, flags)
   if (!regex) return undefined
   const power = 1 + open
-  const bits = budgetBits - optional - Math.log2(ways)
+  const bits = BUDGET_BITS - optional - Math.log2(ways)
   const maxLength = power === 1 ? Number.POSITIVE_INFINITY : Math.floor(2 ** (bits / power))
   return { regex, maxLength, literals: flags === 'u' && longest.length > 1 ? [longest] : undefined }
 }

@@ -1,0 +1,88 @@
+/**
+ * RE2 patterns by RE2JS, which matches in linear time: V8's own engine backtracks, and one hostile pattern would hang the
+ * worker. One set of limits for all patterns of queries, and one time budget.
+ */
+import { RE2JS } from 're2js'
+import { QueryError } from './errors.ts'
+
+/** Characters of a pattern. */
+const MAX_PATTERN = 4_000
+/** RE2 unrolls `x{n}`, and each character of a text may visit every step of what comes out. */
+const MAX_STEPS = 20_000
+/**
+ * Linear is still slow on long texts with a large pattern. A compiled pattern has this much time in all, beyond what an
+ * honest one takes for each text: that is left to the time limit of the query.
+ */
+const BUDGET_MS = 5_000
+const FREE_MS_PER_TEXT = 0.01
+/** Reading the clock costs a tenth of a small match, so of these only one in eight is timed, and counts eightfold. */
+const SMALL_WORK = 1_000_000
+const SAMPLE = 8
+
+export interface Re2Options {
+  /** A dot matches line feeds, too. */
+  readonly dotAll?: boolean
+  /** The whole text must match; `test` and `exec` then ask for no less. */
+  readonly whole?: boolean
+  readonly budgetMs?: number
+  /** Milliseconds; `performance.now` unless told. */
+  readonly clock?: () => number
+  /** What is thrown when the budget is spent; a `QueryError` of kind `limit` unless told. */
+  readonly overtime?: (reason: string) => Error
+}
+
+/** Each method may throw what `overtime` makes. */
+export interface Re2 {
+  /** Named groups and their numbers. */
+  readonly groups: Readonly<Record<string, number>>
+  /** Whether the whole text matches, as with `whole`. */
+  matches(text: string): boolean
+  /** Whether it is found anywhere. */
+  test(text: string): boolean
+  exec(text: string): RegExpMatchArray | null
+  matchAll(text: string): Iterable<RegExpMatchArray>
+}
+
+/** Throws an Error when a pattern is longer than any may be, whatever will match it. */
+export function checkLength(pattern: string): void {
+  if (pattern.length > MAX_PATTERN) throw new Error(`the pattern is longer than ${MAX_PATTERN} characters`)
+}
+
+/** Throws an Error with a readable message when the pattern is no RE2 expression or is too large. */
+export function compileRe2(pattern: string, options: Re2Options = {}): Re2 {
+  const { dotAll = false, whole = false, budgetMs = BUDGET_MS, clock = () => performance.now() } = options
+  const { overtime = (reason) => new QueryError('limit', reason) } = options
+  checkLength(pattern)
+  const engine = RE2JS.compile(whole ? `^(?:${pattern})$` : pattern, dotAll ? RE2JS.DOTALL : 0)
+  const steps = engine.programSize()
+  if (steps > MAX_STEPS) {
+    throw new Error(`the pattern is too large: its repeats come to ${steps} steps, at most ${MAX_STEPS} are allowed`)
+  }
+  let spent = 0
+  let matches = 0
+
+  function timed<T>(text: string, run: () => T): T {
+    matches += 1
+    const isSmall = steps * text.length < SMALL_WORK
+    if (isSmall && matches % SAMPLE !== 0) return run()
+    if (spent > budgetMs) {
+      throw overtime(`the pattern ${JSON.stringify(pattern)} takes too long on these values`)
+    }
+    const start = clock()
+    const result = run()
+    const over = clock() - start - FREE_MS_PER_TEXT
+    if (over > 0) spent += over * (isSmall ? SAMPLE : 1)
+    return result
+  }
+
+  return {
+    groups: engine.namedGroups(),
+    matches: (text) => timed(text, () => engine.matches(text)),
+    test: (text) => timed(text, () => engine.test(text)),
+    exec: (text) => timed(text, () => engine.exec(text) as RegExpMatchArray | null),
+    *matchAll(text) {
+      const found = engine.matchAll(text)
+      for (let one = timed(text, () => found.next()); !one.done; one = timed(text, () => found.next())) yield one.value
+    },
+  }
+}
