@@ -19,7 +19,7 @@ export function evaluateBinary(query: Binary, left: Operand, right: Operand, gri
   return matchSeries(query.matching, left, right, grid, (a, b) => compute(op, a, b, bool))
 }
 
-const comparisons: Record<string, (a: number, b: number) => boolean> = {
+const COMPARISONS: Record<string, (a: number, b: number) => boolean> = {
   '==': (a, b) => a === b,
   '!=': (a, b) => a !== b,
   '>': (a, b) => a > b,
@@ -44,7 +44,7 @@ function compute(op: BinaryOp, a: number, b: number, bool: boolean): number | un
     case '^':
       return a ** b
     default: {
-      const holds = comparisons[op]!(a, b)
+      const holds = COMPARISONS[op]!(a, b)
       if (bool) return holds ? 1 : 0
       return holds ? a : undefined
     }
@@ -60,7 +60,7 @@ function withNumber({ op, bool }: Binary, series: Series, number: number, number
     const value = numberIsLeft ? compute(op, number, own, bool) : compute(op, own, number, bool)
     if (value === undefined) continue
     out.present[k] = 1
-    out.values[k] = Object.hasOwn(comparisons, op) && !bool ? own : value
+    out.values[k] = Object.hasOwn(COMPARISONS, op) && !bool ? own : value
   }
   return out
 }

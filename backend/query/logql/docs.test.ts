@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { metricsInstant, parse, select } from './index.ts'
-import { templateFunctions } from './template-functions.ts'
+import { TEMPLATE_FUNCTIONS } from './template-functions.ts'
 import { exampleLines, exampleStartNs } from './test/data.ts'
 import { buildLogTable, sourceOf } from './test/lines.ts'
 
@@ -32,7 +32,7 @@ test('the page names every template function of its own', () => {
   const words = new Set(page.match(/\w+/g))
   const go = new Set('eq ne lt le gt ge not len index slice print println printf html js urlquery'.split(' '))
   assert.deepEqual(
-    Object.keys(templateFunctions).filter((name) => !go.has(name) && !words.has(name)),
+    Object.keys(TEMPLATE_FUNCTIONS).filter((name) => !go.has(name) && !words.has(name)),
     [],
   )
 })

@@ -1,9 +1,9 @@
 /** Times in Go's layouts, where "Mon Jan 2 15:04:05 MST 2006" shows by example how each part is written. */
-const token =
+const PART =
   /January|Jan|Monday|Mon|MST|2006|Z07:00|Z0700|Z07|-07:00|-0700|-07|002|__2|_2(?!006)|15|01|02|03|04|05|06|PM|pm|[.,]0+(?!\d)|[.,]9+(?!\d)|[12345]/g
 
-const months = 'January February March April May June July August September October November December'.split(' ')
-const days = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ')
+const MONTHS = 'January February March April May June July August September October November December'.split(' ')
+const DAYS = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ')
 const two = (value: number): string => String(value).padStart(2, '0')
 
 /** Throws an Error on a zone that isn't known. */
@@ -16,7 +16,7 @@ export function formatTime(ns: bigint, layout: string, zone = 'UTC'): string {
   const dayOfYear = Math.floor((at.getTime() - Date.UTC(at.getUTCFullYear(), 0, 1)) / 86_400_000) + 1
   const zoned = (colon: string): string =>
     `${offset < 0 ? '-' : '+'}${two(Math.floor(Math.abs(offset) / 60))}${colon}${two(Math.abs(offset) % 60)}`
-  return layout.replace(token, (part) => {
+  return layout.replace(PART, (part) => {
     if (/^[.,]/.test(part)) {
       const digits = fraction.slice(0, part.length - 1)
       if (part[1] === '0') return part[0] + digits
@@ -25,13 +25,13 @@ export function formatTime(ns: bigint, layout: string, zone = 'UTC'): string {
     }
     switch (part) {
       case 'January':
-        return months[at.getUTCMonth()]!
+        return MONTHS[at.getUTCMonth()]!
       case 'Jan':
-        return months[at.getUTCMonth()]!.slice(0, 3)
+        return MONTHS[at.getUTCMonth()]!.slice(0, 3)
       case 'Monday':
-        return days[at.getUTCDay()]!
+        return DAYS[at.getUTCDay()]!
       case 'Mon':
-        return days[at.getUTCDay()]!.slice(0, 3)
+        return DAYS[at.getUTCDay()]!.slice(0, 3)
       case 'MST':
         return zoneName(ms, zone)
       case '2006':
@@ -86,7 +86,7 @@ export function formatTime(ns: bigint, layout: string, zone = 'UTC'): string {
 
 /** Reads a text by a layout; undefined when it doesn't fit. */
 export function parseTime(layout: string, text: string, zone = 'UTC'): bigint | undefined {
-  const tokens = [...layout.matchAll(token)]
+  const tokens = [...layout.matchAll(PART)]
   const parts = tokens.map(([part]) => part)
   let pattern = ''
   let end = 0
@@ -107,7 +107,7 @@ export function parseTime(layout: string, text: string, zone = 'UTC'): bigint | 
     if (part === '2006') year = Number(value)
     else if (part === '06') year = Number(value) + (Number(value) >= 69 ? 1900 : 2000)
     else if (part === '01' || part === '1') month = Number(value)
-    else if (part === 'January' || part === 'Jan') month = months.findIndex((name) => isStart(value, name)) + 1
+    else if (part === 'January' || part === 'Jan') month = MONTHS.findIndex((name) => isStart(value, name)) + 1
     else if (part === '02' || part === '2' || part === '_2') day = Number(value)
     else if (part === '15' || part === '03' || part === '3') hour = Number(value)
     else if (part === '04' || part === '4') minute = Number(value)
@@ -136,11 +136,11 @@ const padding = (part: string): string => (part === '_2' ? ' ?' : part === '002'
 const oneOf = (words: readonly string[]): string =>
   words.join('|').replace(/[a-z]/gi, (letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`)
 const short = (words: readonly string[]): string[] => words.map((word) => word.slice(0, 3))
-const names: Readonly<Record<string, string>> = {
-  January: oneOf(months),
-  Jan: oneOf(short(months)),
-  Monday: oneOf(days),
-  Mon: oneOf(short(days)),
+const NAME_PATTERNS: Readonly<Record<string, string>> = {
+  January: oneOf(MONTHS),
+  Jan: oneOf(short(MONTHS)),
+  Monday: oneOf(DAYS),
+  Mon: oneOf(short(DAYS)),
   PM: 'AM|PM',
   pm: 'am|pm',
 }
@@ -159,7 +159,7 @@ function partPattern(part: string, next = ''): string {
   if (/^[.,]9/.test(part)) return '(?:[.,]\\d*)?'
   if (/07/.test(part)) return 'Z|[+-]\\d{2}:?(?:\\d{2})?'
   if (part === 'MST') return '[A-Z]{3,5}|[+-]\\d{2,4}'
-  return names[part]!
+  return NAME_PATTERNS[part]!
 }
 
 function parseOffset(text: string): number {

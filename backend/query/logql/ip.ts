@@ -52,12 +52,12 @@ function toNumber(address: string, family: number): bigint {
   return [...left, ...middle, ...right].reduce((sum, part) => (sum << 16n) | BigInt(`0x${part}`), 0n)
 }
 
-const candidate4 = /(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])/g
-const candidate6 = /(?<![0-9a-fA-F:])[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?![0-9a-fA-F:])/g
+const IPV4_LIKE = /(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])/g
+const IPV6_LIKE = /(?<![0-9a-fA-F:])[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?![0-9a-fA-F:])/g
 
 /** Whether any address in a line matches. */
 export function findIp(line: string, matches: IpMatcher): boolean {
-  for (const [address] of line.matchAll(candidate4)) if (matches(address)) return true
-  for (const [address] of line.matchAll(candidate6)) if (matches(address)) return true
+  for (const [address] of line.matchAll(IPV4_LIKE)) if (matches(address)) return true
+  for (const [address] of line.matchAll(IPV6_LIKE)) if (matches(address)) return true
   return false
 }

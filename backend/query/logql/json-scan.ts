@@ -2,13 +2,13 @@
  * Reads a JSON object leaf by leaf. `JSON.parse` would lose what labels must keep: the text of numbers, the first of
  * two equal keys, and all that stands before the place where a cut-off line breaks.
  */
-const blank = /[ \t\r\n]*/y
-const string = /"([^"\\]*(?:\\.[^"\\]*)*)"/y
-const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
-const word = /true|false|null/y
+const SPACE = /[ \t\r\n]*/y
+const STRING = /"([^"\\]*(?:\\.[^"\\]*)*)"/y
+const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
+const WORD = /true|false|null/y
 
-const maxDepth = 100
-const malformed = 'Malformed JSON error'
+const MAX_DEPTH = 100
+const MALFORMED = 'Malformed JSON error'
 
 /** What a leaf is: `text` is a string's value, or a number's or boolean's text. */
 export type LeafVisitor = (path: readonly string[], text: string) => void
@@ -24,7 +24,7 @@ export function scanJson(line: string, visit: LeafVisitor): string | undefined {
     return found
   }
   const skipBlank = (): void => {
-    if (line.charCodeAt(at) <= 32) take(blank)
+    if (line.charCodeAt(at) <= 32) take(SPACE)
   }
   // Most strings have no escapes: then the next quote ends them.
   const readString = (): string | undefined => {
@@ -33,7 +33,7 @@ export function scanJson(line: string, visit: LeafVisitor): string | undefined {
     if (end < 0) return undefined
     const text = line.slice(at + 1, end)
     if (text.includes('\\')) {
-      const found = take(string)
+      const found = take(STRING)
       return found ? decode(found) : undefined
     }
     at = end + 1
@@ -66,9 +66,9 @@ export function scanJson(line: string, visit: LeafVisitor): string | undefined {
   }
   const readValue = (): boolean => {
     const first = line[at]
-    if (first === '{') return path.length <= maxDepth && readObject()
+    if (first === '{') return path.length <= MAX_DEPTH && readObject()
     if (first === '[') return skipList()
-    const text = first === '"' ? readString() : (take(number) ?? take(word))?.[0]
+    const text = first === '"' ? readString() : (take(NUMBER) ?? take(WORD))?.[0]
     if (text === undefined) return false
     if (first === '"' || text !== 'null') visit(path, text)
     return true
@@ -89,7 +89,7 @@ export function scanJson(line: string, visit: LeafVisitor): string | undefined {
   }
   skipBlank()
   if (line[at] !== '{') return "Value looks like object, but can't find closing '}' symbol"
-  return readObject() ? undefined : malformed
+  return readObject() ? undefined : MALFORMED
 }
 
 function decode(found: RegExpExecArray): string {

@@ -36,7 +36,7 @@ export function compileLabelFilter(filter: LabelFilter): RowTest {
   }
 }
 
-const comparisons: Record<CompareOp, (a: number, b: number) => boolean> = {
+const COMPARISONS: Record<CompareOp, (a: number, b: number) => boolean> = {
   '==': (a, b) => a === b,
   '!=': (a, b) => a !== b,
   '>': (a, b) => a > b,
@@ -48,8 +48,8 @@ const comparisons: Record<CompareOp, (a: number, b: number) => boolean> = {
 /** A value that is no number keeps the row and marks it with an error, so that it isn't lost unseen. */
 function compileComparison(filter: LabelFilter & { kind: 'compare' }): RowTest {
   const { name, unit, value } = filter
-  const compare = comparisons[filter.op]
-  const convert = converters[unit]
+  const compare = COMPARISONS[filter.op]
+  const convert = CONVERTERS[unit]
   return (row) => {
     const text = row.find(name)
     if (text === undefined || text === '') return false
@@ -63,13 +63,13 @@ function compileComparison(filter: LabelFilter & { kind: 'compare' }): RowTest {
   }
 }
 
-export const converters = {
+export const CONVERTERS = {
   number: parseFloatText,
   duration: (text: string) => parseSignedDuration(text, false),
   bytes: parseBytes,
 }
 
-export function conversionProblem(unit: keyof typeof converters, text: string): string {
+export function conversionProblem(unit: keyof typeof CONVERTERS, text: string): string {
   if (unit === 'duration') return `time: invalid duration ${JSON.stringify(text)}`
   if (unit === 'bytes') return `invalid size ${JSON.stringify(text)}`
   return `strconv.ParseFloat: parsing ${JSON.stringify(text)}: invalid syntax`

@@ -6,7 +6,7 @@
  */
 import type { LogTable } from './log-table.ts'
 
-const pieceBytes = 1 << 16
+const PIECE_BYTES = 1 << 16
 
 /** UTF-8 bytes of a text, one character each: what to look for in a Latin-1 piece. */
 const asLatin1 = (text: string): string => Buffer.from(text).toString('latin1')
@@ -29,7 +29,7 @@ export function keepContaining(
     const from = startOf(rows[first]!)
     let last = first
     // Rows far apart are not worth reading what lies between them.
-    while (last + 1 < count && end[rows[last + 1]!]! - from <= pieceBytes && rows[last + 1]! - rows[last]! < 16)
+    while (last + 1 < count && end[rows[last + 1]!]! - from <= PIECE_BYTES && rows[last + 1]! - rows[last]! < 16)
       last += 1
     const piece = text.toString('latin1', from, end[rows[last]!])
     for (const needle of needles) {

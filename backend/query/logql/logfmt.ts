@@ -1,11 +1,11 @@
 /** Reads `key=value key="quoted \"value\"" flag` lines. Blanks and control characters separate. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are separators.
-const separators = /[\x00-\x20]*/y
+const SEPARATORS = /[\x00-\x20]*/y
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
-const bareText = /[^\x00-\x20="]*/y
-const quotedText = /"([^"\\]*(?:\\.[^"\\]*)*)"/y
+const BARE_TEXT = /[^\x00-\x20="]*/y
+const QUOTED_TEXT = /"([^"\\]*(?:\\.[^"\\]*)*)"/y
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
-const restOfWord = /[^\x00-\x20]*/y
+const REST_OF_WORD = /[^\x00-\x20]*/y
 
 /**
  * Pairs in order; a key without a value has ''. A word that can't be read is left out; `strict` stops there and tells
@@ -21,15 +21,15 @@ export function parseLogfmt(line: string, strict: boolean): { pairs: [string, st
     return found
   }
   while (true) {
-    take(separators)
+    take(SEPARATORS)
     if (at >= line.length) return { pairs }
-    const key = take(bareText)![0]
+    const key = take(BARE_TEXT)![0]
     let value = ''
     let broken = key === ''
     if (!broken && line[at] === '=') {
       at += 1
-      const quoted = line[at] === '"' ? take(quotedText) : null
-      value = quoted ? unquote(quoted[1]!) : take(bareText)![0]
+      const quoted = line[at] === '"' ? take(QUOTED_TEXT) : null
+      value = quoted ? unquote(quoted[1]!) : take(BARE_TEXT)![0]
       broken = !quoted && (line[at] === '=' || line[at] === '"')
     } else if (line[at] === '"') {
       broken = true
@@ -44,7 +44,7 @@ export function parseLogfmt(line: string, strict: boolean): { pairs: [string, st
     }
     // An open quote takes the rest of the line with it.
     if (line[at] === '"' && line[at - 1] === '=') return { pairs }
-    take(restOfWord)
+    take(REST_OF_WORD)
   }
 }
 

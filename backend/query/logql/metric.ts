@@ -26,7 +26,7 @@ export interface MetricSample {
   readonly value: number
 }
 
-const defaultMaxSeries = 500
+const MAX_SERIES = 500
 
 /** One point per step, from `startNs` to `endNs` inclusive. */
 export function metricsRange(
@@ -62,7 +62,7 @@ export function metricsInstant(
   return order ? answer.sort((a, b) => order(a.value, b.value)) : answer
 }
 
-function limited<T>(series: T[], most = defaultMaxSeries): T[] {
+function limited<T>(series: T[], most = MAX_SERIES): T[] {
   if (series.length <= most) return series
   throw limitError(
     `maximum number of series (${most}) reached for a single query; consider reducing query cardinality by adding more ` +
@@ -114,12 +114,12 @@ function constant(value: number, grid: Grid): Series {
   return series
 }
 
-const additive = new Set(['count_over_time', 'rate', 'bytes_over_time', 'bytes_rate', 'sum_over_time'])
+const ADDITIVE = new Set(['count_over_time', 'rate', 'bytes_over_time', 'bytes_rate', 'sum_over_time'])
 
 /** A sum of sums needs no finer series than its own groups. */
 function pushedGrouping({ op, grouping, expression }: MetricQuery & { kind: 'vector' }): Grouping | undefined {
   if (op !== 'sum' || expression.kind !== 'range' || expression.grouping || grouping?.without) return undefined
-  return additive.has(expression.op) ? (grouping ?? { without: false, labels: [] }) : undefined
+  return ADDITIVE.has(expression.op) ? (grouping ?? { without: false, labels: [] }) : undefined
 }
 
 function replaceLabels(query: MetricQuery & { kind: 'label-replace' }, input: readonly Series[]): Series[] {

@@ -28,7 +28,7 @@ export function compileJson({ extractions }: Stage & { kind: 'json' }): RowStep 
     const paths = extractions.map((one): [string, JsonPath] => [one.label, parseJsonPath(one.expression)])
     return (row) => {
       const value = parseObject(row.line)
-      if (value === notAnObject && !/^\s*\[/.test(row.line)) {
+      if (value === NOT_AN_OBJECT && !/^\s*\[/.test(row.line)) {
         row.fail('JSONParserErr', value)
         return
       }
@@ -70,12 +70,12 @@ export function parseFields(line: string): { parser: 'json' | 'logfmt'; pairs: [
 }
 
 /** Numbers whose text JavaScript may change (1.0, 1e3, -0, 0.0000001, 16 digits); only these lines pay for exact texts. */
-const fragileNumber = /[:,[]\s*(?:-0(?![\d.])|-?(?:[\d.]{16}|0\.0{6}|\d+(?:\.\d*0(?!\d)|(?:\.\d*)?[eE])))/
+const FRAGILE_NUMBER = /[:,[]\s*(?:-0(?![\d.])|-?(?:[\d.]{16}|0\.0{6}|\d+(?:\.\d*0(?!\d)|(?:\.\d*)?[eE])))/
 
 type Reviver = (key: string, value: unknown, context: { source?: string }) => unknown
 const keepNumberText = ((_key: string, value: unknown, context: { source?: string }) =>
-  typeof value === 'number' ? { [numberText]: context.source ?? String(value) } : value) as Reviver
-const numberText = Symbol('number')
+  typeof value === 'number' ? { [NUMBER_TEXT]: context.source ?? String(value) } : value) as Reviver
+const NUMBER_TEXT = Symbol('number')
 
 /** The object in the line; undefined, with the row marked, when it is none. */
 function readJson(row: Row): object | undefined {
@@ -88,29 +88,29 @@ function readJson(row: Row): object | undefined {
 /** The object, or what is wrong with the text. */
 function parseObject(line: string): object | string {
   try {
-    const exact = fragileNumber.test(line) ? (keepNumberText as (key: string, value: unknown) => unknown) : undefined
+    const exact = FRAGILE_NUMBER.test(line) ? (keepNumberText as (key: string, value: unknown) => unknown) : undefined
     const value: unknown = JSON.parse(line, exact)
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value) && !(numberText in value)
-    return isObject ? value : notAnObject
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value) && !(NUMBER_TEXT in value)
+    return isObject ? value : NOT_AN_OBJECT
   } catch {
-    return line.trimStart().startsWith('{') ? 'Malformed JSON error' : notAnObject
+    return line.trimStart().startsWith('{') ? 'Malformed JSON error' : NOT_AN_OBJECT
   }
 }
 
-const notAnObject = "Value looks like object, but can't find closing '}' symbol"
+const NOT_AN_OBJECT = "Value looks like object, but can't find closing '}' symbol"
 
 /** A value as a label; objects and arrays as JSON; undefined for nothing. */
 function jsonText(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined
   if (typeof value === 'string') return value
   if (typeof value !== 'object') return String(value)
-  if (numberText in value) return value[numberText] as string
+  if (NUMBER_TEXT in value) return value[NUMBER_TEXT] as string
   return stringify(value)
 }
 
 function stringify(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  if (numberText in value) return value[numberText] as string
+  if (NUMBER_TEXT in value) return value[NUMBER_TEXT] as string
   if (Array.isArray(value)) return `[${value.map(stringify).join(',')}]`
   return `{${Object.entries(value).map(([key, one]) => `${JSON.stringify(key)}:${stringify(one)}`)}}`
 }

@@ -1,12 +1,12 @@
 /** `| pattern "<ip> - <_> <path>"`, and the line filters `|>` and `!>` that use the same notation. */
 type Part = { readonly literal: string } | { readonly capture: string }
 
-const capture = /<([A-Za-z_][A-Za-z0-9_]*)>/g
+const CAPTURE = /<([A-Za-z_][A-Za-z0-9_]*)>/g
 
 function split(expression: string): Part[] {
   const parts: Part[] = []
   let end = 0
-  for (const found of expression.matchAll(capture)) {
+  for (const found of expression.matchAll(CAPTURE)) {
     if (found.index > end) parts.push({ literal: expression.slice(end, found.index) })
     else if (end > 0) throw new Error(`found consecutive capture '<${captureBefore(parts)}><${found[1]}>'`)
     parts.push({ capture: found[1]! })

@@ -33,10 +33,10 @@ const printMatcher = ({ name, op, value }: Matcher): string => `${name}${op}${qu
 function quote(text: string): string {
   if (/[\\"]/.test(text) && !/[`\r]/.test(text) && !hasControl(text)) return `\`${text}\``
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must be escaped.
-  return `"${text.replace(/[\\"]|[\0-\x1f\x7f]/g, (char) => quoteEscapes[char] ?? hexEscape(char))}"`
+  return `"${text.replace(/[\\"]|[\0-\x1f\x7f]/g, (char) => QUOTE_ESCAPES[char] ?? hexEscape(char))}"`
 }
 
-const quoteEscapes: Record<string, string> = { '\\': '\\\\', '"': '\\"', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+const QUOTE_ESCAPES: Record<string, string> = { '\\': '\\\\', '"': '\\"', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 const hexEscape = (char: string): string => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`
 const hasControl = (text: string): boolean => [...text].some((char) => char < ' ' || char === '\x7f')
 

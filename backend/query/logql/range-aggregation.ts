@@ -1,7 +1,7 @@
 /** `rate({...}[5m])` and its kin: log lines -> series. */
 import type { Grouping, LogQuery, RangeAggregation, Unwrap } from './ast.ts'
 import { evaluationError, limitError } from './errors.ts'
-import { compileLabelFilter, conversionProblem, converters, type RowTest } from './label-filter.ts'
+import { CONVERTERS, compileLabelFilter, conversionProblem, type RowTest } from './label-filter.ts'
 import type { Labels, LogSource, LogTable } from './log-table.ts'
 import { Row } from './row.ts'
 import { type Budget, compileScan, type Scan } from './scan.ts'
@@ -9,9 +9,9 @@ import { emptySeries, type Grid, labelsKey, omitLabels, pickLabels, type Series,
 import { windowFunction } from './window-functions.ts'
 
 /** Series a single aggregation may hold while it runs. */
-const maxHeld = 100_000
+const MAX_HELD = 100_000
 
-const counting = new Set(['count_over_time', 'bytes_over_time', 'bytes_rate', 'absent_over_time'])
+const COUNTING = new Set(['count_over_time', 'bytes_over_time', 'bytes_rate', 'absent_over_time'])
 
 /** `outer`: the labels a sum around this one asks for, so that finer series need not be made. */
 export function evaluateRange(
@@ -37,7 +37,7 @@ interface Collector {
 }
 
 function collectorOf(query: RangeAggregation, grid: Grid, budget: Budget): Collector {
-  const lines = !query.unwrap && (counting.has(query.op) || query.op === 'rate')
+  const lines = !query.unwrap && (COUNTING.has(query.op) || query.op === 'rate')
   // Whether there is a sample is all that is asked of absent_over_time, unwrapped or not.
   return lines || query.op === 'absent_over_time' ? countCollector(query, grid) : sampleCollector(query, grid, budget)
 }
@@ -135,8 +135,8 @@ function collect(
     const key = labelsKey(labels)
     let series = known.get(key)
     if (series === undefined) {
-      if (known.size >= maxHeld)
-        throw limitError(`the query makes more than ${maxHeld} series. Group it by fewer labels`)
+      if (known.size >= MAX_HELD)
+        throw limitError(`the query makes more than ${MAX_HELD} series. Group it by fewer labels`)
       budget.hold(grid.count)
       series = collector.open(labels)
       known.set(key, series)
@@ -255,11 +255,11 @@ function compileExtractor({ op, unwrap }: RangeAggregation): (row: Row) => numbe
   return op.startsWith('bytes') ? (row) => row.lineBytes : () => 1
 }
 
-const unitOf = { duration: 'duration', duration_seconds: 'duration', bytes: 'bytes' } as const
+const UNITS = { duration: 'duration', duration_seconds: 'duration', bytes: 'bytes' } as const
 
 function compileUnwrap({ label, conversion, filters }: Unwrap): (row: Row) => number | undefined {
-  const unit = conversion ? unitOf[conversion] : 'number'
-  const convert = converters[unit]
+  const unit = conversion ? UNITS[conversion] : 'number'
+  const convert = CONVERTERS[unit]
   const scale = unit === 'duration' ? 1e9 : 1
   const tests: RowTest[] = filters.map(compileLabelFilter)
   return (row) => {

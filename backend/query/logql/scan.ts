@@ -23,7 +23,7 @@ export interface Budget {
 }
 
 /** At up to 25 bytes each. */
-const maxCells = 20_000_000
+const MAX_CELLS = 20_000_000
 
 export function createBudget(timeoutMs = 60_000): Budget {
   const deadline = performance.now() + timeoutMs
@@ -34,9 +34,9 @@ export function createBudget(timeoutMs = 60_000): Budget {
     },
     hold(cells) {
       held += cells
-      if (held > maxCells) {
+      if (held > MAX_CELLS) {
         throw limitError(
-          `the query makes more than ${maxCells} points (series times steps). Group it by fewer labels or take a larger step`,
+          `the query makes more than ${MAX_CELLS} points (series times steps). Group it by fewer labels or take a larger step`,
         )
       }
     },

@@ -39,7 +39,7 @@ function compileStage(stage: Stage): RowStage {
       return always(unpack)
     case 'decolorize':
       return always((row) => {
-        row.line = row.line.replace(colors, '')
+        row.line = row.line.replace(COLORS, '')
       })
     case 'line-format': {
       const format = compileTemplate(stage.template)
@@ -65,7 +65,7 @@ const always =
   }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours begin with ESC.
-const colors = /\x1b\[[0-9;]*[A-Za-z]/g
+const COLORS = /\x1b\[[0-9;]*[A-Za-z]/g
 
 function formatted(row: Row, format: (row: Row) => string): string | undefined {
   try {

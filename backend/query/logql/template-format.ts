@@ -39,7 +39,7 @@ function formatNumber(value: number): string {
 
 const goExponent = (text: string): string => text.replace(/e([+-])(\d)$/, 'e$10$2')
 
-const maxWidth = 10_000
+const MAX_WIDTH = 10_000
 
 /** Go's `fmt.Sprintf` for the verbs that make sense on log lines. */
 export function sprintf(format: string, values: readonly Value[]): string {
@@ -51,7 +51,7 @@ export function sprintf(format: string, values: readonly Value[]): string {
       const wanted = width === '*' ? Number(values[index++] ?? 0) : Number(width ?? 0)
       if (index >= values.length) return `%!${verb}(MISSING)`
       const digits = precision === undefined ? undefined : Math.min(Number(precision), 100)
-      return pad(formatVerb(verb, values[index++], digits, flags), Math.min(wanted, maxWidth), flags)
+      return pad(formatVerb(verb, values[index++], digits, flags), Math.min(wanted, MAX_WIDTH), flags)
     },
   )
   if (index >= values.length) return text

@@ -41,10 +41,10 @@ function float(value: Value): number {
 const int = (value: Value): number => Math.trunc(float(value))
 
 /** Characters of the longest text that a template may make. */
-export const maxText = 1 << 20
+export const MAX_TEXT = 1 << 20
 
 function bounded(length: number): void {
-  if (length > maxText) throw new Error(`the result is longer than ${maxText} characters`)
+  if (length > MAX_TEXT) throw new Error(`the result is longer than ${MAX_TEXT} characters`)
 }
 
 function repeat(unit: string, count: number): string {
@@ -190,7 +190,7 @@ function fail(message: string): never {
   throw new Error(message)
 }
 
-const html: Record<string, string> = { '<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&#34;', "'": '&#39;' }
+const HTML_ESCAPES: Record<string, string> = { '<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&#34;', "'": '&#39;' }
 const urlEncode = (value: string): string =>
   encodeURIComponent(value).replace(/%20|[!'()*]/g, (one) =>
     one === '%20' ? '+' : `%${one.charCodeAt(0).toString(16).toUpperCase()}`,
@@ -207,7 +207,7 @@ const printed = (values: readonly Value[]): string =>
 const lower = texts(1, (value) => value.toLowerCase())
 const upper = texts(1, (value) => value.toUpperCase())
 
-export const templateFunctions: Readonly<Record<string, TemplateFunction>> = Object.assign(Object.create(null), {
+export const TEMPLATE_FUNCTIONS: Readonly<Record<string, TemplateFunction>> = Object.assign(Object.create(null), {
   ToLower: lower,
   ToUpper: upper,
   lower,
@@ -238,15 +238,15 @@ export const templateFunctions: Readonly<Record<string, TemplateFunction>> = Obj
   hasPrefix: texts(2, (prefix, value) => value.startsWith(prefix)),
   hasSuffix: texts(2, (suffix, value) => value.endsWith(suffix)),
   count: texts(2, (pattern, value) => countRegex(pattern)(value)),
-  regexReplaceAll: texts(3, (pattern, value, to) => replaceAllRegex(pattern, false, maxText)(value, to)),
-  regexReplaceAllLiteral: texts(3, (pattern, value, to) => replaceAllRegex(pattern, true, maxText)(value, to)),
+  regexReplaceAll: texts(3, (pattern, value, to) => replaceAllRegex(pattern, false, MAX_TEXT)(value, to)),
+  regexReplaceAllLiteral: texts(3, (pattern, value, to) => replaceAllRegex(pattern, true, MAX_TEXT)(value, to)),
   default: fixed(2, (other, value) => (isTruthy(value) ? value : other)),
   b64enc: texts(1, (value) => Buffer.from(value).toString('base64')),
   b64dec: texts(1, (value) => Buffer.from(value, 'base64').toString()),
   urlencode: texts(1, urlEncode),
   urldecode: texts(1, (value) => decodeURIComponent(value.replaceAll('+', ' '))),
   urlquery: texts(1, urlEncode),
-  html: texts(1, (value) => value.replace(/[<>&"']/g, (char) => html[char]!)),
+  html: texts(1, (value) => value.replace(/[<>&"']/g, (char) => HTML_ESCAPES[char]!)),
   js: texts(1, (value) =>
     JSON.stringify(value)
       .slice(1, -1)

@@ -1,5 +1,5 @@
 /** Reads templates in the notation of Go's text/template, as `line_format` and `label_format` use it. */
-import { templateFunctions } from './template-functions.ts'
+import { TEMPLATE_FUNCTIONS } from './template-functions.ts'
 
 export type Operand =
   | { readonly kind: 'constant'; readonly value: string | number | boolean | undefined }
@@ -38,16 +38,16 @@ interface Word {
   readonly glued: boolean
 }
 
-const token =
+const TOKEN =
   /\s+|"(?:[^"\\\n]|\\.)*"|`[^`]*`|'(?:[^'\\\n]|\\.)+'|\d[\w.]*(?:[eE][+-]?\d+)?|[+-]\d[\w.]*|\$\w*|\.[A-Za-z_]\w*|\.|[A-Za-z_]\w*|:=|=|[(),|]/y
-const maxDepth = 100
+const MAX_DEPTH = 100
 
 /** Throws an Error that says what can't be read. */
 export function parseTemplate(source: string): readonly TemplateNode[] {
   const parts = split(source)
   let at = 0
   const readNodes = (depth: number): [TemplateNode[], string, readonly Word[]] => {
-    if (depth > maxDepth) throw new Error('invalid template: nested too deep')
+    if (depth > MAX_DEPTH) throw new Error('invalid template: nested too deep')
     const nodes: TemplateNode[] = []
     while (at < parts.length) {
       const part = parts[at++]!
@@ -120,8 +120,8 @@ function readTag(source: string, start: number): [Tag, end: number, trimmed: boo
   for (let at = start; ; ) {
     if (source.startsWith('}}', at)) return [{ words }, at + 2, false]
     if (source.startsWith('-}}', at) && !glued) return [{ words }, at + 3, true]
-    token.lastIndex = at
-    const found = token.exec(source)
+    TOKEN.lastIndex = at
+    const found = TOKEN.exec(source)
     if (!found) {
       const shown = at < source.length ? `unexpected ${JSON.stringify(source[at])}` : 'unclosed action'
       throw new Error(`invalid template: ${shown} at character ${at + 1}`)
@@ -129,14 +129,14 @@ function readTag(source: string, start: number): [Tag, end: number, trimmed: boo
     const blank = /^\s/.test(found[0])
     if (!blank) words.push({ text: found[0], glued })
     glued = !blank
-    at = token.lastIndex
+    at = TOKEN.lastIndex
   }
 }
 
 function parsePipe(words: readonly Word[]): Pipe {
   let at = 0
   const readPipe = (depth: number): Pipe => {
-    if (depth > maxDepth) throw new Error('invalid template: nested too deep')
+    if (depth > MAX_DEPTH) throw new Error('invalid template: nested too deep')
     const declare: string[] = []
     let assign = false
     const heads = words[at]?.text.startsWith('$') ? [1, 3] : []
@@ -195,14 +195,14 @@ function simpleOperand(text: string): Operand {
     return { kind: 'constant', value }
   }
   if (!/^[A-Za-z_]/.test(text)) throw new Error(`invalid template: unexpected ${JSON.stringify(text)}`)
-  if (!builtins.has(text) && !Object.hasOwn(templateFunctions, text)) {
+  if (!BUILTINS.has(text) && !Object.hasOwn(TEMPLATE_FUNCTIONS, text)) {
     throw new Error(`invalid template: function ${JSON.stringify(text)} not defined`)
   }
   return { kind: 'function', name: text }
 }
 
 /** Functions that need the row or decide themselves which arguments to evaluate. */
-export const builtins = new Set(['__line__', '__timestamp__', 'and', 'or'])
+export const BUILTINS = new Set(['__line__', '__timestamp__', 'and', 'or'])
 
 function decodeEscapes(body: string): string {
   return body.replace(/\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))/g, (_, byte, point, char) => {

@@ -1,12 +1,12 @@
 /** Runs a template on a row: `.name` is a label, `__line__` the line, `__timestamp__` its time. */
 import type { Row } from './row.ts'
 import { formatValue, isList, type Value } from './template-format.ts'
-import { isTruthy, maxText, templateFunctions } from './template-functions.ts'
+import { isTruthy, MAX_TEXT, TEMPLATE_FUNCTIONS } from './template-functions.ts'
 import { type Command, type Operand, type Pipe, parseTemplate, type TemplateNode } from './template-parse.ts'
 
 /** Characters that a template may read and write for one row, calls and rounds of a loop counting as some too. */
-const maxWork = 4 << 20
-const stepCost = 100
+const MAX_WORK = 4 << 20
+const STEP_COST = 100
 
 /** The text for a row. The returned function throws an Error where Go's template would fail. */
 export function compileTemplate(source: string): (row: Row) => string {
@@ -45,18 +45,18 @@ function runNodes(nodes: readonly TemplateNode[], dot: Dot, run: Run): void {
 
 function write(run: Run, text: string): void {
   run.out += text
-  if (run.out.length > maxText) throw new Error(`the template writes more than ${maxText} characters`)
+  if (run.out.length > MAX_TEXT) throw new Error(`the template writes more than ${MAX_TEXT} characters`)
 }
 
 /** A template can repeat its work and its input; it fails before it hangs the worker or fills the memory. */
 function spend(run: Run, ...values: readonly Value[]): void {
-  run.work += stepCost
+  run.work += STEP_COST
   for (const value of values) {
     if (typeof value !== 'string') continue
-    if (value.length > maxText) throw new Error(`the template makes a text of more than ${maxText} characters`)
+    if (value.length > MAX_TEXT) throw new Error(`the template makes a text of more than ${MAX_TEXT} characters`)
     run.work += value.length
   }
-  if (run.work > maxWork) throw new Error('the template does too much work for one line')
+  if (run.work > MAX_WORK) throw new Error('the template does too much work for one line')
 }
 
 function runBlock(node: TemplateNode & { kind: 'if' | 'with' | 'range' }, dot: Dot, run: Run): void {
@@ -130,7 +130,7 @@ function evalCommand(command: Command, dot: Dot, run: Run, piped: readonly Value
     return piped.length > 0 ? piped[0] : value
   }
   const values = [...rest.map((operand) => evalOperand(operand, dot, run)), ...piped]
-  const known = templateFunctions[head.name]!
+  const known = TEMPLATE_FUNCTIONS[head.name]!
   if (values.length < known.least || values.length > known.most) {
     throw new Error(`wrong number of args for ${head.name}: want ${known.least} got ${values.length}`)
   }

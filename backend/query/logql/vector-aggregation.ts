@@ -13,7 +13,7 @@ export function aggregateVector(query: VectorAggregation, input: readonly Series
   if (query.op === 'topk' || query.op === 'bottomk') {
     return groups.flatMap(({ members }) => keepExtreme(members, query.parameter!, query.op === 'topk', grid))
   }
-  const combine = combiners[query.op]!
+  const combine = COMBINERS[query.op]!
   return groups.map(({ labels, members }) => {
     const series = emptySeries(labels, grid)
     for (let k = 0; k < grid.count; k += 1) {
@@ -31,7 +31,7 @@ const overTime =
   (values: number[]): number =>
     windowFunction(op)({ values }, { from: 0, to: values.length, rangeNs: 1 })
 
-const combiners: Record<string, (values: number[]) => number> = {
+const COMBINERS: Record<string, (values: number[]) => number> = {
   sum: overTime('sum_over_time'),
   avg: overTime('avg_over_time'),
   min: overTime('min_over_time'),

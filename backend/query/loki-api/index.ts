@@ -42,7 +42,7 @@ const routes: Record<string, Route> = {
   '/loki/api/v1/index/volume_range': volumeRange,
   '/loki/api/v1/format_query': formatQuery,
   '/loki/api/v1/patterns': () => text(501, 'patterns is not supported: this backend mines no patterns\n'),
-  '/loki/api/v1/status/buildinfo': () => json(200, buildInfo),
+  '/loki/api/v1/status/buildinfo': () => json(200, BUILD_INFO),
   '/ready': () => text(200, 'ready\n'),
 }
 
@@ -52,7 +52,7 @@ const patterns: [RegExp, Route][] = [
 ]
 
 /** Clients choose features by this version: the one whose answers these are compared with. */
-const buildInfo = { version: '3.7.6', revision: 'embedded', branch: '', buildUser: '', buildDate: '', goVersion: '' }
+const BUILD_INFO = { version: '3.7.6', revision: 'embedded', branch: '', buildUser: '', buildDate: '', goVersion: '' }
 
 function formatQuery(_store: LokiStore, { query }: ApiRequest): ApiResponse {
   return json(200, { status: 'success', data: print(parse(requireQuery(query))) })

@@ -5,7 +5,7 @@ import { streamsIn } from '../logql/streams.ts'
 import type { LokiStore } from './index.ts'
 import { readWindow } from './params.ts'
 
-const sixHoursNs = 6n * 3_600_000_000_000n
+const SIX_HOURS_NS = 6n * 3_600_000_000_000n
 
 export function labelNames(store: LokiStore, { query }: ApiRequest): ApiResponse {
   const names = new Set<string>()
@@ -25,7 +25,7 @@ const success = (data: readonly string[]): ApiResponse =>
   json(200, { status: 'success', ...(data.length > 0 && { data }) })
 
 function streamsOfQuery(store: LokiStore, query: URLSearchParams): Iterable<Labels> {
-  const window = readWindow(query, store.nowNs(), sixHoursNs)
+  const window = readWindow(query, store.nowNs(), SIX_HOURS_NS)
   return streamsMatching(store, query.get('query'), window)
 }
 
@@ -37,7 +37,7 @@ export function streamsMatching(store: LokiStore, selector: string | null, windo
 }
 
 export function series(store: LokiStore, { query }: ApiRequest): ApiResponse {
-  const window = readWindow(query, store.nowNs(), sixHoursNs)
+  const window = readWindow(query, store.nowNs(), SIX_HOURS_NS)
   const selectors = [...query.getAll('match[]'), ...query.getAll('match')]
   if (selectors.length === 0) selectors.push('{}')
   const found = new Map<string, Labels>()

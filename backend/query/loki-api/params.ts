@@ -28,7 +28,7 @@ export function readTime(query: URLSearchParams, name: string): bigint | undefin
   return time
 }
 
-const maxNs = 1n << 63n
+const MAX_NS = 1n << 63n
 
 export function parseTimestamp(text: string): bigint | undefined {
   let ns: bigint | undefined
@@ -44,7 +44,7 @@ export function parseTimestamp(text: string): bigint | undefined {
   } else {
     ns = parseRfc3339(text)
   }
-  return ns !== undefined && ns < maxNs && ns > -maxNs ? ns : undefined
+  return ns !== undefined && ns < MAX_NS && ns > -MAX_NS ? ns : undefined
 }
 
 function floatNs(seconds: number): bigint | undefined {
@@ -70,7 +70,7 @@ export function readDuration(text: string, name: string): number {
 }
 
 /** Points a range query may have per series. */
-const maxPoints = 11_000
+const MAX_POINTS = 11_000
 
 /** By default 250 points over the window, at least a second apart. */
 export function readStep(query: URLSearchParams, { startNs, endNs }: TimeWindow): bigint {
@@ -84,7 +84,7 @@ export function readStep(query: URLSearchParams, { startNs, endNs }: TimeWindow)
   if (step <= 0n) {
     throw httpError(400, 'zero or negative query resolution step widths are not accepted. Try a positive integer')
   }
-  if (spanNs / step > maxPoints) {
+  if (spanNs / step > MAX_POINTS) {
     throw httpError(
       400,
       'exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter',
@@ -93,9 +93,9 @@ export function readStep(query: URLSearchParams, { startNs, endNs }: TimeWindow)
   return step
 }
 
-const maxEntries = 5_000
+const MAX_ENTRIES = 5_000
 
-export function readLimit(query: URLSearchParams, fallback = 100, most = maxEntries): number {
+export function readLimit(query: URLSearchParams, fallback = 100, most = MAX_ENTRIES): number {
   const text = query.get('limit')
   if (!text) return fallback
   if (!/^-?\d+$/.test(text)) throw httpError(400, `cannot parse limit=${JSON.stringify(text)}: use a whole number`)

@@ -21,10 +21,10 @@ export interface TailDeps {
   readonly onError: (error: unknown) => void
 }
 
-const tailPath = '/loki/api/v1/tail'
-const maxTails = 20
+const TAIL_PATH = '/loki/api/v1/tail'
+const MAX_TAILS = 20
 /** Bytes a slow client may leave unread before lines are left out for it. */
-const maxBuffered = 4 << 20
+const MAX_BUFFERED = 4 << 20
 
 /** Takes WebSocket upgrades of the server. The returned function ends all tails. */
 export function attachTail(server: Server, deps: TailDeps): () => void {
@@ -33,11 +33,11 @@ export function attachTail(server: Server, deps: TailDeps): () => void {
     // Node takes its own listener off an upgraded socket, and an error nobody listens to ends the process.
     socket.on('error', () => socket.destroy())
     const [path, query] = splitUrl(request.url ?? '/')
-    if (path !== tailPath) {
+    if (path !== TAIL_PATH) {
       socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
       return
     }
-    if (sockets.clients.size >= maxTails) {
+    if (sockets.clients.size >= MAX_TAILS) {
       socket.end('HTTP/1.1 429 Too Many Requests\r\nretry-after: 10\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
       return
     }
@@ -116,7 +116,7 @@ function follow(client: WebSocket, query: URLSearchParams, deps: TailDeps): void
         return true
       })
       if (fresh.length === 0) continue
-      if (client.bufferedAmount > maxBuffered) {
+      if (client.bufferedAmount > MAX_BUFFERED) {
         for (const [timestamp] of fresh) dropped.push({ labels: stream, timestamp })
       } else {
         streams.push({ stream, values: fresh.sort(([a], [b]) => (BigInt(a) < BigInt(b) ? -1 : 1)) })
