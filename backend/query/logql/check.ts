@@ -4,10 +4,10 @@ import { captureRegex, searchRegex } from '../language/regex.ts'
 import type { LabelFilter, LogQuery, Matcher, MetricQuery, Query, RangeAggregation, RangeOp, Stage } from './ast.ts'
 import { parseError, unsupported } from './errors.ts'
 import { parseIpPattern } from './ip.ts'
-import { parseJsonPath } from './json-path.ts'
 import { valueMatcher } from './matcher.ts'
-import { compileLinePattern, compilePattern } from './pattern.ts'
-import { parseTemplate } from './template-parse.ts'
+import { parseJsonPath } from './parsers/json-path.ts'
+import { compileLinePattern, compilePattern } from './parsers/pattern.ts'
+import { parseTemplate } from './template/parse.ts'
 
 /** Throws a `LogQLError` of kind `syntax` or `unsupported`; `text` is what the query was parsed from. */
 export function check(query: Query, text: string): void {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { metricsInstant, parse, select } from './index.ts'
-import { TEMPLATE_FUNCTIONS } from './template-functions.ts'
+import { TEMPLATE_FUNCTIONS } from './template/functions.ts'
 import { exampleLines, exampleStartNs } from './test/data.ts'
 import { buildLogTable, sourceOf } from './test/lines.ts'
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseDuration } from '../language/durations.ts'
 import { parseBytes } from '../language/sizes.ts'
-import { parseTime } from './go-time.ts'
 import { createBudget, LogQLError, metricsRange, parse, select } from './index.ts'
+import { parseTime } from './template/go-time.ts'
 import { buildLogTable, type LogLine, sourceOf } from './test/lines.ts'
 
 const range = { startNs: 0n, endNs: 10n }

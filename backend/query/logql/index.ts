@@ -1,8 +1,11 @@
 /** LogQL: reads, checks and prints queries, and evaluates them over any `LogSource`. */
+
+export { type Budget, createBudget } from './budget.ts'
 export { LogQLError } from './errors.ts'
 export type { Labels, LogSource, LogTimeRange } from './log-table.ts'
-export { type MetricSample, type MetricSeries, metricsInstant, metricsRange } from './metric.ts'
+export { type MetricSample, type MetricSeries, metricsInstant, metricsRange } from './metrics/evaluate.ts'
 export { parse } from './parse.ts'
+export { parseFields } from './parsers/fields.ts'
 export { print } from './print.ts'
-export { type Budget, createBudget } from './scan.ts'
 export { type LogEntry, select } from './select.ts'
+export { type StreamSize, streamSizes, streamsIn } from './streams.ts'

@@ -4,7 +4,7 @@ import type { Stage } from './ast.ts'
 import { findIp, parseIpPattern } from './ip.ts'
 import { keepContaining, keepTested } from './line-search.ts'
 import type { LogTable } from './log-table.ts'
-import { compileLinePattern } from './pattern.ts'
+import { compileLinePattern } from './parsers/pattern.ts'
 
 export interface LineFilter {
   test(line: string): boolean

@@ -3,7 +3,7 @@
  * rows at a time, then the remaining stages row by row.
  */
 import type { LabelFilter, LogQuery, Stage } from './ast.ts'
-import { limitError } from './errors.ts'
+import type { Budget } from './budget.ts'
 import { isTextOnly } from './label-filter.ts'
 import { compileLineFilter, type LineFilter } from './line-filter.ts'
 import { keepContaining } from './line-search.ts'
@@ -11,38 +11,6 @@ import type { LogTable, LogTimeRange } from './log-table.ts'
 import { compileMatcher } from './matcher.ts'
 import type { Row } from './row.ts'
 import { compileStages } from './stages.ts'
-
-/** What a query may spend; one object per query. */
-export interface Budget {
-  /** Throws once the time is up. */
-  tick(): void
-  /** Throws once a metric query holds more cells (series times points) than memory is meant for. */
-  hold(cells: number): void
-  /** Counted as it goes. */
-  readonly stats: { lines: number; bytes: number; tables: number }
-}
-
-/** At up to 25 bytes each. */
-const MAX_CELLS = 20_000_000
-
-export function createBudget(timeoutMs = 60_000): Budget {
-  const deadline = performance.now() + timeoutMs
-  let held = 0
-  return {
-    tick() {
-      if (performance.now() > deadline) throw limitError(`the query took longer than ${timeoutMs / 1000} s. Narrow it`)
-    },
-    hold(cells) {
-      held += cells
-      if (held > MAX_CELLS) {
-        throw limitError(
-          `the query makes more than ${MAX_CELLS} points (series times steps). Group it by fewer labels or take a larger step`,
-        )
-      }
-    },
-    stats: { lines: 0, bytes: 0, tables: 0 },
-  }
-}
 
 export interface Scan {
   /** Rows of the table that pass what is decided in bulk, ascending; `run` decides the rest. */

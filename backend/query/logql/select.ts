@@ -1,8 +1,9 @@
 /** Log queries: the matching lines with their labels, limited, in time order. */
 import type { LogQuery } from './ast.ts'
+import { type Budget, createBudget } from './budget.ts'
 import type { Labels, LogSource, LogTimeRange } from './log-table.ts'
 import { Row } from './row.ts'
-import { type Budget, compileScan, createBudget } from './scan.ts'
+import { compileScan } from './scan.ts'
 
 export interface LogEntry {
   readonly timeNs: bigint

@@ -4,9 +4,12 @@ import type { LabelChoice, Stage } from './ast.ts'
 import { compileLabelFilter } from './label-filter.ts'
 import { compileLineFilter } from './line-filter.ts'
 import { compileMatcher } from './matcher.ts'
-import { compileJson, compileLogfmt, compilePatternParser, compileRegexp, unpack } from './parsers.ts'
+import { compileJson, unpack } from './parsers/json.ts'
+import { compileLogfmt } from './parsers/logfmt.ts'
+import { compilePatternParser } from './parsers/pattern.ts'
+import { compileRegexp } from './parsers/regexp.ts'
 import type { Row } from './row.ts'
-import { compileTemplate } from './template.ts'
+import { compileTemplate } from './template/compile.ts'
 
 /** False = the row is dropped. */
 type RowStage = (row: Row) => boolean
@@ -28,9 +31,9 @@ function compileStage(stage: Stage): RowStage {
     case 'label-filter':
       return compileLabelFilter(stage.filter)
     case 'json':
-      return always(compileJson(stage))
+      return always(compileJson(stage.extractions))
     case 'logfmt':
-      return always(compileLogfmt(stage))
+      return always(compileLogfmt(stage.extractions, stage))
     case 'regexp':
       return always(compileRegexp(stage.expression))
     case 'pattern':

@@ -1,9 +1,10 @@
 /** Which streams have lines in a time range, without reading any line. */
 import type { Matcher } from './ast.ts'
+import type { Budget } from './budget.ts'
+import { labelsKey } from './labels.ts'
 import type { Labels, LogSource, LogTimeRange } from './log-table.ts'
 import { compileMatcher } from './matcher.ts'
-import { type Budget, firstAt } from './scan.ts'
-import { labelsKey } from './series.ts'
+import { firstAt } from './scan.ts'
 
 export interface StreamSize {
   readonly labels: Labels

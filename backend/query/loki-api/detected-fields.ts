@@ -2,8 +2,7 @@
 import { type ApiRequest, type ApiResponse, decodePart, httpError, json } from '../../http.ts'
 import { parseSignedDuration } from '../language/durations.ts'
 import { parseBytes } from '../language/sizes.ts'
-import { createBudget, type LogEntry, parse, select } from '../logql/index.ts'
-import { parseFields } from '../logql/parsers.ts'
+import { createBudget, type LogEntry, parse, parseFields, select } from '../logql/index.ts'
 import type { LokiStore } from './index.ts'
 import { readLimit, readWindow, requireQuery } from './params.ts'
 

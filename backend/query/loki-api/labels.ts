@@ -1,7 +1,6 @@
 /** `labels`, `label/{name}/values`, `series`, `detected_labels`: what streams there are. */
 import { type ApiRequest, type ApiResponse, decodePart, httpError, json } from '../../http.ts'
-import { createBudget, type Labels, type LogTimeRange, parse } from '../logql/index.ts'
-import { streamsIn } from '../logql/streams.ts'
+import { createBudget, type Labels, type LogTimeRange, parse, streamsIn } from '../logql/index.ts'
 import type { LokiStore } from './index.ts'
 import { readWindow } from './params.ts'
 

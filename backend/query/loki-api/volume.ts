@@ -1,7 +1,14 @@
 /** `index/stats`, `index/volume`, `index/volume_range`: how much there is, by stream or label. */
 import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.ts'
-import { type Budget, createBudget, type Labels, type LogTimeRange, parse } from '../logql/index.ts'
-import { type StreamSize, streamSizes } from '../logql/streams.ts'
+import {
+  type Budget,
+  createBudget,
+  type Labels,
+  type LogTimeRange,
+  parse,
+  type StreamSize,
+  streamSizes,
+} from '../logql/index.ts'
 import type { LokiStore } from './index.ts'
 import { readLimit, readStep, readWindow, requireQuery, type TimeWindow } from './params.ts'
 import { formatFloat, seconds, startAnswer } from './query.ts'

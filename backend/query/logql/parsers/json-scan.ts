@@ -8,7 +8,9 @@ const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 const WORD = /true|false|null/y
 
 const MAX_DEPTH = 100
-const MALFORMED = 'Malformed JSON error'
+/** What is wrong with a line, in Loki's words. */
+export const MALFORMED = 'Malformed JSON error'
+export const NOT_AN_OBJECT = "Value looks like object, but can't find closing '}' symbol"
 
 /** What a leaf is: `text` is a string's value, or a number's or boolean's text. */
 export type LeafVisitor = (path: readonly string[], text: string) => void
@@ -88,7 +90,7 @@ export function scanJson(line: string, visit: LeafVisitor): string | undefined {
     return false
   }
   skipBlank()
-  if (line[at] !== '{') return "Value looks like object, but can't find closing '}' symbol"
+  if (line[at] !== '{') return NOT_AN_OBJECT
   return readObject() ? undefined : MALFORMED
 }
 

@@ -1,11 +1,13 @@
 /** `rate({...}[5m])` and its kin: log lines -> series. */
-import type { Grouping, LogQuery, RangeAggregation, Unwrap } from './ast.ts'
-import { evaluationError, limitError } from './errors.ts'
-import { CONVERTERS, compileLabelFilter, conversionProblem, type RowTest } from './label-filter.ts'
-import type { Labels, LogSource, LogTable } from './log-table.ts'
-import { Row } from './row.ts'
-import { type Budget, compileScan, type Scan } from './scan.ts'
-import { emptySeries, type Grid, labelsKey, omitLabels, pickLabels, type Series, showLabels } from './series.ts'
+import type { Grouping, LogQuery, RangeAggregation, Unwrap } from '../ast.ts'
+import type { Budget } from '../budget.ts'
+import { evaluationError, limitError } from '../errors.ts'
+import { CONVERTERS, compileLabelFilter, conversionProblem, type RowTest } from '../label-filter.ts'
+import { labelsKey, omitLabels, pickLabels, printLabels } from '../labels.ts'
+import type { Labels, LogSource, LogTable } from '../log-table.ts'
+import { Row } from '../row.ts'
+import { compileScan, type Scan } from '../scan.ts'
+import { emptySeries, type Grid, type Series } from './series.ts'
 import { windowFunction } from './window-functions.ts'
 
 /** Series a single aggregation may hold while it runs. */
@@ -242,7 +244,7 @@ function signatureOf(row: Row, { unwrap }: RangeAggregation): string {
 function pipelineError(row: Row): Error {
   const { error } = row
   return evaluationError(
-    `pipeline error: '${error}' for series: '${showLabels(row.labels())}'.\n` +
+    `pipeline error: '${error}' for series: '${printLabels(row.labels())}'.\n` +
       `Use a label filter to intentionally skip this error. (e.g | __error__!="${error}").\n` +
       'To skip all potential errors you can match empty errors.(e.g __error__="")\n' +
       'The label filter can also be specified after unwrap. (e.g | unwrap latency | __error__="" )\n',

@@ -1,15 +1,24 @@
 /** Runs a template on a row: `.name` is a label, `__line__` the line, `__timestamp__` its time. */
-import type { Row } from './row.ts'
-import { formatValue, isList, type Value } from './template-format.ts'
-import { isTruthy, MAX_TEXT, TEMPLATE_FUNCTIONS } from './template-functions.ts'
-import { type Command, type Operand, type Pipe, parseTemplate, type TemplateNode } from './template-parse.ts'
+import { formatValue, isList, type Value } from './format.ts'
+import { isTruthy, MAX_TEXT, TEMPLATE_FUNCTIONS } from './functions.ts'
+import { type Command, type Operand, type Pipe, parseTemplate, type TemplateNode } from './parse.ts'
+
+/** As much of a row as a template sees. */
+export interface TemplateRow {
+  readonly line: string
+  /** Nanoseconds since the epoch. */
+  readonly timeNs: bigint
+  /** The value of a label, '' when it is absent. */
+  get(name: string): string
+  labels(): Readonly<Record<string, string>>
+}
 
 /** Characters that a template may read and write for one row, calls and rounds of a loop counting as some too. */
 const MAX_WORK = 4 << 20
 const STEP_COST = 100
 
 /** The text for a row. The returned function throws an Error where Go's template would fail. */
-export function compileTemplate(source: string): (row: Row) => string {
+export function compileTemplate(source: string): (row: TemplateRow) => string {
   const nodes = parseTemplate(source)
   const only = nodes.length === 1 ? nodes[0] : undefined
   if (only?.kind === 'text') return () => only.text
@@ -21,7 +30,7 @@ export function compileTemplate(source: string): (row: Row) => string {
 }
 
 interface Run {
-  readonly row: Row
+  readonly row: TemplateRow
   out: string
   variables: { name: string; value: Value }[]
   work: number

@@ -1,29 +1,10 @@
-/** The parser stages: labels out of lines. Each takes a row, sets labels, and marks an error where the line can't be read. */
-import { captureRegex } from '../language/regex.ts'
-import type { Stage } from './ast.ts'
+/** `| json` and `| unpack`: labels out of lines that are JSON objects. */
 import { type JsonPath, parseJsonPath, walkJsonPath } from './json-path.ts'
-import { scanJson } from './json-scan.ts'
-import { parseLogfmt } from './logfmt.ts'
-import { compilePattern } from './pattern.ts'
-import type { Row } from './row.ts'
+import { MALFORMED, NOT_AN_OBJECT, scanJson } from './json-scan.ts'
+import { type Extraction, labelName, type ParsedRow, type RowStep } from './row-step.ts'
 
-export type RowStep = (row: Row) => void
-
-/** Names as labels may be: other characters become underscores, a leading digit gets one in front. */
-export function labelName(key: string): string {
-  let name = labelNames.get(key)
-  if (name === undefined) {
-    const plain = key.replace(/[^a-zA-Z0-9_]/g, '_')
-    name = /^\d/.test(plain) ? `_${plain}` : plain
-    // Keys may come from outside without end.
-    if (labelNames.size >= 10_000) labelNames.clear()
-    labelNames.set(key, name)
-  }
-  return name
-}
-const labelNames = new Map<string, string>()
-
-export function compileJson({ extractions }: Stage & { kind: 'json' }): RowStep {
+/** All leaves as labels, or with `extractions` only what stands at their paths. Throws an Error on a path that can't be read. */
+export function compileJson(extractions: readonly Extraction[]): RowStep {
   if (extractions.length > 0) {
     const paths = extractions.map((one): [string, JsonPath] => [one.label, parseJsonPath(one.expression)])
     return (row) => {
@@ -60,13 +41,11 @@ function joinPath(path: readonly string[]): string {
   return path.length === 1 ? labelName(path[0]!) : labelName(path.join('_'))
 }
 
-/** Labels that `json` or else `logfmt` would make of a line. */
-export function parseFields(line: string): { parser: 'json' | 'logfmt'; pairs: [string, string][] } {
+/** All leaves of a line's object as labels; undefined when the line is none. */
+export function jsonPairs(line: string): [name: string, value: string][] | undefined {
   const pairs: [string, string][] = []
   const problem = scanJson(line, (path, text) => pairs.push([joinPath(path), text]))
-  if (!problem) return { parser: 'json', pairs }
-  const found = parseLogfmt(line, false).pairs.filter(([, value]) => value !== '')
-  return { parser: 'logfmt', pairs: found.map(([key, value]) => [labelName(key), value]) }
+  return problem === undefined ? pairs : undefined
 }
 
 /** Numbers whose text JavaScript may change (1.0, 1e3, -0, 0.0000001, 16 digits); only these lines pay for exact texts. */
@@ -78,7 +57,7 @@ const keepNumberText = ((_key: string, value: unknown, context: { source?: strin
 const NUMBER_TEXT = Symbol('number')
 
 /** The object in the line; undefined, with the row marked, when it is none. */
-function readJson(row: Row): object | undefined {
+function readJson(row: ParsedRow): object | undefined {
   const value = parseObject(row.line)
   if (typeof value === 'object') return value
   row.fail('JSONParserErr', value)
@@ -93,11 +72,9 @@ function parseObject(line: string): object | string {
     const isObject = typeof value === 'object' && value !== null && !Array.isArray(value) && !(NUMBER_TEXT in value)
     return isObject ? value : NOT_AN_OBJECT
   } catch {
-    return line.trimStart().startsWith('{') ? 'Malformed JSON error' : NOT_AN_OBJECT
+    return line.trimStart().startsWith('{') ? MALFORMED : NOT_AN_OBJECT
   }
 }
-
-const NOT_AN_OBJECT = "Value looks like object, but can't find closing '}' symbol"
 
 /** A value as a label; objects and arrays as JSON; undefined for nothing. */
 function jsonText(value: unknown): string | undefined {
@@ -113,36 +90,6 @@ function stringify(value: unknown): string {
   if (NUMBER_TEXT in value) return value[NUMBER_TEXT] as string
   if (Array.isArray(value)) return `[${value.map(stringify).join(',')}]`
   return `{${Object.entries(value).map(([key, one]) => `${JSON.stringify(key)}:${stringify(one)}`)}}`
-}
-
-export function compileLogfmt({ strict, keepEmpty, extractions }: Stage & { kind: 'logfmt' }): RowStep {
-  const wanted = extractions.map((one): [string, string] => [one.label, String(parseJsonPath(one.expression)[0])])
-  return (row) => {
-    const { pairs, problem } = parseLogfmt(row.line, strict)
-    if (wanted.length > 0) {
-      const found = new Map(pairs)
-      for (const [label, key] of wanted) row.extract(label, found.get(key) ?? '')
-    } else {
-      for (const [key, value] of pairs) if (value !== '' || keepEmpty) row.extract(labelName(key), value)
-    }
-    if (problem && strict) row.fail('LogfmtParserErr', problem)
-  }
-}
-
-export function compileRegexp(expression: string): RowStep {
-  const { names, exec } = captureRegex(expression)
-  return (row) => {
-    const found = exec(row.line)
-    if (!found) return
-    for (const [index, name] of names.entries()) row.extract(name, found[index] ?? '')
-  }
-}
-
-export function compilePatternParser(expression: string): RowStep {
-  const match = compilePattern(expression)
-  return (row) => {
-    for (const [name, value] of match(row.line)) row.extract(name, value)
-  }
 }
 
 /** The reverse of an agent's packing: text fields become labels, `_entry` becomes the line. */

@@ -1,12 +1,13 @@
 /** Metric queries over a range of time or at one moment. */
-import { fullReplacer } from '../language/regex.ts'
-import type { Grouping, MetricQuery } from './ast.ts'
+import { fullReplacer } from '../../language/regex.ts'
+import type { Grouping, MetricQuery } from '../ast.ts'
+import { type Budget, createBudget } from '../budget.ts'
+import { limitError } from '../errors.ts'
+import { labelsKey } from '../labels.ts'
+import type { Labels, LogSource } from '../log-table.ts'
 import { evaluateBinary, type Operand } from './binary.ts'
-import { limitError } from './errors.ts'
-import type { Labels, LogSource } from './log-table.ts'
 import { evaluateRange } from './range-aggregation.ts'
-import { type Budget, createBudget } from './scan.ts'
-import { emptySeries, type Grid, labelsKey, type Series } from './series.ts'
+import { emptySeries, type Grid, type Series } from './series.ts'
 import { aggregateVector, instantOrder } from './vector-aggregation.ts'
 
 export interface MetricOptions {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Row } from './row.ts'
-import { compileTemplate } from './template.ts'
-import { buildLogTable } from './test/lines.ts'
+import { Row } from '../row.ts'
+import { buildLogTable } from '../test/lines.ts'
+import { compileTemplate } from './compile.ts'
 
 const table = buildLogTable([
   {

@@ -1,25 +1,5 @@
-/** Series on a grid of steps, which all metric phases take and give. */
+/** What is done with label sets. */
 import type { Labels } from './log-table.ts'
-
-/** Step `k` is at `startNs + k * stepNs`. An instant query has one. */
-export interface Grid {
-  readonly startNs: bigint
-  readonly stepNs: bigint
-  readonly count: number
-}
-
-export interface Series {
-  readonly labels: Labels
-  readonly values: Float64Array
-  /** 1 where there is a value. */
-  readonly present: Uint8Array
-}
-
-export const emptySeries = (labels: Labels, { count }: Grid): Series => ({
-  labels,
-  values: new Float64Array(count),
-  present: new Uint8Array(count),
-})
 
 /** Equal for equal label sets, in whatever order the labels stand. */
 export function labelsKey(labels: Labels): string {
@@ -36,7 +16,7 @@ export function omitLabels(labels: Labels, names: readonly string[]): Labels {
 }
 
 /** `{a="b", c="d"}` for messages. */
-export function showLabels(labels: Labels): string {
+export function printLabels(labels: Labels): string {
   const pairs = Object.keys(labels)
     .sort()
     .map((name) => `${name}=${JSON.stringify(labels[name])}`)

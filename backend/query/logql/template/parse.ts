@@ -1,5 +1,5 @@
 /** Reads templates in the notation of Go's text/template, as `line_format` and `label_format` use it. */
-import { TEMPLATE_FUNCTIONS } from './template-functions.ts'
+import { TEMPLATE_FUNCTIONS } from './functions.ts'
 
 export type Operand =
   | { readonly kind: 'constant'; readonly value: string | number | boolean | undefined }

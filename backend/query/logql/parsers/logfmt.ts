@@ -1,4 +1,7 @@
-/** Reads `key=value key="quoted \"value\"" flag` lines. Blanks and control characters separate. */
+/** `| logfmt`: labels out of `key=value key="quoted \"value\"" flag` lines. Blanks and control characters separate. */
+import { parseJsonPath } from './json-path.ts'
+import { type Extraction, labelName, type RowStep } from './row-step.ts'
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are separators.
 const SEPARATORS = /[\x00-\x20]*/y
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
@@ -6,6 +9,24 @@ const BARE_TEXT = /[^\x00-\x20="]*/y
 const QUOTED_TEXT = /"([^"\\]*(?:\\.[^"\\]*)*)"/y
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
 const REST_OF_WORD = /[^\x00-\x20]*/y
+
+/** All pairs as labels, or with `extractions` only their keys. `strict` marks lines that can't be read to their end. */
+export function compileLogfmt(
+  extractions: readonly Extraction[],
+  { strict, keepEmpty }: { readonly strict: boolean; readonly keepEmpty: boolean },
+): RowStep {
+  const wanted = extractions.map((one): [string, string] => [one.label, String(parseJsonPath(one.expression)[0])])
+  return (row) => {
+    const { pairs, problem } = parseLogfmt(row.line, strict)
+    if (wanted.length > 0) {
+      const found = new Map(pairs)
+      for (const [label, key] of wanted) row.extract(label, found.get(key) ?? '')
+    } else {
+      for (const [key, value] of pairs) if (value !== '' || keepEmpty) row.extract(labelName(key), value)
+    }
+    if (problem && strict) row.fail('LogfmtParserErr', problem)
+  }
+}
 
 /**
  * Pairs in order; a key without a value has ''. A word that can't be read is left out; `strict` stops there and tells

@@ -1,4 +1,6 @@
 /** `| pattern "<ip> - <_> <path>"`, and the line filters `|>` and `!>` that use the same notation. */
+import type { RowStep } from './row-step.ts'
+
 type Part = { readonly literal: string } | { readonly capture: string }
 
 const CAPTURE = /<([A-Za-z_][A-Za-z0-9_]*)>/g
@@ -19,6 +21,14 @@ function split(expression: string): Part[] {
 function captureBefore(parts: readonly Part[]): string {
   const last = parts.at(-1)
   return last && 'capture' in last ? last.capture : ''
+}
+
+/** The parser stage: each capture is a label. */
+export function compilePatternParser(expression: string): RowStep {
+  const match = compilePattern(expression)
+  return (row) => {
+    for (const [name, value] of match(row.line)) row.extract(name, value)
+  }
 }
 
 /** A parser: the captured texts in order, as far as the line goes. Throws an Error on a pattern that captures nothing. */

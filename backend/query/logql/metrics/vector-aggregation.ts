@@ -1,7 +1,8 @@
 /** `sum by (x) (...)`, `topk(...)`, `sort(...)`: series -> fewer series, step by step. */
-import type { Grouping, MetricQuery } from './ast.ts'
-import type { Labels } from './log-table.ts'
-import { emptySeries, type Grid, labelsKey, omitLabels, pickLabels, type Series } from './series.ts'
+import type { Grouping, MetricQuery } from '../ast.ts'
+import { labelsKey, omitLabels, pickLabels } from '../labels.ts'
+import type { Labels } from '../log-table.ts'
+import { emptySeries, type Grid, type Series } from './series.ts'
 import { windowFunction } from './window-functions.ts'
 
 type VectorAggregation = MetricQuery & { kind: 'vector' }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parse, select } from './index.ts'
-import { buildLogTable, sourceOf } from './test/lines.ts'
+import { parse, select } from '../index.ts'
+import { buildLogTable, sourceOf } from '../test/lines.ts'
 
 function extracted(line: string): string | undefined {
   const tree = parse('{a="b"} | json v="v"')

@@ -1,9 +1,9 @@
 /** The functions that templates may call, with Go's order of arguments: what is piped in comes last. */
-import { parseSignedDuration } from '../language/durations.ts'
-import { countRegex, replaceAllRegex } from '../language/regex.ts'
-import { parseBytes } from '../language/sizes.ts'
+import { parseSignedDuration } from '../../language/durations.ts'
+import { countRegex, replaceAllRegex } from '../../language/regex.ts'
+import { parseBytes } from '../../language/sizes.ts'
+import { formatValue, isList, sprintf, type TimeValue, type Value } from './format.ts'
 import { formatTime, parseTime } from './go-time.ts'
-import { formatValue, isList, sprintf, type TimeValue, type Value } from './template-format.ts'
 
 export interface TemplateFunction {
   readonly least: number

@@ -1,5 +1,5 @@
 /** What `..._over_time` computes from the samples of one window, `from` inclusive to `to` exclusive, oldest first. */
-import type { RangeOp } from './ast.ts'
+import type { RangeOp } from '../ast.ts'
 
 export interface Samples {
   readonly values: ArrayLike<number>

@@ -1,8 +1,9 @@
 /** `a / on (x) b`, `a > bool 5`, `a or b`: two operands -> series. */
-import type { BinaryOp, Matching, MetricQuery } from './ast.ts'
-import { evaluationError } from './errors.ts'
-import type { Labels } from './log-table.ts'
-import { emptySeries, type Grid, labelsKey, omitLabels, pickLabels, type Series, showLabels } from './series.ts'
+import type { BinaryOp, Matching, MetricQuery } from '../ast.ts'
+import { evaluationError } from '../errors.ts'
+import { labelsKey, omitLabels, pickLabels, printLabels } from '../labels.ts'
+import type { Labels } from '../log-table.ts'
+import { emptySeries, type Grid, type Series } from './series.ts'
 
 type Binary = MetricQuery & { kind: 'binary' }
 
@@ -154,7 +155,7 @@ function matchSeries(
 
 function duplicate(labels: Labels, side: 'left' | 'right'): Error {
   return evaluationError(
-    `multiple matches for labels: several series of the ${side} side match ${showLabels(labels)}. ` +
+    `multiple matches for labels: several series of the ${side} side match ${printLabels(labels)}. ` +
       'Match by more labels, or use group_left() or group_right()',
   )
 }
