@@ -85,14 +85,17 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   fs.closeSync(log)
   const exited = exitOf(child)
   const server = { pid: child.pid ?? 0, host, port, user, password: options.password, logFile, exited }
+  const ended = new AbortController()
   try {
     await Promise.race([
-      answers(server, deadline),
+      answers(server, deadline, ended.signal),
       exited.then(() => {
         throw new Error('it ended while starting')
       }),
     ])
   } catch (cause) {
+    // Whoever else has the port may take connections and never answer: asking on would keep this process alive.
+    ended.abort()
     await terminate(child, exited)
     const tail = fs.readFileSync(logFile).subarray(logStart).toString('utf8').trim().split('\n').slice(-12).join('\n')
     throw new Error(`PostgreSQL did not start on ${host}:${port} (log ${logFile}):\n${tail}`, { cause })
@@ -268,8 +271,10 @@ async function initialise(
 async function answers(
   server: { host: string; port: number; user: string; password: string },
   deadline: number,
+  signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
+    signal.throwIfAborted()
     const { host, port, user, password } = server
     const client = new pg.Client({ host, port, user, password, database: 'postgres', connectionTimeoutMillis: 2_000 })
     client.on('error', () => {})
