@@ -3,9 +3,12 @@
  * that a review sees the whole schema and a test sees any drift. It is documentation: migrations alone change databases.
  */
 import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { startTestCluster } from './testing.ts'
+import { migrate } from './migrate.ts'
+import { startPostgres } from './server.ts'
 
 export const SCHEMA_FILE = fileURLToPath(new URL('schema.sql', import.meta.url))
 
@@ -81,13 +84,29 @@ export async function dumpSchema(client: pg.ClientBase): Promise<string> {
 }
 
 if (import.meta.main) {
-  const cluster = await startTestCluster()
-  const database = await cluster.createDatabase()
-  const client = new pg.Client(database.connection())
-  await client.connect()
-  fs.writeFileSync(SCHEMA_FILE, await dumpSchema(client))
-  await client.end()
-  await database.drop()
-  await cluster.stop()
+  fs.writeFileSync(SCHEMA_FILE, await withThrowAwayDatabase(dumpSchema))
   console.log(`${SCHEMA_FILE} is written`)
+}
+
+async function withThrowAwayDatabase<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-schema-'))
+  // Started by root, the server is another user.
+  fs.chmodSync(folder, 0o755)
+  const password = 'throw-away'
+  const server = await startPostgres({ dataDir: path.join(folder, 'data'), port: 0, password, durable: false })
+  try {
+    const { host, port, user } = server
+    const connection = { host, port, user, password, database: 'sightline' }
+    await migrate({ connection, rolePasswords: { user_service: '-', order_service: '-', audit_service: '-' } })
+    const client = new pg.Client(connection)
+    await client.connect()
+    try {
+      return await work(client)
+    } finally {
+      await client.end()
+    }
+  } finally {
+    await server.stop()
+    fs.rmSync(folder, { recursive: true, force: true })
+  }
 }

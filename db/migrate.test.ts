@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { dumpSchema, SCHEMA_FILE } from './dump-schema.ts'
 import { migrate, type ServiceRole } from './migrate.ts'
-import { startTestCluster, type TestCluster, type TestDatabase } from './testing.ts'
+import { startTestCluster, type TestCluster, type TestDatabase } from './test/cluster.ts'
 
 let cluster: TestCluster
 let database: TestDatabase
