@@ -7,10 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { prepareGateway } from '@sightline/local/gateway'
-import { type RunningPart, startPart } from '@sightline/local/part'
-import { findNginx } from '@sightline/local/programs'
-import { freePort, freePorts, readSettings } from '@sightline/local/settings'
+import { findNginx, freePort, freePorts, prepareGateway, type RunningComponent, startComponent } from '@sightline/local'
+import { readSettings } from '@sightline/local/settings'
 import { parseAccessRecord } from '../backend/receive/gateway-log/access-record.ts'
 import { followAccessLog } from '../backend/receive/gateway-log/follower.ts'
 import { parseStubStatus } from '../backend/receive/gateway-log/metrics.ts'
@@ -26,7 +24,7 @@ const home = mkdtempSync(join(tmpdir(), 'sightline-gateway-'))
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const SPAN = 'b7ad6b7169203331'
 let service: Server
-let gateway: RunningPart
+let gateway: RunningComponent
 let url: string
 let port: number
 let statusUrl: string
@@ -50,7 +48,7 @@ before(async () => {
   // user-service and order-service answer, audit-service is down.
   await new Promise<void>((listening) => service.listen(ports.USER_SERVICE_PORT, '127.0.0.1', listening))
   const prepared = prepareGateway(settings, await findNginx(), await freePort(ports))
-  gateway = await startPart(prepared.spec, home)
+  gateway = await startComponent(prepared.spec, home)
   port = ports.GATEWAY_PORT
   url = `http://127.0.0.1:${port}`
   ;({ statusUrl, accessLog, pidFile } = prepared)

@@ -7,10 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { prepareGateway } from '@sightline/local/gateway'
-import { type RunningPart, startPart } from '@sightline/local/part'
-import { findNginx } from '@sightline/local/programs'
-import { freePort, freePorts, readSettings } from '@sightline/local/settings'
+import { findNginx, freePort, freePorts, prepareGateway, type RunningComponent, startComponent } from '@sightline/local'
+import { readSettings } from '@sightline/local/settings'
 import { poll } from '../test/poll.ts'
 
 const KEY = 'Correct-Horse_Battery-Staple-1'
@@ -18,7 +16,7 @@ const ROUTE = '/api/v1/users'
 const home = mkdtempSync(join(tmpdir(), 'sightline-gateway-security-'))
 const lastHeaders: IncomingHttpHeaders[] = []
 let service: Server
-let gateway: RunningPart
+let gateway: RunningComponent
 let url: string
 let port: number
 let accessLog: string
@@ -33,7 +31,7 @@ before(async () => {
   })
   await new Promise<void>((listening) => service.listen(ports.USER_SERVICE_PORT, '127.0.0.1', listening))
   const prepared = prepareGateway(settings, await findNginx(), await freePort(ports))
-  gateway = await startPart(prepared.spec, home)
+  gateway = await startComponent(prepared.spec, home)
   port = ports.GATEWAY_PORT
   url = `http://127.0.0.1:${port}`
   accessLog = prepared.accessLog

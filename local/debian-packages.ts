@@ -18,6 +18,7 @@ export interface UnpackedProgram {
   libraryPath: string | null
 }
 
+/** Whether this machine has the tools for it. */
 export const hasApt = () => onPath('apt-get') !== null && onPath('dpkg') !== null && onPath('dpkg-deb') !== null
 
 /**

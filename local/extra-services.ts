@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 
 export interface ExtraService {
   name: string
-  /** The hop that calls it: its NEXT_SERVICE_URL points here. */
+  /** The service that calls it: its NEXT_SERVICE_URL points here. */
   after: string
   portVariable: string
   port: number
@@ -18,8 +18,10 @@ interface Package {
   sightline?: { port: number; after: string }
 }
 
+/** Those of this project, in the order in which they were added. */
 export const extraServices = readExtraServices(resolve(import.meta.dirname, '..'))
 
+/** Those of the project in the folder `root`. */
 export function readExtraServices(root: string): ExtraService[] {
   const { workspaces = [] } = readPackage(root)
   return workspaces.flatMap((name) => {
@@ -29,6 +31,7 @@ export function readExtraServices(root: string): ExtraService[] {
   })
 }
 
+/** `notify-service` listens on what NOTIFY_SERVICE_PORT says. */
 export function portVariableOf(service: string): string {
   return `${service.toUpperCase().replaceAll('-', '_')}_PORT`
 }

@@ -1,4 +1,4 @@
-/** Follows the parts' output files: prints what is added, and keeps each from growing without bound. */
+/** Follows the components' output files: prints what is added, and keeps each from growing without bound. */
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, truncateSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'

@@ -1,19 +1,23 @@
 /** Nginx in local mode: the one template of gateway/ rendered into the state folder. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import type { PartSpec } from './part.ts'
+import type { ComponentSpec } from './component.ts'
 import { httpOk } from './probes.ts'
 import type { Program } from './programs.ts'
 import { root, type Settings, startError } from './settings.ts'
 
 export interface Gateway {
-  spec: PartSpec
+  spec: ComponentSpec
   accessLog: string
   pidFile: string
   /** Where the backend reads stub_status. */
   statusUrl: string
 }
 
+/**
+ * Writes Nginx's configuration into the state folder and says how to run it. `statusPort` is for the backend's questions.
+ * A setting that Nginx could misread, or an API key that could be guessed, is a startError.
+ */
 export function prepareGateway(settings: Settings, nginx: Program, statusPort: number): Gateway {
   const folder = join(settings.home, 'gateway')
   const run = join(folder, 'run')

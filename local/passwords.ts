@@ -5,19 +5,18 @@ import { join } from 'node:path'
 import { startError } from './settings.ts'
 
 const roles = ['sightline', 'user_service', 'order_service', 'audit_service'] as const
+/** By database role; `sightline` owns the database. */
 export type Passwords = Record<(typeof roles)[number], string>
 
+/** Those of an earlier start, or new ones. A damaged file is a startError. */
 export function readOrMakePasswords(home: string): Passwords {
-  const path = join(home, 'passwords.json')
-  if (existsSync(path)) return readPasswords(path)
-  const passwords = Object.fromEntries(roles.map((role) => [role, randomBytes(18).toString('base64url')])) as Passwords
-  mkdirSync(home, { recursive: true })
-  writeFileSync(`${path}.new`, `${JSON.stringify(passwords, null, 2)}\n`, { mode: 0o600 })
-  renameSync(`${path}.new`, path)
-  return passwords
+  return readPasswords(home) ?? makePasswords(home)
 }
 
-function readPasswords(path: string): Passwords {
+/** null when nothing was started in the state folder `home` yet. A damaged file is a startError. */
+export function readPasswords(home: string): Passwords | null {
+  const path = fileIn(home)
+  if (!existsSync(path)) return null
   const unreadable = `${path} is damaged. Restore it, or start empty: npm run reset`
   let passwords: Partial<Passwords>
   try {
@@ -29,3 +28,14 @@ function readPasswords(path: string): Passwords {
   if (roles.some((role) => typeof passwords[role] !== 'string')) throw startError(unreadable)
   return passwords as Passwords
 }
+
+function makePasswords(home: string): Passwords {
+  const path = fileIn(home)
+  const passwords = Object.fromEntries(roles.map((role) => [role, randomBytes(18).toString('base64url')])) as Passwords
+  mkdirSync(home, { recursive: true })
+  writeFileSync(`${path}.new`, `${JSON.stringify(passwords, null, 2)}\n`, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+  return passwords
+}
+
+const fileIn = (home: string) => join(home, 'passwords.json')

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
-import { assertPortsFree, holderFromProc } from './busy-ports.ts'
-import { freePorts } from './settings.ts'
+import { holderOf } from './port-holder.ts'
+import { assertPortsFree, freePorts } from './ports.ts'
 
 test('free ports pass', async () => {
   await assertPortsFree(await freePorts())
@@ -27,7 +27,7 @@ test('every busy port is named with its variable and, on Linux, its holder', asy
       if (process.platform === 'linux') assert.match(error.message, new RegExp(`by .*node.*\\(process ${other.pid}\\)`))
       return true
     })
-    if (process.platform === 'linux') assert.equal((await holderFromProc(ports.TEMPO_PORT))!.pid, process.pid)
+    if (process.platform === 'linux') assert.equal((await holderOf(ports.TEMPO_PORT))!.pid, process.pid)
   } finally {
     mine.close()
     other.kill()

@@ -1,9 +1,7 @@
-/** Says which ports are taken, by which variable they can be changed, and who holds them: before anything is started. */
-import { execFile } from 'node:child_process'
-import { readdir, readFile, readlink } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { promisify } from 'node:util'
-import { startError } from './settings.ts'
+/** Are the wanted ports free, and which others are? Asked before anything is started. */
+import { createServer, type Server } from 'node:net'
+import { holderOf } from './port-holder.ts'
+import { type Ports, portNames, startError } from './settings.ts'
 
 /** Throws one startError that lists every port, by the name of its variable, that can't be listened on. */
 export async function assertPortsFree(ports: Record<string, number>, command = 'npm start'): Promise<void> {
@@ -21,13 +19,19 @@ export async function assertPortsFree(ports: Record<string, number>, command = '
   )
 }
 
+async function heldBy(port: number): Promise<string> {
+  const holder = await holderOf(port)
+  return holder ? ` by ${holder.command} (process ${holder.pid})` : ''
+}
+
 /** The error code of listening on a port, or null when it is free. */
-function whyNot(port: number): Promise<string | null> {
-  return new Promise((answer) => {
-    const server = createServer()
-    server.once('error', (error: NodeJS.ErrnoException) => answer(error.code ?? error.message))
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => answer(null)))
-  })
+async function whyNot(port: number): Promise<string | null> {
+  try {
+    await closed(await listenOn(port))
+    return null
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? (error as Error).message
+  }
 }
 
 function freeExample(ports: Record<string, number>): number {
@@ -36,69 +40,53 @@ function freeExample(ports: Record<string, number>): number {
   return port
 }
 
-async function heldBy(port: number): Promise<string> {
-  const holder = process.platform === 'linux' ? await holderFromProc(port) : await holderFromLsof(port)
-  return holder ? ` by ${holder.command} (process ${holder.pid})` : ''
-}
-
-interface Holder {
-  pid: number
-  command: string
-}
-
-/** The listening socket's inode from /proc/net/tcp{,6}, then the process that has it open (only own ones unless root). */
-export async function holderFromProc(port: number): Promise<Holder | null> {
-  const inodes = await listeningSockets(port)
-  if (inodes.size === 0) return null
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    if (!(await hasOpen(pid, inodes))) continue
-    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-    return { pid: Number(pid), command: shortened(command) || 'an unnamed process' }
+/** A free port for every variable, for a second system beside a running one. Held until all are known, so they differ. */
+export async function freePorts(): Promise<Ports> {
+  const servers: Server[] = []
+  const ports = {} as Ports
+  for (const name of portNames) {
+    const server = await listenAnywhere()
+    servers.push(server)
+    ports[name] = (server.address() as { port: number }).port
   }
-  return null
+  await Promise.all(servers.map(closed))
+  return ports
 }
 
-/** Whether this very process listens on the port, which others may share with it. Linux only. */
-export async function listensOn(pid: number, port: number): Promise<boolean> {
-  return hasOpen(String(pid), await listeningSockets(port))
+/** A free port that is none of `others`, which need not be listened on yet. */
+export async function freePort(others: Ports): Promise<number> {
+  for (;;) {
+    const server = await listenAnywhere()
+    const { port } = server.address() as { port: number }
+    await closed(server)
+    if (!Object.values(others).includes(port)) return port
+  }
 }
 
-async function listeningSockets(port: number): Promise<Set<string>> {
-  const inodes = new Set<string>()
-  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
-    const rows = (await readFile(table, 'utf8').catch(() => '')).split('\n').slice(1)
-    for (const row of rows) {
-      const [, local, , state, , , , , , inode] = row.trim().split(/\s+/)
-      if (state === '0A' && inode && Number.parseInt(local!.split(':')[1]!, 16) === port)
-        inodes.add(`socket:[${inode}]`)
+/**
+ * Not port 0: that gives a port of the range from which the system takes the near end of every outgoing connection, and one
+ * of those may have it by the time it is listened on.
+ */
+async function listenAnywhere(): Promise<Server> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await listenOn(LOWEST_FREE + Math.floor(Math.random() * (HIGHEST_FREE - LOWEST_FREE)))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === 100) throw error
     }
   }
-  return inodes
 }
 
-async function hasOpen(pid: string, inodes: Set<string>): Promise<boolean> {
-  const files = await readdir(`/proc/${pid}/fd`).catch(() => [])
-  for (const file of files) {
-    if (inodes.has(await readlink(`/proc/${pid}/fd/${file}`).catch(() => ''))) return true
-  }
-  return false
+/** Below 32768, where Linux begins to take them for connections (macOS: 49152), and clear of what has a name. */
+const LOWEST_FREE = 12_000
+const HIGHEST_FREE = 32_000
+
+function listenOn(port: number): Promise<Server> {
+  return new Promise((listening, failed) => {
+    const server = createServer()
+    server.once('error', failed)
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => listening(server))
+  })
 }
 
-/** The program without its folder, its arguments as far as they fit on a line. */
-function shortened(command: string): string {
-  const [program = '', ...args] = command.replace(/\0$/, '').split('\0')
-  const words = [program.replace(/^\/\S*\//, ''), ...args].join(' ').trim()
-  return words.length > 72 ? `${words.slice(0, 69)}...` : words
-}
-
-async function holderFromLsof(port: number): Promise<Holder | null> {
-  try {
-    const { stdout } = await promisify(execFile)('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fpc'])
-    const pid = /^p(\d+)$/m.exec(stdout)?.[1]
-    const command = /^c(.+)$/m.exec(stdout)?.[1]
-    return pid && command ? { pid: Number(pid), command } : null
-  } catch {
-    // No lsof, or it may not look: the message names the port and its variable all the same.
-    return null
-  }
-}
+const closed = (server: Server) => new Promise((done) => server.close(done))

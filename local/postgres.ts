@@ -1,17 +1,19 @@
-/** PostgreSQL as a part of local mode: db/server.ts runs it; here is what a kept data folder needs beyond that. */
+/** PostgreSQL as a component of local mode: db/server.ts runs it; here is what a kept data folder needs beyond that. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { findPrograms, runningServerPid, startPostgres, stopLeftover } from '@sightline/db/server'
-import { logFileOf, type RunningPart, trackPart } from './part.ts'
+import { logFileOf, type RunningComponent, trackComponent } from './component.ts'
 import { type Settings, startError } from './settings.ts'
 
 const OLDEST_MAJOR = 15
 
+/** The data folder in the state folder `home`. */
 export const postgresDataOf = (home: string) => join(home, 'postgres')
 
-export async function startPostgresPart(settings: Settings, password: string): Promise<RunningPart> {
+/** Resolves when it answers. What keeps it from starting is a startError. */
+export async function startPostgresComponent(settings: Settings, password: string): Promise<RunningComponent> {
   const { home, ports } = settings
   const dataDir = postgresDataOf(home)
   const program = findPostgres()
@@ -29,7 +31,7 @@ export async function startPostgresPart(settings: Settings, password: string): P
   }).catch((error: Error) => {
     throw startError(error.message, error)
   })
-  return trackPart('postgres', home, server)
+  return trackComponent('postgres', home, server)
 }
 
 function findPostgres(): string {

@@ -23,11 +23,13 @@ export interface FindOptions {
   fetching?(what: string): void
 }
 
+/** Rejects with a startError that says how to get it when there is none. */
 export function findNginx(options: FindOptions = {}): Promise<Program> {
   // On older releases "nginx" is an empty package that pulls in nginx-core.
   return find('nginx', ['nginx', 'nginx-core'], 'usr/sbin/nginx', ['-v'], /nginx\/([\d.]+)/, options)
 }
 
+/** Rejects with a startError that says how to get it when there is none. */
 export function findPrometheus(options: FindOptions = {}): Promise<Program> {
   return find('prometheus', ['prometheus'], 'usr/bin/prometheus', ['--version'], /version ([\d.]+)/, options)
 }

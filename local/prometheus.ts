@@ -1,13 +1,14 @@
 /** Prometheus in local mode: the configuration of observability/prometheus with this installation's targets. */
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ComponentSpec } from './component.ts'
 import { extraServices } from './extra-services.ts'
-import type { PartSpec } from './part.ts'
 import { httpOk } from './probes.ts'
 import type { Program } from './programs.ts'
 import { root, type Settings } from './settings.ts'
 
-export function preparePrometheus(settings: Settings, prometheus: Program): PartSpec {
+/** Writes its configuration and targets into the state folder, anew at each start, and says how to run it. */
+export function preparePrometheus(settings: Settings, prometheus: Program): ComponentSpec {
   const folder = join(settings.home, 'prometheus')
   const { ports } = settings
   rmSync(join(folder, 'config'), { recursive: true, force: true })

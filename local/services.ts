@@ -1,14 +1,16 @@
 /** How the telemetry backend and the three services are run: the project's own Node on their sources, told by environment. */
 import { join } from 'node:path'
-import { listensOn } from './busy-ports.ts'
+import type { ServiceRole } from '@sightline/db/migrate'
+import type { ComponentSpec } from './component.ts'
+import { serviceVariables } from './database.ts'
 import { extraServices } from './extra-services.ts'
 import type { Gateway } from './gateway.ts'
-import type { PartSpec } from './part.ts'
 import type { Passwords } from './passwords.ts'
+import { listensOn } from './port-holder.ts'
 import { httpOk } from './probes.ts'
 import { type PortName, root, type Settings, startError } from './settings.ts'
 
-interface NextHop {
+interface NextService {
   name: string
   port: PortName
 }
@@ -25,12 +27,14 @@ const services = {
     next: { name: 'audit-service', port: 'AUDIT_SERVICE_PORT' },
   },
   'audit-service': { port: 'AUDIT_SERVICE_PORT', role: 'audit_service', next: null },
-} as const satisfies Record<string, { port: PortName; role: keyof Passwords; next: NextHop | null }>
-/** SO_REUSEPORT spreads connections over all who listen; macOS has the name but not that meaning. */
-export const canSharePorts = process.platform === 'linux'
+} as const satisfies Record<string, { port: PortName; role: ServiceRole; next: NextService | null }>
 export type ServiceName = keyof typeof services
 
-export function serviceSpec(name: ServiceName, settings: Settings, passwords: Passwords): PartSpec {
+/** SO_REUSEPORT spreads connections over all who listen; macOS has the name but not that meaning. */
+export const canSharePorts = process.platform === 'linux'
+
+/** One of the three, or one that was added. Its environment: the user's, then what local mode knows. */
+export function serviceSpec(name: ServiceName, settings: Settings, passwords: Passwords): ComponentSpec {
   const { port, role, next } = placeOf(name)
   const { ports, env, home } = settings
   const url = `http://127.0.0.1:${ports[port]}`
@@ -44,11 +48,7 @@ export function serviceSpec(name: ServiceName, settings: Settings, passwords: Pa
       REUSE_PORT: canSharePorts ? '1' : undefined,
       NEXT_SERVICE_URL: next ? `http://127.0.0.1:${ports[next.port]}` : undefined,
       NEXT_SERVICE_NAME: next?.name,
-      PGHOST: '127.0.0.1',
-      PGPORT: String(ports.POSTGRES_PORT),
-      PGDATABASE: 'sightline',
-      PGUSER: role ?? undefined,
-      PGPASSWORD: role ? passwords[role] : undefined,
+      ...(role ? serviceVariables(settings, role, passwords[role]) : {}),
       // What goes to the terminal is for people; the same lines as JSON are in the files.
       LOG_FORMAT: env.LOG_FORMAT ?? 'text',
       LOG_DIR: join(home, 'logs'),
@@ -65,7 +65,7 @@ export function serviceSpec(name: ServiceName, settings: Settings, passwords: Pa
 }
 
 /** A service added later has no role in the database, and may stand behind one of the three or behind another added one. */
-function placeOf(name: ServiceName): { port: PortName; role: keyof Passwords | null; next: NextHop | null } {
+function placeOf(name: ServiceName): { port: PortName; role: ServiceRole | null; next: NextService | null } {
   const behind = extraServices.find((extra) => extra.after === name)
   const next = behind ? { name: behind.name, port: behind.portVariable as PortName } : null
   const own = Object.entries(services).find(([service]) => service === name)?.[1]
@@ -75,7 +75,8 @@ function placeOf(name: ServiceName): { port: PortName; role: keyof Passwords | n
   return { port: extra.portVariable as PortName, role: null, next }
 }
 
-export function backendSpec(settings: Settings, gateway: Gateway): PartSpec {
+/** The telemetry backend, which also reads the gateway's access log and status. */
+export function backendSpec(settings: Settings, gateway: Gateway): ComponentSpec {
   const { ports, env, home } = settings
   const at = (port: number) => `http://127.0.0.1:${port}`
   return {

@@ -1,9 +1,9 @@
 /** Where local mode lives and listens: env/local.env, then the process environment, then what the caller asks for. */
 import { readFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
 import { resolve } from 'node:path'
 import { extraServices } from './extra-services.ts'
 
+/** The project's folder. */
 export const root = resolve(import.meta.dirname, '..')
 
 const ownPortNames = [
@@ -81,53 +81,4 @@ function readEnvFile(path: string): Record<string, string> {
     if (pair) pairs[pair[1]!] = pair[2]!
   }
   return pairs
-}
-
-/** A free port for every part, for a second system beside a running one. Held until all are known, so they differ. */
-export async function freePorts(): Promise<Ports> {
-  const servers: Server[] = []
-  const ports = {} as Ports
-  for (const name of portNames) {
-    const server = await listenAnywhere()
-    servers.push(server)
-    ports[name] = (server.address() as { port: number }).port
-  }
-  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))))
-  return ports
-}
-
-/** A free port that is none of `others`, which need not be listened on yet. */
-export async function freePort(others: Ports): Promise<number> {
-  for (;;) {
-    const server = await listenAnywhere()
-    const { port } = server.address() as { port: number }
-    await new Promise((closed) => server.close(closed))
-    if (!Object.values(others).includes(port)) return port
-  }
-}
-
-/**
- * Not port 0: that gives a port of the range from which the system takes the near end of every outgoing connection, and one
- * of those may have it by the time it is listened on.
- */
-async function listenAnywhere(): Promise<Server> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await listenOn(LOWEST_FREE + Math.floor(Math.random() * (HIGHEST_FREE - LOWEST_FREE)))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === 100) throw error
-    }
-  }
-}
-
-/** Below 32768, where Linux begins to take them for connections (macOS: 49152), and clear of what has a name. */
-const LOWEST_FREE = 12_000
-const HIGHEST_FREE = 32_000
-
-function listenOn(port: number): Promise<Server> {
-  return new Promise((listening, failed) => {
-    const server = createServer()
-    server.once('error', failed)
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => listening(server))
-  })
 }

@@ -1,45 +1,47 @@
 /**
- * The parts as one group: started one by one, stopped together in reverse order. A part that ends unasked ends all, is
- * left alone, or is started again after a while, as the caller wishes.
+ * The components together: started one by one, stopped in reverse order. One that ends unasked ends all, is left alone, or
+ * is started again after a while, as the caller wishes.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { describeExit, type RunningPart } from './part.ts'
+import { describeExit, type RunningComponent } from './component.ts'
 
-export interface GroupOptions<Name extends string> {
+export interface SupervisorOptions<Name extends string> {
   /** In the order of starting; stopped the other way round. */
   names: readonly Name[]
-  starters: Record<Name, () => Promise<RunningPart>>
+  starters: Record<Name, () => Promise<RunningComponent>>
   /**
-   * What happens when a part ends that nobody stopped: everything is stopped, nothing is, or the part is started again
+   * What happens when a component ends that nobody stopped: everything is stopped, nothing is, or it is started again
    * after so many milliseconds. One that ends MAX_ENDS times within a minute stops everything all the same.
    */
   onEnd: 'stop' | 'ignore' | { restartAfterMs: number }
   say: (line: string) => void
-  onPartEnded: (name: Name, description: string) => void
-  /** Called once, when all parts have ended. */
+  onComponentEnded: (name: Name, description: string) => void
+  /** Called once, when all components have ended. */
   release: () => void
 }
 
-export interface Group<Name extends string> {
+/** What is running, and the only way to start and stop it. */
+export interface Supervisor<Name extends string> {
   start(name: Name): Promise<void>
-  /** Starts a successor beside the running part, and stops that one when the successor is ready. */
+  /** Starts a successor beside the running one, and stops that one when the successor is ready. */
   replace(name: Name): Promise<void>
-  part(name: Name): RunningPart
+  component(name: Name): RunningComponent
   /** Safe to call twice. */
   stop(): Promise<void>
   /** Resolves when all has stopped: with null after stop(), else with what ended first and its last lines. */
   stopped: Promise<string | null>
-  /** What made the group stop by itself, if it did. */
+  /** What made it stop everything by itself, if it did. */
   firstEnd(): string | null
 }
 
 const MAX_ENDS = 4
 const MINUTE = 60_000
 
-export function createGroup<Name extends string>(options: GroupOptions<Name>): Group<Name> {
+/** Nothing is started yet. Errors of starting are those of `starters`; what ends later is told by `stopped`. */
+export function createSupervisor<Name extends string>(options: SupervisorOptions<Name>): Supervisor<Name> {
   const { names, starters, onEnd, say } = options
-  const running = new Map<Name, RunningPart>()
-  /** What is being started or stopped beside the parts in `running`. */
+  const running = new Map<Name, RunningComponent>()
+  /** What is being started or stopped beside the components in `running`. */
   const restarts = new Set<Promise<void>>()
   const ends = new Map<Name, number[]>()
   const stopped = Promise.withResolvers<string | null>()
@@ -49,13 +51,13 @@ export function createGroup<Name extends string>(options: GroupOptions<Name>): G
 
   async function start(name: Name): Promise<void> {
     const began = Date.now()
-    const part = await starters[name]()
-    running.set(name, part)
+    const component = await starters[name]()
+    running.set(name, component)
     say(`started ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`)
-    void part.exited.then((exit) => {
-      if (part.stopping() || stopping) return
-      const description = describeExit(part, exit)
-      options.onPartEnded(name, description)
+    void component.exited.then((exit) => {
+      if (component.stopping() || stopping) return
+      const description = describeExit(component, exit)
+      options.onComponentEnded(name, description)
       if (onEnd === 'ignore') return
       if (onEnd === 'stop' || endsTooOften(name)) return void fail(description)
       void awaited(startAgain(name, onEnd.restartAfterMs))
@@ -102,7 +104,7 @@ export function createGroup<Name extends string>(options: GroupOptions<Name>): G
 
   async function stopAll(): Promise<void> {
     ending.abort()
-    // A part that is just being started again must not be left behind.
+    // A component that is just being started again must not be left behind.
     await Promise.allSettled(restarts)
     for (const name of names.toReversed()) await running.get(name)?.stop()
     options.release()
@@ -112,10 +114,10 @@ export function createGroup<Name extends string>(options: GroupOptions<Name>): G
   return {
     start,
     replace: (name) => awaited(startBeside(name)),
-    part(name) {
-      const part = running.get(name)
-      if (!part) throw new Error(`${name} was never started`)
-      return part
+    component(name) {
+      const component = running.get(name)
+      if (!component) throw new Error(`${name} was never started`)
+      return component
     },
     stop,
     stopped: stopped.promise,

@@ -3,9 +3,8 @@
  * local system, with the database role that may do it. PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE point elsewhere.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { readOrMakePasswords } from '@sightline/local/passwords'
+import { readPasswords, serviceVariables } from '@sightline/local'
 import { readSettings, root } from '@sightline/local/settings'
 
 const programs = {
@@ -20,21 +19,16 @@ if (!(name in programs)) {
   process.exit(2)
 }
 const { file, args, role } = programs[name as keyof typeof programs]
-const { ports, home } = readSettings()
-if (role !== undefined && process.env.PGPASSWORD === undefined && !existsSync(join(home, 'passwords.json'))) {
+const settings = readSettings()
+// Elsewhere the password is given; only the local database has one in the state folder.
+const password = role && (process.env.PGPASSWORD ?? readPasswords(settings.home)?.[role])
+if (role && password === undefined) {
   console.error(
-    `There is no local system in ${home}: npm start makes one. PGHOST, PGUSER and PGPASSWORD point elsewhere.`,
+    `There is no local system in ${settings.home}: npm start makes one. PGHOST, PGUSER and PGPASSWORD point elsewhere.`,
   )
   process.exit(2)
 }
-const local = role && {
-  PGHOST: '127.0.0.1',
-  PGPORT: String(ports.POSTGRES_PORT),
-  PGDATABASE: 'sightline',
-  PGUSER: role,
-  // Elsewhere the password is given; only the local database has one in the state folder.
-  PGPASSWORD: process.env.PGPASSWORD ?? readOrMakePasswords(home)[role],
-}
+const local = role && password !== undefined && serviceVariables(settings, role, password)
 const { status } = spawnSync(process.execPath, [join(root, file), ...args, ...rest], {
   stdio: 'inherit',
   env: { ...local, ...process.env },

@@ -10,8 +10,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { npmCommand } from '../local/npm-command.mjs'
+// By its path, and not by its package's name: no package is installed yet.
 import { takeLock } from '../local/process-identity.mjs'
+import { npmCommand } from './bootstrap/npm-command.mjs'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const modules = join(root, 'node_modules')

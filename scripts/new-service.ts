@@ -5,10 +5,10 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { readExtraServices } from '@sightline/local/extra-services'
-import { npmCommand } from '@sightline/local/npm-command'
+import { readExtraServices } from '@sightline/local'
 import { root, startError } from '@sightline/local/settings'
 import { colour, explain } from '@sightline/local/terminal'
+import { npmCommand } from './bootstrap/npm-command.mjs'
 import { registerService } from './new-service/register.ts'
 import { filesOf, type NewService } from './new-service/templates.ts'
 

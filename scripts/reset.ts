@@ -1,37 +1,28 @@
 /** `npm run reset`: removes the state folder, with all orders, traces, logs and metrics. Not while anything runs on it. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { partNames } from '@sightline/local'
+import { inspectStateFolder } from '@sightline/local'
 import { readFlags } from '@sightline/local/flags'
-import { pidFileOf } from '@sightline/local/part'
-import { livingProcess } from '@sightline/local/process-identity'
 import { readSettings } from '@sightline/local/settings'
 
 readFlags('npm run reset', {})
 const { home } = readSettings()
-const launcher = livingProcess(join(home, 'run/launcher.lock'))
-const parts = partNames.filter((name) => livingProcess(pidFileOf(home, name)) !== null)
+const { launcher, running, foreign } = inspectStateFolder(home)
 
 if (!existsSync(home)) {
   console.log(`There is no ${home}: nothing to remove.`)
 } else if (launcher !== null) {
   refuse(`Sightline is running in ${home} (process ${launcher}). Stop it with Ctrl-C there, or: kill ${launcher}`)
-} else if (parts.length > 0) {
+} else if (running.length > 0) {
   refuse(
-    `${parts.join(', ')} still run in ${home} after a killed start. npm start stops them; then Ctrl-C, and reset again.`,
+    `${running.join(', ')} still run in ${home} after a killed start. npm start stops them; then Ctrl-C, and reset again.`,
   )
-} else if (foreign().length > 0) {
+} else if (foreign.length > 0) {
   // A wrong SIGHTLINE_HOME must not cost anyone a folder of theirs.
-  refuse(`${home} also holds ${foreign().slice(0, 5).join(', ')}: no state folder of Sightline. Nothing was removed.`)
+  refuse(`${home} also holds ${foreign.slice(0, 5).join(', ')}: no state folder of Sightline. Nothing was removed.`)
 } else {
   await rm(home, { recursive: true })
   console.log(`Removed ${home}. npm start begins anew.`)
-}
-
-function foreign(): string[] {
-  const ours = /^(bootstrap\.lock.*|gateway|logs|passwords\.json(\.new)?|postgres(\.new)?|prometheus|run|telemetry)$/
-  return readdirSync(home).filter((name) => !ours.test(name))
 }
 
 function refuse(message: string): void {

@@ -8,7 +8,7 @@
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { assertPortsFree } from '@sightline/local/busy-ports'
+import { assertPortsFree } from '@sightline/local'
 import { root, startError } from '@sightline/local/settings'
 import { colour, explain } from '@sightline/local/terminal'
 import { assertDocker, compose, runningServices } from './stack/compose.ts'

@@ -8,7 +8,6 @@
 
 import { type LocalSystem, startLocal } from '@sightline/local'
 import { readFlags } from '@sightline/local/flags'
-import { followFiles } from '@sightline/local/follow'
 import { colour, explain } from '@sightline/local/terminal'
 
 const { values: flags } = readFlags('npm start [-- --quiet] [--restart SECONDS]', {
@@ -27,7 +26,7 @@ const giveUp = new AbortController()
 let system: LocalSystem | null = null
 let asked = 0
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
-// A closed terminal or pipe must not keep the parts from being stopped in order.
+// A closed terminal or pipe must not keep the components from being stopped in order.
 process.stdout.on('error', () => undefined)
 
 const began = Date.now()
@@ -37,7 +36,7 @@ try {
     onEnd: restartSeconds > 0 ? { restartAfterMs: restartSeconds * 1000 } : 'stop',
     signal: giveUp.signal,
     onProgress: (line) => console.log(`  ${colour.green('✔')} ${line}`),
-    onPartEnded: (_, description) => console.error(`\n${colour.red('✘')} ${description}`),
+    onComponentEnded: (_, description) => console.error(`\n${colour.red('✘')} ${description}`),
   })
 } catch (error) {
   if (giveUp.signal.aborted) {
@@ -50,7 +49,7 @@ try {
 console.log(welcome(system, (Date.now() - began) / 1000))
 
 const following = new AbortController()
-const followed = followFiles(system.logFiles, flags.quiet ? null : printLine, following.signal)
+const followed = system.follow(flags.quiet ? null : printLine, following.signal)
 if (giveUp.signal.aborted) void system.stop()
 const firstEnd = await system.stopped
 following.abort()

@@ -95,9 +95,9 @@ test('the checks fail when the outbox is left out', async () => {
       await owner.query(`
         create function leave_out() returns trigger language plpgsql as 'begin return null; end';
         create trigger leave_out before insert on outbox for each row execute function leave_out()`)
-      await system.stopPart('audit-service')
+      await system.stopComponent('audit-service')
     },
-    () => system.startPart('audit-service'),
+    () => system.startComponent('audit-service'),
   )
   assert.match(missed, /every order has exactly one audit row/)
   await owner.query(`drop trigger leave_out on outbox; drop function leave_out`)

@@ -112,7 +112,7 @@ test('an invalid X-Request-ID is replaced, a valid one kept', async () => {
 
 test('audit-service down: 202 with the order kept, and its row follows when it is back', async () => {
   const before = await written()
-  await system.stopPart('audit-service')
+  await system.stopComponent('audit-service')
   const answer = await system.api('POST', '/api/v1/process', order)
   assert.equal(answer.status, 202, answer.text)
   assert.equal(answer.json.status, 'accepted')
@@ -125,7 +125,7 @@ test('audit-service down: 202 with the order kept, and its row follows when it i
     () => system.search('{status=error}'),
     (ids) => assert.ok(ids.includes(answer.json.trace_id), `{status=error} finds ${answer.json.trace_id}`),
   )
-  await system.startPart('audit-service')
+  await system.startComponent('audit-service')
   await poll(30, written, ({ audit_logs }) => assert.equal(audit_logs - before.audit_logs, 1))
   const { json } = await system.api('GET', `/api/v1/audit?order_id=${answer.json.order.id}`)
   assert.equal(json.items[0].trace_id, answer.json.trace_id)
@@ -133,13 +133,13 @@ test('audit-service down: 202 with the order kept, and its row follows when it i
 
 test('order-service down: 502 or 503 with Retry-After, and no order', async () => {
   const before = await written()
-  await system.stopPart('order-service')
+  await system.stopComponent('order-service')
   const answer = await system.api('POST', '/api/v1/process', order)
   assert.ok([502, 503].includes(answer.status), String(answer.status))
   assertProblem(answer, answer.status)
   assert.ok(Number(answer.headers.get('retry-after')) >= 1)
   assert.equal((await written()).orders, before.orders)
-  await system.startPart('order-service')
+  await system.startComponent('order-service')
   await poll(
     10,
     () => system.api('POST', '/api/v1/process', order),
@@ -149,11 +149,11 @@ test('order-service down: 502 or 503 with Retry-After, and no order', async () =
 
 test('database down: 503, and all works again once it is back, without a restart of a service', async () => {
   await db.end()
-  await system.stopPart('postgres')
+  await system.stopComponent('postgres')
   const answer = await system.api('POST', '/api/v1/process', order)
   assertProblem(answer, 503)
   assert.ok(Number(answer.headers.get('retry-after')) >= 1)
-  await system.startPart('postgres')
+  await system.startComponent('postgres')
   await poll(
     20,
     () => system.api('POST', '/api/v1/process', order),

@@ -15,8 +15,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { freePorts, type LocalSystem, startLocal } from '@sightline/local'
-import { findPrometheus } from '@sightline/local/programs'
+import { findPrometheus, freePorts, type LocalSystem, startLocal } from '@sightline/local'
 import { root } from '@sightline/local/settings'
 import type { Browser } from 'playwright-core'
 import { chromiumPath, launch, NO_CHROMIUM, openPage } from '../../scripts/screenshots/browser.ts'
@@ -90,9 +89,9 @@ async function fillMetrics(system: LocalSystem): Promise<number> {
     await promisify(execFile)(promtool, ['tsdb', 'create-blocks-from', 'openmetrics', text, blocks])
     process.stdout.write('.')
   }
-  await system.stopPart('prometheus')
+  await system.stopComponent('prometheus')
   for (const block of await readdir(blocks)) renameSync(join(blocks, block), join(home, 'prometheus/data', block))
-  await system.startPart('prometheus')
+  await system.startComponent('prometheus')
   return data.result.length
 }
 

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { findPrometheus } from '@sightline/local/programs'
+import { findPrometheus } from '@sightline/local'
 import { parse } from 'yaml'
 import { METRICS } from '../../contracts/telemetry-names.ts'
 

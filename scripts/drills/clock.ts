@@ -21,12 +21,12 @@ async function run(run: DrillRun): Promise<void> {
   await delay(500)
   for (const name of ['an hour ahead', 'an hour back', 'right']) {
     const from = performance.now()
-    system.killPart(VICTIM, 'SIGUSR2')
+    system.killComponent(VICTIM, 'SIGUSR2')
     await delay((options.seconds * 1000) / 2)
     // Events that wait in the outbox must not wait an hour.
-    system.killPart('audit-service', 'SIGKILL')
+    system.killComponent('audit-service', 'SIGKILL')
     await delay(200)
-    await system.startPart('audit-service')
+    await system.startComponent('audit-service')
     await delay((options.seconds * 1000) / 2)
     say(`clock ${name}: ${outcomes(load.since(from))}`)
   }

@@ -8,11 +8,11 @@ import { between, type Load, oneOf } from './load.ts'
 /** Kills one thing; resolves to a name for the tally and to what brings it back. */
 type Kill = (run: DrillRun) => { victim: string; recover: () => Promise<void> }
 
-const killPart =
+const killComponent =
   (name: 'telemetry-backend' | (typeof services)[number]): Kill =>
   ({ system }) => {
-    system.killPart(name, 'SIGKILL')
-    return { victim: name, recover: () => system.startPart(name) }
+    system.killComponent(name, 'SIGKILL')
+    return { victim: name, recover: () => system.startComponent(name) }
   }
 
 /** One service, or two at once. */
@@ -20,7 +20,7 @@ const killServices: Kill = (run) => {
   const first = oneOf(services)
   const others = services.filter((name) => name !== first)
   const victims = Math.random() < 0.2 ? [first, oneOf(others)] : [first]
-  const killed = victims.map((name) => killPart(name)(run))
+  const killed = victims.map((name) => killComponent(name)(run))
   return {
     victim: victims.toSorted().join(' and '),
     recover: async () => {
@@ -34,8 +34,8 @@ const killPostgres: Kill = ({ system, database }) => {
   const server = system.pid('postgres')
   const backends = childrenOf(server)
   if (backends.length === 0 || Math.random() < 0.5) {
-    system.killPart('postgres', 'SIGKILL')
-    return { victim: 'server', recover: () => system.startPart('postgres') }
+    system.killComponent('postgres', 'SIGKILL')
+    return { victim: 'server', recover: () => system.startComponent('postgres') }
   }
   killIfThere(oneOf(backends))
   return {
@@ -50,9 +50,9 @@ const killPostgres: Kill = ({ system, database }) => {
 const killGateway: Kill = ({ system }) => {
   const master = system.pid('gateway')
   const workers = childrenOf(master)
-  system.killPart('gateway', 'SIGKILL')
+  system.killComponent('gateway', 'SIGKILL')
   workers.forEach(killIfThere)
-  return { victim: 'gateway', recover: () => system.startPart('gateway') }
+  return { victim: 'gateway', recover: () => system.startComponent('gateway') }
 }
 
 export const killDrills: Drill[] = [
@@ -101,7 +101,7 @@ async function killing(run: DrillRun, kill: Kill): Promise<Load> {
 
 /** Here no request may notice anything. */
 async function killTelemetry(run: DrillRun): Promise<void> {
-  const load = await killing(run, killPart('telemetry-backend'))
+  const load = await killing(run, killComponent('telemetry-backend'))
   const attempts = load.since(0)
   const failed = attempts.filter(({ outcome }) => outcome !== 200 && outcome !== 201)
   run.expect('no request notices', failed.length === 0, `${failed.length} of ${attempts.length} not 200 or 201`)

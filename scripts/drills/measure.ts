@@ -7,18 +7,18 @@ import type { services } from './drill.ts'
 type Measured = (typeof services)[number] | 'telemetry-backend'
 
 /** Where its /metrics are. */
-export function urlOf({ urls }: LocalSystem, part: Measured): string {
+export function urlOf({ urls }: LocalSystem, component: Measured): string {
   return {
     'user-service': urls.userService,
     'order-service': urls.orderService,
     'audit-service': urls.auditService,
     'telemetry-backend': urls.tempo,
-  }[part]
+  }[component]
 }
 
 /** Asks these processes, started with collect-garbage.mjs, to drop what they no longer use, and waits until they have. */
-export async function collectGarbage(system: LocalSystem, parts: readonly Measured[]): Promise<void> {
-  for (const part of parts) system.killPart(part, 'SIGHUP')
+export async function collectGarbage(system: LocalSystem, components: readonly Measured[]): Promise<void> {
+  for (const component of components) system.killComponent(component, 'SIGHUP')
   await delay(500)
 }
 

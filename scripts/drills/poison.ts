@@ -17,7 +17,7 @@ export const poison: Drill = {
 async function run(run: DrillRun): Promise<void> {
   const { system, database, expect } = run
   const opening = await openBooks(run)
-  await system.stopPart('audit-service')
+  await system.stopComponent('audit-service')
   const order = await placeOrder(system.urls.gateway)
   const { rows } = await database.query<{ event_id: string; payload: object }>(
     `update outbox set payload = jsonb_set(payload, '{action}', '"not an action!"'), next_attempt_at = now()
@@ -25,7 +25,7 @@ async function run(run: DrillRun): Promise<void> {
     [order],
   )
   const event = rows[0]!.event_id
-  await system.startPart('audit-service')
+  await system.startComponent('audit-service')
   const load = run.load()
 
   const listed = await poll(

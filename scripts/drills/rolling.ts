@@ -1,6 +1,6 @@
 /** Every service is replaced in turn, under load; nobody may notice. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { canSharePorts } from '@sightline/local/services'
+import { canSharePorts } from '@sightline/local'
 import { closeBooks, openBooks } from './books.ts'
 import { type Drill, type DrillRun, services } from './drill.ts'
 import { outcomes } from './load.ts'

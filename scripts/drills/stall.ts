@@ -1,10 +1,10 @@
-/** A hop that stands still: it takes connections and answers nothing (SIGSTOP), as behind a broken network. */
+/** A service that stands still: it takes connections and answers nothing (SIGSTOP), as behind a broken network. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { closeBooks, openBooks } from './books.ts'
 import type { Drill, DrillRun } from './drill.ts'
 import { isClear, isRefused, outcomes } from './load.ts'
 
-const hops = ['audit-service', 'order-service', 'user-service'] as const
+const inTurn = ['audit-service', 'order-service', 'user-service'] as const
 /** The gateway waits 15 s for user-service; behind it the chain's own budget of 10 s holds. */
 const LONGEST_MS = 16_500
 
@@ -15,25 +15,25 @@ async function run(run: DrillRun): Promise<void> {
   const opening = await openBooks(run)
   const load = run.load({ workers: 16 })
   try {
-    for (const hop of hops) {
+    for (const service of inTurn) {
       const pause = Math.min(1, options.seconds) * 1000
       await delay(pause)
       const stopped = performance.now()
-      system.killPart(hop, 'SIGSTOP')
+      system.killComponent(service, 'SIGSTOP')
       await delay(options.seconds * 1000)
-      system.killPart(hop, 'SIGCONT')
+      system.killComponent(service, 'SIGCONT')
       await delay(pause)
       const attempts = load.since(stopped)
-      say(`${hop} stood still for ${options.seconds} s: ${outcomes(attempts)}`)
+      say(`${service} stood still for ${options.seconds} s: ${outcomes(attempts)}`)
       // Shorter than order-service waits, a stall only makes the answer late.
-      if (hop === 'audit-service' && options.seconds > 3.5) {
+      if (service === 'audit-service' && options.seconds > 3.5) {
         const accepted = attempts.filter(({ outcome }) => outcome === 202).length
         const counted = `${accepted} of ${attempts.length} answered 202`
         expect('most orders are taken while audit-service stands still', accepted > attempts.length / 2, counted)
       }
     }
   } finally {
-    for (const hop of hops) system.killPart(hop, 'SIGCONT')
+    for (const service of inTurn) system.killComponent(service, 'SIGCONT')
   }
   await load.stop()
   const attempts = load.since(0)

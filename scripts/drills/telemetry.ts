@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { createServer, type Server } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { onPath } from '@sightline/local/on-path'
+import { onPath } from '@sightline/local'
 import { percentile } from '../load/tally.ts'
 import { readTrace } from '../trace/spans.ts'
 import { closeBooks, openBooks } from './books.ts'
@@ -10,7 +10,7 @@ import { type Drill, type DrillRun, secondsUntil, services } from './drill.ts'
 import { type Attempt, type Load, outcomes } from './load.ts'
 import { collectGarbage, metricSum, urlOf } from './measure.ts'
 
-const PART = 'telemetry-backend'
+const BACKEND = 'telemetry-backend'
 /** A short run shows that nothing fails; only the full one compares latencies. */
 const roundsOf = (seconds: number) => (seconds < 5 ? 1 : 4)
 const SLOW_MS = 5_000
@@ -25,12 +25,12 @@ interface Fault {
 }
 
 const answering = (status: number, afterMs: number) => async (run: DrillRun) => {
-  run.system.killPart(PART, 'SIGKILL')
+  run.system.killComponent(BACKEND, 'SIGKILL')
   const server = await stranger(run.system.ports.OTLP_HTTP_PORT, status, afterMs)
   return async () => {
     server.closeAllConnections()
     await new Promise((closed) => server.close(closed))
-    await run.system.startPart(PART)
+    await run.system.startComponent(BACKEND)
   }
 }
 
@@ -38,15 +38,15 @@ const faults: Fault[] = [
   {
     name: 'gone',
     begin: async ({ system }) => {
-      system.killPart(PART, 'SIGKILL')
-      return () => system.startPart(PART)
+      system.killComponent(BACKEND, 'SIGKILL')
+      return () => system.startComponent(BACKEND)
     },
   },
   {
     name: 'hanging',
     begin: async ({ system }) => {
-      system.killPart(PART, 'SIGSTOP')
-      return async () => system.killPart(PART, 'SIGCONT')
+      system.killComponent(BACKEND, 'SIGSTOP')
+      return async () => system.killComponent(BACKEND, 'SIGCONT')
     },
   },
   { name: 'answering 500', begin: answering(500, 0) },
@@ -72,7 +72,8 @@ export const telemetryDiskFull: Drill = {
   preload: 'collect-garbage.mjs',
   unavailable: () => (onPath('prlimit') === null ? 'prlimit (util-linux) is not there' : undefined),
   run: async (run) => {
-    const limit = (size: string) => execFileSync('prlimit', ['--pid', String(run.system.pid(PART)), `--fsize=${size}:`])
+    const limit = (size: string) =>
+      execFileSync('prlimit', ['--pid', String(run.system.pid(BACKEND)), `--fsize=${size}:`])
     const begin = async () => {
       limit('0')
       return async () => void limit('unlimited')

@@ -1,0 +1,72 @@
+/** What local mode consists of, in which order it starts, and how each component is started. */
+import { type ComponentSpec, type RunningComponent, startComponent } from './component.ts'
+import { extraServices } from './extra-services.ts'
+import { prepareGateway } from './gateway.ts'
+import type { Passwords } from './passwords.ts'
+import { freePort } from './ports.ts'
+import { startPostgresComponent } from './postgres.ts'
+import { findNginx, findPrometheus } from './programs.ts'
+import { preparePrometheus } from './prometheus.ts'
+import { backendSpec, type ServiceName, serviceSpec } from './services.ts'
+import type { Settings } from './settings.ts'
+
+export type ComponentName = 'postgres' | 'telemetry-backend' | 'prometheus' | 'gateway' | ServiceName
+
+/** The end of the chain first. Names of added services are known at run time only; they are used like the others. */
+export const serviceNames: readonly ServiceName[] = [
+  ...extraServices.map(({ name }) => name as ServiceName).toReversed(),
+  'audit-service',
+  'order-service',
+  'user-service',
+]
+
+/** In the order in which they start; stopped the other way round. */
+export const componentNames: readonly ComponentName[] = [
+  'postgres',
+  'telemetry-backend',
+  'prometheus',
+  ...serviceNames,
+  'gateway',
+]
+
+export interface Components {
+  starters: Record<ComponentName, () => Promise<RunningComponent>>
+  /** From its next start on, a service has these variables on top of the system's. */
+  configure(name: ServiceName, env: NodeJS.ProcessEnv): void
+}
+
+/**
+ * Finds the programs and writes their configuration; nothing is started yet. `say` hears of what is found and fetched.
+ * Rejects with a startError when a program is missing or a setting is one that the gateway can't be given.
+ */
+export async function prepareComponents(
+  settings: Settings,
+  passwords: Passwords,
+  say: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<Components> {
+  const finding = { signal, fetching: (what: string) => say(`fetching ${what} ...`) }
+  const nginx = await findNginx(finding)
+  const prometheus = await findPrometheus(finding)
+  say(`found nginx ${nginx.version} (${nginx.from}), prometheus ${prometheus.version} (${prometheus.from})`)
+
+  const gateway = prepareGateway(settings, nginx, await freePort(settings.ports))
+  const prometheusSpec = preparePrometheus(settings, prometheus)
+  const configured = new Map<ServiceName, NodeJS.ProcessEnv>()
+  const run = (spec: ComponentSpec) => startComponent(spec, settings.home, signal)
+  const startService = (name: ServiceName) => () => {
+    const env = { ...settings.env, ...configured.get(name) }
+    return run(serviceSpec(name, { ...settings, env }, passwords))
+  }
+  const services = Object.fromEntries(serviceNames.map((name) => [name, startService(name)]))
+  return {
+    starters: {
+      postgres: () => startPostgresComponent(settings, passwords.sightline),
+      'telemetry-backend': () => run(backendSpec(settings, gateway)),
+      prometheus: () => run(prometheusSpec),
+      ...(services as Record<ServiceName, () => Promise<RunningComponent>>),
+      gateway: () => run(gateway.spec),
+    },
+    configure: (name, env) => void configured.set(name, env),
+  }
+}

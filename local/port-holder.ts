@@ -1,0 +1,71 @@
+/** Which process listens on a port. */
+import { execFile } from 'node:child_process'
+import { readdir, readFile, readlink } from 'node:fs/promises'
+import { promisify } from 'node:util'
+
+export interface Holder {
+  pid: number
+  /** The program without its folder, its arguments as far as they fit on a line. */
+  command: string
+}
+
+/** Whoever listens on the port, as far as this user may see it: from /proc on Linux, from lsof elsewhere. */
+export function holderOf(port: number): Promise<Holder | null> {
+  return process.platform === 'linux' ? holderFromProc(port) : holderFromLsof(port)
+}
+
+/** The listening socket's inode from /proc/net/tcp{,6}, then the process that has it open (only own ones unless root). */
+async function holderFromProc(port: number): Promise<Holder | null> {
+  const inodes = await listeningSockets(port)
+  if (inodes.size === 0) return null
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    if (!(await hasOpen(pid, inodes))) continue
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+    return { pid: Number(pid), command: shortened(command) || 'an unnamed process' }
+  }
+  return null
+}
+
+/** Whether this very process listens on the port, which others may share with it. Linux only. */
+export async function listensOn(pid: number, port: number): Promise<boolean> {
+  return hasOpen(String(pid), await listeningSockets(port))
+}
+
+async function listeningSockets(port: number): Promise<Set<string>> {
+  const inodes = new Set<string>()
+  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    const rows = (await readFile(table, 'utf8').catch(() => '')).split('\n').slice(1)
+    for (const row of rows) {
+      const [, local, , state, , , , , , inode] = row.trim().split(/\s+/)
+      if (state === '0A' && inode && Number.parseInt(local!.split(':')[1]!, 16) === port)
+        inodes.add(`socket:[${inode}]`)
+    }
+  }
+  return inodes
+}
+
+async function hasOpen(pid: string, inodes: Set<string>): Promise<boolean> {
+  const files = await readdir(`/proc/${pid}/fd`).catch(() => [])
+  for (const file of files) {
+    if (inodes.has(await readlink(`/proc/${pid}/fd/${file}`).catch(() => ''))) return true
+  }
+  return false
+}
+
+function shortened(command: string): string {
+  const [program = '', ...args] = command.replace(/\0$/, '').split('\0')
+  const words = [program.replace(/^\/\S*\//, ''), ...args].join(' ').trim()
+  return words.length > 72 ? `${words.slice(0, 69)}...` : words
+}
+
+async function holderFromLsof(port: number): Promise<Holder | null> {
+  try {
+    const { stdout } = await promisify(execFile)('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fpc'])
+    const pid = /^p(\d+)$/m.exec(stdout)?.[1]
+    const command = /^c(.+)$/m.exec(stdout)?.[1]
+    return pid && command ? { pid: Number(pid), command } : null
+  } catch {
+    // No lsof, or it may not look: the message names the port and its variable all the same.
+    return null
+  }
+}
