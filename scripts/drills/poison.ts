@@ -1,7 +1,7 @@
 /** An audit event that audit-service will never take. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { replay } from '@sightline/order-service/replay'
 import pg from 'pg'
-import { replay } from '../../order-service/replay.ts'
 import { poll } from '../../test/poll.ts'
 import { closeBooks, openBooks } from './books.ts'
 import type { Drill, DrillRun } from './drill.ts'
