@@ -55,8 +55,11 @@ export function serviceSpec(name: ServiceName, settings: Settings, passwords: Pa
       OTEL_EXPORTER_OTLP_ENDPOINT: env.OTEL_EXPORTER_OTLP_ENDPOINT ?? `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`,
       OTEL_RESOURCE_ATTRIBUTES: env.OTEL_RESOURCE_ATTRIBUTES ?? 'deployment.environment.name=local',
     },
-    // On a shared port the predecessor may be the one who answers.
-    ready: async (pid) => (!canSharePorts || (await listensOn(pid, ports[port]))) && (await httpOk(`${url}/ready`)),
+    ready: async (pid) => {
+      if (!(await httpOk(`${url}/ready`))) return false
+      // On a shared port the predecessor may be the one who answers. Asked last: it costs milliseconds of CPU time.
+      return !canSharePorts || listensOn(pid, ports[port])
+    },
     readyWithinMs: 30_000,
     stopSignal: 'SIGTERM',
     // The services promise to be done within 10 s.
