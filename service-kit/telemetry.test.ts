@@ -1,12 +1,7 @@
-/** Telemetry that fails, and the standard switches. */
+/** Telemetry of a whole process: a backend that fails, and the standard switches. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { propagation, ROOT_CONTEXT, TraceFlags, trace } from '@opentelemetry/api'
-import { type ExportResult, ExportResultCode } from '@opentelemetry/core'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
-import { createBatcher } from './telemetry/batcher.ts'
-import { propagator } from './telemetry/propagators.ts'
-import { telemetry } from './telemetry/state.ts'
 import { sample, startOtlpSink, startProcess, until } from './testing/index.ts'
 
 let cluster: TestCluster
@@ -26,109 +21,6 @@ function startUser(env: Record<string, string>) {
   return startProcess('user-service', database.connection('user_service'), env)
 }
 
-test('a queue is bounded, and what does not fit is counted', async () => {
-  let release: (result: ExportResult) => void = () => {}
-  const exporter = {
-    export: (_: unknown[], done: (result: ExportResult) => void) => (release = done),
-    shutdown: async () => {},
-  }
-  const batcher = createBatcher<object>({
-    signal: 'logs',
-    exporter,
-    capacity: 10,
-    batchSize: 4,
-    delayMs: 5,
-    timeoutMs: 10_000,
-  })
-  for (let i = 0; i < 25; i++) batcher.add({})
-  const counts = telemetry.queues.get('logs')!
-  assert.deepEqual([counts.size, counts.dropped.queue_full], [10, 11], 'four are under way, ten wait')
-  const flushed = batcher.flush()
-  await until('everything is sent', 15, () => {
-    release({ code: ExportResultCode.SUCCESS })
-    return counts.size === 0 && counts.exported === 14
-  })
-  await flushed
-  await batcher.shutdown()
-  batcher.add({})
-  assert.equal(counts.dropped.shutdown, 1)
-})
-
-test('an export that fails, throws or hangs is counted and ends', async () => {
-  const ways: Array<(done: (result: ExportResult) => void) => void> = [
-    (done) => done({ code: ExportResultCode.FAILED, error: new Error('no') }),
-    () => {
-      throw new Error('broken')
-    },
-    () => {},
-  ]
-  for (const way of ways) {
-    const exporter = {
-      export: (_: unknown[], done: (result: ExportResult) => void) => way(done),
-      shutdown: async () => {},
-    }
-    const batcher = createBatcher<object>({
-      signal: 'logs',
-      exporter,
-      capacity: 10,
-      batchSize: 4,
-      delayMs: 5,
-      timeoutMs: 50,
-    })
-    for (let i = 0; i < 6; i++) batcher.add({})
-    await batcher.flush()
-    assert.equal(telemetry.queues.get('logs')!.dropped.export_failed, 6)
-  }
-})
-
-test('propagators: each writes what each other system reads, and they add up', () => {
-  const spanContext = {
-    traceId: '0af7651916cd43dd8448eb211c80319c',
-    spanId: 'b7ad6b7169203331',
-    traceFlags: TraceFlags.SAMPLED,
-  }
-  const outgoing = trace.setSpanContext(ROOT_CONTEXT, spanContext)
-  const headers: Record<string, string[]> = {
-    tracecontext: ['traceparent'],
-    b3: ['b3'],
-    b3multi: ['x-b3-traceid', 'x-b3-spanid', 'x-b3-sampled'],
-    jaeger: ['uber-trace-id'],
-    'tracecontext,baggage,b3,b3multi,jaeger': [
-      'traceparent',
-      'b3',
-      'x-b3-traceid',
-      'x-b3-spanid',
-      'x-b3-sampled',
-      'uber-trace-id',
-    ],
-  }
-  for (const [names, expected] of Object.entries(headers)) {
-    const subject = propagator(names)!
-    const carrier: Record<string, string> = {}
-    subject.inject(outgoing, carrier, {
-      set: (target, key, value) => ((target as Record<string, string>)[key] = value),
-    })
-    assert.deepEqual(
-      Object.keys(carrier)
-        .map((key) => key.toLowerCase())
-        .sort(),
-      expected.sort(),
-      names,
-    )
-    const incoming = subject.extract(
-      ROOT_CONTEXT,
-      Object.fromEntries(Object.entries(carrier).map(([key, value]) => [key.toLowerCase(), value])),
-      {
-        get: (source, key) => (source as Record<string, string>)[key.toLowerCase()],
-        keys: (source) => Object.keys(source as object),
-      },
-    )
-    assert.equal(trace.getSpanContext(incoming)?.traceId, spanContext.traceId, names)
-  }
-  assert.equal(propagator('none'), null)
-  assert.equal(propagation.getBaggage(ROOT_CONTEXT), undefined)
-})
-
 test('a backend that answers 500 costs nothing but its spans, which are counted; when it recovers, spans arrive', async () => {
   await using sink = await startOtlpSink()
   sink.status = 500
@@ -145,6 +37,22 @@ test('a backend that answers 500 costs nothing but its spans, which are counted;
   const traceId = headers.get('x-trace-id')
   await until('new spans arrive', 10, () => sink.spans.some((span) => span.traceId === traceId))
   assert.deepEqual(user.stray, [], 'no unhandled rejection')
+})
+
+test('scrapes and probes make no trace of their own, and belong to one that they carry', async () => {
+  await using sink = await startOtlpSink()
+  await using user = await startUser({ OTEL_EXPORTER_OTLP_ENDPOINT: sink.url })
+  const paths = ['/ready', '/health', '/metrics']
+  for (const path of paths) await user.call('GET', path)
+  const traceId = '0af7651916cd43dd8448eb211c80319c'
+  const headers = { traceparent: `00-${traceId}-b7ad6b7169203331-01` }
+  for (const path of paths) await user.call('GET', path, undefined, headers)
+  await user.stop()
+  const servers = sink.spans.filter(({ kind }) => kind === 'server')
+  assert.deepEqual(
+    servers.map(({ name, traceId }) => `${name} ${traceId}`),
+    paths.map((path) => `GET ${path} ${traceId}`),
+  )
 })
 
 test('a backend that hangs or is away does not slow requests down, nor the end of the process', async () => {
