@@ -30,17 +30,19 @@ export interface HttpError extends Error {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** A refusal with this status; `headers` in lower case, e.g. `retry-after`. To be thrown by a handler. */
 export function httpError(status: number, message: string, headers: Record<string, string> = {}): HttpError {
   return Object.assign(new Error(message), { status, headers })
 }
 
+/** Errors are told apart by what they carry, not by a class. */
 export function isHttpError(error: unknown): error is HttpError {
   return error instanceof Error && typeof (error as { status?: unknown }).status === 'number'
 }
 
 /**
- * What the client is told of an error, in one place for both threads: a refusal as it is, of anything else 500 and no more.
- * `onError` gets what is not the client's fault.
+ * What the client is told of an error, in one place for both threads: a refusal as it is, of anything else 500 and no
+ * more. `onError` gets what is not the client's fault.
  */
 export function errorAnswer(error: unknown, onError: (error: unknown) => void): ApiResponse {
   if (isHttpError(error)) return text(error.status, `${error.message}\n`, { ...error.headers })
@@ -57,12 +59,14 @@ export function decodePart(part: string): string {
   }
 }
 
+/** A text/plain answer. `headers` in lower case. */
 export const text = (status: number, body: string, headers: Record<string, string> = {}): ApiResponse => ({
   status,
   headers: { 'content-type': 'text/plain; charset=utf-8', ...headers },
   body,
 })
 
+/** An application/json answer of whatever JSON.stringify takes. `headers` in lower case. */
 export const json = (status: number, value: unknown, headers: Record<string, string> = {}): ApiResponse => ({
   status,
   headers: { 'content-type': 'application/json', ...headers },
@@ -72,7 +76,10 @@ export const json = (status: number, value: unknown, headers: Record<string, str
 /** Queries come in the address, percent-encoded: Node's 16 KiB would cut off the long ones of dashboards. */
 const MAX_HEADER_BYTES = 64 * 1024
 
-/** Starts a server on `port` (0 = any free one) and resolves when it listens; a port in use rejects with its number and variable. */
+/**
+ * Starts a server on `port` (0: any free one) and resolves when it listens. Rejects with the port's number and
+ * `variable`, which chooses it.
+ */
 export async function listen(listener: RequestListener, host: string, port: number, variable: string): Promise<Server> {
   const server = createServer(
     { keepAliveTimeout: 65_000, requestTimeout: 60_000, maxHeaderSize: MAX_HEADER_BYTES },
@@ -92,7 +99,9 @@ export async function listen(listener: RequestListener, host: string, port: numb
 
 const SWEEP_EVERY_MS = 50
 
-/** Takes no more connections and resolves when all are closed: each after its answer, or cut when `drainMs` are over. */
+/**
+ * Takes no more connections and resolves when all are closed: each after its answer, or cut when `drainMs` are over.
+ */
 export async function closeServer(server: Server, drainMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   // A connection is kept for a next request; here there will be none.
@@ -103,7 +112,10 @@ export async function closeServer(server: Server, drainMs: number): Promise<void
   clearTimeout(cut)
 }
 
-/** Serves an `ApiHandler`. A body beyond `bodyLimit` bytes is refused with 413, what the handler throws is told by `errorAnswer`. */
+/**
+ * Serves an `ApiHandler`. A body beyond `bodyLimit` bytes is refused with 413, what the handler throws is told by
+ * `errorAnswer`.
+ */
 export function serveApi(handler: ApiHandler, onError: (error: unknown) => void, bodyLimit = 8 << 20): RequestListener {
   return (req, res) => {
     void answer(handler, req, bodyLimit)
@@ -118,11 +130,13 @@ async function answer(handler: ApiHandler, req: IncomingMessage, bodyLimit: numb
   return handler({ method: req.method ?? 'GET', path, query, headers: flatHeaders(req), body })
 }
 
+/** `/path?a=b` -> [`/path`, a=b]. The path stays percent-encoded. */
 export function splitUrl(url: string): [path: string, query: URLSearchParams] {
   const mark = url.indexOf('?')
   return mark < 0 ? [url, new URLSearchParams()] : [url.slice(0, mark), new URLSearchParams(url.slice(mark + 1))]
 }
 
+/** Headers as ApiRequest has them: lower-case names, values sent several times joined by `, `. */
 export function flatHeaders(req: IncomingMessage): Record<string, string> {
   const flat: Record<string, string> = {}
   for (const [name, value] of Object.entries(req.headers)) {
@@ -131,7 +145,10 @@ export function flatHeaders(req: IncomingMessage): Record<string, string> {
   return flat
 }
 
-/** The whole body, or a 413 as soon as it is known to be larger than `limit` bytes. */
+/**
+ * The whole body. Throws an HttpError: 413 as soon as it is known to be larger than `limit` bytes, 400 when the client
+ * went away.
+ */
 export async function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
   const tooLarge = () =>
     httpError(413, `The body is larger than the ${limit} bytes accepted here. Send it in smaller parts.`)
@@ -157,6 +174,7 @@ export async function readBody(req: IncomingMessage, limit: number): Promise<Buf
   return body.subarray(0, size)
 }
 
+/** Sends an answer: its body is left out for HEAD, and a connection with an unread body is closed after it. */
 export function send(req: IncomingMessage, res: ServerResponse, response: ApiResponse): void {
   const body = typeof response.body === 'string' ? Buffer.from(response.body) : response.body
   // A body that was refused unread would be taken for the next request on this connection.

@@ -28,7 +28,9 @@ import { openWal, type Wal } from './store/wal.ts'
 import { VERSION } from './version.ts'
 
 const MAX_BACKLOG_BYTES = 512 * 2 ** 20
-/** Three seconds each for requests under way and for the worker, and some more; local mode waits 15 s before it kills. */
+/**
+ * Three seconds each for requests under way and for the worker, and some more; local mode waits 15 s before it kills.
+ */
 const STOP_WITHIN_MS = 10_000
 
 /** Runs until a signal or a failure; resolves to the failure when everything has stopped. */

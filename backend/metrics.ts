@@ -21,6 +21,10 @@ export interface BackendMetrics {
   answered(api: Api, status: number, seconds: number): void
 }
 
+/**
+ * Declares the metrics in a registry of their own. `wal` and `store` are asked at every scrape; `store` is undefined
+ * before the worker has told of itself.
+ */
 export function createMetrics(wal: Wal, store: () => StoreStats | undefined): BackendMetrics {
   const registry = new Registry<OpenMetricsContentType>()
   registry.setContentType(openMetricsContentType)

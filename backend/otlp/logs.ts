@@ -1,5 +1,7 @@
-/** OTLP logs, record by record. */
-
+/**
+ * OTLP logs, record by record. Meanings of the fields are those of opentelemetry/proto/logs/v1/logs.proto; times are
+ * Unix nanoseconds in two halves of 32 bits.
+ */
 import { fixed32, fixed64, GROUP, REQUEST, sized, varint } from './tags.ts'
 import { MAX_ATTRIBUTES, type OwnerRecord, ownerAndSchema, type ReadCounts, readId } from './traces.ts'
 import { TYPE } from './values.ts'
@@ -44,7 +46,11 @@ const LOG_RECORD = {
 
 const NOTHING = wantedNames(new Set())
 
-/** Calls `onRecord` for every record of an ExportLogsServiceRequest. Throws a WireError when the bytes are not such a message. */
+/**
+ * Calls `onRecord` for every record of an ExportLogsServiceRequest. Records with too many attributes are counted as
+ * rejected. A record without a time has the time it was observed. Throws a WireError when the bytes are not such a
+ * message.
+ */
 export function readLogs(
   bytes: Uint8Array,
   onRecord: (record: LogRecord) => void,

@@ -1,4 +1,7 @@
-/** OTLP traces, span by span: what the store and the service graph read. */
+/**
+ * OTLP traces, span by span: what the store and the service graph read. Meanings of the fields are those of
+ * opentelemetry/proto/trace/v1/trace.proto; times are Unix nanoseconds in two halves of 32 bits.
+ */
 import { fixed32, fixed64, GROUP, REQUEST, sized, varint } from './tags.ts'
 import { type AttributeList, attributeList, type Wanted, WireReader, wireError } from './wire.ts'
 
@@ -168,7 +171,10 @@ function emptySpan(bytes: Buffer): SpanRecord {
   }
 }
 
-/** Protobuf allows the fields in any order, so owner and schema are looked for before the children are read. */
+/**
+ * The resource (or, with `scope`, the instrumentation scope) of the group that ends at `end`, the reader left where it
+ * was: protobuf allows the fields in any order, so these are looked for before the members are read.
+ */
 export function ownerAndSchema(reader: WireReader, end: number, scope: boolean): OwnerRecord {
   const start = reader.pos
   let owner = NO_OWNER

@@ -6,8 +6,8 @@ export type Scalar = string | number | bigint | boolean
 export type AttributeValue = Scalar | readonly Scalar[]
 
 /**
- * OTLP's value types, as they stand beside a value in memory and in blocks. `kvlist` and `bytes` are carried as JSON and
- * base64 text; queries see them as strings. `floats` is an array of nothing but doubles: a whole number in it could not be
- * told from an int.
+ * OTLP's value types, as they stand beside a value in memory and in blocks. `kvlist` and `bytes` are carried as JSON
+ * and base64 text; queries see them as strings. `floats` is an array of nothing but doubles: a whole number in it could
+ * not be told from an int.
  */
 export const TYPE = { none: 0, string: 1, int: 2, float: 3, bool: 4, array: 5, kvlist: 6, bytes: 7, floats: 8 } as const

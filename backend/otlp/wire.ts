@@ -31,10 +31,15 @@ export interface WireError extends Error {
   readonly wire: true
 }
 
+/**
+ * An error about the sender's bytes: the receiver answers it with 400. `message` goes on after "The body is not an OTLP
+ * request:".
+ */
 export function wireError(message: string): WireError {
   return Object.assign(new Error(message), { wire: true as const })
 }
 
+/** Errors are told apart by what they carry, not by a class. */
 export function isWireError(error: unknown): error is WireError {
   return error instanceof Error && (error as { wire?: unknown }).wire === true
 }
@@ -49,10 +54,12 @@ export interface AttributeList {
   readonly values: (AttributeValue | undefined)[]
 }
 
+/** An empty list. */
 export function attributeList(): AttributeList {
   return { count: 0, seen: 0, keys: [], types: [], values: [] }
 }
 
+/** A list of the same attributes with arrays of its own. */
 export function copyAttributes(list: AttributeList): AttributeList {
   return {
     count: list.count,
@@ -69,6 +76,7 @@ export interface Wanted {
   readonly lengths: Uint8Array
 }
 
+/** Made once, asked for every attribute. Names are ASCII: their lengths in bytes are their lengths. */
 export function wantedNames(names: ReadonlySet<string>): Wanted {
   const longest = Math.max(0, ...[...names].map((name) => name.length))
   const lengths = new Uint8Array(longest + 1)
@@ -76,7 +84,10 @@ export function wantedNames(names: ReadonlySet<string>): Wanted {
   return { names, lengths }
 }
 
-/** A cursor over one message. `hi`/`lo` hold the last 64-bit number read. */
+/**
+ * A cursor over one message (https://protobuf.dev/programming-guides/encoding/). `hi`/`lo` hold the last 64-bit number
+ * read. What reads throws a WireError for bytes that end too early or are no protobuf.
+ */
 export class WireReader {
   readonly bytes: Buffer
   pos: number
@@ -377,6 +388,7 @@ function signed(hi: number, lo: number): number | bigint {
   return BigInt.asIntN(64, (BigInt(hi) << 32n) | BigInt(lo))
 }
 
+/** Attributes by name, as OTLP means them: maps and lists of maps are objects again, what has no value is null. */
 export function attributesToObject(list: AttributeList): Record<string, unknown> {
   const object: Record<string, unknown> = Object.create(null)
   for (let i = 0; i < list.count; i++) {

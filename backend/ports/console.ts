@@ -1,4 +1,7 @@
-/** Main thread. The console's pages, built in the background by a process of its own when there are none of the present sources. */
+/**
+ * Main thread. The console's pages, built in the background by a process of its own when there are none of the present
+ * sources.
+ */
 import { spawn } from 'node:child_process'
 import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
@@ -23,8 +26,8 @@ export function consolePort(config: Config): RequestListener {
 }
 
 /**
- * Builds the pages if that has to be done, and tells `log` how it went. The build appears whole and serves later starts, too:
- * it goes on when this process ends before it.
+ * Builds the pages if that has to be done, and tells `log` how it went. The build appears whole and serves later
+ * starts, too: it goes on when this process ends before it.
  */
 export function buildPages(log: (level: 'info' | 'error', message: string) => void): void {
   if (locateConsole().built) return

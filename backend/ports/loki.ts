@@ -1,4 +1,4 @@
-/** What LOKI_PORT serves: queries in the worker, pushes in the main thread, where the write-ahead log is. */
+/** Main thread. What LOKI_PORT serves: queries in the worker, pushes here, where the write-ahead log is. */
 import type { ApiHandler } from '../http.ts'
 
 export interface LokiPortDeps {
@@ -6,6 +6,7 @@ export interface LokiPortDeps {
   readonly push: ApiHandler
 }
 
+/** `/loki/api/v1/push` goes to `push`, everything else to `api`. */
 export function lokiPort({ api, push }: LokiPortDeps): ApiHandler {
   return (request) => (request.path === '/loki/api/v1/push' ? push(request) : api(request))
 }

@@ -17,8 +17,8 @@ export interface PortSpec {
 const DRAIN_MS = 3_000
 
 /**
- * Starts when all ports are open, and rejects with the first that isn't: number, variable and what to do. Stops when every
- * request under way has been answered or cut, also after a start that failed half-way.
+ * Starts when all ports are open, and rejects with the first that isn't: number, variable and what to do. Stops when
+ * every request under way has been answered or cut, also after a start that failed half-way.
  */
 export function createPorts(host: string, specs: readonly PortSpec[]): Required<Pick<Component, 'start' | 'stop'>> {
   const open: { server: Server; detach: () => void }[] = []

@@ -1,4 +1,7 @@
-/** What TEMPO_PORT serves beyond Tempo's query API: metrics and readiness, answered by the main thread even when a query is long. */
+/**
+ * Main thread. What TEMPO_PORT serves beyond Tempo's query API: metrics and readiness, answered here even when a query
+ * is long.
+ */
 import type { OpenMetricsContentType, Registry } from 'prom-client'
 import { type ApiHandler, text } from '../http.ts'
 
@@ -8,6 +11,7 @@ export interface TempoPortDeps {
   ready(): boolean
 }
 
+/** `/ready` is 200 or 503, `/metrics` is OpenMetrics text, everything else goes to `api`. */
 export function tempoPort({ api, registry, ready }: TempoPortDeps): ApiHandler {
   return async (request) => {
     if (request.path === '/ready')

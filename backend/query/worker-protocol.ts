@@ -1,4 +1,4 @@
-/** What the main thread and the query worker say to each other. */
+/** Both threads. What they say to each other. */
 import type { ApiRequest, ApiResponse } from '../http.ts'
 import type { Signal } from '../store/signal-store.ts'
 import type { StoreStats } from '../store/worker-store.ts'

@@ -1,6 +1,7 @@
 /**
- * Worker thread: where it begins. The main thread writes batches to the log; this one reads them from there, builds tables
- * and blocks, and answers the query APIs. A long query delays the building of blocks, never the acceptance of data.
+ * Worker thread: where it begins. The main thread writes batches to the log; this one reads them from there, builds
+ * tables and blocks, and answers the query APIs. A long query delays the building of blocks, never the acceptance of
+ * data.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { type ApiHandler, type ApiResponse, errorAnswer } from '../http.ts'

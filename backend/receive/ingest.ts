@@ -1,4 +1,4 @@
-/** The main thread's way into the store: check, write to the log, tell who listens. */
+/** Main thread. The way into the store: check, write to the log, tell who listens. */
 import { httpError } from '../http.ts'
 import { readLogs } from '../otlp/logs.ts'
 import { type ReadCounts, readTraces, type SpanRecord } from '../otlp/traces.ts'
@@ -12,6 +12,7 @@ export interface Ingest {
    * transaction. Rejects with a WireError for bytes that are no such message, with an HttpError 429 when the store is behind.
    */
   ingestTraces(bytes: Uint8Array, cursor?: Cursor): Promise<ReadCounts>
+  /** The same for an ExportLogsServiceRequest. */
   ingestLogs(bytes: Uint8Array, cursor?: Cursor): Promise<ReadCounts>
   /** The value last stored under this name. */
   cursor(name: string): string | undefined
@@ -29,6 +30,7 @@ export interface IngestDeps<T> {
   onAccepted(signal: Signal, counts: ReadCounts, bytes: number): void
 }
 
+/** `T` is what `stage` keeps of a span. */
 export function createIngest<T>(deps: IngestDeps<T>): Ingest {
   const { wal } = deps
   const options = { wanted: wantedNames(deps.spanAttributes), skipChildren: true }

@@ -1,4 +1,4 @@
-/** OTLP/JSON writes trace and span ids as hex where protobuf's own JSON has base64. */
+/** Main thread. OTLP/JSON writes trace and span ids as hex where protobuf's own JSON has base64. */
 import type { JsonValue } from '@bufbuild/protobuf'
 
 const ID_FIELDS: ReadonlySet<string> = new Set([
@@ -13,6 +13,7 @@ const ID_FIELDS: ReadonlySet<string> = new Set([
 /** Levels at which an id can stand: resourceSpans > scopeSpans > spans > links. Values below are left alone. */
 const ID_PARENTS: ReadonlySet<string> = new Set(['spans', 'links', 'logRecords', 'log_records'])
 
+/** Changes the ids in place and gives `json` back. Throws an Error for an id that isn't hex. */
 export function hexIdsToBase64(json: JsonValue): JsonValue {
   walk(json, '', 0, (id) => {
     if (!/^[0-9a-fA-F]*$/.test(id)) throw new Error(`an id must be hex, not ${JSON.stringify(id.slice(0, 64))}`)

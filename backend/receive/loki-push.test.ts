@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { fromBinary } from '@bufbuild/protobuf'
 import { ExportLogsServiceRequestSchema } from '@sightline/otlp-messages'
 import { errorAnswer } from '../http.ts'
-import { LOKI_PUSH_SCOPE } from '../store/log-builder.ts'
+import { LOKI_PUSH_SCOPE } from '../store/signal-store.ts'
 import { createLokiPush } from './loki-push.ts'
 
 async function push(body: unknown, headers: Record<string, string> = { 'content-type': 'application/json' }) {

@@ -1,5 +1,6 @@
 /**
- * `push`: lines from ordinary Loki clients, in JSON.
+ * Main thread. `push`: lines from ordinary Loki clients, in JSON
+ * (https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-logs).
  *
  * They are stored as OTLP like all other lines. The scope's name tells the store that the resource's attributes are the
  * stream's labels as the client chose them, and the record's attributes its structured metadata.
@@ -8,7 +9,7 @@ import { create, toBinary } from '@bufbuild/protobuf'
 import { ExportLogsServiceRequestSchema } from '@sightline/otlp-messages'
 import { z } from 'zod'
 import { type ApiHandler, httpError } from '../http.ts'
-import { LOKI_PUSH_SCOPE } from '../store/log-builder.ts'
+import { LOKI_PUSH_SCOPE } from '../store/signal-store.ts'
 
 export interface PushDeps {
   /** Stores an ExportLogsServiceRequest; what it resolves to is not looked at. */
@@ -31,7 +32,10 @@ const body = z.object({
 })
 type PushBody = z.infer<typeof body>
 
-/** 204 when the lines are stored. Throws an HttpError: 400 names the first fault, 415 is what protobuf and compressed bodies get. */
+/**
+ * 204 when the lines are stored. Throws an HttpError: 400 names the first fault, 415 is what protobuf and compressed
+ * bodies get.
+ */
 export function createLokiPush({ ingestLogs }: PushDeps): ApiHandler {
   return async (request) => {
     if (request.method !== 'POST') throw httpError(405, 'push takes a POST', { allow: 'POST' })

@@ -1,6 +1,6 @@
 /**
- * OTLP/HTTP: POST /v1/traces and /v1/logs as protobuf or JSON, gzip or zstd or plain. Answers in the request's encoding
- * (https://opentelemetry.io/docs/specs/otlp/#otlphttp). 200 means that the batch is on disk.
+ * Main thread. OTLP/HTTP: POST /v1/traces and /v1/logs as protobuf or JSON, gzip or zstd or plain. Answers in the
+ * request's encoding (https://opentelemetry.io/docs/specs/otlp/#otlphttp). 200 means that the batch is on disk.
  */
 import type { IncomingMessage, RequestListener } from 'node:http'
 import { promisify } from 'node:util'
@@ -38,6 +38,10 @@ type SignalName = (typeof PATHS)[keyof typeof PATHS]
 /** google.rpc codes of the statuses used here. */
 const RPC_CODES: Record<number, number> = { 400: 3, 404: 5, 405: 12, 413: 3, 415: 3, 429: 8, 500: 13, 503: 14 }
 
+/**
+ * What OTLP_HTTP_PORT serves. Refusals are a google.rpc.Status; what can't be stored is a 503 to be sent again, and
+ * `onError` is told.
+ */
 export function createReceiver(deps: ReceiverDeps): RequestListener {
   // Decoded bodies are what takes memory: more than a few at once wait for nothing, the exporter is told to come back.
   let bytesInFlight = 0

@@ -1,5 +1,6 @@
 /**
- * Finds who called whom. The two ends of a call are spans of two services that arrive in any order, seconds apart:
+ * Main thread. Finds who called whom. The two ends of a call are spans of two services that arrive in any order,
+ * seconds apart:
  *
  *   CLIENT span of A  <- parent of -  SERVER span of B     A -> B
  *   SERVER span of G  <- parent of -  SERVER span of B     G -> B: a gateway that has no client spans of its own

@@ -1,8 +1,10 @@
-/** What the service graph and the span metrics keep of a span until its batch is on disk. */
+/** Main thread. What the service graph and the span metrics keep of a span until its batch is on disk. */
 import type { OwnerRecord, SpanRecord } from '../otlp/traces.ts'
 import type { AttributeList } from '../otlp/wire.ts'
 
+/** OTLP's SpanKind and StatusCode. */
 export const KIND = { unspecified: 0, internal: 1, server: 2, client: 3, producer: 4, consumer: 5 } as const
+const STATUS = { unset: 0, ok: 1, error: 2 } as const
 
 export interface GraphSpan {
   readonly service: string
@@ -11,6 +13,7 @@ export interface GraphSpan {
   readonly failed: boolean
   readonly status: number
   readonly seconds: number
+  /** As it was sent. */
   readonly bytes: number
   /** Raw ids as one character per byte: cheap keys. Span ids are '' for spans that can't be an edge's end. */
   readonly traceId: string
@@ -37,6 +40,7 @@ export const GRAPH_ATTRIBUTES: ReadonlySet<string> = new Set([
   'net.peer.port',
 ])
 
+/** Copies what is needed: the record is reused for the next span. */
 export function graphSpan(span: SpanRecord): GraphSpan {
   const { bytes, kind } = span
   const edgeEnd = kind >= KIND.server
@@ -50,7 +54,7 @@ export function graphSpan(span: SpanRecord): GraphSpan {
     service: serviceOf(span.resource),
     name: span.name,
     kind,
-    failed: span.status === 2,
+    failed: span.status === STATUS.error,
     status: span.status,
     seconds: Math.max(0, elapsed) / 1e9,
     bytes: span.size,

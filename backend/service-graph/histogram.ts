@@ -1,4 +1,7 @@
-/** A histogram's numbers, with the last exemplar of each bucket. prom-client's own costs microseconds per observation. */
+/**
+ * Main thread. A histogram's numbers, with the last exemplar of each bucket. prom-client's own costs microseconds per
+ * observation.
+ */
 
 /** As observability/tempo.yaml tells Tempo; 0.25 is the limit of the latency objective in prometheus/rules/slo.yml. */
 export const LATENCY_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const
@@ -12,6 +15,7 @@ interface Exemplar {
   readonly timeMs: number
 }
 
+/** In seconds, over LATENCY_BUCKETS. */
 export class Histogram {
   private readonly counts = new Float64Array(LATENCY_BUCKETS.length + 1)
   private readonly exemplars: (Exemplar | undefined)[] = []

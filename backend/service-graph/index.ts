@@ -1,4 +1,7 @@
-/** Service graph and span metrics for Prometheus, with the names and labels that Tempo's metrics generator uses. */
+/**
+ * Main thread. Service graph and span metrics for Prometheus, with the names and labels that Tempo's metrics generator
+ * uses (https://grafana.com/docs/tempo/latest/metrics-from-traces/metrics-generator/).
+ */
 import type { Metric, OpenMetricsContentType, Registry } from 'prom-client'
 import { createEdgeFinder, type Edge } from './edges.ts'
 import type { GraphSpan } from './graph-span.ts'
@@ -15,8 +18,8 @@ export interface ServiceGraph {
 }
 
 /**
- * A graph without edges, its metrics registered in `registry`. `waitMs`: how long one end of a call waits for the other,
- * 30,000 by default.
+ * A graph without edges, its metrics registered in `registry`. `waitMs`: how long one end of a call waits for the
+ * other, 30,000 by default.
  */
 export function createServiceGraph(registry: Registry<OpenMetricsContentType>, waitMs?: number): ServiceGraph {
   const edges = new EdgeSeriesSet()

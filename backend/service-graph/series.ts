@@ -1,4 +1,6 @@
-/** The numbers per edge and per kind of span, in a bounded number of series: what comes beyond goes into one called `_other`. */
+/**
+ * Main thread. The numbers per edge and per kind of span, in a bounded number of series: what comes beyond is `_other`.
+ */
 import type { Edge } from './edges.ts'
 import type { GraphSpan } from './graph-span.ts'
 import { Histogram } from './histogram.ts'

@@ -1,5 +1,5 @@
 /**
- * Things that wait for a key, for a bounded time and in a bounded number.
+ * Main thread. Things that wait for a key, for a bounded time and in a bounded number.
  *
  * Two maps, the younger and the older, take turns: an entry waits between one and two turns. Deleting the oldest entries
  * of one Map one by one would make V8 step over all the holes they leave.

@@ -1,7 +1,7 @@
 /**
- * A block is one file: sections, each compressed and with its own checksum, then a directory, then its length and checksum.
- * It is written under another name, flushed and renamed, so a file that has a block's name is whole. One file per block
- * means that damage to a file can cost no more than its block.
+ * Worker thread. A block is one file: sections, each compressed and with its own checksum, then a directory, then its
+ * length and checksum. It is written under another name, flushed and renamed, so a file that has a block's name is
+ * whole. One file per block means that damage to a file can cost no more than its block.
  */
 import {
   closeSync,
@@ -54,6 +54,7 @@ export interface DamagedBlock extends Error {
   readonly damagedBlock: string
 }
 
+/** Whoever catches one sets the block aside and goes on without it. */
 export function isDamagedBlock(error: unknown): error is DamagedBlock {
   return error instanceof Error && typeof (error as { damagedBlock?: unknown }).damagedBlock === 'string'
 }
@@ -65,6 +66,7 @@ function damaged(path: string, reason: string, cause?: unknown): DamagedBlock {
 /** Offset, stored length, length, checksum of what is stored. */
 type Entry = [offset: number, stored: number, length: number, checksum: number]
 
+/** After it the file is whole and on disk; when it throws (what the file system throws) there is none. */
 export function writeBlock(path: string, header: BlockHeader, sections: ReadonlyMap<string, Buffer>): void {
   const temporary = `${path}.tmp`
   try {
@@ -181,6 +183,7 @@ function readAt(path: string, offset: number, length: number): Buffer {
 
 const blockNumber = (path: string) => Number(/(\d+)\.block$/.exec(path)?.[1] ?? 0)
 
+/** `kind-0000000012.block` in `dir`. */
 export const blockPath = (dir: string, kind: string, number: number) =>
   join(dir, `${kind}-${String(number).padStart(10, '0')}.block`)
 

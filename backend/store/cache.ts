@@ -1,4 +1,4 @@
-/** Decoded blocks, the least recently used leave first when their bytes exceed the bound. */
+/** Worker thread. Decoded blocks, the least recently used leave first when their bytes exceed the bound. */
 export interface TableCache {
   /** `load` is called when `key` isn't here; it reports bytes, also later, when more of the block gets decoded. */
   get<T>(key: string, load: (onBytes: (bytes: number) => void) => T): T
@@ -11,6 +11,7 @@ interface Entry {
   bytes: number
 }
 
+/** An empty cache. What is being read may take it over `maxBytes`. */
 export function createCache(maxBytes: number): TableCache {
   // A Map keeps the order of insertion: what is used is inserted again, so the first is the oldest.
   const entries = new Map<string, Entry>()

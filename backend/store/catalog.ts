@@ -1,4 +1,4 @@
-/** The blocks of one signal: which there are, reading them through the cache, writing, forgetting. */
+/** Worker thread. The blocks of one signal: which there are, reading them through the cache, writing, forgetting. */
 import { unlinkSync } from 'node:fs'
 import {
   type BlockFile,
@@ -33,14 +33,19 @@ export interface Catalog<T extends Sealable> {
   write(table: T, groups: number, walMax: number): Block
   /** Writes what two blocks hold as one, which is as old as the newer of them. */
   writeMerged(table: T, groups: number, pair: readonly [Block, Block]): Block
-  /** Last batch of the present write-ahead log that is in the block; ids of another log say nothing about this one: 0. */
+  /**
+   * Last batch of the present write-ahead log that is in the block; ids of another log say nothing about this one: 0.
+   */
   walMax(block: Block): number
   /**
-   * Whether two blocks may become one of `maxRows` at most: they are of one stretch of time (a block that took over ever
-   * newer ones would never expire), and together not too much for one file.
+   * Whether two blocks may become one of `maxRows` at most: they are of one stretch of time (a block that took over
+   * ever newer ones would never expire), and together not too much for one file.
    */
   mayMerge(a: Block, b: Block, maxRows: number): boolean
-  /** Two blocks next to each other in time that make no more than one fresh block together; undefined when there are none. */
+  /**
+   * Two blocks next to each other in time that make no more than one fresh block together; undefined when there are
+   * none.
+   */
   smallNeighbours(): [Block, Block] | undefined
   remove(number: number): void
   /** For a file that a DamagedBlock names; false when it is none of this catalog's. */
@@ -70,6 +75,7 @@ const MAX_MERGED_BYTES = 16 << 20
 const WINDOWS_PER_RETENTION = 14
 const MIN_WINDOW_MS = 3_600_000
 
+/** Opens the blocks in `dir`; damaged ones are set aside and told. Throws what the file system throws. */
 export function openCatalog<T extends Sealable>(deps: CatalogDeps<T>): Catalog<T> {
   const { dir, kind, cache } = deps
   const found = findBlocks(dir, kind)

@@ -1,4 +1,7 @@
-/** Building blocks of tables: growing dictionary columns while data comes in, frozen ones when it is read. */
+/**
+ * Worker thread. Building blocks of tables: growing dictionary columns while data comes in, frozen ones when it is
+ * read.
+ */
 import { type AttributeValue, TYPE } from '../otlp/values.ts'
 import type { Column, ValueType } from '../query/traceql/span-table.ts'
 
@@ -23,6 +26,7 @@ const QUERY_TYPES: Readonly<Record<number, ValueType>> = {
   [TYPE.floats]: 'floats',
 }
 
+/** `otlpTypes[code]` is the `TYPE` of `values[code]`; code 0 is "absent". */
 export function storedColumn(
   codes: Codes,
   values: readonly (AttributeValue | undefined)[],
@@ -36,6 +40,7 @@ export function codeArray(rows: number, count: number): Codes {
   return count <= 0x100 ? new Uint8Array(rows) : count <= 0x1_0000 ? new Uint16Array(rows) : new Uint32Array(rows)
 }
 
+/** No rows. */
 export const EMPTY_COLUMN: StoredColumn = storedColumn(new Uint8Array(0), [undefined], new Uint8Array(1))
 
 /** Distinct values with their types. Code 0 is "absent". */
@@ -176,12 +181,14 @@ export function gatherFloats(source: ArrayLike<number>, order: Uint32Array): Flo
   return target
 }
 
+/** The same as bytes. */
 export function gatherBytes(source: ArrayLike<number>, order: Uint32Array): Uint8Array {
   const target = new Uint8Array(order.length)
   for (let i = 0; i < order.length; i++) target[i] = source[order[i]!]!
   return target
 }
 
+/** The same as whole numbers. */
 export function gatherInts(source: ArrayLike<number>, order: Uint32Array): Uint32Array {
   const target = new Uint32Array(order.length)
   for (let i = 0; i < order.length; i++) target[i] = source[order[i]!]!

@@ -1,4 +1,4 @@
-/** How columns and numbers are laid out inside a block's sections. */
+/** Worker thread. How columns and numbers are laid out inside a block's sections. */
 import type { OwnerRecord } from '../otlp/traces.ts'
 import { type AttributeValue, TYPE } from '../otlp/values.ts'
 import { type Codes, codeArray, type StoredColumn, storedColumn } from './columns.ts'
@@ -19,6 +19,7 @@ export function packNumbers(values: ArrayLike<number>): Buffer {
   return target.subarray(0, at)
 }
 
+/** `count` of them, from the beginning of `bytes`. */
 export function unpackNumbers(bytes: Buffer, count: number): Float64Array {
   const values = new Float64Array(count)
   let at = 0
@@ -152,6 +153,7 @@ export function packValue(value: unknown): unknown {
   return Array.isArray(value) ? value.map(packValue) : value
 }
 
+/** What `packValue` packed. */
 export function unpackValue(packed: unknown): AttributeValue {
   if (Array.isArray(packed)) return packed.map(unpackValue) as AttributeValue
   if (packed !== null && typeof packed === 'object') {
@@ -174,6 +176,7 @@ export function packOwners(owners: readonly OwnerRecord[]): Buffer {
   return Buffer.from(JSON.stringify(plain))
 }
 
+/** What `packOwners` packed. Throws what JSON.parse throws. */
 export function unpackOwners(bytes: Buffer): OwnerRecord[] {
   const plain = JSON.parse(bytes.toString()) as (Omit<OwnerRecord, 'attributes'> & {
     attributes: [string, number, unknown][]

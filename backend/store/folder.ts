@@ -1,4 +1,4 @@
-/** The data folder: made when missing, refused when a newer version wrote it or another process has it. */
+/** Main thread. The data folder: made when missing, refused when a newer version wrote it or another process has it. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'

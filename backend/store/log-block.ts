@@ -1,10 +1,11 @@
-/** A log table as the sections of a block, and back. */
+/** Worker thread. A log table as the sections of a block, and back. */
 import type { Labels } from '../query/logql/log-table.ts'
 import type { BlockFile } from './block-file.ts'
 import { codeArray } from './columns.ts'
 import { packColumn, packNumbers, unpackColumn, unpackNumbers } from './encoding.ts'
 import { type StoredLogs, storedLogs } from './stored-logs.ts'
 
+/** Section names: `meta/<name>` are columns. Times and lengths are differences from the row before. */
 export function logSections(table: StoredLogs): Map<string, Buffer> {
   const { rows, timeOffset, end } = table
   const start = timeOffset[0] ?? 0
@@ -21,6 +22,10 @@ export function logSections(table: StoredLogs): Map<string, Buffer> {
   return sections
 }
 
+/**
+ * Reads what every query needs now, text and metadata when they are asked for. `onBytes` hears of memory taken. Throws
+ * a DamagedBlock.
+ */
 export function readLogBlock(file: BlockFile, onBytes: (bytes: number) => void): StoredLogs {
   const { rows } = file.header
   const streams = JSON.parse(file.section('streams').toString()) as Labels[]

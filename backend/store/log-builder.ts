@@ -1,16 +1,17 @@
-/** Collects log records in the order they arrive and freezes them into tables in order of time, with Loki's names. */
-
+/**
+ * Worker thread. Collects log records in the order they arrive and freezes them into tables in order of time, with
+ * Loki's names.
+ */
 import type { LogRecord } from '../otlp/logs.ts'
 import type { OwnerRecord } from '../otlp/traces.ts'
 import { TYPE } from '../otlp/values.ts'
 import type { AttributeList } from '../otlp/wire.ts'
 import type { Labels, LogColumn } from '../query/logql/log-table.ts'
 import { Bytes, type Codes, codeArray, Floats, MAX_COLUMNS } from './columns.ts'
+import { LOKI_PUSH_SCOPE } from './signal-store.ts'
 import { type StoredLogs, storedLogs } from './stored-logs.ts'
 
-/** Instrumentation scope of batches that came by Loki's push API: their resource attributes are the stream's labels as sent. */
-export const LOKI_PUSH_SCOPE = 'loki.push'
-
+/** Times are kept as differences from `baseNs` in doubles: exact while lines lie within 104 days of it. */
 export class LogBuilder {
   rows = 0
   version = 0

@@ -1,5 +1,4 @@
-/** Log lines on the worker's side: the head (in no block yet) and the blocks, as one LogSource. */
-
+/** Worker thread. The store of log lines: the head (in no block yet) and the blocks, as one LogSource. */
 import { readLogs } from '../otlp/logs.ts'
 import type { LogSource, LogTimeRange } from '../query/logql/log-table.ts'
 import { BLOCK_ROWS, type Catalog, openCatalog } from './catalog.ts'
@@ -15,6 +14,7 @@ const MAX_TEXT_BYTES = 32 << 20
 const MAX_METADATA_BYTES = 64 << 20
 const MAX_HEAD_AGE_MS = 15 * 60_000
 
+/** Opens the blocks in the folder of `deps`. Throws what the file system throws. */
 export function createLogStore(deps: SignalStoreDeps): LogStore {
   const catalog = openCatalog<StoredLogs>({
     ...deps,

@@ -1,10 +1,10 @@
-/** A span table with some of another's traces; columns are taken over only when they are asked for. */
+/** Worker thread. A span table with some of another's traces; columns are taken over only when they are asked for. */
 import { codeArray, gatherBytes, gatherFloats, gatherIds, gatherInts, type StoredColumn } from './columns.ts'
 import { extent } from './span-order.ts'
 import type { StoredEvents, StoredLinks, StoredSpans } from './stored-spans.ts'
 import { type ColumnLoader, storedSpans } from './stored-spans.ts'
 
-/** `traces`: ascending ordinals of `table`. */
+/** A table of these traces alone; `traces` are ascending ordinals of `table`. */
 export function pickTraces(table: StoredSpans, traces: readonly number[]): StoredSpans {
   const position = new Int32Array(table.rows).fill(-1)
   const traceStart = new Uint32Array(traces.length + 1)

@@ -1,6 +1,6 @@
 /**
- * Worker thread. Traces that lie in several places: in the head and in blocks, or in more than one block. Tables are served
- * without them, and they in tables of their own, so that every trace comes whole and once.
+ * Worker thread. Traces that lie in several places: in the head and in blocks, or in more than one block. Tables are
+ * served without them, and they in tables of their own, so that every trace comes whole and once.
  */
 import type { Block } from './catalog.ts'
 import type { IndexedBlocks } from './indexed-blocks.ts'
@@ -26,7 +26,10 @@ export interface SharedTraces {
   withoutShared(head: StoredSpans): StoredSpans
   /** The same for tables of blocks; to be asked for once per query. */
   withoutSharedOfBlocks(): (table: StoredSpans) => StoredSpans
-  /** The shared traces with parts in the chosen blocks, or in the head where that is asked for: whole, in tables of their own. */
+  /**
+   * The shared traces with parts in the chosen blocks, or in the head where that is asked for: whole, in tables of
+   * their own.
+   */
   tables(withHead: boolean, chosen: readonly Block[]): Iterable<StoredSpans>
 }
 

@@ -1,8 +1,10 @@
-/** What the worker asks of the stores of both signals, and what it gives them. */
-
+/** Both threads. What a signal's store is asked and given, and the signals themselves. */
 import type { TableCache } from './cache.ts'
 
 export type Signal = 'traces' | 'logs'
+
+/** Instrumentation scope of batches that came by Loki's push API: their resource attributes are the stream's labels as sent. */
+export const LOKI_PUSH_SCOPE = 'loki.push'
 
 /** What was accepted in one request. */
 export interface Batch {

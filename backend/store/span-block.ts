@@ -1,4 +1,4 @@
-/** A span table as the sections of a block, and back. */
+/** Worker thread. A span table as the sections of a block, and back. */
 import type { BlockFile } from './block-file.ts'
 import { codeArray, type StoredColumn } from './columns.ts'
 import { packColumn, packNumbers, packOwners, unpackColumn, unpackNumbers, unpackOwners } from './encoding.ts'
@@ -107,7 +107,10 @@ function packChildren(sections: Map<string, Buffer>, prefix: string, table: Stor
   for (const name of table.metaNames()) addColumn(sections, `${prefix}.meta/${name}`, table.meta(name))
 }
 
-/** Reads what every query needs now and the columns when they are asked for. `onBytes` hears of memory taken. */
+/**
+ * Reads what every query needs now and the columns when they are asked for. `onBytes` hears of memory taken. Throws a
+ * DamagedBlock.
+ */
 export function readSpanBlock(file: BlockFile, onBytes: (bytes: number) => void): StoredSpans {
   const { rows, groups: traces } = file.header
   const counts = unpackNumbers(file.section('traceRows'), traces)

@@ -1,8 +1,10 @@
 /**
- * Collects spans in the order they arrive and freezes them into tables whose traces are whole and in time order.
+ * Worker thread. Collects spans in the order they arrive and freezes them into tables whose traces are whole and in
+ * time order.
  *
  * One primitive does the rest of the store's work: `appendTraces` takes traces out of any table into a builder. Joining
- * a trace that lies in several blocks, compacting blocks, and keeping what is left in the head after sealing are all that.
+ * a trace that lies in several blocks, compacting blocks, and keeping what is left in the head after sealing are all
+ * that.
  */
 
 import type { EventRecord, OwnerRecord, SpanRecord } from '../otlp/traces.ts'
@@ -23,6 +25,7 @@ export interface HeadTrace {
   lastSeen: number
 }
 
+/** A table under construction. Traces and spans keep the order they came in until it is frozen. */
 export class SpanBuilder {
   readonly traces = new Map<string, HeadTrace>()
   rows = 0

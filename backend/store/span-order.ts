@@ -1,4 +1,4 @@
-/** Puts spans that came in any order into traces, and finds each span's parent. */
+/** Worker thread. Puts spans that came in any order into traces, and finds each span's parent. */
 
 export interface Arrived {
   readonly rows: number

@@ -7,8 +7,8 @@
  *   joiner            makes such traces whole
  *   compaction        merges blocks that are small or share many traces
  *
- * What comes late makes its trace shared: tables are then served without the shared traces, and these in tables of their
- * own.
+ * What comes late makes its trace shared: tables are then served without the shared traces, and these in tables of
+ * their own.
  */
 import { readTraces } from '../otlp/traces.ts'
 import type { SpanSource, TimeRange } from '../query/traceql/span-table.ts'

@@ -1,4 +1,4 @@
-/** A table of log lines in the store. Its text and its metadata are produced when first asked for. */
+/** Worker thread. A table of log lines in the store. Its text and its metadata are produced when first asked for. */
 import type { Labels, LogColumn, LogTable } from '../query/logql/log-table.ts'
 import type { Codes } from './columns.ts'
 

@@ -1,6 +1,6 @@
 /**
- * What the store knows of a table of spans beyond what TraceQL asks: enough to give back OTLP, to join and to write a
- * block. Columns are produced when first asked for: from a builder's arrays, or from a block's file.
+ * Worker thread. What the store knows of a table of spans beyond what TraceQL asks: enough to give back OTLP, to join
+ * and to write a block. Columns are produced when first asked for: from a builder's arrays, or from a block's file.
  */
 import type { OwnerRecord } from '../otlp/traces.ts'
 import { TYPE } from '../otlp/values.ts'

@@ -1,6 +1,6 @@
 /**
- * Which blocks a trace is in. A table in SQLite, because ids are random and many; made anew from the blocks whenever it
- * isn't in step with them, so it needs no care of its own.
+ * Worker thread. Which blocks a trace is in. A table in SQLite, because ids are random and many; made anew from the
+ * blocks whenever it isn't in step with them, so it needs no care of its own.
  */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -25,6 +25,7 @@ export function traceKey(ids: Buffer, at: number): number {
   return ids.readUInt32LE(at + 8) + (ids.readUInt32LE(at + 12) & 0x1f_ffff) * 0x1_0000_0000
 }
 
+/** Opens `index.db` in `dir`; an unusable one is made anew, empty, and `warn` is told. Throws what SQLite throws. */
 export function openTraceIndex(dir: string, warn: (message: string) => void): TraceIndex {
   const path = join(dir, 'index.db')
   try {

@@ -1,5 +1,4 @@
 /** Worker thread. Joins traces from their parts, wherever these lie. */
-
 import type { IndexedBlocks } from './indexed-blocks.ts'
 import { SpanBuilder } from './span-builder.ts'
 import type { SpanHead } from './span-head.ts'
@@ -16,11 +15,14 @@ export interface TraceJoiner {
 export interface TraceJoinerDeps {
   readonly head: SpanHead
   readonly blocks: IndexedBlocks
-  /** Traces are joined in memory, up to so many spans at once. One that is larger is served in part, and `log` is told. */
+  /**
+   * Traces are joined in memory, up to so many spans at once. One that is larger is served in part, and `log` is told.
+   */
   readonly maxJoinedRows: number
   log(level: 'warn', message: string): void
 }
 
+/** Reads the head and the blocks at the time it is asked. A damaged block throws a DamagedBlock. */
 export function createTraceJoiner({ head, blocks, maxJoinedRows, log }: TraceJoinerDeps): TraceJoiner {
   /** As few tables as hold these traces: half of them goes into each when they are too many spans for one. */
   function* join(keys: readonly number[]): Generator<{ table: StoredSpans; traces: number }> {

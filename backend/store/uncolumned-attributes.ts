@@ -1,6 +1,6 @@
 /**
- * Attributes whose names are too many for columns. They stay with their row as one JSON text in a hidden column: a trace
- * is given back whole, but queries don't find them.
+ * Worker thread. Attributes whose names are too many for columns. They stay with their row as one JSON text in a hidden
+ * column: a trace is given back whole, but queries don't find them.
  */
 import { type AttributeValue, TYPE } from '../otlp/values.ts'
 import type { AttributeList } from '../otlp/wire.ts'
@@ -72,4 +72,5 @@ export function uncolumnedOf(column: StoredColumn | undefined, row: number): Ent
   return text === undefined ? [] : (JSON.parse(text as string) as Entry[])
 }
 
+/** The attribute's value, as it was before it was packed. */
 export const entryValue = (entry: Entry): AttributeValue => unpackValue(entry[2])

@@ -1,4 +1,4 @@
-/** The write-ahead log's file, for both threads: its tables, its ordinals, and what to do when it is damaged. */
+/** Both threads. The write-ahead log's file: its tables, its ordinals, and what to do when it is damaged. */
 import { randomUUID } from 'node:crypto'
 import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import type { Signal } from './signal-store.ts'
 /** A signal's place here is its number in the file. */
 export const SIGNALS: readonly Signal[] = ['traces', 'logs']
 
+/** The log of the data folder `dir`. */
 export const walPath = (dir: string) => join(dir, 'wal.db')
 
 /** Opens the log to write it. A damaged file is set aside, what can still be read is kept, and `warn` is told. */
@@ -96,7 +97,10 @@ function copyReadable(from: string, fresh: DatabaseSync): number {
   return saved
 }
 
-/** A batch's bytes, of which there are `size`: one buffer of that size instead of many that are joined. Throws what zlib does. */
+/**
+ * A batch's bytes, of which there are `size`: one buffer of that size instead of many that are joined. Throws what zlib
+ * does.
+ */
 export const unpack = (data: Uint8Array, size: number) =>
   zstdDecompressSync(data, { chunkSize: Math.max(size, 64), maxOutputLength: Math.max(size, 64) })
 

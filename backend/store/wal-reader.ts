@@ -9,7 +9,9 @@ export interface WalReader {
   close(): void
 }
 
-/** `onBroken` is told of a batch that can't be unpacked: it comes without bytes, so that its place in the order is kept. */
+/**
+ * `onBroken` is told of a batch that can't be unpacked: it comes without bytes, so that its place in the order is kept.
+ */
 export function openWalReader(dir: string, onBroken: (id: number, error: unknown) => void): WalReader {
   const db = new DatabaseSync(walPath(dir), { readOnly: true })
   db.exec('PRAGMA busy_timeout = 5000')

@@ -1,8 +1,10 @@
 /**
- * Main thread. The write-ahead log: raw batches in SQLite, accepted and in no block yet. An answer of 200 waits for `append`.
+ * Main thread. The write-ahead log: raw batches in SQLite, accepted and in no block yet. An answer of 200 waits for
+ * `append`.
  *
- * The main thread is the only writer, so nothing ever waits for a lock; the worker reads through a connection of its own
- * (wal-reader.ts). Batches that arrive while one transaction is being written go into the next one together (group commit).
+ * The main thread is the only writer, so nothing ever waits for a lock; the worker reads through a connection of its
+ * own (wal-reader.ts). Batches that arrive while one transaction is being written go into the next one together (group
+ * commit).
  */
 import { hash } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'

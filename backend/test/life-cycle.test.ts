@@ -1,4 +1,6 @@
-/** How the backend starts, fails to start and stops: as a process, with what it leaves on disk and tells its clients. */
+/**
+ * How the backend starts, fails to start and stops: as a process, with what it leaves on disk and tells its clients.
+ */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'

@@ -1,5 +1,5 @@
 /**
- * `tail`: new lines of a log query by WebSocket, in Loki's shape, as they come in.
+ * Main thread. `tail`: new lines of a log query by WebSocket, in Loki's shape, as they come in.
  *
  * It asks the query API again and again for the last moments and sends what it hasn't sent yet. Lines may come in late
  * and out of order, so each question reaches back a little further than the last answer did.

@@ -1,4 +1,7 @@
-/** One line of the gateway's access log (`log_format access_record` in gateway/nginx.conf.template) as values. */
+/**
+ * Main thread. One line of the gateway's access log (`log_format access_record` in gateway/nginx.conf.template) as
+ * values.
+ */
 
 export interface AccessRecord {
   /** When the request began and when its answer had gone out, Unix nanoseconds, known to the millisecond. */

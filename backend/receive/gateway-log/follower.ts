@@ -1,6 +1,6 @@
 /**
- * Follows the gateway's access log and hands spans and log lines to the store, each record exactly once: the position is written
- * in the same transaction as what was read up to it.
+ * Main thread. Follows the gateway's access log and hands spans and log lines to the store, each record exactly once:
+ * the position is written in the same transaction as what was read up to it.
  *
  *   access.log -> lines -> records -> spans   + cursor "gateway-log/traces" -> store
  *                                  -> lines   + cursor "gateway-log/logs"   -> store
@@ -44,6 +44,10 @@ const TRACES = 'gateway-log/traces'
 const LOGS = 'gateway-log/logs'
 const RETRY_MS = 1000
 
+/**
+ * Begins to follow at once, where it left off. Never throws: what goes wrong is told to `onError` and tried again every
+ * second.
+ */
 export function followAccessLog(options: FollowerOptions): Follower {
   const stopping = new AbortController()
   const done = follow(options, stopping.signal)

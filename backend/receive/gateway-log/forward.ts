@@ -1,10 +1,11 @@
 /**
- * For an Nginx without ngx_otel_module in front of a real Collector: makes the gateway's spans from its access log and sends
- * them by OTLP/HTTP. The log lines are left to the Collector, which reads the same file.
+ * A process of its own. For an Nginx without ngx_otel_module in front of a real Collector: makes the gateway's spans
+ * from its access log and sends them by OTLP/HTTP. The log lines are left to the Collector, which reads the same file.
  *
  *   GATEWAY_ACCESS_LOG=... OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 node backend/receive/gateway-log/forward.ts
  *
- * Each record is sent at least once: the position is written down after the Collector has taken the batch, beside the log.
+ * Each record is sent at least once: the position is written down after the Collector has taken the batch, beside the
+ * log.
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'

@@ -1,4 +1,4 @@
-/** The gateway's place in telemetry: its access log becomes spans, log lines and metrics. */
+/** Main thread. The gateway's place in telemetry: its access log becomes spans, log lines and metrics. */
 import { hostname } from 'node:os'
 import { type Follower, followAccessLog, type GatewayLogSink } from './follower.ts'
 import { type ExemplarRegistry, registerGatewayMetrics } from './metrics.ts'
@@ -20,6 +20,7 @@ export interface GatewayLogOptions {
   onError: (error: unknown) => void
 }
 
+/** Registers the gateway's metrics and begins to follow its log. */
 export function startGatewayLog(options: GatewayLogOptions): Follower {
   const metrics = registerGatewayMetrics(options.registry, options.statusUrl)
   return followAccessLog({

@@ -1,6 +1,7 @@
 /**
- * Complete lines of a growing log file, from any position, across a rotation to `<path>.1`. A position survives restarts: it
- * names the file by its first line (inode numbers are reused) and the byte after the last line taken.
+ * Main thread. Complete lines of a growing log file, from any position, across a rotation to `<path>.1`. A position
+ * survives restarts: it names the file by its first line (inode numbers are reused) and the byte after the last line
+ * taken.
  */
 import { createHash } from 'node:crypto'
 import { closeSync, existsSync, fstatSync, openSync, readSync, rmSync, statSync } from 'node:fs'
@@ -29,6 +30,7 @@ interface OpenFile {
   lastGrowth: number
 }
 
+/** Opens nothing before `seek` or `read`. Both throw what the file system throws. */
 export class LogReader {
   private readonly path: string
   private file: OpenFile | null = null

@@ -1,4 +1,7 @@
-/** What Prometheus is told of the gateway: requests from its access records, connections from its stub_status. */
+/**
+ * Main thread. What Prometheus is told of the gateway: requests from its access records, connections from its
+ * stub_status.
+ */
 import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from 'prom-client'
 import type { AccessRecord } from './access-record.ts'
 
@@ -113,6 +116,7 @@ async function readStubStatus(url: string, timeoutMs: number): Promise<StubStatu
   }
 }
 
+/** The page of ngx_http_stub_status_module as numbers; null when it is something else. */
 export function parseStubStatus(text: string): StubStatus | null {
   const numbers =
     /Active connections: (\d+)\s+server accepts handled requests\s+(\d+) (\d+) (\d+)\s+Reading: (\d+) Writing: (\d+) Waiting: (\d+)/

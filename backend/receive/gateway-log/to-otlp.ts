@@ -1,7 +1,7 @@
 /**
- * Access records as OTLP: the gateway's server span, root of the trace, and one log line. The same names and attributes that the
- * OpenTelemetry module's span has once the stack's Collector has normalised it: stable HTTP semantic conventions
- * (https://opentelemetry.io/docs/specs/semconv/http/http-spans/).
+ * Main thread. Access records as OTLP: the gateway's server span, root of the trace, and one log line. The same names
+ * and attributes that the OpenTelemetry module's span has once the stack's Collector has normalised it: stable HTTP
+ * semantic conventions (https://opentelemetry.io/docs/specs/semconv/http/http-spans/).
  */
 import { create, toBinary } from '@bufbuild/protobuf'
 import {
