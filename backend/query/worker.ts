@@ -4,7 +4,9 @@
  * data.
  */
 import { parentPort, workerData } from 'node:worker_threads'
+import type { Trace } from '@sightline/otlp-messages'
 import { type ApiHandler, type ApiResponse, errorAnswer } from '../http.ts'
+import { toOtlp } from '../store/to-otlp.ts'
 import { createWorkerStore, type StoreSettings } from '../store/worker-store.ts'
 import { createLokiApi } from './loki-api/index.ts'
 import { createTempoApi } from './tempo-api/index.ts'
@@ -22,7 +24,7 @@ const store = createWorkerStore(settings, {
 })
 
 const apis: Record<Api, ApiHandler> = {
-  tempo: createTempoApi({ spans: store.spans }),
+  tempo: createTempoApi({ spans: store.spans, traceById }),
   loki: createLokiApi({ logs: store.logs, timeoutMs: settings.queryTimeoutMs }),
 }
 
@@ -48,6 +50,11 @@ async function answer({ id, api, request }: Extract<ToWorker, { kind: 'request' 
     response = errorAnswer(error, tellFailure)
   }
   tell({ kind: 'response', id, response, seconds: (performance.now() - started) / 1000 })
+}
+
+function traceById(traceId: string): Trace | undefined {
+  const found = store.spans.trace(traceId)
+  return found && toOtlp(found)
 }
 
 function tellFailure(error: unknown): void {

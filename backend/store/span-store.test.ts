@@ -7,12 +7,12 @@ import { afterEach, test } from 'node:test'
 import { create, toBinary, toJson } from '@bufbuild/protobuf'
 import { ExportTraceServiceRequestSchema, TraceSchema } from '@sightline/otlp-messages'
 import fc from 'fast-check'
-import { toOtlp } from '../query/tempo-api/otlp.ts'
 import { type TestSpan, traceBytes } from '../test/otlp.ts'
 import { isDamagedBlock } from './block-file.ts'
 import { createCache } from './cache.ts'
 import { createSpanStore, type SpanStore } from './span-store.ts'
 import type { StoredSpans } from './stored-spans.ts'
+import { toOtlp } from './to-otlp.ts'
 
 const folders: string[] = []
 const open: SpanStore[] = []

@@ -1,9 +1,9 @@
-/** `detected_fields`: which labels a parser would find in the newest matching lines, and of what type they seem. */
-import { type ApiRequest, type ApiResponse, decodePart, httpError, json } from '../../http.ts'
+/** Which labels a parser would find in the newest matching lines, and of what type they seem. */
+import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.ts'
 import { parseSignedDuration } from '../language/durations.ts'
 import { parseBytes } from '../language/sizes.ts'
 import { createBudget, type LogEntry, parse, parseFields, select } from '../logql/index.ts'
-import type { LokiStore } from './index.ts'
+import type { LokiContext } from './context.ts'
 import { readLimit, readWindow, requireQuery } from './params.ts'
 
 interface Field {
@@ -11,21 +11,9 @@ interface Field {
   readonly parsers: Set<string>
 }
 
-export function detectedFields(store: LokiStore, { path, query: params }: ApiRequest): ApiResponse {
-  const query = parse(requireQuery(params))
-  if (query.kind !== 'log') throw httpError(400, 'a log query is wanted here, as in {job="x"}')
-  const sample = Number(params.get('line_limit') ?? 100)
-  if (!Number.isInteger(sample) || sample <= 0) throw httpError(400, 'line_limit must be a positive whole number')
-  const limit = readLimit(params, 1000)
-  const entries = select(query, store.logs, {
-    range: readWindow(params, store.nowNs()),
-    limit: Math.min(sample, 5_000),
-    direction: 'backward',
-    budget: createBudget(store.timeoutMs),
-  })
-  const fields = collectFields(entries)
-  const one = /^\/loki\/api\/v1\/detected_field\/(.+)\/values$/.exec(path)
-  if (one) return json(200, { values: [...(fields.get(decodePart(one[1]!))?.values ?? [])].slice(0, limit), limit })
+/** `detected_fields`: each with its type, how many values it has, and which parsers find it. */
+export function detectedFields(context: LokiContext, { query: params }: ApiRequest): ApiResponse {
+  const { fields, limit } = sampleFields(context, params)
   const found = [...fields].slice(0, limit).map(([label, { values, parsers }]) => ({
     label,
     type: typeOf(values),
@@ -33,6 +21,27 @@ export function detectedFields(store: LokiStore, { path, query: params }: ApiReq
     parsers: parsers.size > 0 ? [...parsers] : null,
   }))
   return json(200, { ...(found.length > 0 && { fields: found }), limit })
+}
+
+/** `detected_field/{name}/values`: the values of one of them. */
+export function detectedFieldValues(context: LokiContext, { query: params }: ApiRequest, name: string): ApiResponse {
+  const { fields, limit } = sampleFields(context, params)
+  return json(200, { values: [...(fields.get(name)?.values ?? [])].slice(0, limit), limit })
+}
+
+function sampleFields(context: LokiContext, params: URLSearchParams): { fields: Map<string, Field>; limit: number } {
+  const query = parse(requireQuery(params))
+  if (query.kind !== 'log') throw httpError(400, 'a log query is wanted here, as in {job="x"}')
+  const sample = Number(params.get('line_limit') ?? 100)
+  if (!Number.isInteger(sample) || sample <= 0) throw httpError(400, 'line_limit must be a positive whole number')
+  const limit = readLimit(params, 1000)
+  const entries = select(query, context.logs, {
+    range: readWindow(params, context.nowNs()),
+    limit: Math.min(sample, 5_000),
+    direction: 'backward',
+    budget: createBudget(context.timeoutMs),
+  })
+  return { fields: collectFields(entries), limit }
 }
 
 function collectFields(entries: readonly LogEntry[]): Map<string, Field> {

@@ -1,42 +1,33 @@
 /**
- * Loki's HTTP API over a `LogSource`: what Grafana, logcli and plain HTTP clients ask.
+ * Loki's HTTP API over a `LogSource`: what Grafana, logcli and plain HTTP clients ask. Written after
+ * https://grafana.com/docs/loki/latest/reference/loki-http-api/.
  *
- * A pure function from request to response, to be run where the store is read. What writes (`push`) and what lasts
- * (`tail`) stand apart: see push.ts and tail.ts.
+ * A pure function from request to response, to be run where the logs are read. What writes (`push`) and what lasts
+ * (`tail`) stand apart.
  */
-import { type ApiHandler, type ApiRequest, type ApiResponse, isHttpError, json, text } from '../../http.ts'
-import { LogQLError, type LogSource, parse, print } from '../logql/index.ts'
-import { detectedFields } from './detected-fields.ts'
+import { type ApiHandler, type ApiRequest, type ApiResponse, json, text } from '../../http.ts'
+import { type LogSource, parse, print } from '../logql/index.ts'
+import { createRouter, type Routes } from '../routes.ts'
+import type { LokiContext } from './context.ts'
+import { detectedFields, detectedFieldValues } from './detected-fields.ts'
 import { detectedLabels, labelNames, labelValues, series } from './labels.ts'
 import { requireQuery } from './params.ts'
 import { queryInstant, queryRange } from './query.ts'
 import { indexStats, volume, volumeRange } from './volume.ts'
 
-export interface LokiStore {
-  readonly logs: LogSource
-  /** The current time; defaults reckon from it. */
-  nowNs(): bigint
-  /** How long one query may run. */
-  readonly timeoutMs: number
-}
+/** Clients choose features by this version: the one whose answers these are compared with. */
+const BUILD_INFO = { version: '3.7.6', revision: 'embedded', branch: '', buildUser: '', buildDate: '', goVersion: '' }
 
-export interface LokiApiOptions {
-  readonly logs: LogSource
-  readonly nowNs?: () => bigint
-  /** 60 s unless told. */
-  readonly timeoutMs?: number
-}
-
-type Route = (store: LokiStore, request: ApiRequest) => ApiResponse
-
-const routes: Record<string, Route> = {
+const ROUTES: Routes<LokiContext> = {
   '/loki/api/v1/query_range': queryRange,
   '/loki/api/v1/query': queryInstant,
   '/loki/api/v1/labels': labelNames,
   '/loki/api/v1/label': labelNames,
+  '/loki/api/v1/label/{name}/values': labelValues,
   '/loki/api/v1/series': series,
   '/loki/api/v1/detected_labels': detectedLabels,
   '/loki/api/v1/detected_fields': detectedFields,
+  '/loki/api/v1/detected_field/{name}/values': detectedFieldValues,
   '/loki/api/v1/index/stats': indexStats,
   '/loki/api/v1/index/volume': volume,
   '/loki/api/v1/index/volume_range': volumeRange,
@@ -46,37 +37,18 @@ const routes: Record<string, Route> = {
   '/ready': () => text(200, 'ready\n'),
 }
 
-const patterns: [RegExp, Route][] = [
-  [/^\/loki\/api\/v1\/label\/[^/]+\/values$/, labelValues],
-  [/^\/loki\/api\/v1\/detected_field\/[^/]+\/values$/, detectedFields],
-]
-
-/** Clients choose features by this version: the one whose answers these are compared with. */
-const BUILD_INFO = { version: '3.7.6', revision: 'embedded', branch: '', buildUser: '', buildDate: '', goVersion: '' }
-
-function formatQuery(_store: LokiStore, { query }: ApiRequest): ApiResponse {
-  return json(200, { status: 'success', data: print(parse(requireQuery(query))) })
+export interface LokiApiOptions {
+  readonly logs: LogSource
+  /** The current time in nanoseconds since the epoch; the clock's unless told. */
+  readonly nowNs?: () => bigint
+  /** How long one query may run, in milliseconds; 60 s unless told. */
+  readonly timeoutMs?: number
 }
 
-/** Answers all paths of the API; 404 for others, 400 in plain text for queries that can't be answered. */
-export function createLokiApi(options: LokiApiOptions): ApiHandler {
-  const store: LokiStore = {
-    logs: options.logs,
-    nowNs: options.nowNs ?? (() => BigInt(Date.now()) * 1_000_000n),
-    timeoutMs: options.timeoutMs ?? 60_000,
-  }
-  return (request) => {
-    const path = request.path.replace(/(?<=.)\/$/, '')
-    const route = Object.hasOwn(routes, path) ? routes[path] : patterns.find(([pattern]) => pattern.test(path))?.[1]
-    if (!route) return text(404, '404 page not found\n')
-    try {
-      return route(store, withForm({ ...request, path }))
-    } catch (error) {
-      if (error instanceof LogQLError) return text(400, `${error.message}\n`)
-      if (isHttpError(error)) return text(error.status, `${error.message}\n`, { ...error.headers })
-      throw error
-    }
-  }
+/** Answers all paths of the API, with or without a slash at the end; wrong requests and queries as `createRouter` says. */
+export function createLokiApi({ logs, nowNs, timeoutMs = 60_000 }: LokiApiOptions): ApiHandler {
+  const route = createRouter(ROUTES, { logs, nowNs: nowNs ?? (() => BigInt(Date.now()) * 1_000_000n), timeoutMs })
+  return (request) => route(withForm({ ...request, path: request.path.replace(/(?<=.)\/$/, '') }))
 }
 
 /** Parameters of a POST may stand in its body, form-encoded. */
@@ -86,4 +58,9 @@ function withForm(request: ApiRequest): ApiRequest {
   const query = new URLSearchParams(request.query)
   for (const [name, value] of new URLSearchParams(Buffer.from(request.body).toString())) query.append(name, value)
   return { ...request, query }
+}
+
+/** `format_query`: the query as it is printed. */
+function formatQuery(_context: LokiContext, { query }: ApiRequest): ApiResponse {
+  return json(200, { status: 'success', data: print(parse(requireQuery(query))) })
 }

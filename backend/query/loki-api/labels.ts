@@ -1,21 +1,20 @@
 /** `labels`, `label/{name}/values`, `series`, `detected_labels`: what streams there are. */
-import { type ApiRequest, type ApiResponse, decodePart, httpError, json } from '../../http.ts'
+import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.ts'
 import { createBudget, type Labels, type LogTimeRange, parse, streamsIn } from '../logql/index.ts'
-import type { LokiStore } from './index.ts'
+import type { LokiContext } from './context.ts'
 import { readWindow } from './params.ts'
 
 const SIX_HOURS_NS = 6n * 3_600_000_000_000n
 
-export function labelNames(store: LokiStore, { query }: ApiRequest): ApiResponse {
+export function labelNames(context: LokiContext, { query }: ApiRequest): ApiResponse {
   const names = new Set<string>()
-  for (const labels of streamsOfQuery(store, query)) for (const name of Object.keys(labels)) names.add(name)
+  for (const labels of streamsOfQuery(context, query)) for (const name of Object.keys(labels)) names.add(name)
   return success([...names].sort())
 }
 
-export function labelValues(store: LokiStore, { path, query }: ApiRequest): ApiResponse {
-  const name = decodePart(path.slice('/loki/api/v1/label/'.length, -'/values'.length))
+export function labelValues(context: LokiContext, { query }: ApiRequest, name: string): ApiResponse {
   const values = new Set<string>()
-  for (const labels of streamsOfQuery(store, query)) if (Object.hasOwn(labels, name)) values.add(labels[name]!)
+  for (const labels of streamsOfQuery(context, query)) if (Object.hasOwn(labels, name)) values.add(labels[name]!)
   return success([...values].sort())
 }
 
@@ -23,25 +22,25 @@ export function labelValues(store: LokiStore, { path, query }: ApiRequest): ApiR
 const success = (data: readonly string[]): ApiResponse =>
   json(200, { status: 'success', ...(data.length > 0 && { data }) })
 
-function streamsOfQuery(store: LokiStore, query: URLSearchParams): Iterable<Labels> {
-  const window = readWindow(query, store.nowNs(), SIX_HOURS_NS)
-  return streamsMatching(store, query.get('query'), window)
+function streamsOfQuery(context: LokiContext, query: URLSearchParams): Iterable<Labels> {
+  const window = readWindow(query, context.nowNs(), SIX_HOURS_NS)
+  return streamsMatching(context, query.get('query'), window)
 }
 
 /** The distinct label sets of streams with lines in the window that a selector (all, when absent) matches. */
-export function streamsMatching(store: LokiStore, selector: string | null, window: LogTimeRange): Labels[] {
+export function streamsMatching(context: LokiContext, selector: string | null, window: LogTimeRange): Labels[] {
   const query = selector && selector.trim() !== '{}' ? parse(selector) : undefined
   if (query && query.kind !== 'log') throw httpError(400, 'only label matchers are supported here, as in {job="x"}')
-  return streamsIn(store.logs, query?.selector ?? [], window, createBudget(store.timeoutMs))
+  return streamsIn(context.logs, query?.selector ?? [], window, createBudget(context.timeoutMs))
 }
 
-export function series(store: LokiStore, { query }: ApiRequest): ApiResponse {
-  const window = readWindow(query, store.nowNs(), SIX_HOURS_NS)
+export function series(context: LokiContext, { query }: ApiRequest): ApiResponse {
+  const window = readWindow(query, context.nowNs(), SIX_HOURS_NS)
   const selectors = [...query.getAll('match[]'), ...query.getAll('match')]
   if (selectors.length === 0) selectors.push('{}')
   const found = new Map<string, Labels>()
   for (const selector of selectors) {
-    for (const labels of streamsMatching(store, selector, window)) {
+    for (const labels of streamsMatching(context, selector, window)) {
       found.set(JSON.stringify(Object.entries(labels).sort()), labels)
     }
   }
@@ -49,9 +48,9 @@ export function series(store: LokiStore, { query }: ApiRequest): ApiResponse {
   return json(200, { status: 'success', data: sorted })
 }
 
-export function detectedLabels(store: LokiStore, { query }: ApiRequest): ApiResponse {
+export function detectedLabels(context: LokiContext, { query }: ApiRequest): ApiResponse {
   const values = new Map<string, Set<string>>()
-  for (const labels of streamsOfQuery(store, query)) {
+  for (const labels of streamsOfQuery(context, query)) {
     for (const [name, value] of Object.entries(labels)) {
       const known = values.get(name)
       if (known) known.add(value)

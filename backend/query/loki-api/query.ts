@@ -11,7 +11,7 @@ import {
   parse,
   select,
 } from '../logql/index.ts'
-import type { LokiStore } from './index.ts'
+import type { LokiContext } from './context.ts'
 import {
   readDirection,
   readDuration,
@@ -24,24 +24,28 @@ import {
 } from './params.ts'
 import { streamsOf, wantsCategories } from './streams.ts'
 
-export function queryRange(store: LokiStore, { query: params, headers }: ApiRequest): ApiResponse {
+export function queryRange(context: LokiContext, { query: params, headers }: ApiRequest): ApiResponse {
   const query = parse(requireQuery(params))
-  const window = readWindow(params, store.nowNs())
-  const answer = startAnswer(store)
+  const window = readWindow(params, context.nowNs())
+  const response = startResponse(context)
   if (query.kind !== 'log') {
     const stepNs = readStep(params, window)
-    const series = metricsRange(query, store.logs, { ...alignToStep(window, stepNs), stepNs, budget: answer.budget })
-    return answer.send('matrix', series.map(matrixOf), series.length)
+    const series = metricsRange(query, context.logs, {
+      ...alignToStep(window, stepNs),
+      stepNs,
+      budget: response.budget,
+    })
+    return response.finish('matrix', series.map(matrixOf), series.length)
   }
   const interval = params.get('interval')
-  const entries = select(query, store.logs, {
+  const entries = select(query, context.logs, {
     range: window,
     limit: readLimit(params),
     direction: readDirection(params),
     intervalNs: interval ? readDuration(interval, 'interval') : 0,
-    budget: answer.budget,
+    budget: response.budget,
   })
-  return sendEntries(answer, entries, wantsCategories(headers))
+  return finishEntries(response, entries, wantsCategories(headers))
 }
 
 /** Steps lie on multiples of the step, so that repeated queries of a moving window ask for the same points. */
@@ -50,7 +54,7 @@ function alignToStep({ startNs, endNs }: TimeWindow, stepNs: bigint): TimeWindow
   return { startNs: startNs - (startNs % stepNs), endNs: beyond === 0n ? endNs : endNs - beyond + stepNs }
 }
 
-export function queryInstant(store: LokiStore, { query: params }: ApiRequest): ApiResponse {
+export function queryInstant(context: LokiContext, { query: params }: ApiRequest): ApiResponse {
   const query = parse(requireQuery(params))
   if (query.kind === 'log') {
     throw httpError(
@@ -58,28 +62,31 @@ export function queryInstant(store: LokiStore, { query: params }: ApiRequest): A
       'log queries are not supported as an instant query type, please change your query to a range query type',
     )
   }
-  const timeNs = readTime(params, 'time') ?? store.nowNs()
-  const answer = startAnswer(store)
-  const result = metricsInstant(query, store.logs, { timeNs, budget: answer.budget })
-  if (typeof result === 'number') return answer.send('scalar', [seconds(timeNs), formatFloat(result)], 1)
-  return answer.send(
+  const timeNs = readTime(params, 'time') ?? context.nowNs()
+  const response = startResponse(context)
+  const result = metricsInstant(query, context.logs, { timeNs, budget: response.budget })
+  if (typeof result === 'number') return response.finish('scalar', [seconds(timeNs), formatFloat(result)], 1)
+  return response.finish(
     'vector',
     result.map((sample) => vectorOf(sample, timeNs)),
     result.length,
   )
 }
 
-interface Answer {
+/** A response that is being worked out. */
+interface PendingResponse {
   readonly budget: Budget
-  send(resultType: string, result: unknown, entries: number, more?: object): ApiResponse
+  /** `entries`: lines or series in the result. `more`: further members beside it. */
+  finish(resultType: string, result: unknown, entries: number, more?: object): ApiResponse
 }
 
-export function startAnswer(store: LokiStore): Answer {
-  const budget = createBudget(store.timeoutMs)
+/** Starts the clock and the budget of a query; the response will say what it took. */
+export function startResponse(context: LokiContext): PendingResponse {
+  const budget = createBudget(context.timeoutMs)
   const started = performance.now()
   return {
     budget,
-    send: (resultType, result, entries, more = {}) =>
+    finish: (resultType, result, entries, more = {}) =>
       json(200, {
         status: 'success',
         data: { resultType, ...more, result, stats: statsOf(budget, started, entries) },
@@ -87,9 +94,9 @@ export function startAnswer(store: LokiStore): Answer {
   }
 }
 
-function sendEntries(answer: Answer, entries: readonly LogEntry[], categorize: boolean): ApiResponse {
+function finishEntries(response: PendingResponse, entries: readonly LogEntry[], categorize: boolean): ApiResponse {
   const flags = categorize ? { encodingFlags: ['categorize-labels'] } : {}
-  return answer.send('streams', streamsOf(entries, categorize), entries.length, flags)
+  return response.finish('streams', streamsOf(entries, categorize), entries.length, flags)
 }
 
 const matrixOf = ({ labels, points }: MetricSeries): object => ({
@@ -97,7 +104,7 @@ const matrixOf = ({ labels, points }: MetricSeries): object => ({
   values: points.map(({ timeNs, value }) => [seconds(timeNs), formatFloat(value)]),
 })
 
-export const vectorOf = ({ labels, value }: MetricSample, timeNs: bigint): object => ({
+const vectorOf = ({ labels, value }: MetricSample, timeNs: bigint): object => ({
   metric: labels,
   value: [seconds(timeNs), formatFloat(value)],
 })

@@ -88,7 +88,7 @@ function follow(client: WebSocket, query: URLSearchParams, deps: TailDeps): void
       client.close(1003, reason.toString().replace(/\ufffd+$/, ''))
       return
     }
-    const { data } = JSON.parse(Buffer.from(response.body).toString()) as { data: Answer }
+    const { data } = JSON.parse(Buffer.from(response.body).toString()) as { data: QueryData }
     deliver(data)
     if (first) leftOutNs = cutOff(data, limit)
     for (const [key, timeNs] of sent) if (timeNs < reach) sent.delete(key)
@@ -96,7 +96,7 @@ function follow(client: WebSocket, query: URLSearchParams, deps: TailDeps): void
     timer = setTimeout(run, intervalMs)
   }
 
-  const deliver = (data: Answer): void => {
+  const deliver = (data: QueryData): void => {
     if (data.resultType !== 'streams') {
       client.close(1003, 'only log queries can be tailed')
       return
@@ -137,13 +137,14 @@ function follow(client: WebSocket, query: URLSearchParams, deps: TailDeps): void
   run()
 }
 
-interface Answer {
+/** What `query_range` answers under `data`. */
+interface QueryData {
   readonly resultType: string
   readonly result: Stream[]
 }
 
 /** The time of the oldest line of a full answer; -1 when everything was in it. */
-function cutOff({ result }: Answer, limit: number): bigint {
+function cutOff({ result }: QueryData, limit: number): bigint {
   const times = result.flatMap(({ values }) => values.map(([time]) => BigInt(time)))
   if (times.length < limit) return -1n
   return times.sort((a, b) => (a < b ? -1 : 1))[0]!

@@ -9,12 +9,12 @@ import {
   type StreamSize,
   streamSizes,
 } from '../logql/index.ts'
-import type { LokiStore } from './index.ts'
+import type { LokiContext } from './context.ts'
 import { readLimit, readStep, readWindow, requireQuery, type TimeWindow } from './params.ts'
-import { formatFloat, seconds, startAnswer } from './query.ts'
+import { formatFloat, seconds, startResponse } from './query.ts'
 
-export function indexStats(store: LokiStore, { query }: ApiRequest): ApiResponse {
-  const sizes = sizesOf(store, query, readWindow(query, store.nowNs()), createBudget(store.timeoutMs))
+export function indexStats(context: LokiContext, { query }: ApiRequest): ApiResponse {
+  const sizes = sizesOf(context, query, readWindow(query, context.nowNs()), createBudget(context.timeoutMs))
   const sum = (of: (size: StreamSize) => number): number => sizes.reduce((total, size) => total + of(size), 0)
   return json(200, {
     streams: sizes.length,
@@ -24,8 +24,8 @@ export function indexStats(store: LokiStore, { query }: ApiRequest): ApiResponse
   })
 }
 
-function sizesOf(store: LokiStore, params: URLSearchParams, range: LogTimeRange, budget: Budget): StreamSize[] {
-  return streamSizes(store.logs, readSelector(params), range, budget)
+function sizesOf(context: LokiContext, params: URLSearchParams, range: LogTimeRange, budget: Budget): StreamSize[] {
+  return streamSizes(context.logs, readSelector(params), range, budget)
 }
 
 function readSelector(params: URLSearchParams): Parameters<typeof streamSizes>[1] {
@@ -37,27 +37,27 @@ function readSelector(params: URLSearchParams): Parameters<typeof streamSizes>[1
 }
 
 /** Bytes in the window, largest first. */
-export function volume(store: LokiStore, { query }: ApiRequest): ApiResponse {
-  const window = readWindow(query, store.nowNs())
-  const volumes = volumesOf(store, query, window, createBudget(store.timeoutMs))
+export function volume(context: LokiContext, { query }: ApiRequest): ApiResponse {
+  const window = readWindow(query, context.nowNs())
+  const volumes = volumesOf(context, query, window, createBudget(context.timeoutMs))
   const at = seconds(window.endNs)
   const result = volumes
     .slice(0, readLimit(query))
     .map(({ metric, bytes }) => ({ metric, value: [at, formatFloat(bytes)] }))
-  return startAnswer(store).send('vector', result, result.length)
+  return startResponse(context).finish('vector', result, result.length)
 }
 
 /** The same per step. */
-export function volumeRange(store: LokiStore, { query }: ApiRequest): ApiResponse {
-  const window = readWindow(query, store.nowNs())
+export function volumeRange(context: LokiContext, { query }: ApiRequest): ApiResponse {
+  const window = readWindow(query, context.nowNs())
   const stepNs = readStep(query, window)
   // All buckets together may take what one query may.
-  const budget = createBudget(store.timeoutMs)
+  const budget = createBudget(context.timeoutMs)
   const found = new Map<string, { metric: Labels; total: number; values: [number, string][] }>()
   for (let startNs = window.startNs; startNs < window.endNs; startNs += stepNs) {
     let endNs = startNs + stepNs
     if (endNs > window.endNs) endNs = window.endNs
-    for (const { metric, bytes } of volumesOf(store, query, { startNs, endNs }, budget)) {
+    for (const { metric, bytes } of volumesOf(context, query, { startNs, endNs }, budget)) {
       const key = JSON.stringify(metric)
       const series = found.get(key) ?? { metric, total: 0, values: [] }
       series.total += bytes
@@ -66,7 +66,7 @@ export function volumeRange(store: LokiStore, { query }: ApiRequest): ApiRespons
     }
   }
   const result = [...found.values()].sort((a, b) => b.total - a.total).slice(0, readLimit(query))
-  return startAnswer(store).send(
+  return startResponse(context).finish(
     'matrix',
     result.map(({ metric, values }) => ({ metric, values })),
     result.length,
@@ -78,7 +78,7 @@ interface Volume {
   readonly bytes: number
 }
 
-function volumesOf(store: LokiStore, params: URLSearchParams, window: TimeWindow, budget: Budget): Volume[] {
+function volumesOf(context: LokiContext, params: URLSearchParams, window: TimeWindow, budget: Budget): Volume[] {
   const by = params.get('aggregateBy') ?? 'series'
   if (by !== 'series' && by !== 'labels')
     throw httpError(400, `invalid aggregateBy ${JSON.stringify(by)}: series or labels`)
@@ -92,7 +92,7 @@ function volumesOf(store: LokiStore, params: URLSearchParams, window: TimeWindow
     known.bytes += bytes
     volumes.set(key, known)
   }
-  for (const { labels, bytes } of sizesOf(store, params, window, budget)) {
+  for (const { labels, bytes } of sizesOf(context, params, window, budget)) {
     const all = Object.keys(labels)
     const named = all.filter((name) => targets.length === 0 || targets.includes(name))
     const names = all.filter((name) => wanted.length === 0 || wanted.includes(name))

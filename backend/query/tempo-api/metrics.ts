@@ -1,9 +1,9 @@
 /** /api/metrics/query_range and /api/metrics/query: TraceQL metrics. */
 import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.ts'
 import { metricsInstant, metricsRange, type Query, type Series } from '../traceql/index.ts'
-import type { SpanSource } from '../traceql/span-table.ts'
+import { compile } from './compile.ts'
+import type { TempoContext } from './context.ts'
 import { countParam, durationParam, metricsRangeParam } from './params.ts'
-import { compile } from './search.ts'
 import { jsonNumber, keyValues } from './values.ts'
 
 /** More points per series than any screen has columns; a range that begins and ends within a step has two more. */
@@ -13,18 +13,18 @@ const MAX_EXEMPLARS = 1000
 
 const JOBS = { completedJobs: 1, totalJobs: 1 }
 
-export function answerQueryRange(spans: SpanSource, request: ApiRequest, nowNs: bigint): ApiResponse {
+export function queryRange({ spans, nowNs }: TempoContext, request: ApiRequest): ApiResponse {
   const query = metricsQuery(request)
-  const range = metricsRangeParam(request.query, nowNs)
+  const range = metricsRangeParam(request.query, nowNs())
   const stepNs = stepParam(request.query, range)
   const exemplars = Math.min(countParam(request.query, 'exemplars') ?? 0, MAX_EXEMPLARS)
   const series = metricsRange(query, spans, { range, exemplars, ...(stepNs !== undefined && { stepNs }) })
   return json(200, { series: series.map(seriesJson), metrics: JOBS })
 }
 
-export function answerQuery(spans: SpanSource, request: ApiRequest, nowNs: bigint): ApiResponse {
+export function queryInstant({ spans, nowNs }: TempoContext, request: ApiRequest): ApiResponse {
   const query = metricsQuery(request)
-  const range = metricsRangeParam(request.query, nowNs)
+  const range = metricsRangeParam(request.query, nowNs())
   const series = metricsInstant(query, spans, { range })
   const answers = series.map(({ labels, value }) => ({
     labels: keyValues(labels),
@@ -36,7 +36,7 @@ export function answerQuery(spans: SpanSource, request: ApiRequest, nowNs: bigin
 function metricsQuery(request: ApiRequest): Query {
   const text = request.query.get('q') ?? request.query.get('query') ?? ''
   if (text === '') throw httpError(400, 'parse error: q is missing: write a metrics query, e.g. {} | rate()')
-  const query = compile(text, '')
+  const query = compile(text)
   if (query.kind !== 'metrics') throw httpError(400, 'not a metrics query: end it with a function such as | rate()')
   return query
 }

@@ -1,7 +1,7 @@
 /** Reads Tempo's query parameters; what is wrong is a 400 that names the parameter. */
 import { httpError } from '../../http.ts'
 import { parseDuration } from '../language/durations.ts'
-import type { TimeRange } from '../traceql/span-table.ts'
+import type { TimeRange } from '../traceql/index.ts'
 
 const NS_PER_SECOND = 1_000_000_000n
 

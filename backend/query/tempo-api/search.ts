@@ -1,20 +1,20 @@
 /** /api/search: TraceQL in `q`, or the older `tags`, `minDuration` and `maxDuration`. */
 import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.ts'
-import { check, parse, type Query, type SpanSet, search, TraceQLError, type TraceResult } from '../traceql/index.ts'
-import type { SpanSource, TimeRange } from '../traceql/span-table.ts'
+import { type SpanSet, search, type TimeRange, type TraceResult } from '../traceql/index.ts'
+import { compile } from './compile.ts'
+import type { TempoContext } from './context.ts'
 import { countParam, durationParam, searchRange } from './params.ts'
 import { keyValues } from './values.ts'
 
 const MAX_LIMIT = 10_000
 const HOUR_NS = 3_600_000_000_000n
 
-export function answerSearch(spans: SpanSource, request: ApiRequest, nowNs: bigint): ApiResponse {
-  const { query } = request
+export function searchTraces({ spans, nowNs }: TempoContext, { query }: ApiRequest): ApiResponse {
   const limit = countParam(query, 'limit') ?? 20
   if (limit === 0) throw httpError(400, 'invalid limit: must be a positive number')
   if (limit > MAX_LIMIT) throw httpError(400, `invalid limit: at most ${MAX_LIMIT} traces are returned`)
   const spansPerSpanset = countParam(query, 'spss') ?? 3
-  const range = withDefault(searchRange(query), nowNs)
+  const range = withDefault(searchRange(query), nowNs())
   const text = query.get('q') ?? ''
   const byTags = text === ''
   const parsed = compile(byTags ? queryFromTags(query) : text, 'invalid TraceQL query: ')
@@ -23,16 +23,6 @@ export function answerSearch(spans: SpanSource, request: ApiRequest, nowNs: bigi
     traces: traces.map((trace) => traceJson(trace, !byTags)),
     metrics: { ...(traces.length > 0 && { inspectedTraces: traces.length }), completedJobs: 1, totalJobs: 1 },
   })
-}
-
-/** Parses and checks; Tempo's 400 with the error's own words. */
-export function compile(text: string, prefix: string): Query {
-  try {
-    return check(parse(text))
-  } catch (error) {
-    if (error instanceof TraceQLError) throw httpError(400, prefix + error.message)
-    throw error
-  }
 }
 
 function withDefault(range: TimeRange, nowNs: bigint): TimeRange {

@@ -1,16 +1,22 @@
 /** Names and values of what can be asked for: what editors complete with. */
 import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.ts'
-import type { StoredColumn } from '../../store/columns.ts'
-import type { StoredSpans } from '../../store/stored-spans.ts'
-import type { Field, Intrinsic } from '../traceql/ast.ts'
-import { check, metricsInstant, parse, type Query, TraceQLError, type TypedValue } from '../traceql/index.ts'
-import type { SpanSource, TimeRange } from '../traceql/span-table.ts'
+import {
+  type Column,
+  check,
+  type Field,
+  type Intrinsic,
+  metricsInstant,
+  parse,
+  type Query,
+  type SpanSource,
+  type SpanTable,
+  type TimeRange,
+  TraceQLError,
+  type TypedValue,
+} from '../traceql/index.ts'
+import type { TempoContext } from './context.ts'
 import { countParam, searchRange } from './params.ts'
 import { attributeName } from './search.ts'
-
-export interface TagSource extends SpanSource {
-  tables(range: TimeRange): Iterable<StoredSpans>
-}
 
 const SCOPES = ['resource', 'span', 'event', 'link', 'instrumentation'] as const
 type Scope = (typeof SCOPES)[number]
@@ -55,17 +61,17 @@ const NOT_LISTED =
 
 const MAX_VALUES = 10_000
 
-export function tagsV1(spans: TagSource, request: ApiRequest): ApiResponse {
+export function tagsV1({ spans }: TempoContext, request: ApiRequest): ApiResponse {
   const scopes = tagScopes(spans, request)
   const names = [...new Set(scopes.flatMap(({ name, tags }) => (name === 'intrinsic' ? [] : tags)))].sort()
   return json(200, { tagNames: names, metrics: {} })
 }
 
-export function tagsV2(spans: TagSource, request: ApiRequest): ApiResponse {
+export function tagsV2({ spans }: TempoContext, request: ApiRequest): ApiResponse {
   return json(200, { scopes: tagScopes(spans, request), metrics: {} })
 }
 
-function tagScopes(spans: TagSource, request: ApiRequest): { name: string; tags: string[] }[] {
+function tagScopes(spans: SpanSource, request: ApiRequest): { name: string; tags: string[] }[] {
   const scope = request.query.get('scope') ?? ''
   if (!['', 'none', 'intrinsic', ...SCOPES].includes(scope)) throw httpError(400, `invalid scope: ${scope}`)
   const limit = countParam(request.query, 'limit') || Number.POSITIVE_INFINITY
@@ -81,21 +87,21 @@ function tagScopes(spans: TagSource, request: ApiRequest): { name: string; tags:
   return all || scope === 'intrinsic' ? [...found, { name: 'intrinsic', tags: INTRINSIC_TAGS }] : found
 }
 
-function tagNames(table: StoredSpans, scope: Scope): readonly string[] {
+function tagNames(table: SpanTable, scope: Scope): readonly string[] {
   if (scope === 'event') return table.events.columnNames()
   if (scope === 'link') return table.links.columnNames()
   return table.columnNames(scope)
 }
 
 /** v1: plain texts. The name may be bare. */
-export function tagValuesV1(spans: TagSource, tag: string, request: ApiRequest): ApiResponse {
+export function tagValuesV1({ spans }: TempoContext, request: ApiRequest, tag: string): ApiResponse {
   const scoped = /^(resource|span|event|link|instrumentation|parent)\.|^\.|:/.test(tag) || INTRINSIC_TAGS.includes(tag)
   const values = tagValues(spans, scoped ? tag : `.${attributeName(tag)}`, request)
   return json(200, { tagValues: [...new Set(values.map(({ value }) => value))], metrics: {} })
 }
 
 /** v2: typed values of an identifier as TraceQL writes it; with `q`, only those of the spans that match. */
-export function tagValuesV2(spans: TagSource, tag: string, request: ApiRequest): ApiResponse {
+export function tagValuesV2({ spans }: TempoContext, request: ApiRequest, tag: string): ApiResponse {
   return json(200, { tagValues: tagValues(spans, tag, request), metrics: {} })
 }
 
@@ -104,7 +110,7 @@ interface TagValue {
   readonly value: string
 }
 
-function tagValues(spans: TagSource, tag: string, request: ApiRequest): TagValue[] {
+function tagValues(spans: SpanSource, tag: string, request: ApiRequest): TagValue[] {
   const limit = Math.min(countParam(request.query, 'limit') || MAX_VALUES, MAX_VALUES)
   const keyword = tag.replace(/^span:/, '')
   if (Object.hasOwn(KEYWORDS, keyword))
@@ -141,7 +147,7 @@ function usableFilter(text: string): string | undefined {
   }
 }
 
-function filteredValues(spans: TagSource, filter: string, tag: string, range: TimeRange, limit: number): TagValue[] {
+function filteredValues(spans: SpanSource, filter: string, tag: string, range: TimeRange, limit: number): TagValue[] {
   let query: Query
   try {
     // The filter may end in a comment.
@@ -154,7 +160,7 @@ function filteredValues(spans: TagSource, filter: string, tag: string, range: Ti
   return valuesOf(query, spans, range, limit)
 }
 
-function valuesOf(query: Query, spans: TagSource, range: TimeRange, limit: number): TagValue[] {
+function valuesOf(query: Query, spans: SpanSource, range: TimeRange, limit: number): TagValue[] {
   const bounded = { startNs: range.startNs ?? 1n, endNs: range.endNs ?? BigInt(Date.now() + 86_400_000) * 1_000_000n }
   if (bounded.startNs >= bounded.endNs) return []
   const values: TagValue[] = []
@@ -172,7 +178,7 @@ function tagValue({ type, value }: TypedValue): TagValue {
 
 const TAG_TYPES: Partial<Record<TypedValue['type'], string>> = { status: 'keyword', kind: 'keyword', floats: 'array' }
 
-type ReadColumns = (table: StoredSpans) => readonly (StoredColumn | undefined)[]
+type ReadColumns = (table: SpanTable) => readonly (Column | undefined)[]
 
 /** Attributes and texts stand in dictionaries: their values need no look at any row. */
 function columnReader(field: Field | undefined): ReadColumns | undefined {
@@ -197,7 +203,7 @@ function intrinsicReader({ name }: Intrinsic): ReadColumns | undefined {
   return name === 'event:name' ? (table) => [table.events.rows > 0 ? table.events.name : undefined] : undefined
 }
 
-function distinct(spans: TagSource, range: TimeRange, columns: ReadColumns, limit: number): TagValue[] {
+function distinct(spans: SpanSource, range: TimeRange, columns: ReadColumns, limit: number): TagValue[] {
   const found = new Map<string, TagValue>()
   for (const table of spans.tables(range)) {
     for (const column of columns(table)) {

@@ -2,27 +2,20 @@
 import { create, toBinary, toJson } from '@bufbuild/protobuf'
 import { type Trace, TraceByIdResponseSchema, TraceSchema } from '@sightline/otlp-messages'
 import { type ApiRequest, type ApiResponse, httpError, text } from '../../http.ts'
-import type { StoredSpans } from '../../store/stored-spans.ts'
-import { toOtlp } from './otlp.ts'
-
-export interface TraceStore {
-  /** `idHex`: 32 lower-case hex characters. */
-  trace(idHex: string): StoredSpans | undefined
-}
+import type { TempoContext } from './context.ts'
 
 /** v1: 404 for an unknown id; JSON has `batches`. */
-export function traceV1(store: TraceStore, id: string, request: ApiRequest): ApiResponse {
-  const found = store.trace(traceIdOf(id))
-  if (found === undefined) return text(404, 'trace not found')
-  const trace = toOtlp(found)
+export function traceV1({ traceById }: TempoContext, request: ApiRequest, id: string): ApiResponse {
+  const trace = traceById(traceIdOf(id))
+  if (trace === undefined) return text(404, 'trace not found')
   if (wantsProtobuf(request)) return protobuf(toBinary(TraceSchema, trace))
   return jsonText(JSON.stringify({ batches: resourceSpansJson(trace) }))
 }
 
 /** v2: always 200, with an empty trace for an unknown id. */
-export function traceV2(store: TraceStore, id: string, request: ApiRequest): ApiResponse {
-  const found = store.trace(traceIdOf(id))
-  const trace = found === undefined ? create(TraceSchema) : toOtlp(found)
+export function traceV2({ traceById }: TempoContext, request: ApiRequest, id: string): ApiResponse {
+  const found = traceById(traceIdOf(id))
+  const trace = found ?? create(TraceSchema)
   if (wantsProtobuf(request))
     return protobuf(toBinary(TraceByIdResponseSchema, create(TraceByIdResponseSchema, { trace })))
   const body = found === undefined ? {} : { resourceSpans: resourceSpansJson(trace) }

@@ -1,5 +1,5 @@
 /** TraceQL: text -> `parse` -> `check` -> `search` or `metricsRange` over the tables of a `SpanSource`. */
-export type { Query } from './ast.ts'
+export type { Field, Intrinsic, Query } from './ast.ts'
 export { check } from './check.ts'
 export { TraceQLError } from './errors.ts'
 export { metricsInstant, metricsRange } from './metrics.ts'
@@ -14,3 +14,4 @@ export type {
   TypedValue,
 } from './result.ts'
 export { search } from './search.ts'
+export type { Column, SpanSource, SpanTable, TimeRange } from './span-table.ts'

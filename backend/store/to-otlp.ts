@@ -13,12 +13,12 @@ import {
   type Trace,
   TraceSchema,
 } from '@sightline/otlp-messages'
-import type { OwnerRecord } from '../../otlp/traces.ts'
-import { type AttributeValue, TYPE } from '../../otlp/values.ts'
-import type { AttributeList } from '../../otlp/wire.ts'
-import type { StoredColumn } from '../../store/columns.ts'
-import type { StoredEvents, StoredLinks, StoredSpans } from '../../store/stored-spans.ts'
-import { entryValue, UNCOLUMNED, uncolumnedOf } from '../../store/uncolumned-attributes.ts'
+import type { OwnerRecord } from '../otlp/traces.ts'
+import { type AttributeValue, TYPE } from '../otlp/values.ts'
+import type { AttributeList } from '../otlp/wire.ts'
+import type { StoredColumn } from './columns.ts'
+import type { StoredEvents, StoredLinks, StoredSpans } from './stored-spans.ts'
+import { entryValue, UNCOLUMNED, uncolumnedOf } from './uncolumned-attributes.ts'
 
 type Init<T> = T extends { $typeName: string } ? Omit<Partial<T>, '$typeName' | '$unknown'> : never
 
