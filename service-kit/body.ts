@@ -8,6 +8,11 @@ export const BODY_LIMIT = 64 * 1024
 const JSON_TYPE = /^application\/json(?:\s*;\s*charset="?utf-8"?)?\s*$/i
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
+/**
+ * The parsed body of a request with `application/json` in UTF-8 (RFC 8259), uncompressed and of at most BODY_LIMIT bytes.
+ * Throws a ProblemError: 415 for another type, charset or encoding, 413 for too much, 400 for what is not JSON or ended
+ * early. The rest of a refused body is left unread: the answer has to close the connection.
+ */
 export async function readJson(request: IncomingMessage): Promise<unknown> {
   const type = request.headers['content-type']
   if (type === undefined || !JSON_TYPE.test(type))

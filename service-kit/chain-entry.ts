@@ -2,6 +2,7 @@
 import { elapsedMs } from './durations.ts'
 import { currentRequest } from './request-context.ts'
 
+/** One entry of an answer's `chain`. */
 export interface OwnChainEntry {
   service: string
   version: string

@@ -6,8 +6,10 @@
  *                                  └────────────── fault ◀─────────────┘
  */
 
+/** Open and half open refuse calls; half open waits for the one that tries. */
 export type CircuitState = 'closed' | 'open' | 'half-open'
 
+/** Stands before the calls of one service. */
 export interface CircuitBreaker {
   readonly state: CircuitState
   /**
@@ -17,6 +19,7 @@ export interface CircuitBreaker {
   run<T>(work: () => Promise<T>): Promise<T>
 }
 
+/** When a circuit opens, and for how long. */
 export interface CircuitBreakerOptions {
   /** Faults in a row that open the circuit; errors that are none leave the count as it is. */
   faultsToOpen: number

@@ -33,6 +33,7 @@ export const serviceEnvironment = z.object({
   /** Event loop delay from which requests are refused with 503, milliseconds; 0 never refuses. */
   SHED_DELAY_MS: z.coerce.number().int().min(0).default(1_000),
 })
+/** What every service reads, checked and typed. */
 export type ServiceEnvironment = z.infer<typeof serviceEnvironment>
 
 /** Checks the environment; the error names every bad variable at once, without its value (it may be a secret). */

@@ -48,7 +48,7 @@ async function start(options: Partial<HealthOptions> & { behind?: string } = {})
   const metrics = createMetrics(service, KIT_METRICS)
   const nextService =
     options.behind === undefined ? undefined : createServiceClient({ url: options.behind, peer: 'behind', metrics })
-  const app = createHttpApp({ service, logger, metrics, config: { REQUEST_BUDGET_MS: 10_000 } }, (routes) =>
+  const app = createHttpApp({ logger, metrics, config: { REQUEST_BUDGET_MS: 10_000 } }, (routes) =>
     addCommonRoutes(routes, {
       service,
       database,

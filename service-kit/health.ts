@@ -14,6 +14,7 @@ interface Check {
   [further: string]: unknown
 }
 
+/** What the common routes look at. */
 export interface HealthOptions {
   service: { name: string; version: string }
   database: Pick<Database, 'check'>
@@ -26,7 +27,14 @@ export interface HealthOptions {
   endpoints: { health: RouteDefinition; ready: RouteDefinition }
 }
 
-/** Adds /health, /ready, /metrics and /openapi.json. */
+/**
+ * Adds the routes that every service has:
+ *
+ *   /health        200 with `ok` or `degraded`, 503 with `down`; the database and the next service, each with its latency
+ *   /ready         200, or 503 with the reason: `stopping` or `database`
+ *   /metrics       OpenMetrics text
+ *   /openapi.json  `openApi` as it is given
+ */
 export function addCommonRoutes(routes: Routes, options: HealthOptions): void {
   const document = JSON.stringify(options.openApi)
   routes.add({ ...options.endpoints.health, probe: true }, () => health(options))

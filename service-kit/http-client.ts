@@ -11,18 +11,15 @@ import { type Metrics, observe } from './metrics.ts'
 import { badGateway, deadlineExceeded, gatewayTimeout, ProblemError, unavailable } from './problems.ts'
 import { currentRequest, remainingMs } from './request-context.ts'
 
+/** Whom to call, and how long a call may take. */
 export interface ServiceClientOptions {
   /** Base URL of the next service. */
   url: string
   /** Its name, for metrics and messages. */
   peer: string
   metrics: Metrics
-  /** Most connections kept open (default 128). */
-  connections?: number
   /** Longest time one call may take, tries included, milliseconds (default 10,000). */
   timeoutMs?: number
-  /** Part of the caller's budget kept back for this service's own answer, milliseconds (default 50). */
-  marginMs?: number
 }
 
 /** One POST, and what its answer has to be. */
@@ -36,6 +33,7 @@ export interface ServiceCall<Answer extends z.ZodType> {
   idempotent: boolean
 }
 
+/** The service behind this one, as its caller sees it. */
 export interface ServiceClient {
   readonly peer: string
   /**
@@ -56,6 +54,10 @@ export interface ServiceClient {
 }
 
 const ATTEMPTS = 3
+/** Most that are kept open. */
+const CONNECTIONS = 128
+/** Part of the caller's budget that is kept back for this service's own answer. */
+const MARGIN_MS = 50
 /** An idle connection is closed by its owner, before a stopping server would do it. */
 const IDLE_MS = 2_000
 const FAULTS_TO_OPEN = 10
@@ -79,11 +81,11 @@ const BROKEN = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']
 
 /** A client of one service; nothing is connected before the first call. */
 export function createServiceClient(options: ServiceClientOptions): ServiceClient {
-  const { peer, metrics, marginMs = 50 } = options
+  const { peer, metrics } = options
   const base = new URL(options.url)
   const prefix = base.pathname.replace(/\/$/, '')
   const pool = new Pool(base.origin, {
-    connections: options.connections ?? 128,
+    connections: CONNECTIONS,
     connect: { timeout: 1_000 },
     // Short, and the server's own hint of 75 s not followed: see how a server drains, in http-server.ts.
     keepAliveTimeout: IDLE_MS,
@@ -103,7 +105,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   }
 
   async function postUntilAnswered(call: ServiceCall<z.ZodType>): Promise<{ status: number; body: unknown }> {
-    const deadline = performance.now() + Math.min(options.timeoutMs ?? 10_000, remainingMs() - marginMs)
+    const deadline = performance.now() + Math.min(options.timeoutMs ?? 10_000, remainingMs() - MARGIN_MS)
     for (let attempt = 1; ; attempt++) {
       const left = deadline - performance.now()
       if (left <= 0) throw deadlineExceeded()

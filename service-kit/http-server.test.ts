@@ -27,7 +27,7 @@ before(async () => {
   metrics = createMetrics(service, KIT_METRICS)
   const logger = log4js.getLogger('served')
   const config = { REQUEST_BUDGET_MS: 10_000 }
-  const app = createHttpApp({ service, logger, metrics, config, admit: () => overload }, (routes) => {
+  const app = createHttpApp({ logger, metrics, config, admit: () => overload }, (routes) => {
     const thing = {
       params: z.object({ id: z.coerce.number().int() }),
       query: z.strictObject({ limit: z.coerce.number().int().max(5).default(2) }),

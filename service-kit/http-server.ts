@@ -47,12 +47,14 @@ export interface RouteDefinition {
 }
 
 type Output<Schema> = NonNullable<Schema> extends z.ZodType ? z.output<NonNullable<Schema>> : undefined
+/** What a handler gets: parameters, query and body as their schemas have made them; undefined where there is no schema. */
 export interface RouteRequest<Definition extends RouteDefinition> {
   params: Output<Definition['params']>
   query: Output<Definition['query']>
   body: Output<Definition['body']>
   headers: Context['headers']
 }
+/** What a handler gives back. */
 export interface Answer {
   status: number
   /** Sent as JSON; a string is sent as it is (it must be JSON, or have its own content type). */
@@ -60,15 +62,17 @@ export interface Answer {
   headers?: Record<string, string>
 }
 
+/** Takes the routes of an app, in the order in which they are tried. */
 export interface Routes {
+  /** The handler is asked with a request that has passed its schemas; what has not is a 422 that names every fault. */
   add<Definition extends RouteDefinition>(
     definition: Definition,
     handler: (request: RouteRequest<Definition>) => Promise<Answer> | Answer,
   ): void
 }
 
+/** What an app is made with; a service passes its KitParts. */
 export interface HttpAppOptions {
-  service: { name: string; version: string }
   logger: Logger
   metrics: Metrics
   /** REQUEST_BUDGET_MS: time budget of a request whose caller gives none. */
@@ -77,6 +81,11 @@ export interface HttpAppOptions {
   admit?: () => ProblemError | undefined
 }
 
+/**
+ * A Koa app with the routes that `addRoutes` adds, and everything around them: identity, time budget, checks, metrics, one
+ * log line and one span per request. A handler throws what is to become the answer: a ProblemError as it says, Koa's own
+ * 4xx errors with their text, anything else as a 500 that says nothing. Errors are answered in problem details (RFC 9457).
+ */
 export function createHttpApp(options: HttpAppOptions, addRoutes: (routes: Routes) => void): Koa {
   const app = new Koa()
   // All of Node's methods, so that one without a route is a 405 with Allow, never a 501.

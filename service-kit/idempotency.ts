@@ -13,12 +13,14 @@ import { type Database, sql } from './postgres.ts'
 import { invalid } from './problems.ts'
 import type { Component } from './run-group.ts'
 
+/** What makes two requests the same. */
 export interface Idempotency {
   key: string
   /** SHA-256 of the checked body, hex. */
   requestHash: string
 }
 
+/** Answers by key, of one service. */
 export interface AnswerStore {
   /** Gives the stored answer for the request's key, else does `work` and stores its answer. Without a key, only `work`. */
   once(
@@ -57,6 +59,11 @@ const EXPIRE = sql(
 )
 const KEY = /^[\x21-\x7e]{1,255}$/
 
+/**
+ * The answers of `service` in the table `idempotent_answers` (of a database that its instances share). `once` throws a 422
+ * for a key that is no key or was used with another body, and what `work` throws, of which nothing is stored. The key is
+ * as in draft-ietf-httpapi-idempotency-key-header-07, without its quotes.
+ */
 export function createAnswerStore(deps: {
   database: Database
   service: { name: string }
@@ -88,6 +95,7 @@ export function createAnswerStore(deps: {
   }
 }
 
+/** 422: the key was used with another body. Also thrown by a service that keeps keys of its own. */
 export function keyReused() {
   return invalid(
     [{ parameter: 'Idempotency-Key', detail: 'was used with another body; take a new key for a new request' }],

@@ -1,16 +1,16 @@
 /** What is identical in all services. The telemetry itself is started by `@sightline/service-kit/register`. */
 export { ownChainEntry } from './chain-entry.ts'
 export { CLEAN_STEP, createCleaner } from './cleaner.ts'
-export { readConfig, type ServiceEnvironment, serviceEnvironment } from './config.ts'
+export { serviceEnvironment } from './config.ts'
 export { elapsedMs } from './durations.ts'
 export { addCommonRoutes } from './health.ts'
-export { createServiceClient, isRefusal, type ServiceCall, type ServiceClient } from './http-client.ts'
+export { isRefusal, type ServiceClient } from './http-client.ts'
 export { type Answer, createHttpApp, type RouteRequest, type Routes } from './http-server.ts'
 export { type AnswerStore, createAnswerStore, type Idempotency, keyReused } from './idempotency.ts'
-export { getLogger, type Logger, startLogging } from './logging.ts'
-export { createMetrics, type Metrics, observe } from './metrics.ts'
+export { getLogger, type Logger } from './logging.ts'
+export { type Metrics, observe } from './metrics.ts'
 export { page } from './pages.ts'
-export { createDatabase, type Database, type Queries, SQLSTATE, type Statement, sql } from './postgres.ts'
+export { type Database, type Queries, SQLSTATE, type Statement, sql } from './postgres.ts'
 export * from './problems.ts'
 export {
   checkDeadline,

@@ -2,6 +2,7 @@
 import { createServer, type RequestListener } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
 
+/** A server that listens. */
 export interface HttpServer {
   /** Port it listens on. */
   port: number
@@ -12,6 +13,7 @@ export interface HttpServer {
   close(timeoutMs: number, keepIdleMs?: number): Promise<void>
 }
 
+/** What may be different from the usual. */
 export interface ListenOptions {
   /** Lets a successor listen on the same port before this process is gone (SO_REUSEPORT; where the system has it). */
   reusePort?: boolean

@@ -15,7 +15,7 @@ test('a late event loop refuses work with 503 and Retry-After, answers probes, a
   const { admit } = createLoadGuard(50, metrics)
   let busy = true
   const app = createHttpApp(
-    { service, logger: getLogger('guarded'), metrics, config: { REQUEST_BUDGET_MS: 10_000 }, admit },
+    { logger: getLogger('guarded'), metrics, config: { REQUEST_BUDGET_MS: 10_000 }, admit },
     (routes) => {
       routes.add({ method: 'get', path: '/work' }, () => ({ status: 200, body: {} }))
       routes.add({ method: 'get', path: '/ready', probe: true }, () => ({ status: 200, body: {} }))

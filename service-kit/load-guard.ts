@@ -6,6 +6,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Metrics } from './metrics.ts'
 import { type ProblemError, unavailable } from './problems.ts'
 
+/** Watches the event loop of this process. */
 export interface LoadGuard {
   /** The refusal while the event loop is late, else undefined. */
   admit: () => ProblemError | undefined

@@ -9,8 +9,10 @@ import log4js from 'log4js'
 import { openTelemetryAppender, stdoutAppender } from './log-appenders.ts'
 import { jsonLine, logEntry, textLine } from './log-entry.ts'
 
+/** log4js' logger: `info('text', {field: value}, error)`; see log-entry.ts for what becomes of each argument. */
 export type Logger = log4js.Logger
 
+/** Where lines go, and how. */
 export interface LoggingOptions {
   service: { name: string; version: string }
   level: string
@@ -20,7 +22,10 @@ export interface LoggingOptions {
   showPersonalData: boolean
 }
 
-/** Configures all outputs and takes over console and process warnings. */
+/**
+ * Configures all outputs of the process and takes over its console and its warnings; `stopLogging` closes them. A file is
+ * cut at 10 MB, and five older ones are kept, compressed.
+ */
 export function startLogging(options: LoggingOptions): void {
   const { service, dir } = options
   const text = options.format === 'text' || (options.format === 'auto' && process.stdout.isTTY === true)

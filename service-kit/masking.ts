@@ -5,6 +5,7 @@ const EMAIL_KEYS = /(^|[._])e?mail$/i
 const NAME_KEYS = /^(user|customer|person|enduser)[._](full_)?name$/i
 const SECRET_KEYS = /pass(word|wd)?$|secret|token$|^authorization$|^cookie$|api[_-]?key$/i
 
+/** True with SIGHTLINE_PII=show, and with nothing else. */
 export function showsPersonalData(env: NodeJS.ProcessEnv): boolean {
   return env.SIGHTLINE_PII === 'show'
 }

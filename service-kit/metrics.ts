@@ -3,11 +3,13 @@ import { TraceFlags, trace } from '@opentelemetry/api'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { telemetry } from './telemetry/state.ts'
 
+/** Every metric of a service by name: `counter`, `gauge` or `histogram`, its labels, and what it means. */
 export type Catalogue = Record<string, { type: string; labels: readonly string[]; help: string }>
 
 /** Seconds, from a fast statement to a request that used up its budget. */
 export const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
+/** The metrics of one process. Asking for a name twice gives the same metric; an unknown one throws. */
 export interface Metrics {
   counter(name: string, collect?: (counter: Counter) => void): Counter
   gauge(name: string, collect?: (gauge: Gauge) => void | Promise<void>): Gauge
@@ -23,6 +25,10 @@ export interface Metrics {
   scrape(): Promise<{ body: string; contentType: string }>
 }
 
+/**
+ * An empty registry with Node's own metrics, `service_build_info` and the counts of the export queues. Throws when a name
+ * is asked for that is not in `catalogue`, or as another type. Scrapes are OpenMetrics 1.0, which carries exemplars.
+ */
 export function createMetrics(service: { name: string; version: string }, catalogue: Catalogue): Metrics {
   const registry = new Registry()
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never)

@@ -16,20 +16,25 @@ export function sql(name: string, text: string): Statement {
   return { name, text: text.replace(/\s+/g, ' ').trim() }
 }
 
+/** A pool or a transaction: both run statements. */
 export interface Queries {
   /** Runs a statement and returns its rows. */
   query<Row extends object>(statement: Statement, values?: unknown[]): Promise<Row[]>
 }
 
+/** A pool of connections to one database. */
 export interface Database extends Queries {
   /** Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. */
   transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T>
   /** Resolves when the database answers. */
   check(): Promise<void>
+  /** Resolves when all connections are given back and closed; statements under way are finished. */
   close(): Promise<void>
+  /** For its counts; whoever took a connection from it would be without the errors and metrics of this module. */
   readonly pool: pg.Pool
 }
 
+/** Where the database is, and how long anything may take. */
 export interface DatabaseOptions {
   connection: { host: string; port: number; database: string; user: string; password: string }
   applicationName: string
@@ -51,6 +56,11 @@ const types = {
       : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
 }
 
+/**
+ * A pool that connects with its first statement. Everything it runs rejects with a ProblemError 503
+ * (`database-unavailable`, one second) when the database is away, too slow or overloaded, or with PostgreSQL's own error,
+ * whose `code` is its SQLSTATE. A connection in an unknown state is not lent again.
+ */
 export function createDatabase(options: DatabaseOptions): Database {
   const { metrics, logger } = options
   const pool = new pg.Pool({

@@ -4,6 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { context, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 import { deadlineExceeded } from './problems.ts'
 
+/** One request while it is served. */
 export interface RequestContext {
   requestId: string
   /** Of the active trace; without telemetry that of the caller, else a random one. */
@@ -16,10 +17,12 @@ export interface RequestContext {
 
 const storage = new AsyncLocalStorage<RequestContext>()
 
+/** The request in which this is called, however deep; undefined outside of one. */
 export function currentRequest(): RequestContext | undefined {
   return storage.getStore()
 }
 
+/** `work`, and everything it waits for, belongs to `request`. */
 export function runInRequest<T>(request: RequestContext, work: () => T): T {
   return storage.run(request, work)
 }
@@ -32,7 +35,11 @@ export function outsideRequests<T>(work: () => T): T {
 const REQUEST_ID = /^[A-Za-z0-9_.-]{1,128}$/
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 
-/** Takes the caller's id, trace and time budget from its headers, as far as they are valid. */
+/**
+ * Takes the caller's id, trace and time budget from its headers, as far as they are valid: `X-Request-ID` of 1 to 128 of
+ * `A-Za-z0-9_.-`, `traceparent` (W3C Trace Context, version 00; where no span is active), and `X-Request-Deadline`, the
+ * milliseconds that the caller will still wait, up to `budgetMs`.
+ */
 export function requestContextFrom(headers: NodeJS.Dict<string | string[]>, budgetMs: number): RequestContext {
   const startedAt = performance.now()
   const id = headers['x-request-id']

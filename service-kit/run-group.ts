@@ -4,6 +4,7 @@
  * it too (`@sightline/service-kit/run-group`).
  */
 
+/** One of the things a process consists of: a server, a pool, a worker. */
 export interface Component {
   /** Resolves when the component is ready. */
   start?(): Promise<void>
@@ -13,12 +14,14 @@ export interface Component {
   stop(): Promise<void>
 }
 
+/** The components of a process. */
 export interface RunGroup {
   add(name: string, component: Component): void
   /** Resolves when all components have stopped: undefined after a signal or a normal end, else the error that ended it. */
   run(): Promise<unknown>
 }
 
+/** How long a group may take to end, and who hears of it. */
 export interface RunGroupOptions {
   /** Signals that end the group (default SIGINT and SIGTERM). */
   signals?: readonly NodeJS.Signals[]

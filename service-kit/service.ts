@@ -25,6 +25,7 @@ export interface KitParts<Config = ServiceEnvironment> {
   admit: () => ProblemError | undefined
 }
 
+/** What a service gives back to be run. */
 export interface ServiceParts {
   app: Koa
   /** Background work: started before the server, and stopped after it has finished what was in flight. */
@@ -65,7 +66,11 @@ export function createParts<Config extends ServiceEnvironment>(
   return { service, config, logger, metrics, database, nextService, isDraining, admit }
 }
 
-/** Runs a service until a signal or a failure, then stops all of it and ends the process. */
+/**
+ * Runs a service until a signal or a failure, then stops all of it and ends the process: exit code 0 after a signal, 1
+ * after a failure. Throws before anything starts when the environment does not pass `schema`. `catalogue` has every metric
+ * that the service makes; `compose` puts the service together from what the kit has made.
+ */
 export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
   schema: Schema,
   catalogue: Catalogue,

@@ -13,6 +13,7 @@ import { type ExportResult, ExportResultCode, suppressTracing } from '@opentelem
 import { outsideRequests } from '../request-context.ts'
 import { type DropReason, type QueueCounts, type Signal, telemetry } from './state.ts'
 
+/** What is queued, for whom, and how much of it. */
 export interface BatcherOptions<Item> {
   signal: Signal
   /** A FAILED result, a throw and silence are the same to the queue: the batch is lost and counted. */
@@ -29,6 +30,7 @@ export interface BatcherOptions<Item> {
   timeoutMs: number
 }
 
+/** A queue that sends by itself. */
 export interface Batcher<Item> {
   /** Takes an item, or counts it as lost; never throws and never waits. */
   add(item: Item): void

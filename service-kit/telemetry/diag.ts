@@ -4,6 +4,7 @@ import log4js from 'log4js'
 
 const QUIET_MS = 30_000
 
+/** Errors and warnings of the SDK, of at most 500 characters, in the log under `opentelemetry`; its other talk is left out. */
 export function diagLogger(): DiagLogger {
   const lastSaid = new Map<string, number>()
   const say = (level: 'error' | 'warn') => (message: string) => {

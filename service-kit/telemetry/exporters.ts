@@ -15,6 +15,7 @@ export function spanExporter(name: string): SpanExporter | undefined {
   )
 }
 
+/** undefined for `none`: log lines then go to stdout and files only. */
 export function logExporter(name: string): LogRecordExporter | undefined {
   return choose(
     'OTEL_LOGS_EXPORTER',

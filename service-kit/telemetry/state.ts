@@ -1,6 +1,8 @@
 /** What the part loaded by --import and the service share: they meet in this module, and nowhere else. */
 
+/** OpenTelemetry's signals that are exported; metrics are scraped. */
 export type Signal = 'traces' | 'logs'
+/** Label `reason` of telemetry_dropped_total. */
 export type DropReason = 'queue_full' | 'export_failed' | 'shutdown'
 
 /** Counts of one signal's queue since the start; read by the metrics at each scrape. */
@@ -11,6 +13,7 @@ export interface QueueCounts {
   dropped: Record<DropReason, number>
 }
 
+/** The telemetry of this process, started or not. */
 export interface TelemetryState {
   queues: Map<Signal, QueueCounts>
   /** Called after each export with its duration in seconds. */
@@ -19,9 +22,11 @@ export interface TelemetryState {
   probes: Set<string>
   /** True when log lines go to OpenTelemetry too. */
   logsWanted: boolean
+  /** Flushes and ends the SDK; nothing while it was not started. */
   shutdown: () => Promise<void>
 }
 
+/** Before the start, and in a process without telemetry: no queues, no logs, nothing to shut down. */
 export const telemetry: TelemetryState = {
   queues: new Map(),
   onExport: undefined,

@@ -6,6 +6,7 @@ const gauge = (...labels: string[]) => ({ type: 'gauge', labels, help })
 const counter = (...labels: string[]) => ({ type: 'counter', labels, help })
 const histogram = (...labels: string[]) => ({ type: 'histogram', labels, help })
 
+/** Type, labels and a text for each name that the kit asks for. */
 export const KIT_METRICS: Catalogue = {
   http_server_request_duration_seconds: histogram('http_request_method', 'http_route', 'http_response_status_code'),
   http_server_active_requests: gauge(),

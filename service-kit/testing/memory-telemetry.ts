@@ -8,9 +8,11 @@ import {
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace'
 
+/** What the SDK has made so far. */
 export interface MemoryTelemetry extends AsyncDisposable {
   /** Finished spans, oldest first. */
   spans(): ReadableSpan[]
+  /** The one finished span of that name; throws when there are none or several. */
   span(name: string): ReadableSpan
   logs(): ReadableLogRecord[]
 }

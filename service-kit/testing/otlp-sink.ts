@@ -9,6 +9,7 @@ import {
   type KeyValue,
 } from '@sightline/otlp-messages'
 
+/** A span as plain values; ids are hex, `parentId` is empty for a root. */
 export interface SinkSpan {
   service: string
   scope: string
@@ -26,6 +27,7 @@ export interface SinkSpan {
   endNs: bigint
 }
 
+/** A log record as plain values; ids are hex. */
 export interface SinkLog {
   service: string
   body: unknown
@@ -35,6 +37,7 @@ export interface SinkLog {
   attributes: Record<string, unknown>
 }
 
+/** A backend that listens. */
 export interface OtlpSink extends AsyncDisposable {
   url: string
   spans: SinkSpan[]
@@ -47,6 +50,7 @@ export interface OtlpSink extends AsyncDisposable {
 const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer']
 const STATUSES = ['unset', 'ok', 'error'] as const
 
+/** Listens on a free port; only what is answered 200 is kept. */
 export async function startOtlpSink(): Promise<OtlpSink> {
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []

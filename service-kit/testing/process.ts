@@ -7,6 +7,7 @@ import { call, type TestAnswer } from './service.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 
+/** A service that runs. */
 export interface TestProcess extends AsyncDisposable {
   url: string
   pid: number

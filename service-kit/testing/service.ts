@@ -5,6 +5,7 @@ import { listen } from '../listen.ts'
 import type { Catalogue } from '../metrics.ts'
 import { createParts, type KitParts, type ServiceParts } from '../service.ts'
 
+/** A service that runs here. */
 export interface TestService<Config> extends AsyncDisposable {
   url: string
   parts: KitParts<Config>
@@ -13,6 +14,7 @@ export interface TestService<Config> extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** An answer, read to its end. */
 export interface TestAnswer {
   status: number
   headers: Headers
@@ -21,6 +23,7 @@ export interface TestAnswer {
   json: any
 }
 
+/** Starts what `compose` makes on a free port, without telemetry; rejects as the service's own start would. */
 export async function startInProcess<Schema extends z.ZodType<ServiceEnvironment>>(options: {
   name: string
   schema: Schema
