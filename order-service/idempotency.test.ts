@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import { startProcess, type TestAnswer, type TestProcess, type TestService } from '@sightline/service-kit/testing'
-import { ledger, startOrderService } from './testing.ts'
+import { ledger, startOrderService } from './test/order-service.ts'
 
 let cluster: TestCluster
 let database: TestDatabase

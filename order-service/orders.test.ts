@@ -5,7 +5,7 @@ import { orderPage, order as orderSchema } from '@sightline/contracts'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import { atOnce, sample, startProcess, type TestProcess, type TestService, until } from '@sightline/service-kit/testing'
 import fc from 'fast-check'
-import { ledger, startOrderService } from './testing.ts'
+import { ledger, startOrderService } from './test/order-service.ts'
 
 let cluster: TestCluster
 let database: TestDatabase

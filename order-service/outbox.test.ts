@@ -7,7 +7,7 @@ import { startTestCluster, type TestCluster, type TestDatabase } from '@sightlin
 import { sample, startOtlpSink, startProcess, until } from '@sightline/service-kit/testing'
 import pg from 'pg'
 import { replay } from './replay.ts'
-import { ledger, startOrderService } from './testing.ts'
+import { ledger, startOrderService } from './test/order-service.ts'
 
 let cluster: TestCluster
 const quiet = { OTEL_TRACES_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none' }

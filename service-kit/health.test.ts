@@ -9,8 +9,8 @@ import { createHttpApp } from './http-server.ts'
 import { type HttpServer, listen } from './listen.ts'
 import { createMetrics } from './metrics.ts'
 import { createDatabase, type Database } from './postgres.ts'
-import { KIT_METRICS } from './testing/catalogue.ts'
-import { call } from './testing/index.ts'
+import { KIT_METRICS } from './test/catalogue.ts'
+import { call } from './test/index.ts'
 
 const logger = log4js.getLogger('test')
 logger.level = 'off'

@@ -8,7 +8,7 @@ import { createServiceClient, isRefusal, type ServiceClient } from './http-clien
 import { createMetrics } from './metrics.ts'
 import { type ProblemDetails, ProblemError } from './problems.ts'
 import { runInRequest } from './request-context.ts'
-import { sample, until } from './testing/index.ts'
+import { sample, until } from './test/index.ts'
 
 const catalogue = Object.fromEntries(
   [

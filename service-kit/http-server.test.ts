@@ -10,8 +10,8 @@ import { createMetrics, type Metrics } from './metrics.ts'
 import { conflict, type ProblemError, unavailable } from './problems.ts'
 import { currentRequest, remainingMs } from './request-context.ts'
 import { telemetry } from './telemetry/state.ts'
-import { KIT_METRICS } from './testing/catalogue.ts'
-import { call, sample, type TestAnswer } from './testing/index.ts'
+import { KIT_METRICS } from './test/catalogue.ts'
+import { call, sample, type TestAnswer } from './test/index.ts'
 
 const service = { name: 'served', version: '1' }
 let metrics: Metrics

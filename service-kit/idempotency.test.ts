@@ -8,8 +8,8 @@ import { createAnswerStore, type Idempotency } from './idempotency.ts'
 import { createMetrics } from './metrics.ts'
 import { createDatabase, type Database } from './postgres.ts'
 import { badGateway, ProblemError } from './problems.ts'
-import { KIT_METRICS } from './testing/catalogue.ts'
-import { until } from './testing/index.ts'
+import { KIT_METRICS } from './test/catalogue.ts'
+import { until } from './test/index.ts'
 
 let cluster: TestCluster
 let owner: TestDatabase

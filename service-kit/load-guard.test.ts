@@ -5,8 +5,8 @@ import { listen } from './listen.ts'
 import { createLoadGuard } from './load-guard.ts'
 import { getLogger } from './logging.ts'
 import { createMetrics } from './metrics.ts'
-import { KIT_METRICS } from './testing/catalogue.ts'
-import { call, sample, until } from './testing/index.ts'
+import { KIT_METRICS } from './test/catalogue.ts'
+import { call, sample, until } from './test/index.ts'
 
 const service = { name: 'guarded', version: '1' }
 

@@ -9,8 +9,8 @@ import { openTelemetryAppender } from './log-appenders.ts'
 import type { LogEntry } from './log-entry.ts'
 import { inSpan } from './spans.ts'
 import { telemetry } from './telemetry/state.ts'
-import { until } from './testing/index.ts'
-import { startMemoryTelemetry } from './testing/memory-telemetry.ts'
+import { until } from './test/index.ts'
+import { startMemoryTelemetry } from './test/memory-telemetry.ts'
 
 /** A process that writes lines by the stdout appender; each command comes over its IPC channel. */
 function startWriter(): { child: ChildProcess; got: () => string } {

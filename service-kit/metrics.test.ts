@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { context, ROOT_CONTEXT, TraceFlags, trace } from '@opentelemetry/api'
 import { createMetrics, DURATION_BUCKETS, observe } from './metrics.ts'
 import { telemetry } from './telemetry/state.ts'
-import { KIT_METRICS } from './testing/catalogue.ts'
-import { sample } from './testing/index.ts'
-import { startMemoryTelemetry } from './testing/memory-telemetry.ts'
+import { KIT_METRICS } from './test/catalogue.ts'
+import { sample } from './test/index.ts'
+import { startMemoryTelemetry } from './test/memory-telemetry.ts'
 
 const service = { name: 'measured', version: '1.2.3' }
 const own = { type: 'gauge', labels: ['kind'], help: 'Of this test.' }

@@ -6,8 +6,8 @@ import log4js from 'log4js'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { createDatabase, type Database, type DatabaseOptions, isConnectionLoss, SQLSTATE, sql } from './postgres.ts'
 import { ProblemError } from './problems.ts'
-import { KIT_METRICS } from './testing/catalogue.ts'
-import { sample, until } from './testing/index.ts'
+import { KIT_METRICS } from './test/catalogue.ts'
+import { sample, until } from './test/index.ts'
 
 let cluster: TestCluster
 let owner: TestDatabase

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type HttpServer, listen } from './listen.ts'
 import { type Component, createRunGroup } from './run-group.ts'
-import { until } from './testing/index.ts'
+import { until } from './test/index.ts'
 
 function recorder() {
   const said: string[] = []

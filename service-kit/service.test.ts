@@ -6,9 +6,9 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { listen } from './listen.ts'
-import { call, until } from './testing/index.ts'
+import { call, until } from './test/index.ts'
 
-const MAIN = path.join(import.meta.dirname, 'testing/small-service.ts')
+const MAIN = path.join(import.meta.dirname, 'test/small-service.ts')
 
 /** The small service in a process of its own. Its database is away: nothing here needs one. */
 function start(env: Record<string, string> = {}) {

@@ -6,7 +6,7 @@ import { RPCType, setRPCMetadata } from '@opentelemetry/core'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import { conflict, notFound } from './problems.ts'
 import { inSpan, linkTo, storedContext, withBaggage } from './spans.ts'
-import { type MemoryTelemetry, startMemoryTelemetry } from './testing/memory-telemetry.ts'
+import { type MemoryTelemetry, startMemoryTelemetry } from './test/memory-telemetry.ts'
 
 let telemetry: MemoryTelemetry
 before(() => {

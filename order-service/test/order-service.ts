@@ -2,8 +2,8 @@
 import { METRICS } from '@sightline/contracts'
 import type { TestDatabase } from '@sightline/db/testing'
 import { startInProcess, type TestService } from '@sightline/service-kit/testing'
-import { type Config, environment } from './config.ts'
-import { compose } from './main.ts'
+import { type Config, environment } from '../config.ts'
+import { compose } from '../main.ts'
 
 /** Starts order-service in this process; `env` decides the next service and the timing of the relay. */
 export function startOrderService(
