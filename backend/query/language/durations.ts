@@ -1,4 +1,7 @@
-/** Durations as both query languages and the parameters of both APIs write them: numbers with Go's units, `1h30m`, `1.5s`. */
+/**
+ * Durations as both query languages and the parameters of both APIs write them: `1h30m`, `1.5s`, numbers with the units of
+ * Go's (https://pkg.go.dev/time#ParseDuration) and days, weeks and years.
+ */
 
 /** Nanoseconds of each unit, small to large; the two µ differ. */
 const UNITS: ReadonlyMap<string, number> = new Map([
@@ -67,7 +70,10 @@ export function printDuration(ns: number): string {
   return text
 }
 
-/** Nanoseconds as Go's `Duration.String` writes them, which is how Tempo's answers carry them: `1.8s`, `250ms`, `1m30s`, `0s`. */
+/**
+ * Nanoseconds as Go's `Duration.String` writes them, which is how Tempo's answers carry them: `1.8s`, `250ms`,
+ * `1m30s`, `0s`.
+ */
 export function formatDuration(ns: number): string {
   const sign = ns < 0 ? '-' : ''
   const size = Math.abs(ns)

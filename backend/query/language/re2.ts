@@ -1,6 +1,7 @@
 /**
- * RE2 patterns by RE2JS, which matches in linear time: V8's own engine backtracks, and one hostile pattern would hang the
- * worker. One set of limits for all patterns of queries, and one time budget.
+ * RE2 patterns (https://github.com/google/re2/wiki/Syntax) by RE2JS, which matches in linear time: V8's own engine
+ * backtracks, and one hostile pattern would hang the worker. One set of limits for all patterns of queries, and one time
+ * budget.
  */
 import { RE2JS } from 're2js'
 import { QueryError } from './errors.ts'

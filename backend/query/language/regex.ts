@@ -12,7 +12,10 @@ export type Matcher = (text: string) => boolean
 /** Characters that mean themselves; with them alone a pattern is a text. */
 const PLAIN = /^[\w \-/:@%&=,;!"'#~<>]*$/
 
-/** The whole text must match: how TraceQL reads all patterns, and LogQL those of labels, where a dot matches line feeds. */
+/**
+ * The whole text must match: how TraceQL reads all patterns, and LogQL those of labels, where a dot matches line
+ * feeds.
+ */
 export function fullMatcher(pattern: string, options: Omit<Re2Options, 'whole'> = {}): Matcher {
   checkLength(pattern)
   return plainMatcher(pattern, options.dotAll ?? false) ?? compileRe2(pattern, options).matches
@@ -122,7 +125,9 @@ export function countRegex(pattern: string): (text: string) => number {
   }
 }
 
-/** Go's template: `$name` takes the longest name, `${name}` exactly this one, `$$` is a dollar; unknown ones are empty. */
+/**
+ * Go's template: `$name` takes the longest name, `${name}` exactly this one, `$$` is a dollar; unknown ones are empty.
+ */
 function expand(template: string, found: RegExpMatchArray): string {
   return template.replace(/\$(?:\$|\{(\w+)\}|(\w+))/g, (whole, braced?: string, bare?: string) => {
     const name = braced ?? bare

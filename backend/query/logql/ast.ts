@@ -100,6 +100,7 @@ export interface Grouping {
   readonly labels: readonly string[]
 }
 
+/** Functions of a range of lines, as in `rate({...}[5m])`. */
 export const RANGE_OPS = [
   'rate',
   'rate_counter',
@@ -119,6 +120,7 @@ export const RANGE_OPS = [
 ] as const
 export type RangeOp = (typeof RANGE_OPS)[number]
 
+/** Functions of series, as in `sum by (level) (...)`. */
 export const VECTOR_OPS = [
   'sum',
   'avg',

@@ -14,6 +14,7 @@ export interface Budget {
 /** At up to 25 bytes each. */
 const MAX_CELLS = 20_000_000
 
+/** The clock runs from here on. What is exceeded throws a `LogQLError` of kind `limit`. */
 export function createBudget(timeoutMs = 60_000): Budget {
   const deadline = performance.now() + timeoutMs
   let held = 0

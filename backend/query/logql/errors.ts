@@ -1,6 +1,9 @@
 import { positionAt, QueryError, type QueryErrorKind } from '../language/errors.ts'
 
-/** Why a LogQL query gets no answer, worded as Loki's clients know it: `parse error at line 1, col 3: reason. Hint: hint`. */
+/**
+ * Why a LogQL query gets no answer, worded as Loki's clients know it: `parse error at line 1, col 3: reason. Hint:
+ * hint`.
+ */
 export class LogQLError extends QueryError {
   /** `at`: offset in the query's text of what is wrong; undefined = no particular place. */
   constructor(kind: QueryErrorKind, text: string, at: number | undefined, reason: string, hint?: string) {

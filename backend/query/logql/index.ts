@@ -1,5 +1,7 @@
-/** LogQL: reads, checks and prints queries, and evaluates them over any `LogSource`. */
-
+/**
+ * LogQL: text -> `parse`, which checks, too -> `select`, `metricsRange` or `metricsInstant` over the tables of a `LogSource`.
+ * The language: https://grafana.com/docs/loki/latest/query/; what is supported and what differs: docs/logql.md.
+ */
 export { type Budget, createBudget } from './budget.ts'
 export { LogQLError } from './errors.ts'
 export type { Labels, LogSource, LogTimeRange } from './log-table.ts'

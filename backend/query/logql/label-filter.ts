@@ -8,6 +8,7 @@ import type { Row } from './row.ts'
 
 export type RowTest = (row: Row) => boolean
 
+/** A test of one row, which may mark it with an error. Throws an Error on a pattern or address that is none. */
 export function compileLabelFilter(filter: LabelFilter): RowTest {
   switch (filter.kind) {
     case 'and': {
@@ -63,12 +64,17 @@ function compileComparison(filter: LabelFilter & { kind: 'compare' }): RowTest {
   }
 }
 
+/**
+ * Values of labels as numbers: plain, nanoseconds (without days and longer units, as Go reads them), bytes; undefined
+ * when they are none.
+ */
 export const CONVERTERS = {
   number: parseFloatText,
   duration: (text: string) => parseSignedDuration(text, false),
   bytes: parseBytes,
 }
 
+/** What is wrong with a value that is no number of the unit, in Go's words. */
 export function conversionProblem(unit: keyof typeof CONVERTERS, text: string): string {
   if (unit === 'duration') return `time: invalid duration ${JSON.stringify(text)}`
   if (unit === 'bytes') return `invalid size ${JSON.stringify(text)}`

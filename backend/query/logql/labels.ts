@@ -7,10 +7,12 @@ export function labelsKey(labels: Labels): string {
   return JSON.stringify(names.map((name) => [name, labels[name]]))
 }
 
+/** Only the labels named, where they are present. */
 export function pickLabels(labels: Labels, names: readonly string[]): Labels {
   return Object.fromEntries(names.flatMap((name) => (Object.hasOwn(labels, name) ? [[name, labels[name]!]] : [])))
 }
 
+/** All labels but those named. */
 export function omitLabels(labels: Labels, names: readonly string[]): Labels {
   return Object.fromEntries(Object.entries(labels).filter(([name]) => !names.includes(name)))
 }

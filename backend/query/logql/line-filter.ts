@@ -12,6 +12,7 @@ export interface LineFilter {
   keep(table: LogTable, rows: Uint32Array, count: number, tick: () => void): number
 }
 
+/** Throws an Error on a pattern or address that is none. */
 export function compileLineFilter({ op, patterns }: Stage & { kind: 'line-filter' }): LineFilter {
   const wanted = !op.startsWith('!')
   const tests = patterns.map(({ value, ip }): ((line: string) => boolean) => {

@@ -15,6 +15,10 @@ import {
   type Stage,
 } from './ast.ts'
 
+/**
+ * One line, with one spelling for each meaning: ranges in the largest units, texts in quotes or, where that spares
+ * escapes, backticks.
+ */
 export function print(query: Query): string {
   return query.kind === 'log' ? printLog(query) : printMetric(query)
 }
@@ -23,7 +27,7 @@ function printLog(query: LogQuery): string {
   return [printSelector(query.selector), ...query.stages.map(printStage)].join(' ')
 }
 
-export function printSelector(selector: readonly Matcher[]): string {
+function printSelector(selector: readonly Matcher[]): string {
   return `{${selector.map(printMatcher).join(', ')}}`
 }
 

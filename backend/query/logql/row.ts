@@ -1,6 +1,7 @@
 /** One log line on its way through a pipeline. One object serves all rows of a scan: `move` points it at the next. */
 import type { Labels, LogColumn, LogTable } from './log-table.ts'
 
+/** Labels are looked up where they were set last: by a stage, in structured metadata, in the stream. */
 export class Row {
   readonly table: LogTable
   /** Labels set by stages; they hide metadata and stream labels of the same name. */

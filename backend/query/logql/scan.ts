@@ -21,6 +21,10 @@ export interface Scan {
   readonly untouched: boolean
 }
 
+/**
+ * Compiles selector and stages once for all tables. Throws an Error on a pattern that is none; `check` has refused
+ * such.
+ */
 export function compileScan(query: LogQuery, budget: Budget): Scan {
   const selector = query.selector.map((matcher) => ({ name: matcher.name, test: compileMatcher(matcher) }))
   const { bulkFilters, lineFilters, hints, rest } = plan(query.stages)

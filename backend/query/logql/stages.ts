@@ -14,6 +14,10 @@ import { compileTemplate } from './template/compile.ts'
 /** False = the row is dropped. */
 type RowStage = (row: Row) => boolean
 
+/**
+ * All stages in one; the row is changed in place. A `QueryError` ends the query, other errors of templates mark the
+ * row.
+ */
 export function compileStages(stages: readonly Stage[]): RowStage {
   const steps = stages.map(compileStage)
   return (row) => {

@@ -45,7 +45,9 @@ export interface LokiApiOptions {
   readonly timeoutMs?: number
 }
 
-/** Answers all paths of the API, with or without a slash at the end; wrong requests and queries as `createRouter` says. */
+/**
+ * Answers all paths of the API, with or without a slash at the end; wrong requests and queries as `createRouter` says.
+ */
 export function createLokiApi({ logs, nowNs, timeoutMs = 60_000 }: LokiApiOptions): ApiHandler {
   const route = createRouter(ROUTES, { logs, nowNs: nowNs ?? (() => BigInt(Date.now()) * 1_000_000n), timeoutMs })
   return (request) => route(withForm({ ...request, path: request.path.replace(/(?<=.)\/$/, '') }))

@@ -6,12 +6,14 @@ import { readWindow } from './params.ts'
 
 const SIX_HOURS_NS = 6n * 3_600_000_000_000n
 
+/** `labels`: names of the labels of all streams with lines in the window (six hours unless told), sorted. */
 export function labelNames(context: LokiContext, { query }: ApiRequest): ApiResponse {
   const names = new Set<string>()
   for (const labels of streamsOfQuery(context, query)) for (const name of Object.keys(labels)) names.add(name)
   return success([...names].sort())
 }
 
+/** `label/{name}/values`: the values of one label, sorted. */
 export function labelValues(context: LokiContext, { query }: ApiRequest, name: string): ApiResponse {
   const values = new Set<string>()
   for (const labels of streamsOfQuery(context, query)) if (Object.hasOwn(labels, name)) values.add(labels[name]!)
@@ -34,6 +36,10 @@ export function streamsMatching(context: LokiContext, selector: string | null, w
   return streamsIn(context.logs, query?.selector ?? [], window, createBudget(context.timeoutMs))
 }
 
+/**
+ * `series`: the distinct label sets of streams that any of the selectors `match[]` matches; of all streams without
+ * one.
+ */
 export function series(context: LokiContext, { query }: ApiRequest): ApiResponse {
   const window = readWindow(query, context.nowNs(), SIX_HOURS_NS)
   const selectors = [...query.getAll('match[]'), ...query.getAll('match')]
@@ -48,6 +54,7 @@ export function series(context: LokiContext, { query }: ApiRequest): ApiResponse
   return json(200, { status: 'success', data: sorted })
 }
 
+/** `detected_labels`: each label with how many values it has. */
 export function detectedLabels(context: LokiContext, { query }: ApiRequest): ApiResponse {
   const values = new Map<string, Set<string>>()
   for (const labels of streamsOfQuery(context, query)) {

@@ -30,6 +30,10 @@ export function readTime(query: URLSearchParams, name: string): bigint | undefin
 
 const MAX_NS = 1n << 63n
 
+/**
+ * Nanoseconds, seconds with a fraction or RFC 3339 -> nanoseconds since the epoch; undefined for others and beyond 64
+ * bits.
+ */
 export function parseTimestamp(text: string): bigint | undefined {
   let ns: bigint | undefined
   if (/^-?\d+$/.test(text)) {
@@ -95,6 +99,7 @@ export function readStep(query: URLSearchParams, { startNs, endNs }: TimeWindow)
 
 const MAX_ENTRIES = 5_000
 
+/** `limit`, from 1 to `most`. */
 export function readLimit(query: URLSearchParams, fallback = 100, most = MAX_ENTRIES): number {
   const text = query.get('limit')
   if (!text) return fallback
@@ -110,12 +115,14 @@ export function readLimit(query: URLSearchParams, fallback = 100, most = MAX_ENT
   return limit
 }
 
+/** `direction`; backward, newest lines first, when absent. */
 export function readDirection(query: URLSearchParams): 'forward' | 'backward' {
   const text = (query.get('direction') ?? 'backward').toLowerCase()
   if (text === 'forward' || text === 'backward') return text
   throw httpError(400, `invalid direction ${JSON.stringify(text)}: use forward or backward`)
 }
 
+/** The text of a parameter that may not be absent or empty. */
 export function requireQuery(query: URLSearchParams, name = 'query'): string {
   const text = query.get(name)
   if (!text) throw httpError(400, `the parameter ${name} is missing`)

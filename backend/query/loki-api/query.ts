@@ -24,6 +24,7 @@ import {
 } from './params.ts'
 import { streamsOf, wantsCategories } from './streams.ts'
 
+/** `query_range`: lines of a log query (`streams`), or a point per step and series of a metric query (`matrix`). */
 export function queryRange(context: LokiContext, { query: params, headers }: ApiRequest): ApiResponse {
   const query = parse(requireQuery(params))
   const window = readWindow(params, context.nowNs())
@@ -54,6 +55,7 @@ function alignToStep({ startNs, endNs }: TimeWindow, stepNs: bigint): TimeWindow
   return { startNs: startNs - (startNs % stepNs), endNs: beyond === 0n ? endNs : endNs - beyond + stepNs }
 }
 
+/** `query`: the value of each series at one moment (`vector`), or a number (`scalar`). Log queries are refused. */
 export function queryInstant(context: LokiContext, { query: params }: ApiRequest): ApiResponse {
   const query = parse(requireQuery(params))
   if (query.kind === 'log') {

@@ -13,6 +13,7 @@ import type { LokiContext } from './context.ts'
 import { readLimit, readStep, readWindow, requireQuery, type TimeWindow } from './params.ts'
 import { formatFloat, seconds, startResponse } from './query.ts'
 
+/** `index/stats`: streams, tables, bytes and lines that a selector matches in the window. */
 export function indexStats(context: LokiContext, { query }: ApiRequest): ApiResponse {
   const sizes = sizesOf(context, query, readWindow(query, context.nowNs()), createBudget(context.timeoutMs))
   const sum = (of: (size: StreamSize) => number): number => sizes.reduce((total, size) => total + of(size), 0)

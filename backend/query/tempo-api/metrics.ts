@@ -3,7 +3,7 @@ import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.t
 import { metricsInstant, metricsRange, type Query, type Series } from '../traceql/index.ts'
 import { compile } from './compile.ts'
 import type { TempoContext } from './context.ts'
-import { countParam, durationParam, metricsRangeParam } from './params.ts'
+import { readCount, readDuration, readMetricsRange } from './params.ts'
 import { jsonNumber, keyValues } from './values.ts'
 
 /** More points per series than any screen has columns; a range that begins and ends within a step has two more. */
@@ -13,18 +13,22 @@ const MAX_EXEMPLARS = 1000
 
 const JOBS = { completedJobs: 1, totalJobs: 1 }
 
+/**
+ * `metrics/query_range`: a sample per step and series, with exemplars when asked for. Times are milliseconds in texts.
+ */
 export function queryRange({ spans, nowNs }: TempoContext, request: ApiRequest): ApiResponse {
   const query = metricsQuery(request)
-  const range = metricsRangeParam(request.query, nowNs())
-  const stepNs = stepParam(request.query, range)
-  const exemplars = Math.min(countParam(request.query, 'exemplars') ?? 0, MAX_EXEMPLARS)
+  const range = readMetricsRange(request.query, nowNs())
+  const stepNs = readStep(request.query, range)
+  const exemplars = Math.min(readCount(request.query, 'exemplars') ?? 0, MAX_EXEMPLARS)
   const series = metricsRange(query, spans, { range, exemplars, ...(stepNs !== undefined && { stepNs }) })
   return json(200, { series: series.map(seriesJson), metrics: JOBS })
 }
 
+/** `metrics/query`: one value per series for the whole range. */
 export function queryInstant({ spans, nowNs }: TempoContext, request: ApiRequest): ApiResponse {
   const query = metricsQuery(request)
-  const range = metricsRangeParam(request.query, nowNs())
+  const range = readMetricsRange(request.query, nowNs())
   const series = metricsInstant(query, spans, { range })
   const answers = series.map(({ labels, value }) => ({
     labels: keyValues(labels),
@@ -41,8 +45,8 @@ function metricsQuery(request: ApiRequest): Query {
   return query
 }
 
-function stepParam(query: URLSearchParams, { startNs, endNs }: { startNs: bigint; endNs: bigint }): bigint | undefined {
-  const step = durationParam(query, 'step')
+function readStep(query: URLSearchParams, { startNs, endNs }: { startNs: bigint; endNs: bigint }): bigint | undefined {
+  const step = readDuration(query, 'step')
   if (step === undefined || !/[1-9]/.test(query.get('step')!)) return undefined
   if (step < 1) throw httpError(400, `invalid step: ${query.get('step')} is less than a nanosecond`)
   const least = Number(endNs - startNs) / MAX_STEPS

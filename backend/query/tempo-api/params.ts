@@ -5,7 +5,8 @@ import type { TimeRange } from '../traceql/index.ts'
 
 const NS_PER_SECOND = 1_000_000_000n
 
-export function countParam(query: URLSearchParams, name: string): number | undefined {
+/** A whole number of at most nine digits; undefined when absent. */
+export function readCount(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name)
   if (text === null || text === '') return undefined
   if (!/^\d{1,9}$/.test(text)) throw httpError(400, `invalid ${name}: ${JSON.stringify(text)} is not a whole number`)
@@ -13,9 +14,9 @@ export function countParam(query: URLSearchParams, name: string): number | undef
 }
 
 /** `start` and `end` in whole seconds since the epoch (nanoseconds are understood too); both or neither. */
-export function searchRange(query: URLSearchParams): TimeRange {
-  const startNs = timeParam(query, 'start')
-  const endNs = timeParam(query, 'end')
+export function readSearchRange(query: URLSearchParams): TimeRange {
+  const startNs = readTime(query, 'start')
+  const endNs = readTime(query, 'end')
   if (startNs !== undefined && endNs !== undefined && startNs >= endNs) {
     throw httpError(
       400,
@@ -25,16 +26,16 @@ export function searchRange(query: URLSearchParams): TimeRange {
   return { startNs, endNs }
 }
 
-function timeParam(query: URLSearchParams, name: string): bigint | undefined {
+function readTime(query: URLSearchParams, name: string): bigint | undefined {
   const text = query.get(name)
   if (text === null || text === '' || text === '0') return undefined
-  const time = timeOf(text)
+  const time = parseTimestamp(text)
   if (time === undefined) throw httpError(400, `invalid ${name}: ${JSON.stringify(text)} is not a time in seconds`)
   return time
 }
 
 /** Seconds, with or without a fraction; milliseconds and nanoseconds are told by their length; or RFC 3339. */
-function timeOf(text: string): bigint | undefined {
+function parseTimestamp(text: string): bigint | undefined {
   if (/^\d+$/.test(text)) {
     if (text.length > 19) return undefined
     if (text.length > 15) return BigInt(text)
@@ -48,18 +49,18 @@ function timeOf(text: string): bigint | undefined {
 }
 
 /** For metrics: `start` and `end`, or `since` (1h when nothing is said) up to now. Nanoseconds. */
-export function metricsRangeParam(query: URLSearchParams, nowNs: bigint): { startNs: bigint; endNs: bigint } {
+export function readMetricsRange(query: URLSearchParams, nowNs: bigint): { startNs: bigint; endNs: bigint } {
   const { startNs, endNs = nowNs } = searchTimes(query)
-  const since = durationParam(query, 'since') ?? 3600e9
+  const since = readDuration(query, 'since') ?? 3600e9
   const from = startNs ?? endNs - BigInt(Math.round(since))
   if (from >= endNs) throw httpError(400, 'end must be greater than start')
   return { startNs: from, endNs }
 }
 
-const searchTimes = (query: URLSearchParams) => ({ startNs: timeParam(query, 'start'), endNs: timeParam(query, 'end') })
+const searchTimes = (query: URLSearchParams) => ({ startNs: readTime(query, 'start'), endNs: readTime(query, 'end') })
 
 /** Go's notation (`1m30s`) or plain seconds -> nanoseconds. */
-export function durationParam(query: URLSearchParams, name: string): number | undefined {
+export function readDuration(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name)
   if (text === null || text === '') return undefined
   const nanoseconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1e9 : parseDuration(text)

@@ -3,18 +3,19 @@ import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.t
 import { type SpanSet, search, type TimeRange, type TraceResult } from '../traceql/index.ts'
 import { compile } from './compile.ts'
 import type { TempoContext } from './context.ts'
-import { countParam, durationParam, searchRange } from './params.ts'
+import { readCount, readDuration, readSearchRange } from './params.ts'
 import { keyValues } from './values.ts'
 
 const MAX_LIMIT = 10_000
 const HOUR_NS = 3_600_000_000_000n
 
+/** `search`: the newest traces that match, at most `limit` (20), each with `spss` (3) of its spans. */
 export function searchTraces({ spans, nowNs }: TempoContext, { query }: ApiRequest): ApiResponse {
-  const limit = countParam(query, 'limit') ?? 20
+  const limit = readCount(query, 'limit') ?? 20
   if (limit === 0) throw httpError(400, 'invalid limit: must be a positive number')
   if (limit > MAX_LIMIT) throw httpError(400, `invalid limit: at most ${MAX_LIMIT} traces are returned`)
-  const spansPerSpanset = countParam(query, 'spss') ?? 3
-  const range = withDefault(searchRange(query), nowNs())
+  const spansPerSpanset = readCount(query, 'spss') ?? 3
+  const range = withDefault(readSearchRange(query), nowNs())
   const text = query.get('q') ?? ''
   const byTags = text === ''
   const parsed = compile(byTags ? queryFromTags(query) : text, 'invalid TraceQL query: ')
@@ -32,8 +33,8 @@ function withDefault(range: TimeRange, nowNs: bigint): TimeRange {
 
 function queryFromTags(query: URLSearchParams): string {
   const conditions = parseTags(query.get('tags') ?? '').map(([key, value]) => tagCondition(key, value))
-  const min = durationParam(query, 'minDuration')
-  const max = durationParam(query, 'maxDuration')
+  const min = readDuration(query, 'minDuration')
+  const max = readDuration(query, 'maxDuration')
   if (min !== undefined) conditions.push(`traceDuration >= ${min}ns`)
   if (max !== undefined) conditions.push(`traceDuration <= ${max}ns`)
   return `{ ${conditions.join(' && ')} }`

@@ -15,7 +15,7 @@ import {
   type TypedValue,
 } from '../traceql/index.ts'
 import type { TempoContext } from './context.ts'
-import { countParam, searchRange } from './params.ts'
+import { readCount, readSearchRange } from './params.ts'
 import { attributeName } from './search.ts'
 
 const SCOPES = ['resource', 'span', 'event', 'link', 'instrumentation'] as const
@@ -61,12 +61,14 @@ const NOT_LISTED =
 
 const MAX_VALUES = 10_000
 
+/** `search/tags`: names of attributes of all scopes, sorted. */
 export function tagsV1({ spans }: TempoContext, request: ApiRequest): ApiResponse {
   const scopes = tagScopes(spans, request)
   const names = [...new Set(scopes.flatMap(({ name, tags }) => (name === 'intrinsic' ? [] : tags)))].sort()
   return json(200, { tagNames: names, metrics: {} })
 }
 
+/** `v2/search/tags`: the same by scope, and the intrinsics. */
 export function tagsV2({ spans }: TempoContext, request: ApiRequest): ApiResponse {
   return json(200, { scopes: tagScopes(spans, request), metrics: {} })
 }
@@ -74,11 +76,11 @@ export function tagsV2({ spans }: TempoContext, request: ApiRequest): ApiRespons
 function tagScopes(spans: SpanSource, request: ApiRequest): { name: string; tags: string[] }[] {
   const scope = request.query.get('scope') ?? ''
   if (!['', 'none', 'intrinsic', ...SCOPES].includes(scope)) throw httpError(400, `invalid scope: ${scope}`)
-  const limit = countParam(request.query, 'limit') || Number.POSITIVE_INFINITY
+  const limit = readCount(request.query, 'limit') || Number.POSITIVE_INFINITY
   const all = scope === '' || scope === 'none'
   const wanted = SCOPES.filter((candidate) => all || candidate === scope)
   const names = new Map<Scope, Set<string>>(wanted.map((name) => [name, new Set()]))
-  for (const table of wanted.length === 0 ? [] : spans.tables(searchRange(request.query))) {
+  for (const table of wanted.length === 0 ? [] : spans.tables(readSearchRange(request.query))) {
     for (const [name, tags] of names) for (const tag of tagNames(table, name)) if (tags.size < limit) tags.add(tag)
   }
   const found = [...names].flatMap(([name, tags]) =>
@@ -111,13 +113,13 @@ interface TagValue {
 }
 
 function tagValues(spans: SpanSource, tag: string, request: ApiRequest): TagValue[] {
-  const limit = Math.min(countParam(request.query, 'limit') || MAX_VALUES, MAX_VALUES)
+  const limit = Math.min(readCount(request.query, 'limit') || MAX_VALUES, MAX_VALUES)
   const keyword = tag.replace(/^span:/, '')
   if (Object.hasOwn(KEYWORDS, keyword))
     return KEYWORDS[keyword]!.slice(0, limit).map((value) => ({ type: 'keyword', value }))
   const { query: grouped, field } = groupBy(tag)
   if (NOT_LISTED.test(tag)) return []
-  const range = searchRange(request.query)
+  const range = readSearchRange(request.query)
   const filter = usableFilter(request.query.get('q') ?? '')
   if (filter !== undefined) return filteredValues(spans, filter, tag, range, limit)
   const column = columnReader(field)

@@ -2,6 +2,7 @@
 import { formatDuration } from '../language/durations.ts'
 import type { NamedValue, TypedValue } from '../traceql/index.ts'
 
+/** Labels and attributes as OTLP's list of `key` and `value`. */
 export function keyValues(list: readonly NamedValue[]): { key: string; value: unknown }[] {
   return list.map(({ key, value }) => ({ key, value: anyValue(value) }))
 }

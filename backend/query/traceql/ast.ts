@@ -242,6 +242,7 @@ export type Query =
       readonly text: string
     }
 
+/** Whether an expression is an attribute or an intrinsic, no calculation. */
 export function isField(expression: FieldExpression): expression is Field {
   return expression.kind === 'attribute' || expression.kind === 'intrinsic'
 }

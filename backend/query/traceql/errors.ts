@@ -1,6 +1,9 @@
 import { positionAt, QueryError, type QueryErrorKind } from '../language/errors.ts'
 
-/** Why a TraceQL query was refused: `line 1, col 3: reason (hint)`, with `parse error at` in front where it doesn't parse. */
+/**
+ * Why a TraceQL query was refused: `line 1, col 3: reason (hint)`, with `parse error at` in front where it doesn't
+ * parse.
+ */
 export class TraceQLError extends QueryError {
   /** `at`: offset in the query's text of what is wrong. */
   constructor(kind: QueryErrorKind, text: string, at: number, reason: string, hint?: string) {

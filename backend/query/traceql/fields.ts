@@ -16,6 +16,7 @@ export interface Frame {
   readonly link: Int32Array | null
 }
 
+/** The frame of all spans of a table, one row each. */
 export function spanFrame(table: SpanTable): Frame {
   return { table, rows: table.rows, span: null, event: null, link: null }
 }
@@ -43,10 +44,11 @@ interface NestedSet {
 
 const derived = new WeakMap<SpanTable, Derived>()
 
-function of(table: SpanTable): Derived {
+function factsOf(table: SpanTable): Derived {
   return memo(derived, table, () => ({ vectors: new Map() }))
 }
 
+/** The values of a field, one per row of the frame; absent ones are `nil`. */
 export function readField(field: Field, frame: Frame): Vector {
   return field.kind === 'attribute' ? readAttribute(field, frame) : readIntrinsic(field, frame)
 }
@@ -69,7 +71,7 @@ function readAttribute({ scope, parent, name }: Attribute, frame: Frame): Vector
 }
 
 function unscoped(table: SpanTable, name: string): Vector {
-  const { vectors } = of(table)
+  const { vectors } = factsOf(table)
   const known = vectors.get(name)
   if (known !== undefined) return known
   const vector = firstOf(attributeVector(table.column('span', name)), attributeVector(table.column('resource', name)))
@@ -188,8 +190,9 @@ function firstChild(table: SpanTable, scope: 'event' | 'link'): Int32Array {
   return first
 }
 
+/** Per span the number of its trace. */
 export function traceOfRow(table: SpanTable): Uint32Array {
-  const facts = of(table)
+  const facts = factsOf(table)
   if (facts.traceOf === undefined) {
     facts.traceOf = new Uint32Array(table.rows)
     for (let t = 0; t < table.traces; t++) facts.traceOf.fill(t, table.traceStart[t], table.traceStart[t + 1])
@@ -197,8 +200,9 @@ export function traceOfRow(table: SpanTable): Uint32Array {
   return facts.traceOf
 }
 
+/** Start and end of each trace, worked out once per table. */
 export function traceExtent(table: SpanTable): TraceExtent {
-  const facts = of(table)
+  const facts = factsOf(table)
   if (facts.extent === undefined) {
     const start = new Float64Array(table.traces).fill(Number.POSITIVE_INFINITY)
     const end = new Float64Array(table.traces).fill(Number.NEGATIVE_INFINITY)
@@ -217,7 +221,7 @@ export function traceExtent(table: SpanTable): TraceExtent {
 
 /** Per span the row of its trace's root, -1 when none has arrived. */
 function rootOf(table: SpanTable): Int32Array {
-  const facts = of(table)
+  const facts = factsOf(table)
   if (facts.rootOf === undefined) {
     facts.rootOf = new Int32Array(table.rows)
     for (let t = 0; t < table.traces; t++) {
@@ -248,7 +252,7 @@ function childCounts(table: SpanTable): Int32Array {
  * is -1; spans that hang on no root have 0 everywhere.
  */
 function nestedSet(table: SpanTable): NestedSet {
-  const facts = of(table)
+  const facts = factsOf(table)
   facts.nested ??= numberTree(table)
   return facts.nested
 }

@@ -1,4 +1,7 @@
-/** TraceQL: text -> `parse` -> `check` -> `search` or `metricsRange` over the tables of a `SpanSource`. */
+/**
+ * TraceQL: text -> `parse` -> `check` -> `search`, `metricsRange` or `metricsInstant` over the tables of a `SpanSource`. The
+ * language: https://grafana.com/docs/tempo/latest/traceql/; what is supported and what differs: docs/traceql.md.
+ */
 export type { Field, Intrinsic, Query } from './ast.ts'
 export { check } from './check.ts'
 export { TraceQLError } from './errors.ts'

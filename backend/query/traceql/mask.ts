@@ -1,6 +1,9 @@
-/** Which rows of a table or frame: a byte per row, or plain `true`/`false` for all or none, so that those cost nothing. */
+/**
+ * Which rows of a table or frame: a byte per row, or plain `true`/`false` for all or none, so that those cost nothing.
+ */
 export type Mask = Uint8Array | boolean
 
+/** Rows that both masks have. */
 export function and(left: Mask, right: Mask): Mask {
   if (typeof left === 'boolean') return left ? right : false
   if (typeof right === 'boolean') return right ? left : false
@@ -9,6 +12,7 @@ export function and(left: Mask, right: Mask): Mask {
   return mask
 }
 
+/** Rows that either mask has. */
 export function or(left: Mask, right: Mask): Mask {
   if (typeof left === 'boolean') return left ? true : right
   if (typeof right === 'boolean') return right ? true : left
@@ -17,6 +21,7 @@ export function or(left: Mask, right: Mask): Mask {
   return mask
 }
 
+/** Rows that a mask doesn't have. */
 export function not(mask: Mask): Mask {
   return typeof mask === 'boolean' ? !mask : mask.map((bit) => 1 - bit)
 }

@@ -66,6 +66,7 @@ interface Job {
   isDuration: boolean
 }
 
+/** Counts all spans that match into cells. Throws a `TraceQLError` of kind `limit` when these become too many. */
 export function collect(expression: MetricsAggregate, context: Context): Collected {
   const { source, grid, exemplars, maxSeries, text } = context
   const job: Job = {

@@ -228,7 +228,10 @@ function histogramLines({ labels, buckets, found }: CollectedSeries, scale: numb
   }))
 }
 
-/** The k best per interval. Equal values: `topk` takes the first in the order of labels, `bottomk` the last, as Tempo does. */
+/**
+ * The k best per interval. Equal values: `topk` takes the first in the order of labels, `bottomk` the last, as Tempo
+ * does.
+ */
 function rank(lines: Line[], fn: 'topk' | 'bottomk', limit: number, points: number): Line[] {
   const sorted = lines.toSorted((a, b) => compareText(promLabels(a.labels), promLabels(b.labels)))
   if (fn === 'bottomk') sorted.reverse()

@@ -7,10 +7,12 @@ import type { VectorType } from './vector.ts'
 /** A comparison of values; regular expressions are matched elsewhere. */
 export type Comparison = Exclude<ComparisonOperator, '=~' | '!~'>
 
+/** Whether an operator compares values, other than by a pattern. */
 export function isComparison(op: string): op is Comparison {
   return op === '=' || op === '!=' || op === '>' || op === '>=' || op === '<' || op === '<='
 }
 
+/** Types that can be calculated with. */
 export function isNumeric(type: VectorType): boolean {
   return type === 'int' || type === 'float' || type === 'duration'
 }
@@ -75,6 +77,7 @@ export function matchValue(
   return (value as readonly Scalar[]).some((item) => typeof item === 'string' && matcher(item) !== negated)
 }
 
+/** Types that have elements. */
 export const isArray = (type: VectorType): type is 'array' | 'floats' => type === 'array' || type === 'floats'
 
 /** Elements of arrays have no type of their own in a table: whole numbers count as ints, but not beside fractions. */
@@ -115,6 +118,7 @@ function resultType(op: ArithmeticOperator, left: Typed, right: Typed): VectorTy
 
 const isFraction = (value: AttributeValue | undefined) => typeof value === 'number' && !Number.isInteger(value)
 
+/** Arithmetic on plain numbers, types aside; what has no finite result gives NaN or an infinity. */
 export function calculateNumbers(op: ArithmeticOperator, left: number, right: number): number {
   switch (op) {
     case '+':

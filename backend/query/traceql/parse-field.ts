@@ -72,6 +72,7 @@ export function negative(literal: Literal, at: number): Literal | undefined {
   return { kind: 'literal', type, value: type === 'duration' ? 0 - (value as number) : -(value as number), at }
 }
 
+/** One attribute or intrinsic, as in `select(...)`. Throws a `TraceQLError` for anything else. */
 export function parseFieldName(cursor: Cursor): Field {
   const token = cursor.next()
   if (token.kind === 'attribute' || token.kind === 'intrinsic') return fieldOf(token)
@@ -79,6 +80,7 @@ export function parseFieldName(cursor: Cursor): Field {
   throw cursor.unexpected(token, 'an attribute or an intrinsic')
 }
 
+/** One constant, perhaps negative. Throws a `TraceQLError` for anything else. */
 export function parseLiteral(cursor: Cursor): Literal {
   const token = cursor.next()
   if (token.kind === 'operator' && token.text === '-') {

@@ -33,11 +33,13 @@ interface Note {
   value(set: number): TypedValue
 }
 
+/** The spansets that are left of a table at the end of a pipeline. Throws a `TraceQLError` of kind `limit`. */
 export function runStages(stages: readonly Stage[], table: SpanTable): Sets {
   const all: Sets = { table, mask: true, setOf: traceOfRow(table), count: table.traces, grouped: false, notes: [] }
   return stages.reduce(runStage, all)
 }
 
+/** What `by()` and aggregates said about one set. */
 export function notesOf(sets: Sets, set: number): NamedValue[] {
   return sets.notes.map((note) => ({ key: note.key, value: note.value(set) }))
 }

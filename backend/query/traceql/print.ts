@@ -14,7 +14,9 @@ import type {
   Stage,
 } from './ast.ts'
 
+/** By OTLP number. */
 export const STATUS_WORDS = ['unset', 'ok', 'error'] as const
+/** By OTLP number. */
 export const KIND_WORDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'] as const
 
 /** Binding strength, weakest first. `&&` and `||` share a level, as they do in Tempo; only `^` groups to the right. */
@@ -51,6 +53,7 @@ export const PRECEDENCE: Readonly<Record<FieldOperator | SpansetOperator, number
 /** `-a * b` is `-(a * b)` and `!a = b` is `(!a) = b`: a sign binds less than a product and more than a sum. */
 export const UNARY_PRECEDENCE = 4
 
+/** One line, with one spelling for each meaning. */
 export function print(query: Query): string {
   const body = query.kind === 'search' ? printStages(query.stages) : printMetrics(query.expression)
   return query.hints.length === 0 ? body : `${body} with(${query.hints.map(printHint).join(', ')})`
@@ -91,10 +94,12 @@ function printMetricsOperand(expression: MetricsExpression): string {
     : `(${printMetrics(expression)})`
 }
 
+/** A pipeline, with `|` between its stages. */
 export function printStages(stages: readonly Stage[]): string {
   return stages.map(printStage).join(' | ')
 }
 
+/** One stage of a pipeline. */
 export function printStage(stage: Stage): string {
   switch (stage.kind) {
     case 'by':
@@ -127,6 +132,7 @@ function printSpanset(expression: SpansetExpression): string {
   }
 }
 
+/** A number of spansets; the key of an aggregate in results: `avg(duration)`. */
 export function printScalar(scalar: Scalar): string {
   switch (scalar.kind) {
     case 'literal':

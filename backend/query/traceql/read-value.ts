@@ -8,6 +8,7 @@ import { typeAt, type VectorType, valueAt } from './vector.ts'
 
 const NIL: TypedValue = { type: 'nil', value: null }
 
+/** A value for an answer: statuses and kinds as words, an absent one as `nil`. */
 export function typedValue(type: VectorType, value: AttributeValue | undefined): TypedValue {
   if (type === 'nil' || value === undefined) return NIL
   if (type === 'status') return { type, value: STATUS_WORDS[value as number] ?? String(value) }

@@ -33,12 +33,14 @@ export function search(query: Query, source: SpanSource, options: SearchOptions 
   const stages = query.kind === 'search' ? query.stages : measuredStages(query.expression)
   const limit = options.limit ?? DEFAULT_LIMIT
   const exact = query.hints.some(({ name, value }) => name === 'most_recent' && value.value === true)
-  const shown = shownFields(stages)
+  const selected = selectedFields(stages)
   let results: TraceResult[] = []
   for (const table of source.tables(options.range ?? {})) {
     if (results.length >= limit && newestStart(table) <= results.at(-1)!.startNs) continue
     const sets = runStages(stages, table)
-    const found = newestTraces(sets, options.range ?? {}, limit).map((trace) => describe(trace, sets, shown, options))
+    const found = newestTraces(sets, options.range ?? {}, limit).map((trace) =>
+      describe(trace, sets, selected, options),
+    )
     results = [...results, ...found].sort(newestFirst).slice(0, limit)
     // Leaving the loop here, not at its head, spares the source from preparing a table that nobody reads.
     if (results.length >= limit && !exact) break
@@ -89,20 +91,21 @@ const OWN_MEMBERS = new Set(
   'duration trace:id span:id rootName rootServiceName traceDuration parent childCount'.split(' '),
 )
 
-interface Shown {
+/** What an answer says about each span: the fields that the query names. */
+interface SelectedFields {
   readonly fields: readonly Field[]
   /** Printed names of fields that are shown whatever their value; others are shown where they meet a comparison. */
   readonly always: ReadonlySet<string>
-  /** The query's comparisons of a field with a constant. */
-  readonly asked: readonly Asked[]
+  /** Its comparisons of a field with a constant. */
+  readonly conditions: readonly Condition[]
 }
 
-type Asked = Binary & { readonly left: Field; readonly right: Literal }
+type Condition = Binary & { readonly left: Field; readonly right: Literal }
 
-function shownFields(stages: readonly Stage[]): Shown {
+function selectedFields(stages: readonly Stage[]): SelectedFields {
   const fields = new Map<string, Field>()
   const always = new Set<string>()
-  const asked: Asked[] = []
+  const conditions: Condition[] = []
   const visit = (expression: FieldExpression | null): void => {
     if (expression === null || expression.kind === 'literal') return
     if (expression.kind === 'unary') visit(expression.of)
@@ -110,7 +113,7 @@ function shownFields(stages: readonly Stage[]): Shown {
       const { left, right } = expression
       if (isField(left) && right.kind === 'literal' && /[=<>~]/.test(expression.op)) {
         fields.set(printField(left), left)
-        asked.push({ ...expression, left, right })
+        conditions.push({ ...expression, left, right })
       } else {
         visit(left)
         visit(right)
@@ -121,10 +124,10 @@ function shownFields(stages: readonly Stage[]): Shown {
     }
   }
   for (const stage of stages) visitFields(stage, visit)
-  const shown = [...fields].filter(
+  const selected = [...fields].filter(
     ([key, field]) => !OWN_MEMBERS.has(key) && !(field.kind === 'attribute' && field.parent),
   )
-  return { fields: shown.map(([, field]) => field), always, asked }
+  return { fields: selected.map(([, field]) => field), always, conditions }
 }
 
 function visitFields(stage: Stage | ScalarNode, visit: (expression: FieldExpression | null) => void): void {
@@ -151,11 +154,11 @@ function visitFields(stage: Stage | ScalarNode, visit: (expression: FieldExpress
   }
 }
 
-/** The event or link that meets most of what the query asked of events or links; the last of equals, as in Tempo. */
-function chooseChild(table: SpanTable, asked: readonly Asked[]): ChosenChild {
+/** The event or link that meets most of the query's conditions on events or links; the last of equals, as in Tempo. */
+function chooseChild(table: SpanTable, conditions: readonly Condition[]): ChosenChild {
   return (scope, row) => {
     const met: number[] = []
-    for (const comparison of asked) {
+    for (const comparison of conditions) {
       if (childScope(comparison.left) !== scope) continue
       for (const [i, value] of childValues(comparison.left, scope, table, row).entries()) {
         met[i] = (met[i] ?? 0) + (satisfies(value, comparison) ? 1 : 0)
@@ -165,7 +168,7 @@ function chooseChild(table: SpanTable, asked: readonly Asked[]): ChosenChild {
   }
 }
 
-function satisfies(value: TypedValue, { op, left, right }: Asked): boolean {
+function satisfies(value: TypedValue, { op, left, right }: Condition): boolean {
   if (right.type === 'nil') return op === '!=' && value.type !== 'nil'
   if (op === '=~' || op === '!~') {
     return matchValue(matcherOf(right), op === '!~', value.type, value.value ?? undefined)
@@ -183,7 +186,7 @@ function satisfies(value: TypedValue, { op, left, right }: Asked): boolean {
 function describe(
   trace: number,
   sets: Sets,
-  shown: Shown,
+  selected: SelectedFields,
   { spansPerSpanset = DEFAULT_SPANS }: SearchOptions,
 ): TraceResult {
   const { table } = sets
@@ -199,7 +202,7 @@ function describe(
     spanSets: spanSetsOf(trace, sets).map(([set, rows]): SpanSet => {
       rows.sort((a, b) => table.startOffset[a]! - table.startOffset[b]!)
       const visible = spansPerSpanset > 0 ? rows.slice(0, spansPerSpanset) : rows
-      return { spans: matches(visible, table, shown), matched: rows.length, attributes: notesOf(sets, set) }
+      return { spans: matches(visible, table, selected), matched: rows.length, attributes: notesOf(sets, set) }
     }),
     serviceStats: serviceStats(trace, table),
   }
@@ -216,16 +219,16 @@ function spanSetsOf(trace: number, { table, mask, setOf }: Sets): [number, numbe
   return [...bySet]
 }
 
-function matches(rows: readonly number[], table: SpanTable, shown: Shown): SpanMatch[] {
-  const chosen = chooseChild(table, shown.asked)
-  const columns = shown.fields.map((field) => {
-    const asked = shown.asked.filter(({ left }) => printField(left) === printField(field))
-    const always = shown.always.has(printField(field))
+function matches(rows: readonly number[], table: SpanTable, selected: SelectedFields): SpanMatch[] {
+  const chosen = chooseChild(table, selected.conditions)
+  const columns = selected.fields.map((field) => {
+    const conditions = selected.conditions.filter(({ left }) => printField(left) === printField(field))
+    const always = selected.always.has(printField(field))
     const values = readValues(field, table, rows, chosen)
-    return { key: field.name, values: values.map((value) => shownValue(value, asked, always)) }
+    return { key: field.name, values: values.map((value) => selectedValue(value, conditions, always)) }
   })
   // The name is a member of its own, shown under the same conditions.
-  const names = columns.find(({ key }, i) => key === 'name' && shown.fields[i]!.kind === 'intrinsic')
+  const names = columns.find(({ key }, i) => key === 'name' && selected.fields[i]!.kind === 'intrinsic')
   return rows.map((row, i) => ({
     spanId: table.spanId(row),
     name: names === undefined ? '' : String(names.values[i]!.value ?? ''),
@@ -239,12 +242,14 @@ function matches(rows: readonly number[], table: SpanTable, shown: Shown): SpanM
 }
 
 /** A value that meets none of the query's comparisons is not shown; `= nil` is answered with the word. */
-function shownValue(value: TypedValue, asked: readonly Asked[], always: boolean): TypedValue {
-  if (value.type === 'nil' && asked.some(({ op, right }) => op === '=' && right.type === 'nil'))
+function selectedValue(value: TypedValue, conditions: readonly Condition[], always: boolean): TypedValue {
+  if (value.type === 'nil' && conditions.some(({ op, right }) => op === '=' && right.type === 'nil'))
     return { type: 'string', value: 'nil' }
-  if (!always && !asked.some((comparison) => satisfies(value, comparison))) return NIL
-  const answer = matchingElements(value, asked)
-  return asked[0] !== undefined && printField(asked[0].left) === 'link:traceID' ? withoutZeros(answer) : answer
+  if (!always && !conditions.some((comparison) => satisfies(value, comparison))) return NIL
+  const answer = matchingElements(value, conditions)
+  return conditions[0] !== undefined && printField(conditions[0].left) === 'link:traceID'
+    ? withoutZeros(answer)
+    : answer
 }
 
 const NIL: TypedValue = { type: 'nil', value: null }
@@ -253,13 +258,13 @@ function withoutZeros(id: TypedValue): TypedValue {
   return id.type === 'string' ? { type: 'string', value: trimId(String(id.value)) } : id
 }
 
-/** Of an array that the query asked about, only the elements that answer; a single one stands for itself. */
-function matchingElements(value: TypedValue, asked: readonly Asked[]): TypedValue {
+/** Of an array that the query has conditions on, only the elements that meet one; a single one stands for itself. */
+function matchingElements(value: TypedValue, conditions: readonly Condition[]): TypedValue {
   if (!isArray(value.type)) return value
   const items = value.value as readonly Scalar[]
   const types = elementTypes(value.type, items)
   const elements = items.map((item, i): TypedValue => ({ type: types[i]!, value: item }))
-  const kept = elements.filter((item) => asked.some((comparison) => satisfies(item, comparison)))
+  const kept = elements.filter((item) => conditions.some((comparison) => satisfies(item, comparison)))
   if (kept.length === 1) return kept[0]!
   return kept.length === 0 ? value : { type: value.type, value: kept.map((item) => item.value as Scalar) }
 }

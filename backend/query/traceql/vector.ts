@@ -35,8 +35,10 @@ export interface RowVector {
 
 export type Vector = DictionaryVector | NumberVector | ConstantVector | RowVector
 
+/** No value on any row. */
 export const ABSENT: ConstantVector = { is: 'constant', type: 'nil', value: undefined }
 
+/** The type of the value on a row; `nil` when it is absent. */
 export function typeAt(vector: Vector, row: number): VectorType {
   switch (vector.is) {
     case 'dictionary':
@@ -50,6 +52,7 @@ export function typeAt(vector: Vector, row: number): VectorType {
   }
 }
 
+/** The value on a row; whether it is absent is told by its type. */
 export function valueAt(vector: Vector, row: number): AttributeValue | undefined {
   switch (vector.is) {
     case 'dictionary':
@@ -131,6 +134,7 @@ function gatherConstant(vector: ConstantVector, index: Int32Array | Uint32Array)
   return { is: 'dictionary', codes, values: [undefined, vector.value], types: ['nil', vector.type] }
 }
 
+/** What `make` made for a key, made once as long as the key lives. */
 export function memo<K extends WeakKey, V>(cache: WeakMap<K, V>, key: K, make: () => V): V {
   const known = cache.get(key)
   if (known !== undefined) return known

@@ -10,6 +10,10 @@ type Binary = MetricQuery & { kind: 'binary' }
 /** A plain number, the same at all steps, or series. */
 export type Operand = number | readonly Series[]
 
+/**
+ * Series of both sides meet by their labels, step by step. Throws a `LogQLError` when several of one side meet one of
+ * the other.
+ */
 export function evaluateBinary(query: Binary, left: Operand, right: Operand, grid: Grid): Operand {
   const { op, bool } = query
   if (typeof left === 'number' && typeof right === 'number') return compute(op, left, right, true) ?? 0

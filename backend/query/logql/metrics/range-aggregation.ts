@@ -183,7 +183,7 @@ function addColumnar(
     let series = ordinals.get(code)
     if (series === undefined) {
       row.move(index)
-      series = seriesOf(groupedLabels(row, names))
+      series = seriesOf(labelsOfRow(row, names))
       ordinals.set(code, series)
     }
     const size = bytes ? table.end[index]! - (index === 0 ? 0 : table.end[index - 1]!) : 1
@@ -191,7 +191,7 @@ function addColumnar(
   }
 }
 
-function groupedLabels(row: Row, names: readonly string[]): Labels {
+function labelsOfRow(row: Row, names: readonly string[]): Labels {
   return Object.fromEntries(names.flatMap((name) => (row.get(name) === '' ? [] : [[name, row.get(name)]])))
 }
 

@@ -15,6 +15,7 @@ export interface Series {
   readonly present: Uint8Array
 }
 
+/** A series without a value at any step, to be filled in. */
 export const emptySeries = (labels: Labels, { count }: Grid): Series => ({
   labels,
   values: new Float64Array(count),

@@ -7,6 +7,7 @@ import { windowFunction } from './window-functions.ts'
 
 type VectorAggregation = MetricQuery & { kind: 'vector' }
 
+/** One series per group; `topk` and `bottomk` keep members of the groups, `sort` leaves all as they are. */
 export function aggregateVector(query: VectorAggregation, input: readonly Series[], grid: Grid): Series[] {
   // Only instant queries order their answer; see `sortInstant`.
   if (query.op === 'sort' || query.op === 'sort_desc') return [...input]
@@ -42,7 +43,7 @@ const COMBINERS: Record<string, (values: number[]) => number> = {
   count: (values) => values.length,
 }
 
-export function groupLabels(labels: Labels, grouping: Grouping | undefined): Labels {
+function groupLabels(labels: Labels, grouping: Grouping | undefined): Labels {
   if (!grouping) return {}
   return grouping.without ? omitLabels(labels, grouping.labels) : pickLabels(labels, grouping.labels)
 }

@@ -14,6 +14,10 @@ export interface Window {
 /** There is at least one sample in the window. */
 export type WindowFunction = (samples: Samples, window: Window) => number
 
+/**
+ * The function of an operation on samples; `parameter` is the quantile. Rates are per second. Throws for operations
+ * that count lines.
+ */
 export function windowFunction(op: RangeOp, parameter = 0): WindowFunction {
   switch (op) {
     case 'sum_over_time':

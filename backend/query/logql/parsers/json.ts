@@ -3,7 +3,10 @@ import { type JsonPath, parseJsonPath, walkJsonPath } from './json-path.ts'
 import { MALFORMED, NOT_AN_OBJECT, scanJson } from './json-scan.ts'
 import { type Extraction, labelName, type ParsedRow, type RowStep } from './row-step.ts'
 
-/** All leaves as labels, or with `extractions` only what stands at their paths. Throws an Error on a path that can't be read. */
+/**
+ * All leaves as labels, or with `extractions` only what stands at their paths. Throws an Error on a path that can't be
+ * read.
+ */
 export function compileJson(extractions: readonly Extraction[]): RowStep {
   if (extractions.length > 0) {
     const paths = extractions.map((one): [string, JsonPath] => [one.label, parseJsonPath(one.expression)])
@@ -48,7 +51,9 @@ export function jsonPairs(line: string): [name: string, value: string][] | undef
   return problem === undefined ? pairs : undefined
 }
 
-/** Numbers whose text JavaScript may change (1.0, 1e3, -0, 0.0000001, 16 digits); only these lines pay for exact texts. */
+/**
+ * Numbers whose text JavaScript may change (1.0, 1e3, -0, 0.0000001, 16 digits); only these lines pay for exact texts.
+ */
 const FRAGILE_NUMBER = /[:,[]\s*(?:-0(?![\d.])|-?(?:[\d.]{16}|0\.0{6}|\d+(?:\.\d*0(?!\d)|(?:\.\d*)?[eE])))/
 
 type Reviver = (key: string, value: unknown, context: { source?: string }) => unknown

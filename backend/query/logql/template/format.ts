@@ -14,8 +14,10 @@ export interface MapValue {
 
 export type Value = string | number | boolean | undefined | TimeValue | MapValue | readonly Value[]
 
+/** Tells lists from the other values that are objects. */
 export const isList = (value: Value): value is readonly Value[] => Array.isArray(value)
 
+/** As `{{ . }}` prints a value. */
 export function formatValue(value: Value): string {
   if (typeof value === 'string') return value
   if (typeof value === 'number') return formatNumber(value)

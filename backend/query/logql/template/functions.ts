@@ -1,4 +1,7 @@
-/** The functions that templates may call, with Go's order of arguments: what is piped in comes last. */
+/**
+ * The functions that templates may call (https://grafana.com/docs/loki/latest/query/template_functions/), with Go's order
+ * of arguments: what is piped in comes last.
+ */
 import { parseSignedDuration } from '../../language/durations.ts'
 import { countRegex, replaceAllRegex } from '../../language/regex.ts'
 import { parseBytes } from '../../language/sizes.ts'
@@ -86,7 +89,10 @@ const indent = (count: number, value: string): string => {
   return blanks + replace(value, '\n', `\n${blanks}`, -1)
 }
 
-/** As Go's strings.Replace: the first `count` of `from`, all when negative; an empty `from` stands before each character and at the end. */
+/**
+ * As Go's strings.Replace: the first `count` of `from`, all when negative; an empty `from` stands before each
+ * character and at the end.
+ */
 function replace(value: string, from: string, to: string, count: number): string {
   const parts = from === '' ? ['', ...value, ''] : value.split(from)
   const replaced = count < 0 ? parts.length - 1 : Math.min(count, parts.length - 1)
@@ -143,6 +149,7 @@ function tryJson(value: string): Value {
   }
 }
 
+/** As `if` and `and` take a value: empty texts, lists and maps, 0 and nothing are false. */
 export function isTruthy(value: Value): boolean {
   if (isList(value)) return value.length > 0
   if (typeof value === 'object' && 'kind' in value && value.kind === 'map') return value.entries.size > 0
@@ -207,6 +214,7 @@ const printed = (values: readonly Value[]): string =>
 const lower = texts(1, (value) => value.toLowerCase())
 const upper = texts(1, (value) => value.toUpperCase())
 
+/** By name. A call throws an Error where Go's function would fail, and when a text would grow beyond `MAX_TEXT`. */
 export const TEMPLATE_FUNCTIONS: Readonly<Record<string, TemplateFunction>> = Object.assign(Object.create(null), {
   ToLower: lower,
   ToUpper: upper,

@@ -1,4 +1,7 @@
-/** Times in Go's layouts, where "Mon Jan 2 15:04:05 MST 2006" shows by example how each part is written. */
+/**
+ * Times in Go's layouts (https://pkg.go.dev/time#Layout), where "Mon Jan 2 15:04:05 MST 2006" shows by example how each
+ * part is written.
+ */
 const PART =
   /January|Jan|Monday|Mon|MST|2006|Z07:00|Z0700|Z07|-07:00|-0700|-07|002|__2|_2(?!006)|15|01|02|03|04|05|06|PM|pm|[.,]0+(?!\d)|[.,]9+(?!\d)|[12345]/g
 

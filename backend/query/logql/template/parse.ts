@@ -1,4 +1,4 @@
-/** Reads templates in the notation of Go's text/template, as `line_format` and `label_format` use it. */
+/** Reads templates in the notation of https://pkg.go.dev/text/template, as `line_format` and `label_format` use it. */
 import { TEMPLATE_FUNCTIONS } from './functions.ts'
 
 export type Operand =

@@ -88,6 +88,7 @@ const stage: fc.Arbitrary<Stage> = fc.oneof(
     at,
   }),
 )
+/** Positions are 0. */
 export const logQuery: fc.Arbitrary<LogQuery> = fc.record({
   kind: fc.constant('log' as const),
   selector,
@@ -103,6 +104,7 @@ export const logQuery: fc.Arbitrary<LogQuery> = fc.record({
 const grouping = fc.option(fc.record({ without: fc.boolean(), labels: fc.array(name, { maxLength: 2 }) }), {
   nil: undefined,
 })
+/** Of the range functions, those that count lines. */
 export const metricQuery: fc.Arbitrary<MetricQuery> = fc.letrec<{ metric: MetricQuery }>((tie) => ({
   metric: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },

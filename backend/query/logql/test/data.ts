@@ -34,6 +34,7 @@ const lines: readonly Omit<LogLine, 'timeNs'>[] = [
   { labels: stream('user-service', 'warn'), line: 'Grüße ✓ \u001b[31mrot\u001b[0m', metadata: { request_id: 'r3' } },
 ]
 
+/** Numbered from 0, ten seconds apart. */
 export const exampleLines: readonly LogLine[] = lines.map((line, index) => ({
   ...line,
   timeNs: exampleStartNs + BigInt(index * 10) * second,

@@ -131,6 +131,7 @@ const later: fc.Arbitrary<Stage> = fc.oneof(
     .map((fields): Stage => ({ kind: 'select', fields, at })),
 )
 
+/** A pipeline that searches. */
 export const stages: fc.Arbitrary<Stage[]> = fc
   .record({ first: spansets, rest: fc.array(later, { maxLength: 3 }) })
   .map(({ first, rest }) => [first, ...rest])
@@ -190,6 +191,7 @@ const hints = fc.array(
   fc.record({ name: of('most_recent sample x'), value: fc.oneof(bool, int, float, string, duration) }),
   { maxLength: 2 },
 )
+/** A search or a metrics query. */
 export const query: fc.Arbitrary<Query> = fc.oneof(
   fc.record({ stages, hints }).map((given): Query => ({ kind: 'search', ...given, text: '' })),
   fc.record({ expression: metrics, hints }).map((given): Query => ({ kind: 'metrics', ...given, text: '' })),

@@ -5,6 +5,7 @@ import { exampleTraceId } from './data.ts'
 
 const NUMBER_OF = new Map([1, 2, 3, 4, 5, 6].map((trace) => [exampleTraceId(trace), trace]))
 
+/** Traces and spans by their numbers in the example data, in their order. */
 export function shortTraces(results: readonly TraceResult[]): string {
   const traces = results.map(({ traceId, spanSets }) => {
     const sets = spanSets.map(({ spans, attributes }) => {

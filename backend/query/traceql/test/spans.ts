@@ -16,7 +16,9 @@ import type {
 export type PlainValue = Scalar | readonly Scalar[] | { readonly double: number }
 export type PlainAttributes = Readonly<Record<string, PlainValue>>
 
+/** By OTLP number. */
 export const SPAN_KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'] as const
+/** By OTLP number. */
 export const STATUSES = ['unset', 'ok', 'error'] as const
 
 export interface PlainSpan {
