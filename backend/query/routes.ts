@@ -1,4 +1,4 @@
-/** The way from a request's path to the function that answers it, for both query APIs. */
+/** Worker thread. The way from a request's path to the function that answers it, for both query APIs. */
 import {
   type ApiHandler,
   type ApiRequest,

@@ -1,4 +1,4 @@
-/** A stored trace as OTLP again. */
+/** Worker thread. A stored trace as OTLP again. */
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import {
   type AnyValue,
