@@ -34,6 +34,12 @@ const environment = z.object({
   DEPLOYMENT_ENVIRONMENT: z.string().min(1).default('local'),
   PROMETHEUS_URL: z.url().default('http://127.0.0.1:9090'),
   AUDIT_SERVICE_URL: z.url().default('http://127.0.0.1:5003'),
+  /** What SQL panels ask; without a password they say that there is no database. */
+  PGHOST: z.string().min(1).default('127.0.0.1'),
+  PGPORT: port(5432),
+  PGDATABASE: z.string().min(1).default('sightline'),
+  PGUSER: z.string().min(1).default('dashboards'),
+  PGPASSWORD: z.string().min(1).optional(),
   TRACES_RETENTION: duration.default(7 * 86_400_000),
   LOGS_RETENTION: duration.default(7 * 86_400_000),
   TRACES_MAX_BYTES: bytes.default(10 * 2 ** 30),

@@ -43,6 +43,12 @@ export function queryUpstreams(urls: { tempo: string; loki: string; prometheus: 
 
 /** A request body is a form of query parameters. */
 const MAX_BODY = 256 * 1024
+/** Said with a 413. */
+export const TOO_LARGE = `A query may have ${MAX_BODY} bytes at most, and must say its length.`
+
+export const isTooLarge = ({ headers }: IncomingMessage): boolean =>
+  Number(headers['content-length'] ?? 0) > MAX_BODY || headers['transfer-encoding'] !== undefined
+
 const TIMEOUT_MS = 30_000
 const PASSED_ON = ['accept', 'accept-encoding', 'content-type', 'content-length'] as const
 
@@ -59,9 +65,7 @@ export function createProxy(
     if (!upstream.allowed.some(([method, pattern]) => method === req.method && pattern.test(path))) {
       return refuse(res, 403, `${req.method} ${path} of ${name} is not one of the queries this console passes on.`)
     }
-    if (Number(req.headers['content-length'] ?? 0) > MAX_BODY || req.headers['transfer-encoding']) {
-      return refuse(res, 413, `A query may have ${MAX_BODY} bytes at most, and must say its length.`)
-    }
+    if (isTooLarge(req)) return refuse(res, 413, TOO_LARGE)
     const target = new URL(upstream.url.replace(/\/$/, '') + path + search)
     const headers = Object.fromEntries(
       PASSED_ON.flatMap((header) => (req.headers[header] ? [[header, req.headers[header]!]] : [])),

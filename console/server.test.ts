@@ -156,7 +156,8 @@ test('an API that is away is named', async () => {
 
 test('a name that only resolves here is refused: it may be another site’s', async () => {
   assert.equal((await raw({ path: '/', host: 'evil.example' })).status, 403)
-  assert.equal((await raw({ path: '/api/tempo/api/echo', host: 'evil.example:3000' })).status, 403)
+  for (const path of ['/api/tempo/api/echo', '/api/postgres/query'])
+    assert.equal((await raw({ path, host: 'evil.example:3000' })).status, 403)
   for (const host of ['localhost:3000', '127.0.0.1', '[::1]:3000'])
     assert.equal((await raw({ path: '/', host })).status, 200)
 })

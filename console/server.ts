@@ -7,13 +7,17 @@
  *   GET /dashboards.json          [{file, uid, title, description, tags, error?}]
  *   GET /dashboards/<file>.json   one dashboard, unchanged
  *   GET|POST /api/<name>/*        tempo, loki, prometheus, audit: reading only
+ *   POST /api/postgres/query      what the SQL of a dashboard's panel finds
  *   GET /ready                    200 when the pages are built
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
+import { listDashboards } from './dashboard-files.ts'
+import { createPanelQuery } from './panel-query.ts'
+import type { DatabaseConnection } from './postgres.ts'
 import { createProxy, queryUpstreams } from './proxy.ts'
 import { SECURITY_HEADERS } from './security.ts'
-import { listDashboards, type StaticFile, staticFolder } from './static-files.ts'
+import { type StaticFile, staticFolder } from './static-files.ts'
 
 export interface ConsoleOptions {
   /** Folder of the built pages: what `buildConsole()` gives. */
@@ -25,6 +29,8 @@ export interface ConsoleOptions {
   readonly lokiUrl: string
   readonly prometheusUrl: string
   readonly auditUrl: string
+  /** What the SQL of panels asks; without it such panels say that there is none. */
+  readonly database?: DatabaseConnection | undefined
   /** Names besides IP addresses and localhost that the console may be opened by, e.g. behind a forwarded port. */
   readonly allowedHosts?: readonly string[]
 }
@@ -44,16 +50,21 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
     }),
     refuse,
   )
+  const panelQuery = createPanelQuery(options.dashboards, options.database)
   const hosts = new Set(['localhost', ...(options.allowedHosts ?? [])])
 
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     if (!isOwnHost(req.headers.host, hosts))
       return refuse(res, 403, 'Open the console by its IP address or as localhost.')
     const url = new URL(req.url ?? '/', 'http://console')
+    if (url.pathname === '/api/postgres/query') {
+      const { status, body } = await panelQuery(req)
+      return sendJson(res, status, body)
+    }
     const api = /^\/api\/([a-z]+)(\/.*)$/.exec(url.pathname)
     if (api) return proxy(req, res, api[1]!, api[2]!, url.search)
     if (req.method !== 'GET' && req.method !== 'HEAD') return refuse(res, 405, `${req.method} is not allowed here.`)
-    if (url.pathname === '/dashboards.json') return sendJson(res, await listDashboards(options.dashboards))
+    if (url.pathname === '/dashboards.json') return sendJson(res, 200, await listDashboards(options.dashboards))
     if (url.pathname === '/ready') return refuse(res, (await pages.read('index.html')) ? 200 : 503, 'ready')
     if (url.pathname.startsWith('/dashboards/')) {
       const name = decoded(url.pathname.slice('/dashboards/'.length))
@@ -114,9 +125,9 @@ function sendFile(req: IncomingMessage, res: ServerResponse, file: StaticFile, c
   res.end(req.method === 'HEAD' ? undefined : body)
 }
 
-function sendJson(res: ServerResponse, value: unknown): void {
+function sendJson(res: ServerResponse, status: number, value: unknown): void {
   res
-    .writeHead(200, { ...SECURITY_HEADERS, 'content-type': 'application/json', 'cache-control': 'no-cache' })
+    .writeHead(status, { ...SECURITY_HEADERS, 'content-type': 'application/json', 'cache-control': 'no-cache' })
     .end(JSON.stringify(value))
 }
 

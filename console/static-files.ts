@@ -1,6 +1,6 @@
 /** The built pages and the dashboards' JSON, read from disk, compressed once and kept. */
 import { createHash } from 'node:crypto'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
@@ -52,40 +52,4 @@ export function staticFolder(folder: string): StaticFolder {
       return file
     },
   }
-}
-
-export interface DashboardEntry {
-  readonly file: string
-  readonly uid: string
-  readonly title: string
-  readonly description: string
-  readonly tags: readonly string[]
-  /** Why the file can't be read. */
-  readonly error?: string
-}
-
-/** Every *.json of the folder: a dashboard dropped in appears without a restart. A broken file is listed with its error. */
-export async function listDashboards(folder: string): Promise<DashboardEntry[]> {
-  const files = (await readdir(folder).catch(() => []))
-    .filter((name) => name.endsWith('.json') && !name.startsWith('.'))
-    .sort()
-  const entries = await Promise.all(
-    files.map(async (file): Promise<DashboardEntry> => {
-      const fallback = { file, uid: file.replace(/\.json$/, ''), title: file, description: '', tags: [] }
-      try {
-        const json = JSON.parse(await readFile(join(folder, file), 'utf8')) as Partial<DashboardEntry>
-        return {
-          file,
-          uid: String(json.uid || fallback.uid),
-          title: String(json.title ?? file),
-          description: String(json.description ?? ''),
-          tags: Array.isArray(json.tags) ? json.tags.map(String) : [],
-        }
-      } catch (cause) {
-        return { ...fallback, error: `Not readable as JSON: ${(cause as Error).message}` }
-      }
-    }),
-  )
-  const rank = ({ tags }: DashboardEntry) => (tags.includes('start-here') ? 0 : tags.includes('sightline') ? 1 : 2)
-  return entries.sort((a, b) => rank(a) - rank(b) || a.title.localeCompare(b.title))
 }

@@ -62,7 +62,7 @@ export async function prepareComponents(
   return {
     starters: {
       postgres: () => startPostgresComponent(settings, passwords.sightline),
-      'telemetry-backend': () => run(backendSpec(settings, gateway)),
+      'telemetry-backend': () => run(backendSpec(settings, gateway, passwords)),
       prometheus: () => run(prometheusSpec),
       ...(services as Record<ServiceName, () => Promise<RunningComponent>>),
       gateway: () => run(gateway.spec),

@@ -38,8 +38,10 @@ export function serviceVariables(settings: Settings, role: ServiceRole, password
 
 /** Brings the schema up to date and the roles' passwords in step. A database of a newer version rejects with a startError. */
 export async function updateDatabase(settings: Settings, passwords: Passwords): Promise<void> {
-  const { sightline: _, ...rolePasswords } = passwords
-  await migrate({ connection: ownerConnection(settings, passwords), rolePasswords }).catch((error: Error) => {
-    throw error.message.includes('newer version') ? startError(error.message, error) : error
-  })
+  const { sightline: _, dashboards: dashboardsPassword, ...rolePasswords } = passwords
+  await migrate({ connection: ownerConnection(settings, passwords), rolePasswords, dashboardsPassword }).catch(
+    (error: Error) => {
+      throw error.message.includes('newer version') ? startError(error.message, error) : error
+    },
+  )
 }

@@ -4,17 +4,29 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join } from 'node:path'
 import { startError } from './settings.ts'
 
-const roles = ['sightline', 'user_service', 'order_service', 'audit_service'] as const
+const roles = ['sightline', 'user_service', 'order_service', 'audit_service', 'dashboards'] as const
 /** By database role; `sightline` owns the database. */
 export type Passwords = Record<(typeof roles)[number], string>
 
-/** Those of an earlier start, or new ones. A damaged file is a startError. */
+/** Those of an earlier start, and new ones for the roles that had none. A damaged file is a startError. */
 export function readOrMakePasswords(home: string): Passwords {
-  return readPasswords(home) ?? makePasswords(home)
+  const kept = readPasswords(home) ?? {}
+  const missing = roles.filter((role) => kept[role] === undefined)
+  const passwords = { ...kept } as Passwords
+  if (missing.length === 0) return passwords
+  for (const role of missing) passwords[role] = randomBytes(18).toString('base64url')
+  const path = fileIn(home)
+  mkdirSync(home, { recursive: true })
+  writeFileSync(`${path}.new`, `${JSON.stringify(passwords, null, 2)}\n`, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+  return passwords
 }
 
-/** null when nothing was started in the state folder `home` yet. A damaged file is a startError. */
-export function readPasswords(home: string): Passwords | null {
+/**
+ * null when nothing was started in the state folder `home` yet; a role that came after the last start has none. The
+ * database keeps its owner's; every start gives the other roles theirs. A damaged file is a startError.
+ */
+export function readPasswords(home: string): Partial<Passwords> | null {
   const path = fileIn(home)
   if (!existsSync(path)) return null
   const unreadable = `${path} is damaged. Restore it, or start empty: npm run reset`
@@ -25,16 +37,8 @@ export function readPasswords(home: string): Passwords | null {
     if (!(error instanceof SyntaxError)) throw error
     throw startError(unreadable, error)
   }
-  if (roles.some((role) => typeof passwords[role] !== 'string')) throw startError(unreadable)
-  return passwords as Passwords
-}
-
-function makePasswords(home: string): Passwords {
-  const path = fileIn(home)
-  const passwords = Object.fromEntries(roles.map((role) => [role, randomBytes(18).toString('base64url')])) as Passwords
-  mkdirSync(home, { recursive: true })
-  writeFileSync(`${path}.new`, `${JSON.stringify(passwords, null, 2)}\n`, { mode: 0o600 })
-  renameSync(`${path}.new`, path)
+  const wrong = (role: keyof Passwords) => !['string', 'undefined'].includes(typeof passwords[role])
+  if (typeof passwords?.sightline !== 'string' || roles.some(wrong)) throw startError(unreadable)
   return passwords
 }
 

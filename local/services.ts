@@ -79,7 +79,7 @@ function placeOf(name: ServiceName): { port: PortName; role: ServiceRole | null;
 }
 
 /** The telemetry backend, which also reads the gateway's access log and status. */
-export function backendSpec(settings: Settings, gateway: Gateway): ComponentSpec {
+export function backendSpec(settings: Settings, gateway: Gateway, passwords: Passwords): ComponentSpec {
   const { ports, env, home } = settings
   const at = (port: number) => `http://127.0.0.1:${port}`
   return {
@@ -97,6 +97,12 @@ export function backendSpec(settings: Settings, gateway: Gateway): ComponentSpec
       GATEWAY_STATUS_URL: gateway.statusUrl,
       PROMETHEUS_URL: at(ports.PROMETHEUS_PORT),
       AUDIT_SERVICE_URL: at(ports.AUDIT_SERVICE_PORT),
+      // The console runs the SQL of dashboards, as the role that may read what they show.
+      PGHOST: '127.0.0.1',
+      PGPORT: String(ports.POSTGRES_PORT),
+      PGDATABASE: 'sightline',
+      PGUSER: 'dashboards',
+      PGPASSWORD: passwords.dashboards,
     },
     ready: () => httpOk(`${at(ports.TEMPO_PORT)}/ready`),
     readyWithinMs: 30_000,

@@ -387,6 +387,24 @@ test('the audit table is filtered, shows an intact chain, and leads to the trace
   await page.context().close()
 })
 
+test('the audit board finds by SQL what its filters say, and the inspector shows that SQL', options, async () => {
+  const { traceId } = await storedOrder()
+  const { page, problems } = await open(`/d/sightline-audit?from=now-15m&to=now&refresh=off&var-trace_id=${traceId}`)
+  const table = page.locator('[data-title="Audit table"]')
+  await showAllPanels(page)
+  assert.equal(await table.locator('tbody tr').count(), 1)
+  await table.getByRole('button', { name: /^Menu/ }).click()
+  await page.getByRole('button', { name: 'Inspect', exact: true }).click()
+  const query = (await page.locator('dialog.inspector .request-card pre').textContent()) ?? ''
+  assert.match(query, /^SELECT id, .*WHERE recorded_at BETWEEN '20.*Z' AND '20.*Z'/s)
+  assert.ok(query.includes(`AND ('${traceId}' = '' OR trace_id = '${traceId}')`), query)
+  await page.keyboard.press('Escape')
+  await table.locator('tbody a').click()
+  await page.waitForURL(new RegExp(`var-trace_id=${traceId}`))
+  assert.deepEqual(problems, [])
+  await page.context().close()
+})
+
 test(
   'ten thousand spans open with a handful of rows in the page, and markup in names stays text',
   options,

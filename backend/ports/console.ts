@@ -22,8 +22,17 @@ export function consolePort(config: Config): RequestListener {
     lokiUrl: at(config.LOKI_PORT),
     prometheusUrl: config.PROMETHEUS_URL,
     auditUrl: config.AUDIT_SERVICE_URL,
+    database: config.PGPASSWORD === undefined ? undefined : databaseOf(config, config.PGPASSWORD),
   })
 }
+
+const databaseOf = (config: Config, password: string) => ({
+  host: config.PGHOST,
+  port: config.PGPORT,
+  database: config.PGDATABASE,
+  user: config.PGUSER,
+  password,
+})
 
 /**
  * Builds the pages if that has to be done, and tells `log` how it went. The build appears whole and serves later

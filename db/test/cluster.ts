@@ -25,8 +25,14 @@ export interface TestCluster {
 
 export interface TestDatabase extends AsyncDisposable {
   name: string
-  /** Connection of the owner, or of one service's role. */
-  connection(role?: ServiceRole): { host: string; port: number; user: string; password: string; database: string }
+  /** Connection of the owner, of one service's role, or of the role that dashboards read with. */
+  connection(role?: ServiceRole | 'dashboards'): {
+    host: string
+    port: number
+    user: string
+    password: string
+    database: string
+  }
   /** Runs one statement as the owner and returns its rows. */
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>
   drop(): Promise<void>
@@ -47,6 +53,7 @@ export async function startTestCluster(settings: Record<string, string> = {}): P
   await migrate({
     connection: { ...owner, database: TEMPLATE },
     rolePasswords: { user_service: PASSWORD, order_service: PASSWORD, audit_service: PASSWORD },
+    dashboardsPassword: PASSWORD,
   })
   // A test process that dies must not leave a server behind.
   const killServer = () => {
@@ -85,7 +92,7 @@ async function createDatabase(owner: {
   await asOwner({ ...owner, database: 'postgres' }, async (client) => {
     await client.query(`create database ${name} template ${TEMPLATE}`)
     await client.query(`revoke all on database ${name} from public`)
-    await client.query(`grant connect on database ${name} to user_service, order_service, audit_service`)
+    await client.query(`grant connect on database ${name} to user_service, order_service, audit_service, dashboards`)
   })
   const pool = new pg.Pool({ ...owner, database: name, max: 4, allowExitOnIdle: true })
   pool.on('error', () => {})

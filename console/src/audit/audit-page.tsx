@@ -1,9 +1,8 @@
 /** /audit: the audit table with filters, each row linked to its trace, and whether the hash chain holds. */
 import { useEffect, useState } from 'preact/hooks'
-import { type AuditFilter, auditPage, toField, verifyAudit } from '../data/audit.ts'
+import { type AuditFilter, auditPage, type Row, toField, verifyAudit } from '../data/audit.ts'
 import type { Field, Frame } from '../data/frame.ts'
 import { newClient } from '../data/http.ts'
-import type { Row } from '../data/sql.ts'
 import { Icon } from '../shell/icons.tsx'
 import { Failure, Loading, NoData } from '../shell/states.tsx'
 import { useTime } from '../shell/time.tsx'

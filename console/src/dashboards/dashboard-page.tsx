@@ -1,6 +1,6 @@
 /** /d/<uid>: a dashboard's variables, rows and panels. */
 import { useMemo } from 'preact/hooks'
-import type { Dashboard, Variable } from '../data/grafana-json.ts'
+import { allPanels, type Dashboard } from '../data/grafana-json.ts'
 import { newClient } from '../data/http.ts'
 import { single } from '../data/interpolate.ts'
 import { Icon } from '../shell/icons.tsx'
@@ -41,7 +41,7 @@ export function DashboardPage({ dashboard }: { dashboard: Dashboard }) {
         (alone ? (
           <AlonePanel id={alone} dashboard={dashboard} variables={variables} />
         ) : (
-          <Sections dashboard={dashboard} variables={variables} definitions={definitions} />
+          <Sections dashboard={dashboard} variables={variables} />
         ))}
     </main>
   )
@@ -57,10 +57,9 @@ function chosenValues(params: URLSearchParams): ReadonlyMap<string, readonly str
 interface BodyProps {
   readonly dashboard: Dashboard
   readonly variables: readonly ResolvedVariable[]
-  readonly definitions: readonly Variable[]
 }
 
-function Sections({ dashboard, variables, definitions }: BodyProps) {
+function Sections({ dashboard, variables }: BodyProps) {
   const { params } = useAddress()
   const sections = useMemo(() => toSections(dashboard.panels ?? [], variables), [dashboard, variables])
   const toggled = new Set((params.get('rows') ?? '').split(',').filter(Boolean))
@@ -80,7 +79,7 @@ function Sections({ dashboard, variables, definitions }: BodyProps) {
             collapsed={Boolean(section.row) && collapsed}
             onToggle={toggle}
             variables={variables}
-            definitions={definitions}
+            dashboard={dashboard}
           />
         )
       })}
@@ -88,15 +87,13 @@ function Sections({ dashboard, variables, definitions }: BodyProps) {
   )
 }
 
-interface SectionProps {
+interface SectionProps extends BodyProps {
   readonly section: Section
   readonly collapsed: boolean
   readonly onToggle: () => void
-  readonly variables: readonly ResolvedVariable[]
-  readonly definitions: readonly Variable[]
 }
 
-function SectionView({ section, collapsed, onToggle, variables, definitions }: SectionProps) {
+function SectionView({ section, collapsed, onToggle, variables, dashboard }: SectionProps) {
   return (
     <section class="board-section" aria-label={section.row?.title ?? 'Panels'}>
       {section.row && (
@@ -113,7 +110,7 @@ function SectionView({ section, collapsed, onToggle, variables, definitions }: S
               key={`${placed.panel.id}/${placed.scope?.value ?? ''}`}
               placed={placed}
               variables={variables}
-              definitions={definitions}
+              dashboard={dashboard}
             />
           ))}
         </div>
@@ -122,15 +119,7 @@ function SectionView({ section, collapsed, onToggle, variables, definitions }: S
   )
 }
 
-function Placed({
-  placed,
-  variables,
-  definitions,
-}: {
-  placed: PlacedPanel
-  variables: readonly ResolvedVariable[]
-  definitions: readonly Variable[]
-}) {
+function Placed({ placed, variables, dashboard }: BodyProps & { placed: PlacedPanel }) {
   const { panel, x, y, w, h, scope } = placed
   const values = useMemo(() => {
     const all = variableValues(variables)
@@ -138,31 +127,17 @@ function Placed({
   }, [variables, scope])
   return (
     <div class="board-cell" style={{ gridColumn: `${x + 1} / span ${w}`, gridRow: `${y + 1} / span ${h}` }}>
-      <PanelFrame panel={panel} variables={values} definitions={definitions} />
+      <PanelFrame panel={panel} variables={values} dashboard={dashboard} />
     </div>
   )
 }
 
-function AlonePanel({
-  id,
-  dashboard,
-  variables,
-}: {
-  id: string
-  dashboard: Dashboard
-  variables: readonly ResolvedVariable[]
-}) {
-  const all = (dashboard.panels ?? []).flatMap((panel) => [panel, ...(panel.panels ?? [])])
-  const panel = all.find((one) => String(one.id) === id)
+function AlonePanel({ id, dashboard, variables }: BodyProps & { id: string }) {
+  const panel = allPanels(dashboard).find((one) => String(one.id) === id)
   if (!panel) return <Failure message={`This dashboard has no panel ${id}.`} />
   return (
     <div class="board-alone">
-      <PanelFrame
-        panel={panel}
-        variables={variableValues(variables)}
-        definitions={dashboard.templating?.list ?? []}
-        alone
-      />
+      <PanelFrame panel={panel} variables={variableValues(variables)} dashboard={dashboard} alone />
     </div>
   )
 }

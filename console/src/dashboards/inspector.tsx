@@ -54,7 +54,7 @@ export function Inspector({ panel, title, run, onClose }: InspectorProps) {
 
 function RequestCard({ record }: { record: RequestRecord }) {
   const { query, q, ...rest } = record.params
-  const text = query ?? q
+  const text = String(query ?? q ?? '')
   return (
     <section class="request-card">
       <p>
@@ -76,7 +76,7 @@ function RequestCard({ record }: { record: RequestRecord }) {
         {Object.entries(rest).map(([name, value]) => (
           <div key={name}>
             <dt>{name}</dt>
-            <dd>{value}</dd>
+            <dd>{[value].flat().join(' + ')}</dd>
           </div>
         ))}
       </dl>

@@ -2,7 +2,7 @@
 import { useMemo, useState } from 'preact/hooks'
 import { sourceOf } from '../data/datasources.ts'
 import { exploreHref } from '../data/explore-address.ts'
-import type { Panel, Variable } from '../data/grafana-json.ts'
+import type { Dashboard, Panel } from '../data/grafana-json.ts'
 import { interpolate, type Variables } from '../data/interpolate.ts'
 import { panelLinks } from '../data/links.ts'
 import { isEmpty } from '../data/query.ts'
@@ -21,11 +21,11 @@ import './panel-frame.css'
 interface FrameProps {
   readonly panel: Panel
   readonly variables: Variables
-  readonly definitions: readonly Variable[]
+  readonly dashboard: Dashboard
   readonly alone?: boolean
 }
 
-export function PanelFrame({ panel, variables, definitions, alone = false }: FrameProps) {
+export function PanelFrame({ panel, variables, dashboard, alone = false }: FrameProps) {
   const time = useTime()
   const [seenRef, seen] = useSeen<HTMLElement>()
   const [bodyRef, size] = useSize<HTMLDivElement>()
@@ -34,7 +34,7 @@ export function PanelFrame({ panel, variables, definitions, alone = false }: Fra
   const values = useMemo(() => JSON.stringify([...variables]), [variables])
   const { data: run, loading } = useQuery(
     ready ? JSON.stringify([panel.id, values, time.range, time.tick]) : undefined,
-    (signal) => runPanel(panel, { range: time.range, variables, definitions, width: size.width, signal }),
+    (signal) => runPanel(panel, { range: time.range, variables, dashboard, width: size.width, signal }),
   )
   const title = interpolate(panel.title ?? '', variables, 'text')
   return (
@@ -66,7 +66,7 @@ export function PanelFrame({ panel, variables, definitions, alone = false }: Fra
           panel={panel}
           title={title}
           variables={run?.data?.variables ?? variables}
-          definitions={definitions}
+          dashboard={dashboard}
           time={time}
           alone={alone}
           onInspect={() => setInspecting(true)}
@@ -111,14 +111,14 @@ interface MenuProps {
   readonly panel: Panel
   readonly title: string
   readonly variables: Variables
-  readonly definitions: readonly Variable[]
+  readonly dashboard: Dashboard
   readonly time: Time
   readonly alone: boolean
   readonly onInspect: () => void
 }
 
-function PanelMenu({ panel, title, variables, definitions, time, alone, onInspect }: MenuProps) {
-  const explore = exploreLink(panel, variables, definitions, time)
+function PanelMenu({ panel, title, variables, dashboard, time, alone, onInspect }: MenuProps) {
+  const explore = exploreLink(panel, variables, dashboard, time)
   return (
     <Menu label={`Menu of ${title || panel.type}`} button={<Icon name="more" />} className="icon-button panel-menu">
       {(close) => (
@@ -152,17 +152,12 @@ function PanelMenu({ panel, title, variables, definitions, time, alone, onInspec
 }
 
 /** The first query, as it was asked, in Explore. */
-function exploreLink(
-  panel: Panel,
-  variables: Variables,
-  definitions: readonly Variable[],
-  time: Time,
-): string | undefined {
+function exploreLink(panel: Panel, variables: Variables, dashboard: Dashboard, time: Time): string | undefined {
   const target = panel.targets?.[0]
   const text = target?.expr ?? target?.query
   if (!target || !text) return undefined
   try {
-    const source = sourceOf(target, panel, definitions)
+    const source = sourceOf(target, panel, dashboard.templating?.list ?? [])
     return source.id === 'postgres'
       ? undefined
       : exploreHref(source.id, interpolate(text, variables, source.language), time.raw)

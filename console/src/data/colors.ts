@@ -1,5 +1,5 @@
 /** Colours by the names Grafana's JSON uses, and one colour per service that is the same on every page. */
-import { SERVICE_COLORS } from '../../../observability/grafana/src/colors.ts'
+import { SERVICE_COLORS } from '@sightline/dashboards/colors'
 
 const NAMED: Readonly<Record<string, string>> = {
   green: '#73bf69',

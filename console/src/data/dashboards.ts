@@ -1,6 +1,6 @@
 /** Dashboards as the console's server lists and serves them. */
 
-import type { Dashboard } from './grafana-json.ts'
+import { type Dashboard, unwrapped } from './grafana-json.ts'
 import { getJson, newClient } from './http.ts'
 
 export interface DashboardEntry {
@@ -15,16 +15,16 @@ export interface DashboardEntry {
 export const loadEntries = (signal?: AbortSignal): Promise<DashboardEntry[]> =>
   getJson(newClient(signal), '/dashboards.json')
 
-/** A file from Grafana's API wraps the dashboard; one from its export doesn't. */
+/** With the uid it was found by, which a file may leave to its name. */
 export async function loadDashboard(entry: DashboardEntry, signal?: AbortSignal): Promise<Dashboard> {
   if (entry.error) throw new Error(`${entry.file}: ${entry.error}`)
-  const json = await getJson<Dashboard & { dashboard?: Dashboard; spec?: unknown }>(
+  const json = await getJson<Dashboard & { spec?: unknown }>(
     newClient(signal),
     `/dashboards/${encodeURIComponent(entry.file)}`,
   )
   if (json.spec)
     throw new Error(`${entry.file} is in Grafana's newer schema (v2). Export it as classic JSON to see it here.`)
-  return json.dashboard ?? json
+  return { ...unwrapped(json), uid: entry.uid }
 }
 
 /** `/d/<part>` finds by uid, or by file name for dashboards without one. */

@@ -1,9 +1,9 @@
 /** Which language answers a target. Dashboards from elsewhere name data sources that aren't here, so the type decides. */
 
-import { runAuditSql } from './audit.ts'
 import type { DataSourceRef, Panel, Target, Variable } from './grafana-json.ts'
 import type { Language } from './interpolate.ts'
 import { runLoki } from './loki.ts'
+import { runPostgres } from './postgres.ts'
 import { runPrometheus } from './prometheus.ts'
 import type { RunTarget } from './query.ts'
 import { runTempo } from './tempo.ts'
@@ -21,7 +21,7 @@ export const DATA_SOURCES: Readonly<Record<SourceId, DataSource>> = {
   tempo: { id: 'tempo', label: 'Traces', language: 'traceql', run: runTempo },
   loki: { id: 'loki', label: 'Logs', language: 'logql', run: runLoki },
   prometheus: { id: 'prometheus', label: 'Metrics', language: 'promql', run: runPrometheus },
-  postgres: { id: 'postgres', label: 'Audit table', language: 'sql', run: runAuditSql },
+  postgres: { id: 'postgres', label: 'Database', language: 'sql', run: runPostgres },
 }
 
 const BY_TYPE: Readonly<Record<string, SourceId>> = {

@@ -1,6 +1,6 @@
 /** Applies a panel's defaults and overrides to its fields, and answers what colour and text a value has. */
 
-import { SERVICE_COLORS } from '../../../observability/grafana/src/colors.ts'
+import { SERVICE_COLORS } from '@sightline/dashboards/colors'
 import { colorByName, paletteColor, schemeColor, serviceColor } from './colors.ts'
 import { displayName, type Field, type Frame } from './frame.ts'
 import type { FieldConfig, FieldOverride, Panel, ValueMapping } from './grafana-json.ts'

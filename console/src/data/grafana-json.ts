@@ -14,6 +14,13 @@ export interface Dashboard {
   links?: DashboardLink[]
 }
 
+/** A file from Grafana's API wraps the dashboard; one from its export doesn't. */
+export const unwrapped = (json: Dashboard & { dashboard?: Dashboard }): Dashboard => json.dashboard ?? json
+
+/** Those in rows included. */
+export const allPanels = (dashboard: Dashboard): Panel[] =>
+  (dashboard.panels ?? []).flatMap((panel) => [panel, ...(panel.panels ?? [])])
+
 export interface DashboardLink {
   title?: string
   type?: string

@@ -1,9 +1,13 @@
 /** Every request the console makes goes through here: same origin only, errors turned into sentences, and recorded. */
+import { patchedParams, withParams } from './url.ts'
+
+export type Params = Readonly<Record<string, string | readonly string[]>>
 
 export interface RequestRecord {
   readonly method: string
   readonly path: string
-  readonly params: Readonly<Record<string, string>>
+  /** As sent; what the answer says about the question beside them. */
+  readonly params: Params
   readonly status: number
   readonly millis: number
   readonly bytes: number
@@ -18,54 +22,62 @@ export interface Client {
 
 export const newClient = (signal?: AbortSignal): Client => ({ signal, records: [] })
 
-export const getJson = <T>(client: Client, path: string, params: Record<string, string> = {}): Promise<T> =>
+/** Rejects with a sentence for the reader when there is no answer, or one that isn't a 2xx with JSON. */
+export const getJson = <T>(client: Client, path: string, params: Params = {}): Promise<T> =>
   request<T>(client, 'GET', path, params)
 
-/** For queries too long for a URL; nothing is changed by it on the server. */
-export const postForm = <T>(client: Client, path: string, params: Record<string, string>): Promise<T> =>
-  request<T>(client, 'POST', path, params)
+/**
+ * For queries too long for a URL; nothing is changed by it on the server. `explain` takes from an answer, a refusal too, what
+ * it says about the question: those parameters are recorded as well.
+ */
+export const postForm = <T>(
+  client: Client,
+  path: string,
+  params: Params,
+  explain?: (answer: Partial<T>) => Params,
+): Promise<T> => request<T>(client, 'POST', path, params, explain)
 
 async function request<T>(
   client: Client,
   method: 'GET' | 'POST',
   path: string,
-  params: Record<string, string>,
+  params: Params,
+  explain?: (answer: Partial<T>) => Params,
 ): Promise<T> {
   const started = performance.now()
-  const query = new URLSearchParams(params)
-  const url = method === 'GET' && query.size ? `${path}?${query}` : path
-  const record = (status: number, bytes: number, error?: string) =>
+  const record = (status: number, body: string, error?: string, answer?: Partial<T>) =>
     client.records.push({
       method,
       path,
-      params,
+      params: { ...params, ...(answer && explain?.(answer)) },
       status,
-      bytes,
+      bytes: body.length,
       millis: performance.now() - started,
       ...(error && { error }),
     })
   let response: Response
   let body: string
   try {
-    response = await fetch(url, {
+    response = await fetch(method === 'GET' ? withParams(path, params) : path, {
       method,
       headers: { accept: 'application/json' },
       ...(client.signal && { signal: client.signal }),
-      ...(method === 'POST' && { body: query }),
+      ...(method === 'POST' && { body: patchedParams(new URLSearchParams(), params) }),
     })
     body = await response.text()
   } catch (cause) {
     if (client.signal?.aborted) throw cause
-    record(0, 0, 'no answer')
+    record(0, '', 'no answer')
     throw new Error(`No answer from ${path}. Is the system still running?`, { cause })
   }
-  if (!response.ok) {
-    const message = errorText(body) || response.statusText
-    record(response.status, body.length, message)
-    throw new Error(`${sourceName(path)} answered ${response.status}: ${message}`)
+  const answer = parsed<T & Refusal>(body)
+  if (response.ok && answer !== undefined) {
+    record(response.status, body, undefined, answer)
+    return answer
   }
-  record(response.status, body.length)
-  return JSON.parse(body) as T
+  const message = errorText(answer, body) || response.statusText
+  record(response.status, body, message, answer)
+  throw new Error(`${sourceName(path)} answered ${response.status}: ${message}`)
 }
 
 const sourceName = (path: string): string => {
@@ -73,11 +85,22 @@ const sourceName = (path: string): string => {
   return name ? name.charAt(0).toUpperCase() + name.slice(1) : 'The console'
 }
 
-function errorText(body: string): string {
+/** The ways in which those behind the console say what is wrong. */
+interface Refusal {
+  readonly error?: string
+  readonly detail?: string
+  readonly message?: string
+  readonly title?: string
+}
+
+function parsed<T>(body: string): T | undefined {
   try {
-    const parsed = JSON.parse(body) as { error?: string; detail?: string; message?: string; title?: string }
-    return parsed.error ?? parsed.detail ?? parsed.message ?? parsed.title ?? body.slice(0, 300)
+    return JSON.parse(body) as T
   } catch {
-    return body.trim().slice(0, 300)
+    // Not every refusal is JSON; its text is what counts then.
+    return undefined
   }
 }
+
+const errorText = (answer: Refusal | undefined, body: string): string =>
+  answer?.error ?? answer?.detail ?? answer?.message ?? answer?.title ?? body.trim().slice(0, 300)

@@ -15,6 +15,8 @@ export interface QueryContext {
   /** The dashboard's variables and the built-in ones. */
   readonly variables: Variables
   readonly panelType: string
+  /** Where the dashboard's file says it, for the server to find; undefined for what no file says. */
+  readonly panel?: { readonly dashboard: string; readonly id: number } | undefined
   /** The panel's range queries of this step: what two of them need may be asked for once. */
   readonly targets?: readonly Target[]
 }

@@ -1,7 +1,7 @@
 /** Everything between a panel's JSON and what it draws: interpolate, ask, transform, apply the field configuration. */
 import { sourceOf } from './datasources.ts'
 import { applyFieldConfig } from './field-config.ts'
-import type { Panel, Target, Variable } from './grafana-json.ts'
+import type { Dashboard, Panel, Target } from './grafana-json.ts'
 import { newClient, type RequestRecord } from './http.ts'
 import { builtInVariables, type Variables } from './interpolate.ts'
 import { joinResults, type QueryResult } from './query.ts'
@@ -25,7 +25,8 @@ export interface PanelRun {
 export interface PanelScope {
   readonly range: TimeRange
   readonly variables: Variables
-  readonly definitions: readonly Variable[]
+  /** What the panel belongs to; empty for a panel that no file has. */
+  readonly dashboard: Dashboard
   /** Width in CSS pixels: no more points are asked for than can be drawn. */
   readonly width: number
   readonly signal: AbortSignal
@@ -35,6 +36,7 @@ export interface PanelScope {
 export async function runPanel(panel: Panel, scope: PanelScope): Promise<PanelRun> {
   const range = panelRange(panel, scope.range)
   const client = newClient(scope.signal)
+  const { dashboard } = scope
   const points = panel.maxDataPoints ?? Math.max(Math.min(Math.round(scope.width / 2), 1500), 60)
   const base = queryStep(range.to - range.from, points, panel.interval)
   const targets = (panel.targets ?? []).filter((target) => !target.hide)
@@ -45,11 +47,14 @@ export async function runPanel(panel: Panel, scope: PanelScope): Promise<PanelRu
     stepMs,
     variables: new Map([...scope.variables, ...builtInVariables(range, stepMs)]),
     panelType: panel.type,
+    panel: dashboard.uid === undefined ? undefined : { dashboard: dashboard.uid, id: panel.id },
     targets: targets.filter((target) => !target.instant && stepOf(target) === stepMs),
   })
   try {
     const results = await Promise.all(
-      targets.map((target) => sourceOf(target, panel, scope.definitions).run(target, contextFor(stepOf(target)))),
+      targets.map((target) =>
+        sourceOf(target, panel, dashboard.templating?.list ?? []).run(target, contextFor(stepOf(target))),
+      ),
     )
     const joined = joinResults(results)
     // Overrides may name fields as they were queried or as a transformation renamed them: both passes see them.

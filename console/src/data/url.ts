@@ -10,7 +10,7 @@ export function withParams(path: string, patch: Patch, base = new URLSearchParam
 }
 
 /** A copy of `params` with the changes of `patch`. */
-function patchedParams(params: URLSearchParams, patch: Patch): URLSearchParams {
+export function patchedParams(params: URLSearchParams, patch: Patch): URLSearchParams {
   const next = new URLSearchParams(params)
   for (const [name, value] of Object.entries(patch)) {
     next.delete(name)

@@ -28,7 +28,7 @@ export function Results({ source, query }: ResultsProps) {
   const panel = useMemo(() => panelFor(source, query), [source, query])
   const key = size.width ? JSON.stringify([source, query, range, tick]) : undefined
   const { data: run, loading } = useQuery(key, (signal) =>
-    runPanel(panel, { range, variables: new Map(), definitions: [], width: size.width, signal }),
+    runPanel(panel, { range, variables: new Map(), dashboard: {}, width: size.width, signal }),
   )
   return (
     <div class="results" ref={box} aria-busy={loading}>
@@ -210,7 +210,7 @@ function Volume({ query, size }: { query: string; size: { width: number; height:
     [query],
   )
   const { data: run } = useQuery(JSON.stringify([query, range, tick]), (signal) =>
-    runPanel(panel, { range, variables: new Map(), definitions: [], width: size.width, signal }),
+    runPanel(panel, { range, variables: new Map(), dashboard: {}, width: size.width, signal }),
   )
   if (run?.error) return <Failure message={`Lines over time: ${run.error}`} />
   if (!run?.data || isEmpty(run.data)) return null

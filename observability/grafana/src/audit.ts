@@ -2,7 +2,7 @@
 import type { Board } from './board.ts'
 import { OK_COLOR, PERCENTILE_COLORS } from './colors.ts'
 import { lines, number, table } from './panels.ts'
-import { auditRows, instant, range } from './queries.ts'
+import { instant, range, sqlTable } from './queries.ts'
 import { colored, steps, zeroSteps } from './styles.ts'
 import { textVariable } from './variables.ts'
 
@@ -179,7 +179,7 @@ export const audit: Board = {
                 description:
                   'The latest 200 rows of the time range, by the filters above. The trace id leads to the request that caused the row.',
                 noValue: 'No row matches.',
-                queries: [auditRows(SQL)],
+                queries: [sqlTable(SQL)],
                 overrides: [
                   [
                     'trace_id',

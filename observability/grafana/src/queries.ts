@@ -55,11 +55,8 @@ export const logLines = (expr: string, maxLines: number): LokiQuery =>
 export const logRange = (expr: string, legend: string): LokiQuery =>
   new LokiQuery().datasource(LOKI).expr(expr).queryType('range').legendFormat(legend)
 
-/**
- * A table of rows by SQL. The console answers `SELECT .. FROM audit_logs` through audit-service's API, so keep to columns,
- * conditions, one ORDER BY and a LIMIT.
- */
-export const auditRows = (rawSql: string): Query => ({
+/** A table by SQL, which Grafana and the console's server run as the role `dashboards`: db/migrations says what it may read. */
+export const sqlTable = (rawSql: string): Query => ({
   build: () =>
     ({
       datasource: POSTGRES,
