@@ -18,6 +18,7 @@ export interface Table {
   readonly values: readonly (readonly unknown[])[]
 }
 
+/** Rows of one answer: a browser shows no more, and this process holds them all. */
 const MOST_ROWS = 20_000
 
 /** Rejects with a QueryError: 400 the statement is wrong or may not be, 503 nobody answers, 504 the answer takes too long. */

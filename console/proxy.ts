@@ -12,6 +12,7 @@ export interface Upstream {
 
 export type Upstreams = Readonly<Record<string, Upstream>>
 
+/** Base URLs -> what of each may be asked. Paths are those after `/api/<name>`. */
 export function queryUpstreams(urls: { tempo: string; loki: string; prometheus: string; audit: string }): Upstreams {
   return {
     tempo: {
@@ -46,6 +47,7 @@ const MAX_BODY = 256 * 1024
 /** Said with a 413. */
 export const TOO_LARGE = `A query may have ${MAX_BODY} bytes at most, and must say its length.`
 
+/** Judged by its headers: larger than a query may be, or of unknown length. */
 export const isTooLarge = ({ headers }: IncomingMessage): boolean =>
   Number(headers['content-length'] ?? 0) > MAX_BODY || headers['transfer-encoding'] !== undefined
 
@@ -54,6 +56,10 @@ const PASSED_ON = ['accept', 'accept-encoding', 'content-type', 'content-length'
 
 export type Proxy = (req: IncomingMessage, res: ServerResponse, name: string, path: string, search: string) => void
 
+/**
+ * Passes a request on, and the answer back with its status. Refuses with 403 what is not allowed, 404 a name it doesn't know, 413
+ * what is too large, 502 and 504 when the other side is away or slow.
+ */
 export function createProxy(
   upstreams: Upstreams,
   refuse: (res: ServerResponse, status: number, message: string) => void,

@@ -38,6 +38,7 @@ export interface ConsoleOptions {
 /** A server that doesn't listen yet. */
 export const createConsoleServer = (options: ConsoleOptions): Server => createServer(consoleListener(options))
 
+/** Answers everything itself, errors included: 500 and one line in the log for what is a fault of ours. */
 export function consoleListener(options: ConsoleOptions): RequestListener {
   const pages = staticFolder(options.dist)
   const boards = staticFolder(options.dashboards)

@@ -21,6 +21,7 @@ export interface PlacedPanel {
   readonly scope?: { readonly name: string; readonly value: string }
 }
 
+/** In the order of the page; panels repeated for each chosen value of their variable. */
 export function toSections(panels: readonly Panel[], variables: readonly ResolvedVariable[]): Section[] {
   const sorted = panels.toSorted(
     (a, b) => (a.gridPos?.y ?? 0) - (b.gridPos?.y ?? 0) || (a.gridPos?.x ?? 0) - (b.gridPos?.x ?? 0),

@@ -10,6 +10,7 @@ import { instantQuery, labelNames, labelValues } from '../data/prometheus.ts'
 import { tempoTagValues } from '../data/tempo.ts'
 import type { TimeRange } from '../data/time-range.ts'
 
+/** How Grafana writes that all options are chosen. */
 export const ALL = '$__all'
 
 export interface VariableOption {

@@ -20,6 +20,7 @@ export interface AuditFilter {
 
 const FILTERS = ['user_id', 'order_id', 'trace_id'] as const
 
+/** At most `limit` rows, newest first, from `cursor` on: what `next_cursor` of the page before says. */
 export function auditPage(client: Client, filter: AuditFilter, limit: number, cursor?: string): Promise<AuditPage> {
   const wanted = FILTERS.flatMap((name) => (filter[name] ? [[name, filter[name]] as const] : []))
   return getJson<AuditPage>(client, ROOT, {
@@ -29,6 +30,7 @@ export function auditPage(client: Client, filter: AuditFilter, limit: number, cu
   })
 }
 
+/** Reads the whole hash chain anew; `status` is `intact` or `broken`. */
 export const verifyAudit = (client: Client): Promise<Row> => getJson<Row>(client, `${ROOT}/verify`)
 
 /** ISO times become milliseconds so that a table shows them in local time, as Grafana does. */

@@ -55,8 +55,10 @@ const PALETTE: readonly string[] = [
   '#e0b400',
 ]
 
+/** A CSS colour by Grafana's name for it; any other text is taken for one already. */
 export const colorByName = (name: string): string => NAMED[name] ?? name
 
+/** The colour of series without one of their own, by their place; begins again when all are used. */
 export const paletteColor = (index: number): string => PALETTE[index % PALETTE.length]!
 
 /** The service's own colour, else one that depends on nothing but its name. */

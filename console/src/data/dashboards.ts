@@ -12,6 +12,7 @@ export interface DashboardEntry {
   readonly error?: string
 }
 
+/** What is in the folder of dashboards, the first to look at in front. */
 export const loadEntries = (signal?: AbortSignal): Promise<DashboardEntry[]> =>
   getJson(newClient(signal), '/dashboards.json')
 

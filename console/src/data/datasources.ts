@@ -17,6 +17,7 @@ export interface DataSource {
   readonly run: RunTarget
 }
 
+/** Each language with who answers it. Labels are for the tabs of Explore. */
 export const DATA_SOURCES: Readonly<Record<SourceId, DataSource>> = {
   tempo: { id: 'tempo', label: 'Traces', language: 'traceql', run: runTempo },
   loki: { id: 'loki', label: 'Logs', language: 'logql', run: runLoki },

@@ -6,6 +6,9 @@ import { displayName, type Field, type Frame } from './frame.ts'
 import type { FieldConfig, FieldOverride, Panel, ValueMapping } from './grafana-json.ts'
 import { formatValue } from './units.ts'
 
+/**
+ * The fields with their configuration: defaults, then what the query said itself, then the overrides that match, in order.
+ */
 export function applyFieldConfig(frames: readonly Frame[], config: Panel['fieldConfig']): Frame[] {
   const defaults = config?.defaults ?? {}
   const overrides = config?.overrides ?? []
@@ -63,6 +66,7 @@ export function valueColor(config: FieldConfig, value: number | string | null | 
   return typeof value === 'number' ? thresholdColor(config, value) : 'var(--text)'
 }
 
+/** The colour of the highest step that the value reaches; the first step's for no value. */
 export function thresholdColor(config: FieldConfig, value: number | null | undefined): string {
   const steps = config.thresholds?.steps ?? [{ value: null, color: 'green' }]
   const percent = config.thresholds?.mode === 'percentage'

@@ -34,13 +34,16 @@ export interface LogLine {
   readonly metadata: Readonly<Record<string, string>>
 }
 
+/** Zero for a frame without fields. */
 export const rowCount = (frame: Frame): number => frame.fields[0]?.values.length ?? 0
 
+/** Null for anything but a number, NaN included. */
 export const numberAt = (field: Field, row: number): number | null => {
   const value = field.values[row]
   return typeof value === 'number' && !Number.isNaN(value) ? value : null
 }
 
+/** The first field of that type. */
 export const timeField = (frame: Frame): Field | undefined => frame.fields.find((field) => field.type === 'time')
 export const numberFields = (frame: Frame): Field[] => frame.fields.filter((field) => field.type === 'number')
 

@@ -20,6 +20,7 @@ export interface Client {
   readonly records: RequestRecord[]
 }
 
+/** A client for one panel or page; `signal` gives its requests up. */
 export const newClient = (signal?: AbortSignal): Client => ({ signal, records: [] })
 
 /** Rejects with a sentence for the reader when there is no answer, or one that isn't a 2xx with JSON. */

@@ -89,4 +89,5 @@ export function builtInVariables(range: TimeRange, stepMs: number): [string, Var
   return Object.entries(texts).map(([name, text]) => [name, { values: [text], text, multi: false }])
 }
 
+/** A variable of one value, shown as it is. */
 export const single = (value: string): VariableValue => ({ values: [value], text: value, multi: false })

@@ -21,6 +21,7 @@ export function cellLinks(field: Field, frame: Frame, row: number, variables: Va
   )
 }
 
+/** Of a panel; what would not be a safe address is left out. */
 export function panelLinks(links: readonly DataLink[] | undefined, variables: Variables): ReadyLink[] {
   return (links ?? []).flatMap((link) => resolveLink(link, variables, new Map()))
 }

@@ -22,6 +22,7 @@ interface Answer {
   }
 }
 
+/** Lines for a query that selects, frames for one that counts. */
 export async function runLoki(target: Target, context: QueryContext): Promise<QueryResult> {
   const query = interpolate(target.expr ?? target.query ?? '', context.variables, 'logql')
   if (!query.trim()) return { frames: [], exemplars: [], logs: [] }
@@ -80,6 +81,7 @@ function streamLines(streams: Answer['data']['result']): LogLine[] {
 /** A field of a line, whether Loki sent it as label or as metadata (without the request header it merges both). */
 export const logField = (line: LogLine, name: string): string | undefined => line.metadata[name] ?? line.labels[name]
 
+/** In lower case; `unknown` when the line says none. */
 export const logLevel = (line: LogLine): string =>
   (
     logField(line, 'level') ??
@@ -91,11 +93,13 @@ export const logLevel = (line: LogLine): string =>
 /** Same line, same time, same stream: the key of a row. */
 export const logKey = (line: LogLine): string => `${line.timeNs} ${labelsText(line.labels)} ${line.line}`
 
+/** Names of the labels of streams that had lines in the range. */
 export async function lokiLabels(client: Client, range: TimeRange): Promise<string[]> {
   const answer = await getJson<{ data?: string[] }>(client, `${ROOT}/labels`, lokiRange(range))
   return answer.data ?? []
 }
 
+/** Values of one label in the range. */
 export async function lokiLabelValues(client: Client, label: string, range: TimeRange): Promise<string[]> {
   const answer = await getJson<{ data?: string[] }>(
     client,
@@ -105,6 +109,7 @@ export async function lokiLabelValues(client: Client, label: string, range: Time
   return answer.data ?? []
 }
 
+/** Names of the structured metadata and parsed fields of the lines that `selector`, e.g. `{app="x"}`, finds. */
 export async function lokiFields(client: Client, selector: string, range: TimeRange): Promise<string[]> {
   const answer = await getJson<{ fields?: { label: string }[] | null }>(client, `${ROOT}/detected_fields`, {
     query: selector,

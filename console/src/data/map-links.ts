@@ -12,6 +12,7 @@ const reaches = (node: Pick<GraphNode, 'id' | 'kind'>): string =>
     ? `{ span.peer.service = ${text(node.id)} || span.db.system.name = ${text(node.id)} }`
     : `{ resource.service.name = ${text(node.id)} && kind = server }`
 
+/** To the traces that reached the node, or, for clients outside, to all roots. */
 export const nodeHref =
   (range: RawRange) =>
   (node: GraphNode): string =>
@@ -19,6 +20,7 @@ export const nodeHref =
       ? exploreHref('tempo', '{ nestedSetParent < 0 }', range)
       : exploreHref('tempo', reaches(node), range)
 
+/** To the traces in which the edge's source called its target. */
 export const edgeHref =
   (range: RawRange, nodes: readonly GraphNode[]) =>
   (edge: GraphEdge): string => {

@@ -21,6 +21,7 @@ interface Matrix {
   result: { metric: Labels; values?: Sample[]; value?: Sample }[] | Sample
 }
 
+/** Frames by the target's format: `table`, `heatmap`, else a frame per series; exemplars when it asks for them. */
 export async function runPrometheus(target: Target, context: QueryContext): Promise<QueryResult> {
   const expr = interpolate(target.expr ?? '', context.variables, 'promql')
   if (!expr.trim()) return { frames: [], exemplars: [], logs: [] }
@@ -56,11 +57,13 @@ function sharedQuantile(expr: string, context: QueryContext): Promise<Series[]> 
   return answer.then((series) => [...quantilesOf(asked.q, series).values()])
 }
 
+/** One value per series, at `timeMs`. */
 export async function instantQuery(client: Client, query: string, timeMs: number): Promise<Series[]> {
   const answer = await postForm<Answer<Matrix>>(client, `${ROOT}/query`, { query, time: String(timeMs / 1000) })
   return toSeries(answer.data)
 }
 
+/** A value per step of the range (milliseconds), its ends rounded down to steps; null where there is none. */
 export async function rangeQuery(
   client: Client,
   query: string,
@@ -150,6 +153,7 @@ async function queryExemplars(client: Client, query: string, range: { from: numb
   )
 }
 
+/** Of the series that `matcher`, e.g. `up{job="x"}`, selects, or of all, in the range (milliseconds). */
 export async function labelValues(
   client: Client,
   label: string,
@@ -165,6 +169,7 @@ export async function labelValues(
   return answer.data
 }
 
+/** Of the series that `matcher` selects, or of all. */
 export async function labelNames(client: Client, matcher?: string): Promise<string[]> {
   const answer = await getJson<Answer<string[]>>(client, `${ROOT}/labels`, matcher ? { 'match[]': matcher } : {})
   return answer.data
@@ -175,6 +180,7 @@ export interface MetricInfo {
   readonly help: string
 }
 
+/** Type and help text by metric name, as the first target that has it tells them. */
 export async function metricMetadata(client: Client): Promise<Map<string, MetricInfo>> {
   const answer = await getJson<Answer<Record<string, MetricInfo[]>>>(client, `${ROOT}/metadata`)
   return new Map(Object.entries(answer.data).flatMap(([name, infos]) => (infos[0] ? [[name, infos[0]] as const] : [])))

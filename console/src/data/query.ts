@@ -31,12 +31,14 @@ export interface QueryResult {
 
 export type RunTarget = (target: Target, context: QueryContext) => Promise<QueryResult>
 
+/** Whether there is nothing to draw. */
 export const isEmpty = (result: QueryResult): boolean =>
   result.logs.length === 0 &&
   !result.trace &&
   !result.graph?.nodes.length &&
   result.frames.every((frame) => frame.fields.every((field) => field.values.length === 0))
 
+/** The results of a panel's targets as one; of traces and graphs the first. */
 export const joinResults = (results: readonly QueryResult[]): QueryResult => ({
   frames: results.flatMap((result) => result.frames),
   exemplars: results.flatMap((result) => result.exemplars),

@@ -38,6 +38,7 @@ function increase(values: readonly number[]): number {
   return total
 }
 
+/** How a legend or a reduced table calls them. */
 export const CALCULATION_LABELS: Readonly<Record<string, string>> = {
   lastNotNull: 'Last',
   last: 'Last',

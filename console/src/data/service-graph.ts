@@ -7,6 +7,7 @@ import type { Series } from './series.ts'
 import { durationText, queryStep, rateInterval, SCRAPE_INTERVAL_MS } from './step.ts'
 import type { TimeRange } from './time-range.ts'
 
+/** Rates over the whole range (milliseconds), or over as much of it as was measured. */
 export async function loadServiceGraph(client: Client, range: TimeRange): Promise<ServiceGraph> {
   const window = durationText(
     Math.max(Math.round((range.to - range.from) / 1000) * 1000, rateInterval(queryStep(range.to - range.from, 100))),

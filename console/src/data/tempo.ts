@@ -14,6 +14,7 @@ import type { Trace } from './trace.ts'
 
 const ROOT = '/api/tempo/api'
 
+/** A trace for an id, the service map for that query type, series for a metrics query, else a table of traces or spans. */
 export async function runTempo(target: Target, context: QueryContext): Promise<QueryResult> {
   if (target.queryType === 'serviceMap') {
     return { frames: [], exemplars: [], logs: [], graph: await loadServiceGraph(context.client, context.range) }
@@ -28,6 +29,7 @@ export async function runTempo(target: Target, context: QueryContext): Promise<Q
   return { frames: [frame], exemplars: [], logs: [] }
 }
 
+/** 16 to 32 hexadecimal digits: Tempo leaves out leading zeros. */
 export const isTraceId = (text: string): boolean => /^[\da-f]{16,32}$/i.test(text.trim())
 
 /** Metrics queries end in a pipeline stage that makes series; outside strings is enough to tell. */
@@ -67,6 +69,7 @@ export interface FoundTrace {
   readonly serviceStats?: Record<string, { spanCount?: number; errorCount?: number }>
 }
 
+/** At most `limit` traces that have spans matching `q`, newest first, each with at most `spss` of those spans. */
 export async function searchTraces(
   client: Client,
   q: string,
@@ -222,6 +225,7 @@ export interface TagScope {
   readonly tags: readonly string[]
 }
 
+/** Attribute names by scope, and the intrinsics. */
 export async function tempoTags(client: Client, range: TimeRange): Promise<TagScope[]> {
   const answer = await getJson<{ scopes?: { name: string; tags?: string[] }[] }>(
     client,

@@ -93,6 +93,7 @@ function roundTo(time: number, unit: string, up: boolean): number {
   return shift(date.getTime(), 1, unit) - 1
 }
 
+/** Whether the range moves with the clock. */
 export const isRelative = (raw: RawRange): boolean => raw.to.startsWith('now')
 
 /** How often to ask again: as chosen, else as the board says, unless its range stands still. */
@@ -112,10 +113,12 @@ const QUICK_LABELS: Record<string, string> = {
   'now-7d': 'Last 7 days',
 }
 
+/** To choose from, shortest first. */
 export const QUICK_RANGES: readonly { label: string; raw: RawRange }[] = Object.entries(QUICK_LABELS).map(
   ([from, label]) => ({ label, raw: { from, to: 'now' } }),
 )
 
+/** `Last 5 minutes`, or both ends in local time. */
 export function rangeLabel(raw: RawRange): string {
   if (raw.to === 'now' && QUICK_LABELS[raw.from]) return QUICK_LABELS[raw.from]!
   return `${timeLabel(raw.from)} to ${timeLabel(raw.to)}`

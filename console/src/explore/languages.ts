@@ -80,6 +80,7 @@ const style = HighlightStyle.define([
   { tag: [t.operator, t.bracket, t.punctuation], color: 'var(--muted)' },
 ])
 
+/** Grammar and colours, as CodeMirror takes them. */
 export const languageSupport = (language: QueryLanguage): Extension => [
   new LanguageSupport(LANGUAGES[language]),
   syntaxHighlighting(style),

@@ -36,6 +36,7 @@ function scan(text: string): Scan {
   return { openQuote: quote?.at, depth: { brace: braces.length, paren }, openBrace: braces.at(-1) }
 }
 
+/** Where `text`, up to the cursor, ends; undefined where nothing can be offered. */
 export function locateTraceql(text: string): Place | undefined {
   const { openQuote, depth } = scan(text)
   if (openQuote !== undefined) {
@@ -50,6 +51,7 @@ export function locateTraceql(text: string): Place | undefined {
   return /\|\s*$/.test(before) ? { kind: 'stage', typed } : { kind: 'start', typed }
 }
 
+/** As `locateTraceql`. */
 export function locateLogql(text: string): Place | undefined {
   const { openQuote, depth, openBrace } = scan(text)
   if (openQuote !== undefined) {
@@ -65,6 +67,7 @@ export function locateLogql(text: string): Place | undefined {
   return { kind: 'stage', typed, ...(selector && { subject: selector }) }
 }
 
+/** As `locateTraceql`; the subject of a value is its label and metric. */
 export function locatePromql(text: string): Place | undefined {
   const { openQuote, openBrace } = scan(text)
   const metricBefore = (at: number | undefined): string =>

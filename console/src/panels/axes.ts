@@ -5,6 +5,7 @@ import { cssColor } from '../shell/theme.ts'
 
 const FONT = '11px system-ui, sans-serif'
 
+/** Local time below the chart. */
 export const timeAxis = (): uPlot.Axis => ({
   scale: 'x',
   stroke: () => cssColor('var(--muted)'),
@@ -38,6 +39,7 @@ interface ValueAxisOptions {
   readonly label?: string
 }
 
+/** Marks in the unit of its scale, to the left or right of the chart. */
 export const valueAxis = ({ scale, unit, decimals, right = false, label }: ValueAxisOptions): uPlot.Axis => ({
   scale,
   side: right ? 1 : 3,

@@ -12,6 +12,7 @@ export interface DisplayValue {
   readonly field: Field
 }
 
+/** In the order of the frames; `reduceOptions` of the panel say which calculation, or whether every row counts. */
 export function displayValues({ panel, data }: Pick<PanelProps, 'panel' | 'data'>): DisplayValue[] {
   const reduce = (panel.options?.reduceOptions ?? {}) as ReduceOptions
   const calculation = reduce.calcs?.[0] ?? 'lastNotNull'

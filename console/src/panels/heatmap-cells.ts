@@ -13,6 +13,7 @@ export interface Cells {
   readonly most: number
 }
 
+/** `buckets` in any order, named by their upper bound; `times` are the ends of their columns, milliseconds. */
 export function toCells(
   times: readonly number[],
   buckets: readonly { name: string; values: readonly (number | null)[] }[],

@@ -19,6 +19,7 @@ export interface Lines {
   readonly lines: readonly Line[]
 }
 
+/** A line per number field, all on the union of their times: null where a line has no value at one. */
 export function toLines(frames: readonly Frame[]): Lines {
   const sources = frames.flatMap((frame) => {
     const time = timeField(frame)

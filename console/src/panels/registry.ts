@@ -29,5 +29,6 @@ const COMPONENTS: Readonly<Record<string, ComponentType<PanelProps>>> = {
   text: TextPanel,
 }
 
+/** Undefined for a type that this console can't draw. */
 export const panelComponent = (type: string): ComponentType<PanelProps> | undefined =>
   Object.hasOwn(COMPONENTS, type) ? COMPONENTS[type] : undefined

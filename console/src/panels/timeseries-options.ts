@@ -40,6 +40,7 @@ interface BuildContext {
   readonly onCursor: (u: uPlot) => void
 }
 
+/** uPlot's options for these lines, by the configuration of each and of the first one on its scale. */
 export function buildOptions(
   lines: readonly Line[],
   { range, stacked, stepMs, onDraw, onCursor }: BuildContext,

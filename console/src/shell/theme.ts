@@ -5,8 +5,10 @@ export type Theme = 'system' | 'light' | 'dark'
 const KEY = 'sightline.theme'
 const CHANGED = 'sightline:theme'
 
+/** What the user chose in this browser. */
 export const storedTheme = (): Theme => (localStorage.getItem(KEY) as Theme | null) ?? 'system'
 
+/** Remembers it, and repaints. */
 export function applyTheme(theme: Theme): void {
   if (theme === 'system') localStorage.removeItem(KEY)
   else localStorage.setItem(KEY, theme)
@@ -15,6 +17,7 @@ export function applyTheme(theme: Theme): void {
   dispatchEvent(new Event(CHANGED))
 }
 
+/** What the theme comes to now. */
 export const isDark = (): boolean => {
   const theme = storedTheme()
   return theme === 'system' ? matchMedia('(prefers-color-scheme: dark)').matches : theme === 'dark'

@@ -26,12 +26,14 @@ export interface Time {
 
 const TimeContext = createContext<Time | undefined>(undefined)
 
+/** Throws outside of a TimeProvider. */
 export function useTime(): Time {
   const time = useContext(TimeContext)
   if (!time) throw new Error('useTime needs a TimeProvider above it.')
   return time
 }
 
+/** Puts it into the address. */
 export const setRange = (raw: RawRange): void => setParams({ from: raw.from, to: raw.to })
 /** Absolute, in ms: what zooming by drag ends in. */
 export const zoomTo = (from: number, to: number): void =>
@@ -45,6 +47,7 @@ interface ProviderProps {
 
 const LAST_HOUR: RawRange = { from: 'now-1h', to: 'now' }
 
+/** The address wins over the defaults; a range that can't be read is the last hour. */
 export function TimeProvider({ defaults, defaultRefresh, children }: ProviderProps) {
   const { params } = useAddress()
   const from = params.get('from') ?? defaults.from
@@ -71,6 +74,7 @@ export function TimeProvider({ defaults, defaultRefresh, children }: ProviderPro
 
 const REFRESH_CHOICES = ['off', '5s', '10s', '30s', '1m', '5m']
 
+/** Range, zoom and refresh, for the top bar. */
 export function TimeControls({ defaultRefresh }: { defaultRefresh: string }) {
   const { raw, range, refreshNow } = useTime()
   const { params } = useAddress()

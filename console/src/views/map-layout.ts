@@ -17,9 +17,11 @@ export interface MapLayout {
   readonly edges: ReadonlyMap<string, readonly Point[]>
 }
 
+/** In units of the layout, which are pixels at scale 1. */
 export const NODE_RADIUS = 30
 const LABEL_HEIGHT = 40
 
+/** The name of a way in `MapLayout.edges`. */
 export const edgeKey = (source: string, target: string): string => `${source} -> ${target}`
 
 const known = new Map<string, MapLayout>()

@@ -38,6 +38,7 @@ export interface Board {
   readonly rows: readonly Row[]
 }
 
+/** The JSON of a dashboard's file. */
 export function buildBoard(board: Board): Dashboard {
   const builder = new DashboardBuilder(board.title)
     .uid(board.uid)
@@ -70,6 +71,7 @@ const otherBoards: Builder<DashboardLink> = {
     }) as unknown as DashboardLink,
 }
 
+/** Ids from 1 on, in reading order. Throws when a line isn't 24 columns wide or its panels don't fill its height. */
 export function placePanels(rows: readonly Row[]): (Panel | RowPanel)[] {
   const placed: (Panel | RowPanel)[] = []
   let id = 1

@@ -111,6 +111,7 @@ interface Lines extends Common {
   readonly limits?: boolean
 }
 
+/** A time series. */
 export function lines(spec: Lines): PanelSpec {
   const legend = new VizLegendOptionsBuilder().placement(LegendPlacement.Bottom).showLegend(spec.legend !== false)
   const panel = common(new series.PanelBuilder(), { min: 0, ...spec })
@@ -137,6 +138,7 @@ interface Number extends Common {
   readonly names?: boolean
 }
 
+/** One large number, with its past behind it. */
 export function number(spec: Number): PanelSpec {
   const panel = common(new stats.PanelBuilder(), { thresholds: plain(), ...spec })
     .colorMode(spec.background ? BigValueColorMode.Background : BigValueColorMode.Value)
@@ -149,15 +151,18 @@ export function number(spec: Number): PanelSpec {
 
 const lastValue = () => new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('').values(false)
 
+/** An arc from min to max. */
 export const gauge = (spec: Common): PanelSpec =>
   common(new gauges.PanelBuilder(), spec).reduceOptions(lastValue()).showThresholdMarkers(true)
 
+/** A bar per series: its last value. */
 export const bars = (spec: Common): PanelSpec =>
   common(new bargauges.PanelBuilder(), { min: 0, ...spec })
     .displayMode(BarGaugeDisplayMode.Gradient)
     .orientation(VizOrientation.Horizontal)
     .reduceOptions(lastValue())
 
+/** Buckets over time. */
 export const heatmap = (spec: Common): PanelSpec =>
   common(new heatmaps.PanelBuilder(), spec)
     .calculate(false)
@@ -171,8 +176,10 @@ export const heatmap = (spec: Common): PanelSpec =>
     .cellGap(1)
     .yAxis(new heatmaps.YAxisConfigBuilder().unit(spec.unit ?? 's'))
 
+/** The service map. */
 export const nodeGraph = (spec: Common): PanelSpec => common(new nodegraphs.PanelBuilder(), spec)
 
+/** Log lines, newest first. */
 export const logPanel = (spec: Common): PanelSpec =>
   common(new logs.PanelBuilder(), spec)
     .showTime(true)
@@ -187,6 +194,7 @@ interface Table extends Common {
   readonly sortBy?: { displayName: string; desc: boolean }
 }
 
+/** Rows and columns. */
 export function table(spec: Table): PanelSpec {
   const panel = common(new tables.PanelBuilder(), spec).transformations([...(spec.transformations ?? [])])
   if (spec.sortBy) panel.sortBy([{ build: () => spec.sortBy! }])

@@ -14,9 +14,11 @@ export const range = (expr: string, legend: string): PromQuery =>
 /** With single requests to click on, where the metric carries them. */
 export const withExemplars = (expr: string, legend: string): PromQuery => range(expr, legend).exemplar(true)
 
+/** The value now. */
 export const instant = (expr: string, legend: string): PromQuery =>
   new PromQuery().datasource(PROMETHEUS).expr(expr).legendFormat(legend).instant()
 
+/** The values now, a row per series with its labels as columns. */
 export const instantTable = (expr: string): PromQuery =>
   new PromQuery().datasource(PROMETHEUS).expr(expr).format(PromQueryFormat.Table).instant()
 
@@ -30,6 +32,7 @@ export const buckets = (expr: string): PromQuery =>
     .range()
     .exemplar(true)
 
+/** A row per trace that matches the TraceQL query. */
 export const traces = (query: string, limit: number): TempoQuery =>
   new TempoQuery()
     .datasource(TEMPO)
@@ -43,15 +46,19 @@ export const traces = (query: string, limit: number): TempoQuery =>
 export const spans = (query: string, limit: number): TempoQuery =>
   traces(query, limit).spss(10).tableType(SearchTableType.Spans)
 
+/** The trace with this id, or whose id the variable holds. */
 export const oneTrace = (traceId: string): TempoQuery =>
   new TempoQuery().datasource(TEMPO).queryType('traceql').query(traceId)
 
+/** Who calls whom, from the metrics of the service graph. */
 export const serviceMap = (): TempoQuery =>
   new TempoQuery().datasource(TEMPO).queryType('serviceMap').serviceMapQuery('{}')
 
+/** At most `maxLines` lines that match the LogQL query. */
 export const logLines = (expr: string, maxLines: number): LokiQuery =>
   new LokiQuery().datasource(LOKI).expr(expr).queryType('range').maxLines(maxLines)
 
+/** Lines counted over time; `legend` may hold `{{label}}`. */
 export const logRange = (expr: string, legend: string): LokiQuery =>
   new LokiQuery().datasource(LOKI).expr(expr).queryType('range').legendFormat(legend)
 

@@ -10,6 +10,7 @@ export interface BoardFile {
   readonly json: string
 }
 
+/** One file per board, named by the rest of its uid. */
 export const renderBoards = (): BoardFile[] =>
   [chain, database, audit, telemetryHealth].map((board) => ({
     file: `${board.uid.replace('sightline-', '')}.json`,

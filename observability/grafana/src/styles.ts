@@ -5,6 +5,7 @@ import type { FieldColor, Threshold } from '@grafana/grafana-foundation-sdk/dash
 import { FieldColorModeId, ThresholdsConfigBuilder, ThresholdsMode } from '@grafana/grafana-foundation-sdk/dashboard'
 import { PERCENTILE_COLORS, SERVICE_COLORS } from './colors.ts'
 
+/** One colour whatever the value. */
 export const fixed = (fixedColor: string): FieldColor => ({ mode: FieldColorModeId.Fixed, fixedColor })
 
 /** Properties of an override as Grafana's JSON holds them. */
@@ -13,6 +14,7 @@ export interface Property {
   value?: unknown
 }
 
+/** The same as an override. */
 export const colored = (color: string): Property[] => [{ id: 'color', value: fixed(color) }]
 
 type Override = readonly [name: string, properties: Property[]]
@@ -23,11 +25,13 @@ export const serviceOverrides: readonly Override[] = Object.entries(SERVICE_COLO
   colored(color),
 ])
 
+/** p50, p95 and p99 in the same colours on every board. */
 export const percentileOverrides: readonly Override[] = Object.entries(PERCENTILE_COLORS).map(([name, color]) => [
   name,
   colored(color),
 ])
 
+/** `[from, colour]`, ascending; the first begins at null, minus infinity. */
 export function steps(
   ...pairs: readonly (readonly [from: number | null, color: string])[]
 ): Builder<{ mode: ThresholdsMode; steps: Threshold[] }> {
@@ -42,4 +46,5 @@ export const latencySteps = () => steps([null, 'green'], [0.1, 'yellow'], [0.25,
 export const errorSteps = () => steps([null, 'green'], [0.001, 'yellow'], [0.01, 'red'])
 /** Anything but zero is a loss. */
 export const zeroSteps = () => steps([null, 'green'], [1, 'red'])
+/** No judgement: blue at any value. */
 export const plain = () => steps([null, 'blue'])

@@ -21,9 +21,11 @@ export const labelVariable = (name: string, label: string, query: string, descri
     .allValue('.+')
     .current({ selected: true, text: 'All', value: '$__all' })
 
+/** Free text, empty at first. */
 export const textVariable = (name: string, label: string, description: string): TextBoxVariableBuilder =>
   new TextBoxVariableBuilder(name).label(label).description(description).defaultValue('')
 
+/** Services of the chain, several or all. */
 export const serviceVariable = () =>
   labelVariable(
     'service',
