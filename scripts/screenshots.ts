@@ -27,9 +27,11 @@ if (!chromium) {
   console.error(`No pictures: ${NO_CHROMIUM}.`)
   process.exit(1)
 }
+// The audit board shows the last verification: there must have been one.
 const [order, failed] = await Promise.all([
   latestTrace('{ name = "record_audit" }'),
   latestTrace('{ name = "create_order" && status = error }'),
+  fetch(`${console_}/api/audit/audit/verify`),
 ])
 const range = 'from=now-15m&to=now&refresh=off'
 const board = async (page: Page) => {
@@ -39,7 +41,6 @@ const board = async (page: Page) => {
 }
 const pictures: readonly Picture[] = [
   { name: 'chain', path: `/d/sightline-chain?${range}&var-trace_id=${failed}`, height: 2130, ready: board },
-  { name: 'audit', path: `/d/sightline-audit?${range}`, height: 900, ready: board },
   {
     name: 'trace',
     path: `/trace/${order}`,
@@ -62,6 +63,15 @@ const pictures: readonly Picture[] = [
     height: 760,
     light: true,
     ready: (page) => page.locator('.result-table tbody tr').first().waitFor(),
+  },
+  {
+    name: 'audit',
+    path: `/d/sightline-audit?${range}`,
+    height: 900,
+    ready: async (page) => {
+      await board(page)
+      await page.getByText('intact', { exact: true }).waitFor()
+    },
   },
 ]
 

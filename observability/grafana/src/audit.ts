@@ -53,7 +53,13 @@ export const audit: Board = {
                 sparkline: false,
                 mappings: VERIFIED,
                 thresholds: steps([null, 'blue']),
-                queries: [instant('min(audit_verify_ok) or vector(-1)', 'chain')],
+                // The gauge is 0 before the first verification, which is no verdict yet.
+                queries: [
+                  instant(
+                    'min(audit_verify_ok and on (instance) audit_verify_timestamp_seconds > 0) or vector(-1)',
+                    'chain',
+                  ),
+                ],
               }),
             ],
             [
