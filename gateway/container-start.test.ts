@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@sightline/service-kit/poll'
 
 test('in the container the access log is rotated once it is large, and Nginx is told', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sightline-gateway-'))
@@ -25,13 +26,13 @@ test('in the container the access log is rotated once it is large, and Nginx is 
     },
   })
   try {
-    await until(() => existsSync(join(folder, 'nginx.pid')))
+    await until('Nginx runs', 10, () => existsSync(join(folder, 'nginx.pid')))
     assert.ok(existsSync(join(folder, 'conf')))
     writeFileSync(accessLog, 'x'.repeat(100))
     await delay(400)
     assert.ok(existsSync(accessLog), 'not yet')
     writeFileSync(accessLog, 'x'.repeat(101))
-    await until(() => existsSync(told))
+    await until('Nginx was told', 10, () => existsSync(told))
     assert.ok(existsSync(`${accessLog}.1`))
     assert.ok(!existsSync(accessLog))
   } finally {
@@ -53,11 +54,3 @@ test('in the container a key that is no key ends the start', () => {
     assert.match(stderr, /GATEWAY_API_KEY must be 16 to 128/)
   }
 })
-
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!holds()) {
-    assert.ok(Date.now() < deadline, 'in time')
-    await delay(20)
-  }
-}

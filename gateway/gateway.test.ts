@@ -6,9 +6,9 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { findNginx, freePort, freePorts, prepareGateway, type RunningComponent, startComponent } from '@sightline/local'
 import { readSettings } from '@sightline/local/settings'
+import { until } from '@sightline/service-kit/poll'
 import { parseAccessRecord } from '../backend/receive/gateway-log/access-record.ts'
 import { followAccessLog } from '../backend/receive/gateway-log/follower.ts'
 import { parseStubStatus } from '../backend/receive/gateway-log/metrics.ts'
@@ -66,15 +66,11 @@ async function told(path: string, headers: Record<string, string> = {}): Promise
   return (await response.json()) as Told
 }
 
-async function recordOf(requestId: string) {
-  const deadline = Date.now() + 5000
-  for (;;) {
+function recordOf(requestId: string) {
+  return until(`the access record of ${requestId}`, 5, () => {
     const lines = readFileSync(accessLog, 'utf8').split('\n')
-    const record = lines.map(parseAccessRecord).find((found) => found?.requestId === requestId)
-    if (record) return record
-    if (Date.now() > deadline) throw new Error(`no access record of ${requestId}`)
-    await delay(10)
-  }
+    return lines.map(parseAccessRecord).find((found) => found?.requestId === requestId)
+  })
 }
 
 const valid = {
@@ -304,12 +300,9 @@ test('the followed access log is rotated under traffic, and every record arrives
     while (!isRotated() && sent.length < 100) await send()
     assert.ok(isRotated())
     await send()
-    const deadline = Date.now() + 20_000
     const arrived = () => seen.filter((id) => id.startsWith('rotate-'))
-    while (arrived().length < sent.length && Date.now() < deadline) await delay(10)
-    assert.deepEqual(arrived(), sent)
-    while (existsSync(`${accessLog}.1`) && Date.now() < deadline) await delay(10)
-    assert.equal(existsSync(`${accessLog}.1`), false)
+    await until('every record has arrived', 20, arrived, (ids) => assert.deepEqual(ids, sent))
+    await until('the old file is gone', 20, () => !existsSync(`${accessLog}.1`))
   } finally {
     await follower.stop()
   }

@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { findNginx, freePort, freePorts, prepareGateway, type RunningComponent, startComponent } from '@sightline/local'
 import { readSettings } from '@sightline/local/settings'
-import { poll } from '../test/poll.ts'
+import { until } from '@sightline/service-kit/poll'
 
 const KEY = 'Correct-Horse_Battery-Staple-1'
 const ROUTE = '/api/v1/users'
@@ -111,9 +111,10 @@ test('the key goes no further than the gateway, and into no log', async () => {
   assert.equal(await status(ROUTE, { 'x-api-key': KEY }), 200)
   assert.equal(lastHeaders.length, 2)
   assert.equal(JSON.stringify(lastHeaders).includes(KEY), false)
-  await poll(
+  await until(
+    'the record of the refused request',
     5,
-    async () => readFileSync(accessLog, 'utf8'),
+    () => readFileSync(accessLog, 'utf8'),
     (log) => assert.match(log, /key-goes-nowhere/),
   )
   assert.equal(readFileSync(accessLog, 'utf8').includes(KEY), false)
@@ -152,11 +153,7 @@ test('a hundred clients that send a byte now and then hold up nobody, and are sh
     const began = performance.now()
     for (let n = 0; n < 20; n++) assert.equal(await status('/health'), 200)
     assert.ok(performance.now() - began < 5_000, 'twenty answers while they dribble')
-    await poll(
-      15,
-      async () => closed,
-      (count) => assert.equal(count, slow.length),
-    )
+    await until('all slow connections are closed', 15, () => closed === slow.length)
   } finally {
     clearInterval(dribble)
     for (const socket of slow) socket.destroy()
@@ -194,12 +191,11 @@ test('what is in headers and paths can not become a line or a field of the acces
   await raw(
     `GET ${path} HTTP/1.1\r\nHost: a\r\nUser-Agent: ${evil}\r\nX-Request-ID: ${requestId}\r\nX-API-Key: ${KEY}\r\nConnection: close\r\n\r\n`,
   )
-  const line = await poll(5, async () => {
+  const line = await until('one access record', 5, () => {
     const found = readFileSync(accessLog, 'utf8')
       .split('\n')
       .filter((one) => one.includes(requestId))
-    assert.equal(found.length, 1)
-    return found[0]!
+    return found.length === 1 && found[0]
   })
   assert.equal(
     [...line].some((character) => character < ' '),

@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeF
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@sightline/service-kit/poll'
 import { followFiles } from './follow.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'sightline-follow-'))
@@ -15,17 +15,14 @@ test('a followed file prints complete lines, also after it was cut', async () =>
   const seen: string[] = []
   const stop = new AbortController()
   const done = followFiles({ part: path }, (name, line) => seen.push(`${name} ${line}`), stop.signal)
-  const until = async (count: number) => {
-    const deadline = Date.now() + 10_000
-    while (seen.length < count && Date.now() < deadline) await delay(10)
-  }
+  const lines = (count: number) => until(`${count} lines`, 10, () => seen.length >= count)
   appendFileSync(path, 'one\ntw')
-  await until(1)
+  await lines(1)
   appendFileSync(path, 'o\n')
-  await until(2)
+  await lines(2)
   truncateSync(path, 0)
   appendFileSync(path, 'three\n')
-  await until(3)
+  await lines(3)
   stop.abort()
   await done
   assert.deepEqual(seen, ['part one', 'part two', 'part three'])
@@ -37,8 +34,7 @@ test('a followed file that grows too large is cut', async () => {
   const stop = new AbortController()
   const done = followFiles({ part: path }, null, stop.signal)
   appendFileSync(path, Buffer.alloc(17 * 2 ** 20, 'x'))
-  const deadline = Date.now() + 10_000
-  while (readFileSync(path).length > 0 && Date.now() < deadline) await delay(20)
+  await until('it is cut', 10, () => readFileSync(path).length === 0)
   stop.abort()
   await done
   assert.equal(readFileSync(path).length, 0)

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { poll } from '../test/poll.ts'
+import { until } from '@sightline/service-kit/poll'
 import { startComponent } from './component.ts'
 import { createSupervisor, type SupervisorOptions } from './supervisor.ts'
 
@@ -54,7 +54,7 @@ test('stop: the first component that ends unasked ends all, and is named', async
 test('ignore: the others go on, and stop() is no accident', async () => {
   const { supervisor, said, kill } = await twoComponents('ignore')
   kill('first')
-  await poll(5, async () => assert.ok(said.includes('first ended')))
+  await until('its end is told', 5, () => said.includes('first ended'))
   assert.equal(supervisor.component('second').stopping(), false)
   await supervisor.stop()
   assert.equal(await supervisor.stopped, null)
@@ -64,7 +64,7 @@ test('restart: a killed component is started again under a new pid', async () =>
   const { supervisor, kill } = await twoComponents({ restartAfterMs: 50 })
   const before = supervisor.component('first').pid
   kill('first')
-  await poll(5, async () => assert.notEqual(supervisor.component('first').pid, before))
+  await until('it has a successor', 5, () => supervisor.component('first').pid !== before)
   await supervisor.stop()
   assert.equal(await supervisor.stopped, null)
 })
@@ -78,7 +78,7 @@ test('restart: one that keeps ending stops everything', async () => {
 test('restart: stopping while a component waits for its restart leaves nothing running', async () => {
   const { supervisor, said, kill } = await twoComponents({ restartAfterMs: 60_000 })
   kill('first')
-  await poll(5, async () => assert.ok(said.includes('first is started again in 60 s')))
+  await until('its restart is told', 5, () => said.includes('first is started again in 60 s'))
   await supervisor.stop()
   assert.equal(await supervisor.stopped, null)
 })

@@ -5,9 +5,9 @@ import { startTestCluster, type TestCluster, type TestDatabase } from '@sightlin
 import log4js from 'log4js'
 import { CLEAN_STEP, createCleaner } from './cleaner.ts'
 import { createMetrics } from './metrics.ts'
+import { until } from './poll.ts'
 import { createDatabase, type Database, sql } from './postgres.ts'
 import { KIT_METRICS } from './test/catalogue.ts'
-import { until } from './test/index.ts'
 
 const HOUR_MS = 3_600_000
 const EXPIRE = sql(

@@ -6,9 +6,10 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import { createServiceClient, isRefusal, type ServiceClient } from './http-client.ts'
 import { createMetrics } from './metrics.ts'
+import { until } from './poll.ts'
 import { type ProblemDetails, ProblemError } from './problems.ts'
 import { runInRequest } from './request-context.ts'
-import { sample, until } from './test/index.ts'
+import { sample } from './test/index.ts'
 
 const catalogue = Object.fromEntries(
   [

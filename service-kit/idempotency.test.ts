@@ -6,10 +6,10 @@ import log4js from 'log4js'
 import type { Answer } from './http-server.ts'
 import { createAnswerStore, type Idempotency } from './idempotency.ts'
 import { createMetrics } from './metrics.ts'
+import { until } from './poll.ts'
 import { createDatabase, type Database } from './postgres.ts'
 import { badGateway, ProblemError } from './problems.ts'
 import { KIT_METRICS } from './test/catalogue.ts'
-import { until } from './test/index.ts'
 
 let cluster: TestCluster
 let owner: TestDatabase

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { type HttpServer, listen } from './listen.ts'
-import { until } from './test/index.ts'
+import { until } from './poll.ts'
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
 const greet = (_: unknown, response: { end(text: string): void }) => response.end('hello')

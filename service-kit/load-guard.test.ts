@@ -5,8 +5,9 @@ import { listen } from './listen.ts'
 import { createLoadGuard } from './load-guard.ts'
 import { getLogger } from './logging.ts'
 import { createMetrics } from './metrics.ts'
+import { until } from './poll.ts'
 import { KIT_METRICS } from './test/catalogue.ts'
-import { call, sample, until } from './test/index.ts'
+import { call, sample } from './test/index.ts'
 
 const service = { name: 'guarded', version: '1' }
 

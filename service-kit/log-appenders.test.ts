@@ -7,9 +7,9 @@ import { SeverityNumber } from '@opentelemetry/api'
 import type log4js from 'log4js'
 import { openTelemetryAppender } from './log-appenders.ts'
 import type { LogEntry } from './log-entry.ts'
+import { until } from './poll.ts'
 import { inSpan } from './spans.ts'
 import { telemetry } from './telemetry/state.ts'
-import { until } from './test/index.ts'
 import { startMemoryTelemetry } from './test/memory-telemetry.ts'
 
 /** A process that writes lines by the stdout appender; each command comes over its IPC channel. */

@@ -4,10 +4,11 @@ import { after, before, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import log4js from 'log4js'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { until } from './poll.ts'
 import { createDatabase, type Database, type DatabaseOptions, isConnectionLoss, SQLSTATE, sql } from './postgres.ts'
 import { ProblemError } from './problems.ts'
 import { KIT_METRICS } from './test/catalogue.ts'
-import { sample, until } from './test/index.ts'
+import { sample } from './test/index.ts'
 
 let cluster: TestCluster
 let owner: TestDatabase

@@ -4,8 +4,8 @@ import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type HttpServer, listen } from './listen.ts'
+import { until } from './poll.ts'
 import { type Component, createRunGroup } from './run-group.ts'
-import { until } from './test/index.ts'
 
 function recorder() {
   const said: string[] = []

@@ -6,7 +6,8 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { listen } from './listen.ts'
-import { call, until } from './test/index.ts'
+import { until } from './poll.ts'
+import { call } from './test/index.ts'
 
 const MAIN = path.join(import.meta.dirname, 'test/small-service.ts')
 

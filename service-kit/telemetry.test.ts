@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
-import { sample, startOtlpSink, startProcess, until } from './test/index.ts'
+import { until } from './poll.ts'
+import { sample, startOtlpSink, startProcess } from './test/index.ts'
 
 let cluster: TestCluster
 let database: TestDatabase

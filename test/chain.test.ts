@@ -4,9 +4,9 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
+import { until } from '@sightline/service-kit/poll'
 import pg from 'pg'
 import { layOut, type Span } from '../scripts/trace/spans.ts'
-import { poll } from './poll.ts'
 import { type Answer, startSystem, type TestSystem } from './system.ts'
 
 let system: TestSystem
@@ -114,7 +114,8 @@ test('a trace context that comes in is continued, a broken one replaced', async 
 test('its log lines are found by trace id, from every hop, with the same request id', async () => {
   const answer = await order(john, { 'x-request-id': 'req-e2e-1' })
   assert.equal(answer.headers.get('x-request-id'), 'req-e2e-1')
-  const lines = await poll(
+  const lines = await until(
+    'every service has a log line of it',
     15,
     () => system.logs(`{service_name=~".+"} | trace_id="${answer.json.trace_id}"`),
     (found) =>
@@ -136,7 +137,8 @@ test('npm run trace shows the request that was just made, not what the services 
   const { TEMPO_PORT, LOKI_PORT } = system.ports
   const env = { ...process.env, TEMPO_PORT: String(TEMPO_PORT), LOKI_PORT: String(LOKI_PORT) }
   const script = join(import.meta.dirname, '../scripts/trace.ts')
-  await poll(
+  await until(
+    'the trace is printed',
     30,
     () => promisify(execFile)(process.execPath, [script], { env }),
     ({ stdout }) => assert.match(stdout, new RegExp(`${answer.json.trace_id}.* 4 services`)),
@@ -161,7 +163,8 @@ test('the audit table has exactly one row for it', async () => {
 
 test('Prometheus counts it, with an exemplar whose trace is there', async () => {
   await order(john)
-  await poll(
+  await until(
+    'Prometheus has counted it',
     20,
     () => system.prometheusQuery('sum by (job) (http_server_request_duration_seconds_count{http_route="/process"})'),
     (found) => assert.ok(found.length >= 3 && found.every(({ value }) => value >= 1), JSON.stringify(found)),
@@ -224,7 +227,8 @@ async function order(body: unknown, headers?: Record<string, string>): Promise<A
 }
 
 async function assertFailedAt(traceId: string, spanName: string, errorType: string): Promise<void> {
-  await poll(
+  await until(
+    'the failed trace is found',
     15,
     () => system.search('{status=error}'),
     (ids) => assert.ok(ids.includes(traceId)),

@@ -8,13 +8,13 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { until } from '@sightline/service-kit/poll'
 import type { Browser, Page } from 'playwright-core'
 import { buildConsole } from '../console/build.ts'
 import { createConsoleServer } from '../console/server.ts'
 import { quantilesOf } from '../console/src/data/quantiles.ts'
 import type { Series } from '../console/src/data/series.ts'
 import { chromiumPath, launch, NO_CHROMIUM, openPage, showAllPanels, unwell } from '../scripts/screenshots/browser.ts'
-import { poll } from './poll.ts'
 import { startSystem, type TestSystem } from './system.ts'
 
 const chromium = chromiumPath()
@@ -78,8 +78,11 @@ async function refusedOrder(): Promise<string> {
   const { headers } = await system.api('POST', '/api/v1/process', { user_id: 1001, action: 'purchase', items })
   const traceId = headers.get('x-trace-id')!
   await storedTrace(traceId, ['create_order', 'validate_order'])
-  await poll(15, async () =>
-    assert.equal((await system.logs(`{service_name="gateway"} | trace_id="${traceId}"`)).length, 1),
+  await until(
+    'the log line of the gateway',
+    15,
+    () => system.logs(`{service_name="gateway"} | trace_id="${traceId}"`),
+    (lines) => assert.equal(lines.length, 1),
   )
   return traceId
 }
@@ -103,10 +106,15 @@ const open = async (path: string, settings = {}) => {
 test('every panel of every board has data, without an error on the page', options, async () => {
   for (const board of BOARDS) {
     const { page, problems } = await open(`/d/sightline-${board}?from=now-5m&to=now&refresh=5s`)
-    await poll(90, async () => {
-      await showAllPanels(page)
-      assert.deepEqual(await unwell(page), [], board)
-    })
+    await until(
+      `${board} is well`,
+      90,
+      async () => {
+        await showAllPanels(page)
+        return unwell(page)
+      },
+      (panels) => assert.deepEqual(panels, [], board),
+    )
     assert.deepEqual(problems, [], board)
     await page.context().close()
   }
@@ -200,10 +208,10 @@ test('an error panel leads to an error trace, its span and its log lines', optio
 
 test('an exemplar leads to its trace', options, async () => {
   const { page } = await open('/d/sightline-chain?from=now-5m&to=now&refresh=off')
-  await poll(60, async () => {
+  await until('exemplars are drawn', 60, async () => {
     await page.reload()
     await showAllPanels(page)
-    assert.ok((await page.locator('[data-title="Duration"] a.exemplar').count()) > 1)
+    return (await page.locator('[data-title="Duration"] a.exemplar').count()) > 1
   })
   const href = await page.locator('[data-title="Duration"] a.exemplar').first().getAttribute('href')
   await page.locator('[data-title="Duration"] a.exemplar').first().dispatchEvent('click')
@@ -234,7 +242,8 @@ test('the waterfall is walked with the keyboard', options, async () => {
   await page.keyboard.press('Escape')
   await page.locator('.span-details').waitFor({ state: 'detached' })
   await page.keyboard.press('ArrowLeft')
-  await poll(
+  await until(
+    'the rows below are folded',
     5,
     () => rows.count(),
     (count) => assert.ok(count < all),
@@ -270,16 +279,20 @@ test('a chosen service narrows the routes to choose from, and the address holds 
     await page.keyboard.press('Escape')
     return names.map((name) => name.trim())
   }
-  await poll(30, async () => {
-    await page.reload()
-    const names = await routes()
-    assert.ok(names.includes('/orders'), names.join())
-  })
+  await until(
+    'the routes of every service',
+    30,
+    async () => {
+      await page.reload()
+      return routes()
+    },
+    (names) => assert.ok(names.includes('/orders'), names.join()),
+  )
   await page.getByRole('button', { name: /^Service: / }).click()
   await page.locator('.options label.option', { hasText: 'audit-service' }).click()
   await page.keyboard.press('Escape')
   await page.waitForURL(/var-service=audit-service/)
-  await poll(15, routes, (names) => {
+  await until('the routes of one service', 15, routes, (names) => {
     assert.ok(names.includes('/process'), names.join())
     assert.ok(!names.includes('/orders'), names.join())
   })
@@ -292,10 +305,10 @@ test('a chosen service narrows the routes to choose from, and the address holds 
 test('a drag over a chart is a time range, and the inspector shows what was asked', options, async () => {
   const { page, problems } = await open('/d/sightline-chain?from=now-15m&to=now&refresh=off')
   const chart = page.locator('[data-title="Duration"]')
-  await poll(60, async () => {
+  await until('the chart is drawn', 60, async () => {
     await page.reload()
     await showAllPanels(page)
-    assert.equal(await chart.locator('.u-over').count(), 1)
+    return (await chart.locator('.u-over').count()) === 1
   })
   const box = (await chart.locator('.u-over').boundingBox())!
   await page.mouse.move(box.x + box.width * 0.3, box.y + box.height / 2)
@@ -375,11 +388,11 @@ test('the audit table is filtered, shows an intact chain, and leads to the trace
   const { page, problems } = await open('/audit')
   await page.locator('.verify.intact', { hasText: 'Chain intact' }).waitFor()
   const rows = page.locator('[aria-label="Audit rows"] tbody tr')
-  await poll(10, async () => assert.ok((await rows.count()) > 1))
+  await until('several rows', 10, async () => (await rows.count()) > 1)
   await page.getByLabel('Order').fill(orderId)
   await page.keyboard.press('Enter')
   await page.waitForURL(new RegExp(`order_id=${orderId}$`))
-  await poll(10, async () => assert.equal(await rows.count(), 1))
+  await until('one row', 10, async () => (await rows.count()) === 1)
   await rows.locator('a').click()
   await page.waitForURL(new RegExp(`/trace/${traceId}$`))
   await page.locator('.span-row', { hasText: 'record_audit' }).first().waitFor()
@@ -430,7 +443,8 @@ test(
     assert.match((await page.locator('.trace-header').textContent()) ?? '', /10000 spans/)
     await page.locator('.waterfall-rows').focus()
     await page.keyboard.press('End')
-    await poll(
+    await until(
+      'the last row is active',
       5,
       async () => (await page.locator('.span-row.active').textContent()) ?? '',
       (text) => assert.match(text, /many/),
@@ -493,13 +507,13 @@ test('a foreign dashboard dropped into the folder is drawn; what can’t be is n
   const { page, problems } = await openPage(browser)
   await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
   await page.getByRole('link', { name: 'Foreign <b>board</b>' }).click()
-  await poll(15, async () => {
+  await until('all is drawn or named', 15, async () => {
     await showAllPanels(page)
     const states = await unwell(page)
     assert.equal(states.length, 2)
     assert.match(states[0]!, /P2: .*type “piechart”/)
     assert.match(states[1]!, /P4: .*data source "cloudwatch" is not available/)
-    assert.equal(await page.locator('.uplot').count(), 2)
+    return (await page.locator('.uplot').count()) === 2
   })
   assert.deepEqual(problems, [])
   await page.context().close()

@@ -6,11 +6,11 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { after, before, test } from 'node:test'
+import { until } from '@sightline/service-kit/poll'
 import pg from 'pg'
 import { closeBooks, openBooks, verifyChain } from '../scripts/drills/books.ts'
 import { type Drill, type DrillOptions, type DrillRun, drillEnvironment, runDrill } from '../scripts/drills/drill.ts'
 import { drills } from '../scripts/drills/index.ts'
-import { poll } from './poll.ts'
 import { startSystem, type TestSystem } from './system.ts'
 
 const options: DrillOptions = { kills: 2, seconds: 0.5, minutes: 0.05, auditWithinSeconds: 30 }
@@ -47,7 +47,7 @@ async function broken(begin: (run: DrillRun) => Promise<unknown>, end: (run: Dri
       const opening = await openBooks(run)
       await begin(run)
       const load = run.load({ keyed: 0 })
-      await poll(20, async () => assert.ok(load.sent.length > 20))
+      await until('twenty orders are sent', 20, () => load.sent.length > 20)
       await load.stop()
       await end(run)
       await closeBooks(run, load, opening)
@@ -132,12 +132,12 @@ test('the checks fail when two rows are sealed in the wrong order', async () => 
 
 /** The system is right again after something was broken on purpose. */
 function whole() {
-  return poll(20, async () => {
+  return until('every order has one audit row, and the chain is intact', 20, async () => {
     const { rows } = await owner.query(
       'select count(*)::int as wrong from orders o where (select count(*) from audit_logs a where a.order_id = o.id) <> 1',
     )
     assert.equal(rows[0].wrong, 0)
-    assert.equal((await verifyChain(system.urls.gateway)).status, 'intact')
+    return (await verifyChain(system.urls.gateway)).status === 'intact'
   })
 }
 
@@ -188,7 +188,8 @@ test('no password and no personal data in logs, telemetry or errors', async () =
     assert.doesNotMatch(text, personal)
     assert.doesNotMatch(text, secrets)
   }
-  const lines = await poll(
+  const lines = await until(
+    'the log line of the refusal',
     15,
     () => system.logs('{job=~".+"}'),
     (found) => assert.ok(found.some(({ line }) => /422/.test(line))),

@@ -1,8 +1,8 @@
 /** Every row of the error table, from outside: the answer is the one promised, and nothing is written. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { until } from '@sightline/service-kit/poll'
 import pg from 'pg'
-import { poll } from './poll.ts'
 import { startSystem, type TestSystem } from './system.ts'
 
 let system: TestSystem
@@ -120,13 +120,14 @@ test('audit-service down: 202 with the order kept, and its row follows when it i
   const after = await written()
   assert.equal(after.orders - before.orders, 1)
   assert.equal(after.audit_logs, before.audit_logs)
-  await poll(
+  await until(
+    'the failed trace is found',
     15,
     () => system.search('{status=error}'),
     (ids) => assert.ok(ids.includes(answer.json.trace_id), `{status=error} finds ${answer.json.trace_id}`),
   )
   await system.startComponent('audit-service')
-  await poll(30, written, ({ audit_logs }) => assert.equal(audit_logs - before.audit_logs, 1))
+  await until('the audit row follows', 30, written, ({ audit_logs }) => assert.equal(audit_logs - before.audit_logs, 1))
   const { json } = await system.api('GET', `/api/v1/audit?order_id=${answer.json.order.id}`)
   assert.equal(json.items[0].trace_id, answer.json.trace_id)
 })
@@ -140,7 +141,8 @@ test('order-service down: 502 or 503 with Retry-After, and no order', async () =
   assert.ok(Number(answer.headers.get('retry-after')) >= 1)
   assert.equal((await written()).orders, before.orders)
   await system.startComponent('order-service')
-  await poll(
+  await until(
+    'an order is taken again',
     10,
     () => system.api('POST', '/api/v1/process', order),
     ({ status }) => assert.equal(status, 200),
@@ -154,7 +156,8 @@ test('database down: 503, and all works again once it is back, without a restart
   assertProblem(answer, 503)
   assert.ok(Number(answer.headers.get('retry-after')) >= 1)
   await system.startComponent('postgres')
-  await poll(
+  await until(
+    'an order is taken again',
     20,
     () => system.api('POST', '/api/v1/process', order),
     ({ status }) => assert.equal(status, 200),

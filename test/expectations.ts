@@ -8,10 +8,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { root } from '@sightline/local/settings'
+import { until } from '@sightline/service-kit/poll'
 import pg from 'pg'
 import { parse } from 'yaml'
 import { readTrace } from '../scripts/trace/spans.ts'
-import { poll } from './poll.ts'
 
 /** Base URLs without a slash at the end; the database as postgres://user:password@host:port/name. */
 export interface Targets {
@@ -73,7 +73,13 @@ export async function meetExpectations(t: TestContext, targets: Targets): Promis
   const deadline = performance.now() + file.deadline_seconds * 1000
   for (const expectation of file.expectations) {
     const check = checkOf(targets, fill(expectation, answers), before, began)
-    await t.test(expectation.that, () => poll(Math.max(0, (deadline - performance.now()) / 1000), check))
+    await t.test(expectation.that, async () => {
+      const seconds = Math.max(0, (deadline - performance.now()) / 1000)
+      await until(expectation.that, seconds, async () => {
+        await check()
+        return true
+      })
+    })
   }
 }
 

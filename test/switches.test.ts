@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { poll } from './poll.ts'
+import { until } from '@sightline/service-kit/poll'
 import { startSystem } from './system.ts'
 
 const order = { user_id: 7, action: 'purchase' }
@@ -27,7 +27,8 @@ test('OTEL_TRACES_SAMPLER=always_off: no span of a service, yet every line has i
   const env = { ...process.env, OTEL_TRACES_SAMPLER: 'always_off', OTEL_LOGS_EXPORTER: 'otlp' }
   await using system = await startSystem({ env })
   const { json } = await system.api('POST', '/api/v1/process', order)
-  const lines = await poll(
+  const lines = await until(
+    'the log line',
     15,
     () => system.logs(`{service_name="audit-service"} | trace_id="${json.trace_id}"`),
     (found) => assert.ok(found.length > 0),
@@ -40,7 +41,8 @@ test('exporters none and console: nothing is sent, spans stand in the output', a
   const env = { ...process.env, OTEL_TRACES_EXPORTER: 'console', OTEL_LOGS_EXPORTER: 'none' }
   await using system = await startSystem({ env })
   const { json } = await system.api('POST', '/api/v1/process', order)
-  await poll(
+  await until(
+    'the span in the output',
     15,
     () => readFile(system.logFiles['order-service'], 'utf8'),
     (output) =>

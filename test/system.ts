@@ -6,8 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePorts, type LocalOptions, type LocalSystem, startLocal } from '@sightline/local'
+import { until } from '@sightline/service-kit/poll'
 import { readTrace, type Span } from '../scripts/trace/spans.ts'
-import { poll } from './poll.ts'
 
 export interface TestSystem extends LocalSystem, AsyncDisposable {
   /** One request through the gateway; the body is sent as JSON unless it is a string. */
@@ -71,15 +71,7 @@ export async function startSystem(options: LocalOptions = {}): Promise<TestSyste
       return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : null }
     },
     trace: (traceId, seconds, complete) =>
-      poll(
-        seconds,
-        async () => {
-          const spans = await readTrace(tempo, traceId)
-          if (!spans) throw new Error(`there is no trace ${traceId}`)
-          return spans
-        },
-        complete,
-      ),
+      until(`trace ${traceId}`, seconds, () => readTrace(tempo, traceId), complete),
     async search(traceql, limit = 100) {
       const found = await json<{ traces: { traceID: string }[] }>(
         `${tempo}/api/search?${new URLSearchParams({ q: traceql, limit: String(limit) })}`,

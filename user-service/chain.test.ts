@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
+import { until } from '@sightline/service-kit/poll'
 import {
   type OtlpSink,
   type SinkSpan,
@@ -9,7 +10,6 @@ import {
   startOtlpSink,
   startProcess,
   type TestProcess,
-  until,
 } from '@sightline/service-kit/testing'
 import pg from 'pg'
 

@@ -6,13 +6,13 @@ import { after, before, test } from 'node:test'
 import { METRICS } from '@sightline/contracts'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import { sql } from '@sightline/service-kit'
+import { until } from '@sightline/service-kit/poll'
 import {
   startInProcess,
   startProcess,
   type TestAnswer,
   type TestProcess,
   type TestService,
-  until,
 } from '@sightline/service-kit/testing'
 import { environment } from './config.ts'
 import { compose } from './main.ts'

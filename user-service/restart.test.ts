@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
-import { startProcess, type TestProcess, until } from '@sightline/service-kit/testing'
+import { until } from '@sightline/service-kit/poll'
+import { startProcess, type TestProcess } from '@sightline/service-kit/testing'
 import { Pool } from 'undici'
 
 let cluster: TestCluster

@@ -12,7 +12,8 @@ import {
   TraceByIdResponseSchema,
   TraceSchema,
 } from '@sightline/otlp-messages'
-import { post, startBackend, type TestBackend, until } from './backend.ts'
+import { until } from '@sightline/service-kit/poll'
+import { post, startBackend, type TestBackend } from './backend.ts'
 import { logBytes, traceBytes } from './otlp.ts'
 
 describe('the embedded backend', { concurrency: false }, () => {
@@ -317,9 +318,8 @@ describe('the embedded backend', { concurrency: false }, () => {
     await backend.stop()
     backend = await startBackend(dir)
     assert.equal((await search('{ name = "GET /x" }')).length, 1)
-    await until(
-      async () => (await (await ask('/metrics')).text()).includes('embedded_head_rows{signal="logs"} 2'),
-      'the log lines',
+    await until('the log lines', 20, async () =>
+      (await (await ask('/metrics')).text()).includes('embedded_head_rows{signal="logs"} 2'),
     )
   })
 })

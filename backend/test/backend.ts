@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@sightline/service-kit/poll'
 
 export interface TestBackend {
   readonly otlp: string
@@ -14,8 +14,6 @@ export interface TestBackend {
   /** SIGTERM or another signal, and wait for the end. */
   stop(signal?: NodeJS.Signals): Promise<void>
 }
-
-const DEADLINE_MS = 20_000
 
 export async function startBackend(dir: string, env: Record<string, string> = {}): Promise<TestBackend> {
   for (let left = 3; ; left--) {
@@ -42,11 +40,9 @@ async function startOnce(dir: string, env: Record<string, string>): Promise<Test
     },
   }
   try {
-    await until(() => {
-      if (child.exitCode !== null) throw new Error(`the backend ended at its start:\n${output()}`)
-      // Its own word: at a port that is somebody else's, /ready would be as well.
-      return output().includes('Ready: OTLP on')
-    }, 'the backend to be ready')
+    // Its own word: at a port that is somebody else's, /ready would be as well.
+    await until('the backend is ready', 20, () => child.exitCode !== null || output().includes('Ready: OTLP on'))
+    if (child.exitCode !== null) throw new Error(`the backend ended at its start:\n${output()}`)
   } catch (error) {
     await backend.stop('SIGKILL')
     throw error
@@ -68,19 +64,6 @@ export async function launchBackend(dir: string, env: Record<string, string> = {
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
   return { child, ended, output: () => output, ports }
-}
-
-/** Asks again until the answer is truthy; fails after a deadline. */
-export async function until<T>(
-  ask: () => Promise<T> | T,
-  what: string,
-  deadlineMs = DEADLINE_MS,
-): Promise<NonNullable<T>> {
-  for (const end = Date.now() + deadlineMs; Date.now() < end; await delay(25)) {
-    const answer = await ask()
-    if (answer) return answer
-  }
-  throw new Error(`waited ${deadlineMs} ms in vain for ${what}`)
 }
 
 export async function post(url: string, body: Uint8Array, headers: Record<string, string> = {}): Promise<Response> {

@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { post, startBackend, type TestBackend, until } from './backend.ts'
+import { until } from '@sightline/service-kit/poll'
+import { post, startBackend, type TestBackend } from './backend.ts'
 import { logBytes, traceBytes } from './otlp.ts'
 
 const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 3)
@@ -37,7 +38,7 @@ test(`kill -9 under ingest, ${ROUNDS} times: nothing lost, nothing twice`, {
         sendTraces(backend, accepted, round),
         sendLogs(backend, accepted, round),
       ]
-      if (round === 0) await until(() => accepted.traces.size > 0, 'a first answer')
+      if (round === 0) await until('a first answer', 20, () => accepted.traces.size > 0)
       // Some rounds die while blocks are written: a head is sealed at 60,000 spans.
       await delay(100 + Math.random() * 900)
       await backend.stop('SIGKILL')

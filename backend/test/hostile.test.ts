@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { post, startBackend, type TestBackend, until } from './backend.ts'
+import { until } from '@sightline/service-kit/poll'
+import { post, startBackend, type TestBackend } from './backend.ts'
 import { traceBytes } from './otlp.ts'
 
 const MB = 1 << 20
@@ -92,7 +93,7 @@ describe('hostile input', { concurrency: false }, () => {
     const started = Date.now()
     await alive()
     assert.ok(Date.now() - started < 30_000, `${Date.now() - started} ms`)
-    await until(() => residentMb() < 900, 'resident memory below 900 MB')
+    await until('resident memory below 900 MB', 20, () => residentMb() < 900)
   })
 
   test('times at the ends of the world', async () => {
@@ -164,7 +165,7 @@ describe('hostile input', { concurrency: false }, () => {
     await post(`${backend.otlp}/v1/traces`, traceBytes([{ trace, id: '1', startMs: Date.now() }]))
     const blocks = join(dir, 'blocks')
     const names = () => readdirSync(blocks).filter((name) => name.endsWith('.block'))
-    await until(() => names().length > 0, 'a block of the many names')
+    await until('a block of the many names', 20, () => names().length > 0)
     for (const name of names()) {
       const bytes = readFileSync(join(blocks, name))
       bytes.fill(0xff, 20, Math.floor(bytes.length / 2))

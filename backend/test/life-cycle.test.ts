@@ -9,9 +9,10 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { until } from '@sightline/service-kit/poll'
 import { WebSocket } from 'ws'
 import { openFolder } from '../store/folder.ts'
-import { launchBackend, PORTS, post, startBackend, type TestBackend, until } from './backend.ts'
+import { launchBackend, PORTS, post, startBackend, type TestBackend } from './backend.ts'
 import { traceBytes } from './otlp.ts'
 
 /** Local mode kills the backend after 15 s. */
@@ -121,7 +122,7 @@ describe('SIGTERM', { concurrency: false }, () => {
     const backend = await startBackend(dir)
     const batch = await halfSent(backend, 'b1')
     const stopped = backend.stop()
-    await until(() => refused(backend.otlp), 'the port to close')
+    await until('the port closes', 20, () => refused(backend.otlp))
     assert.equal(await batch.rest(), 200)
     await stopped
     assert.equal(backend.process.exitCode, 0)

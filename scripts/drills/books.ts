@@ -1,5 +1,5 @@
 /** Holds what clients were told against what the database holds: orders, audit rows, stock, and the chain of seals. */
-import { poll } from '../../test/poll.ts'
+import { until } from '@sightline/service-kit/poll'
 import { type DrillRun, secondsUntil } from './drill.ts'
 import { ANSWERED, type Load, outcomes } from './load.ts'
 
@@ -79,15 +79,11 @@ const FAULTS = `
 async function checkAuditRows({ database, options: { auditWithinSeconds }, expect }: DrillRun): Promise<void> {
   let last: Counts = {}
   let seconds = auditWithinSeconds
-  const complete = await secondsUntil(
-    auditWithinSeconds,
-    async () => {
-      const { rows } = await database.query<Counts>(FAULTS)
-      last = rows[0]!
-      if (last.orders_without_one_row !== 0) throw new Error('some orders still wait for their audit row')
-    },
-    () => undefined,
-  ).then(
+  const complete = await secondsUntil('every order has its audit row', auditWithinSeconds, async () => {
+    const { rows } = await database.query<Counts>(FAULTS)
+    last = rows[0]!
+    if (last.orders_without_one_row !== 0) throw new Error('some orders still wait for their audit row')
+  }).then(
     (took) => {
       seconds = took
       return true
@@ -127,7 +123,8 @@ const SEALED_WITHIN_SECONDS = 30
 
 /** Through the gateway as anyone would, in as many pages as it takes. */
 async function checkChain({ system, expect }: DrillRun): Promise<void> {
-  const result = await poll(
+  const result = await until(
+    'the audit chain is complete',
     SEALED_WITHIN_SECONDS,
     () => verifyChain(system.urls.gateway),
     ({ status, unsealed }) => {

@@ -1,5 +1,6 @@
 /** Every connection that PostgreSQL allows is taken by somebody else. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@sightline/service-kit/poll'
 import pg from 'pg'
 import { closeBooks, openBooks } from './books.ts'
 import { type Drill, type DrillRun, secondsUntil, services } from './drill.ts'
@@ -26,9 +27,7 @@ async function run(run: DrillRun): Promise<void> {
     say(`${held.length} connections taken, none left for the services`)
     const from = performance.now()
     await delay(options.seconds * 1000)
-    await secondsUntil(10, async () => {
-      if (!load.since(from).some(isRefused)) throw new Error('nobody was refused yet')
-    })
+    await until('a first refusal', 10, () => load.since(from).some(isRefused))
     const during = load.since(from)
     const refused = during.filter(isRefused)
     const clear = refused.filter(isClear)
@@ -41,7 +40,7 @@ async function run(run: DrillRun): Promise<void> {
   } finally {
     await Promise.all(held.map((client) => client.end()))
   }
-  const took = await secondsUntil(15, () => answers(system.urls.gateway))
+  const took = await secondsUntil('an order is taken again', 15, () => answers(system.urls.gateway))
   expect(
     'served again within 15 s, without a restart',
     services.map((name) => system.pid(name)).join() === pids,

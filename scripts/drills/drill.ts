@@ -2,8 +2,8 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { LocalSystem } from '@sightline/local'
+import { until } from '@sightline/service-kit/poll'
 import pg from 'pg'
-import { poll } from '../../test/poll.ts'
 import { type Load, type LoadOptions, startLoad } from './load.ts'
 
 export const services = ['user-service', 'order-service', 'audit-service'] as const
@@ -101,13 +101,12 @@ export async function runDrill(
   return { kept: kept && lines.length > 0, lines }
 }
 
-/** Seconds until `check` passes; throws its last error after `seconds`. */
-export async function secondsUntil(
-  seconds: number,
-  ask: () => Promise<unknown>,
-  check?: (answer: never) => void,
-): Promise<number> {
+/** Seconds until `succeeds` no longer throws; rejects with `what` and its last error after `seconds`. */
+export async function secondsUntil(what: string, seconds: number, succeeds: () => Promise<unknown>): Promise<number> {
   const began = performance.now()
-  await poll(seconds, ask, check as (answer: unknown) => void)
+  await until(what, seconds, async () => {
+    await succeeds()
+    return true
+  })
   return (performance.now() - began) / 1000
 }

@@ -1,8 +1,9 @@
 /** kill -9 at random moments under load. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@sightline/service-kit/poll'
 import { closeBooks, openBooks } from './books.ts'
-import { type Drill, type DrillRun, needsProc, secondsUntil, services } from './drill.ts'
+import { type Drill, type DrillRun, needsProc, services } from './drill.ts'
 import { between, type Load, oneOf } from './load.ts'
 
 /** Kills one thing; resolves to a name for the tally and to what brings it back. */
@@ -41,7 +42,7 @@ const killPostgres: Kill = ({ system, database }) => {
   return {
     victim: 'backend',
     recover: async () => {
-      await secondsUntil(30, () => database.query('select 1'))
+      await until('the database answers', 30, () => database.query('select 1'))
     },
   }
 }

@@ -1,8 +1,8 @@
 /** An audit event that audit-service will never take. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { replay } from '@sightline/order-service/replay'
+import { until } from '@sightline/service-kit/poll'
 import pg from 'pg'
-import { poll } from '../../test/poll.ts'
 import { closeBooks, openBooks } from './books.ts'
 import type { Drill, DrillRun } from './drill.ts'
 
@@ -28,14 +28,9 @@ async function run(run: DrillRun): Promise<void> {
   await system.startComponent('audit-service')
   const load = run.load()
 
-  const listed = await poll(
-    60,
-    () => deadLetters(system.urls.gateway),
-    (letters) => {
-      if (!letters.some(({ event_id }) => event_id === event)) throw new Error(`${event} is no dead letter yet`)
-    },
+  const letter = await until(`${event} is a dead letter`, 60, async () =>
+    (await deadLetters(system.urls.gateway)).find(({ event_id }) => event_id === event),
   )
-  const letter = listed.find(({ event_id }) => event_id === event)!
   expect('it becomes a dead letter', letter.order_id === order, `after ${letter.attempts} tries: ${letter.last_error}`)
   const metrics = await (await fetch(`${system.urls.orderService}/metrics`)).text()
   const count = Number(/^outbox_dead_letters(?:\{[^}]*\})? (\d+)/m.exec(metrics)?.[1] ?? Number.NaN)
@@ -55,18 +50,11 @@ async function run(run: DrillRun): Promise<void> {
     event,
   ])
   const replayed = await asOwner(system.postgres, (client) => replay(client, [event]))
-  const row = await poll(
-    30,
-    () => database.query('select count(*)::int as rows from audit_logs where event_id = $1', [event]),
-    ({ rows: [counted] }) => {
-      if (counted.rows === 0) throw new Error(`${event} has no audit row yet`)
-    },
-  )
-  expect(
-    'mended and replayed, it arrives once',
-    row.rows[0].rows === 1,
-    `${replayed.length} replayed, ${row.rows[0].rows} audit row`,
-  )
+  const audited = await until(`${event} has an audit row`, 30, async () => {
+    const { rows } = await database.query('select 1 from audit_logs where event_id = $1', [event])
+    return rows.length > 0 && rows.length
+  })
+  expect('mended and replayed, it arrives once', audited === 1, `${replayed.length} replayed, ${audited} audit row`)
   await closeBooks(run, load, opening)
 }
 

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { createServer, type Server } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { onPath } from '@sightline/local'
+import { until } from '@sightline/service-kit/poll'
 import { percentile } from '../load/tally.ts'
 import { readTrace } from '../trace/spans.ts'
 import { closeBooks, openBooks } from './books.ts'
@@ -112,7 +113,9 @@ async function comparing(run: DrillRun, list: Fault[]): Promise<void> {
       `${failed.length} of ${faulty.length} (${outcomes(failed)})`,
     )
     compare(name, normal, faulty, expect)
-    const took = await secondsUntil(60, () => completeTrace(system.urls.gateway, system.urls.tempo))
+    const took = await secondsUntil('a trace is complete again', 60, () =>
+      completeTrace(system.urls.gateway, system.urls.tempo),
+    )
     expect(`${name}: recovers by itself`, took < 60, `a complete trace ${took.toFixed(1)} s later`)
     say(`${name}: ${(await dropped()) - before} spans and log lines dropped, all counted in telemetry_dropped_total`)
   }
@@ -176,10 +179,14 @@ async function completeTrace(gateway: string, tempo: string): Promise<void> {
   })
   await response.text()
   const id = response.headers.get('x-trace-id')!
-  await secondsUntil(8, async () => {
-    const services = new Set((await readTrace(tempo, id))?.map(({ service }) => service))
-    if (services.size < 4) throw new Error(`trace ${id} has spans of ${[...services].join(', ') || 'nobody'} only`)
-  })
+  await until(
+    `trace ${id} has spans of all four`,
+    8,
+    async () => new Set((await readTrace(tempo, id))?.map(({ service }) => service)),
+    (services) => {
+      if (services.size < 4) throw new Error(`there are spans of ${[...services].join(', ') || 'nobody'} only`)
+    },
+  )
 }
 
 const sum = async (numbers: Promise<number>[]) => (await Promise.all(numbers)).reduce((total, one) => total + one, 0)

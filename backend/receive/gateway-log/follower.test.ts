@@ -3,9 +3,9 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fromBinary } from '@bufbuild/protobuf'
 import { ExportLogsServiceRequestSchema, ExportTraceServiceRequestSchema } from '@sightline/otlp-messages'
+import { until } from '@sightline/service-kit/poll'
 import { type Follower, followAccessLog, type GatewayLogSink } from './follower.ts'
 import { recordLine } from './test/access-records.ts'
 
@@ -55,13 +55,8 @@ const id = (n: number) => n.toString(16).padStart(16, '0')
 const line = (n: number, fields: Record<string, string> = {}) => `${recordLine({ span_id: id(n), ...fields })}\n`
 const ids = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => id(from + i))
 
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('not reached within 10 s')
-    await delay(5)
-  }
-}
+/** Until the store holds exactly that many. */
+const holds = (what: string[], count: number) => until(`${count} records`, 10, () => what.length === count)
 
 test('a file that appears later, lines in pieces, and lines that are none', async () => {
   const store = memoryStore()
@@ -73,9 +68,9 @@ test('a file that appears later, lines in pieces, and lines that are none', asyn
   })
   const second = line(2)
   writeFileSync(log, line(1) + second.slice(0, 50))
-  await until(() => store.spans.length === 1)
+  await holds(store.spans, 1)
   appendFileSync(log, `${second.slice(50)}not a record\n${line(3)}`)
-  await until(() => store.spans.length === 3)
+  await holds(store.spans, 3)
   assert.deepEqual(store.spans, ids(1, 3))
   assert.deepEqual(store.lines, ids(1, 3))
   assert.equal(malformed, 1)
@@ -85,11 +80,11 @@ test('restarted, it goes on behind the last record taken', async () => {
   const store = memoryStore()
   writeFileSync(log, line(1) + line(2))
   follower = follow(store.sink)
-  await until(() => store.lines.length === 2)
+  await holds(store.lines, 2)
   await follower.stop()
   appendFileSync(log, line(3))
   follower = follow(store.sink)
-  await until(() => store.lines.length === 3)
+  await holds(store.lines, 3)
   assert.deepEqual(store.spans, ids(1, 3))
 })
 
@@ -109,15 +104,15 @@ test('a renamed file is read to its end, its successor from the beginning, also 
   const store = memoryStore()
   writeFileSync(log, line(1))
   follower = follow(store.sink)
-  await until(() => store.lines.length === 1)
+  await holds(store.lines, 1)
   renameSync(log, `${log}.1`)
   appendFileSync(`${log}.1`, line(2))
-  await until(() => store.lines.length === 2)
+  await holds(store.lines, 2)
   await follower.stop()
   appendFileSync(`${log}.1`, line(3))
   writeFileSync(log, line(4))
   follower = follow(store.sink)
-  await until(() => store.lines.length === 4)
+  await holds(store.lines, 4)
   assert.deepEqual(store.spans, ids(1, 4))
   assert.deepEqual(store.lines, ids(1, 4))
   assert.equal(existsSync(`${log}.1`), false)
@@ -127,14 +122,14 @@ test('a file that was cut, or replaced by another, is read from its beginning', 
   const store = memoryStore()
   writeFileSync(log, line(1) + line(2))
   follower = follow(store.sink)
-  await until(() => store.lines.length === 2)
+  await holds(store.lines, 2)
   writeFileSync(log, line(3))
-  await until(() => store.lines.length === 3)
+  await holds(store.lines, 3)
   await follower.stop()
   rmSync(log)
   writeFileSync(log, line(4) + line(5) + line(6))
   follower = follow(store.sink)
-  await until(() => store.lines.length === 6)
+  await holds(store.lines, 6)
   assert.deepEqual(store.spans, ids(1, 6))
 })
 
@@ -145,9 +140,9 @@ for (const signal of ['traces', 'logs'] as const) {
     const errors: unknown[] = []
     writeFileSync(log, line(1) + line(2, { sampled: '0' }))
     follower = follow(store.sink, { onError: (error) => errors.push(error) })
-    await until(() => store.spans.length === 1 && store.lines.length === 2)
+    await Promise.all([holds(store.spans, 1), holds(store.lines, 2)])
     appendFileSync(log, line(3))
-    await until(() => store.spans.length === 2 && store.lines.length === 3)
+    await Promise.all([holds(store.spans, 2), holds(store.lines, 3)])
     assert.equal(errors.length, 2)
     assert.deepEqual(store.spans, [id(1), id(3)])
     assert.deepEqual(store.lines, ids(1, 3))
@@ -158,10 +153,10 @@ test('one signal ahead in the new file, the other still in the renamed one', asy
   const store = memoryStore()
   writeFileSync(log, line(1) + line(2))
   follower = follow(store.sink)
-  await until(() => store.lines.length === 2)
+  await holds(store.lines, 2)
   const early = store.cursors.get('gateway-log/traces')!
   appendFileSync(log, line(3))
-  await until(() => store.lines.length === 3)
+  await holds(store.lines, 3)
   await follower.stop()
   renameSync(log, `${log}.1`)
   writeFileSync(log, line(4))
@@ -169,7 +164,7 @@ test('one signal ahead in the new file, the other still in the renamed one', asy
   copy.cursors.set('gateway-log/traces', early)
   copy.cursors.set('gateway-log/logs', store.cursors.get('gateway-log/logs')!)
   follower = follow(copy.sink)
-  await until(() => copy.lines.length === 1)
+  await holds(copy.lines, 1)
   assert.deepEqual(copy.spans, ids(3, 4))
   assert.deepEqual(copy.lines, ids(4, 4))
 })
@@ -187,7 +182,7 @@ test('a large log is renamed and its writer told by USR1', async () => {
   try {
     writeFileSync(log, line(1) + line(2))
     follower = follow(store.sink, { pidFile, rotateAtBytes: 1000 })
-    await until(() => store.lines.length === 3)
+    await holds(store.lines, 3)
     assert.equal(told, 1)
     assert.deepEqual(store.lines, ids(1, 3))
     assert.equal(readFileSync(log, 'utf8'), line(3))

@@ -7,9 +7,9 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fromBinary } from '@bufbuild/protobuf'
 import { ExportTraceServiceRequestSchema } from '@sightline/otlp-messages'
+import { until } from '@sightline/service-kit/poll'
 import { recordLine } from './test/access-records.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sightline-forward-'))
@@ -48,25 +48,17 @@ function start(): ChildProcess {
   return program
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 15_000
-  while (!holds()) {
-    assert.ok(Date.now() < deadline, `in time; received ${received.join(' ')}`)
-    await delay(20)
-  }
-}
-
 test('each record reaches the Collector as a span, also when it was away, and once over restarts', async () => {
   appendFileSync(accessLog, `${recordLine({ span_id: 'a'.repeat(16) })}\n`)
   const first = start()
-  await until(() => refused > 0)
+  await until('a first refusal', 15, () => refused > 0)
   answer = 200
-  await until(() => received.length === 1)
+  await until('the first span', 15, () => received.length === 1)
   first.kill('SIGTERM')
   await once(first, 'exit')
 
   appendFileSync(accessLog, `${recordLine({ span_id: 'b'.repeat(16) })}\n`)
   start()
-  await until(() => received.length === 2)
+  await until('the second span', 15, () => received.length === 2)
   assert.deepEqual(received, ['a'.repeat(16), 'b'.repeat(16)])
 })
