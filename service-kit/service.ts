@@ -97,7 +97,7 @@ export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
   group.add('telemetry', { stop: () => stopTelemetry(FLUSH_MS) })
   group.add('database', { stop: () => database.close() })
   if (nextService) group.add('next hop', { stop: () => nextService.close() })
-  for (const [name, part] of Object.entries(background)) group.add(name, part)
+  for (const [name, component] of Object.entries(background)) group.add(name, component)
   let server: HttpServer | undefined
   group.add('server', {
     async start() {

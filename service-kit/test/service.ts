@@ -45,7 +45,7 @@ export async function startInProcess<Schema extends z.ZodType<ServiceEnvironment
   let draining = false
   const parts = createParts({ name: options.name, version: '0.0.0-test' }, config, options.catalogue, () => draining)
   const { app, background = {} } = options.compose(parts)
-  for (const part of Object.values(background)) await part.start?.()
+  for (const component of Object.values(background)) await component.start?.()
   const server = await listen(app.callback(), '127.0.0.1', config.PORT)
   const url = `http://127.0.0.1:${server.port}`
   let closed = false
@@ -54,7 +54,7 @@ export async function startInProcess<Schema extends z.ZodType<ServiceEnvironment
     closed = true
     draining = true
     await server.close(1_000, 0)
-    for (const part of Object.values(background).reverse()) await part.stop()
+    for (const component of Object.values(background).reverse()) await component.stop()
     await parts.nextService?.close()
     await parts.database.close()
   }
