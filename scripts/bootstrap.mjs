@@ -180,7 +180,13 @@ function fail(message) {
 
 /** The script takes over the terminal; its exit code or signal becomes ours. */
 function runScript() {
-  const child = spawn(pinnedNode, [join(root, 'scripts', `${name}.ts`), ...args], { stdio: 'inherit' })
+  // What Node has compiled once it need not compile again, in this program and in those it starts: half of a test file's
+  // CPU time, a third of a service's start.
+  const compiled = join(modules, '.cache/sightline/compiled')
+  const child = spawn(pinnedNode, [join(root, 'scripts', `${name}.ts`), ...args], {
+    stdio: 'inherit',
+    env: { NODE_COMPILE_CACHE: compiled, ...process.env },
+  })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
       // A terminal sends Ctrl-C to everyone in front of it, the script too: only a signal meant for us alone is passed on.
