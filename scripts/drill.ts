@@ -93,6 +93,7 @@ function optionsOf({ defaults = {} }: Drill): DrillOptions {
     seconds: count('seconds', defaults.seconds ?? 10),
     minutes: count('minutes', defaults.minutes ?? 30),
     auditWithinSeconds: 30,
+    pauseMs: 100,
   }
 }
 

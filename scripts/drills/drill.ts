@@ -17,6 +17,8 @@ export interface DrillOptions {
   minutes: number
   /** How long after recovery an audit row may be missing. */
   auditWithinSeconds: number
+  /** Longest pause of each client of the load between two requests, milliseconds. */
+  pauseMs: number
 }
 
 export interface DrillRun {
@@ -84,7 +86,7 @@ export async function runDrill(
       options,
       say,
       load(wanted) {
-        const load = startLoad(system.urls.gateway, wanted)
+        const load = startLoad(system.urls.gateway, options.pauseMs, wanted)
         loads.push(load)
         return load
       },

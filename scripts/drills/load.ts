@@ -36,8 +36,6 @@ export interface Load {
 export interface LoadOptions {
   /** Requests at the same time (default 8). */
   workers?: number
-  /** Longest pause of a worker between two requests, milliseconds (default 100). */
-  pauseMs?: number
   /** Share of requests with an Idempotency-Key (default 0.35). */
   keyed?: number
 }
@@ -53,8 +51,9 @@ export const isRefused = ({ outcome }: Attempt): boolean => !ANSWERED.includes(o
 export const isClear = ({ outcome, retryAfter }: Attempt): boolean =>
   [502, 503, 504].includes(outcome as number) && retryAfter
 
-export function startLoad(gateway: string, options: LoadOptions = {}): Load {
-  const { workers = 8, pauseMs = 100, keyed = 0.35 } = options
+/** `pauseMs` is the longest pause of a worker between two requests. */
+export function startLoad(gateway: string, pauseMs: number, options: LoadOptions = {}): Load {
+  const { workers = 8, keyed = 0.35 } = options
   const prefix = `drill-${randomUUID().slice(0, 8)}`
   const pool = new Pool(gateway, { connections: workers, headersTimeout: 20_000, bodyTimeout: 20_000 })
   const sent: Sent[] = []
