@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { until } from '@sightline/service-kit/poll'
 import pg from 'pg'
 import { layOut, type Span } from '../scripts/trace/spans.ts'
+import { meetExpectations } from './expectations.ts'
 import { type Answer, startSystem, type TestSystem } from './system.ts'
 
 let system: TestSystem
@@ -197,6 +198,15 @@ test('too much stock: 409, found by {status=error}, the exception on check_inven
   const answer = await system.api('POST', '/api/v1/process', { ...john, items })
   assert.equal(answer.status, 409, answer.text)
   await assertFailedAt(answer.json.trace_id, 'check_inventory', 'insufficient_stock')
+})
+
+// `npm run test:stack` demands the same of the real engines.
+test('requests leave behind what observability/expectations.yaml says', async (t) => {
+  const { user, password, host, port, database } = system.postgres
+  await meetExpectations(t, {
+    ...system.urls,
+    database: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`,
+  })
 })
 
 test('a load of orders leaves exactly one audit row and one complete trace each', async () => {

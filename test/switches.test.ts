@@ -1,45 +1,28 @@
 /** The standard OpenTelemetry variables, given to `npm start` as a user would. */
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { until } from '@sightline/service-kit/poll'
-import { startSystem } from './system.ts'
+import { startSystem, type TestSystem } from './system.ts'
 
 const order = { user_id: 7, action: 'purchase' }
+const silent = { OTEL_TRACES_EXPORTER: 'console', OTEL_LOGS_EXPORTER: 'none' }
+const sending = { OTEL_TRACES_EXPORTER: 'otlp', OTEL_LOGS_EXPORTER: 'otlp' }
 
-for (const propagators of ['b3', 'b3multi,baggage', 'jaeger']) {
-  test(`OTEL_PROPAGATORS=${propagators}: still one trace, gateway included`, async () => {
-    await using system = await startSystem({ env: { ...process.env, OTEL_PROPAGATORS: propagators } })
-    const answer = await system.api('POST', '/api/v1/process', order)
-    assert.equal(answer.status, 200, answer.text)
-    assert.equal(answer.headers.get('x-trace-id'), answer.json.trace_id)
-    await system.trace(answer.json.trace_id, 15, (spans) => {
-      assert.equal(new Set(spans.map(({ service }) => service)).size, 4)
-      assert.deepEqual(
-        spans.filter(({ parentId }) => parentId === '').map(({ service }) => service),
-        ['gateway'],
-      )
-    })
-  })
+let system: TestSystem
+before(async () => {
+  system = await startSystem({ env: { ...process.env, ...silent } })
+})
+after(() => system?.[Symbol.asyncDispose]())
+
+/** The rest of the system reads none of these variables, and goes on. */
+async function restartServices(env: NodeJS.ProcessEnv): Promise<void> {
+  const services = ['audit-service', 'order-service', 'user-service'] as const
+  await Promise.all(services.map((name) => system.replaceService(name, env)))
 }
 
-test('OTEL_TRACES_SAMPLER=always_off: no span of a service, yet every line has its trace id', async () => {
-  const env = { ...process.env, OTEL_TRACES_SAMPLER: 'always_off', OTEL_LOGS_EXPORTER: 'otlp' }
-  await using system = await startSystem({ env })
-  const { json } = await system.api('POST', '/api/v1/process', order)
-  const lines = await until(
-    'the log line',
-    15,
-    () => system.logs(`{service_name="audit-service"} | trace_id="${json.trace_id}"`),
-    (found) => assert.ok(found.length > 0),
-  )
-  assert.ok(lines.every(({ labels }) => labels.request_id === json.request_id))
-  assert.deepEqual(await system.search('{ resource.service.name = "user-service" }'), [])
-})
-
+// These two in this order, and before all others: nobody has sent a span yet.
 test('exporters none and console: nothing is sent, spans stand in the output', async () => {
-  const env = { ...process.env, OTEL_TRACES_EXPORTER: 'console', OTEL_LOGS_EXPORTER: 'none' }
-  await using system = await startSystem({ env })
   const { json } = await system.api('POST', '/api/v1/process', order)
   await until(
     'the span in the output',
@@ -54,3 +37,32 @@ test('exporters none and console: nothing is sent, spans stand in the output', a
   assert.deepEqual(await system.search('{ resource.service.name = "order-service" }'), [])
   assert.deepEqual(await system.logs('{service_name="order-service"}'), [])
 })
+
+test('OTEL_TRACES_SAMPLER=always_off: no span of a service, yet every line has its trace id', async () => {
+  await restartServices({ ...sending, OTEL_TRACES_SAMPLER: 'always_off' })
+  const { json } = await system.api('POST', '/api/v1/process', order)
+  const lines = await until(
+    'the log line',
+    15,
+    () => system.logs(`{service_name="audit-service"} | trace_id="${json.trace_id}"`),
+    (found) => assert.ok(found.length > 0),
+  )
+  assert.ok(lines.every(({ labels }) => labels.request_id === json.request_id))
+  assert.deepEqual(await system.search('{ resource.service.name = "user-service" }'), [])
+})
+
+for (const propagators of ['b3', 'b3multi,baggage', 'jaeger']) {
+  test(`OTEL_PROPAGATORS=${propagators}: still one trace, gateway included`, async () => {
+    await restartServices({ ...sending, OTEL_PROPAGATORS: propagators })
+    const answer = await system.api('POST', '/api/v1/process', order)
+    assert.equal(answer.status, 200, answer.text)
+    assert.equal(answer.headers.get('x-trace-id'), answer.json.trace_id)
+    await system.trace(answer.json.trace_id, 15, (spans) => {
+      assert.equal(new Set(spans.map(({ service }) => service)).size, 4)
+      assert.deepEqual(
+        spans.filter(({ parentId }) => parentId === '').map(({ service }) => service),
+        ['gateway'],
+      )
+    })
+  })
+}
