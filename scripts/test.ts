@@ -1,11 +1,12 @@
 /**
  * `npm test`: everything that needs no Docker. Quick checks first, so that a typo fails in a second; then unit and
- * database tests; then the end-to-end tests, which start the same local system as `npm start` on free ports.
+ * database tests, and beside them the end-to-end tests, which start the same local system as `npm start` on free ports:
+ * those wait much and these compute much.
  *
  * `npm test -- unit` runs one stage; several names run several. Anything after `--only` goes to the test runner as file
  * patterns: `npm test -- e2e --only test/chain.test.ts`.
  */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
 
@@ -24,19 +25,28 @@ const unitTests = [
   'observability/**/*.test.ts',
 ]
 
-const stages: Record<string, () => Promise<void>> = {
-  types: async () => {
-    await run('tsc', [])
-    for (const project of globSync('console/tsconfig.json')) await run('tsc', ['-p', project])
+type Stage = (output: Output) => Promise<void>
+
+/** Step by step; the stages of one step run side by side. */
+const steps: Record<string, Stage>[] = [
+  {
+    types: async (output) => {
+      await run('tsc', [], output)
+      for (const project of globSync('console/tsconfig.json')) await run('tsc', ['-p', project], output)
+    },
   },
-  lint: async () => {
-    await run('biome', ['check', '--error-on-warnings', '.'])
-    await run('knip', [])
+  {
+    lint: async (output) => {
+      await run('biome', ['check', '--error-on-warnings', '.'], output)
+      await run('knip', [], output)
+    },
   },
-  unit: () => nodeTest(unitTests, 2),
-  // One system at a time: two cores carry one Nginx, PostgreSQL, Prometheus, backend, three services and a browser.
-  e2e: () => nodeTest(['test/**/*.test.ts'], 1),
-}
+  {
+    unit: (output) => nodeTest(unitTests, 2, output),
+    // One system at a time: two cores carry one Nginx, PostgreSQL, Prometheus, backend, three services and a browser.
+    e2e: (output) => nodeTest(['test/**/*.test.ts'], 1, output),
+  },
+]
 /** A test or a stage that hangs fails after this, in milliseconds, instead of holding up whoever waits for it. */
 const TEST_LIMIT = 5 * 60_000
 const STAGE_LIMIT = 20 * 60_000
@@ -44,39 +54,90 @@ const STAGE_LIMIT = 20 * 60_000
 const split = process.argv.indexOf('--only')
 const names = process.argv.slice(2, split === -1 ? undefined : split)
 const only = split === -1 ? [] : process.argv.slice(split + 1)
-for (const name of names.length ? names : Object.keys(stages)) {
-  const stage = stages[name]
-  if (!stage) {
-    console.error(`There is no test stage "${name}". Stages: ${Object.keys(stages).join(', ')}.`)
-    process.exit(2)
-  }
-  const started = Date.now()
-  console.log(`\n== ${name}`)
-  await stage()
-  console.log(`== ${name}: ${((Date.now() - started) / 1000).toFixed(1)} s`)
+const known = steps.flatMap((step) => Object.keys(step))
+for (const name of names) {
+  if (known.includes(name)) continue
+  console.error(`There is no test stage "${name}". Stages: ${known.join(', ')}.`)
+  process.exit(2)
+}
+for (const step of steps) {
+  const wanted = Object.entries(step).filter(([name]) => names.length === 0 || names.includes(name))
+  // The others of the step go on to their end when one fails: what they find is worth knowing too.
+  if (await sideBySide(wanted)) continue
+  process.exitCode = 1
+  break
 }
 
-function nodeTest(patterns: string[], concurrency: number): Promise<void> {
+/** Runs stages at the same time and shows their output one after the other. Resolves to whether all passed. */
+async function sideBySide(stages: [name: string, stage: Stage][]): Promise<boolean> {
+  const outputs = stages.map((_, index) => createOutput(index === 0))
+  const running = stages.map(async ([, stage], index) => {
+    const started = Date.now()
+    const error = await stage(outputs[index]!).then(
+      () => null,
+      (reason: Error) => reason,
+    )
+    return { error, seconds: ((Date.now() - started) / 1000).toFixed(1) }
+  })
+  let passed = true
+  for (const [index, [name]] of stages.entries()) {
+    console.log(`\n== ${name}`)
+    outputs[index]!.show()
+    const { error, seconds } = await running[index]!
+    if (error) console.error(`\n${error.message}`)
+    else console.log(`== ${name}: ${seconds} s`)
+    passed &&= error === null
+  }
+  return passed
+}
+
+/** Where a program of a stage writes to: the terminal itself, or a place from which it is shown when its turn has come. */
+interface Output {
+  stdio: 'inherit' | ['ignore', 'pipe', 'pipe']
+  take(child: ChildProcess): void
+  show(): void
+}
+
+function createOutput(atOnce: boolean): Output {
+  if (atOnce) return { stdio: 'inherit', take: () => undefined, show: () => undefined }
+  let held: Buffer[] | null = []
+  const take = (chunk: Buffer) => void (held ? held.push(chunk) : process.stdout.write(chunk))
+  return {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    take(child) {
+      child.stdout!.on('data', take)
+      child.stderr!.on('data', take)
+    },
+    show() {
+      if (held) process.stdout.write(Buffer.concat(held))
+      held = null
+    },
+  }
+}
+
+async function nodeTest(patterns: string[], concurrency: number, output: Output): Promise<void> {
   const files = globSync(only.length ? only : patterns, { exclude: (path) => path.includes('node_modules') }).sort()
   if (files.length === 0) throw new Error(`No test file matches ${(only.length ? only : patterns).join(' ')}`)
   const limits = [`--test-timeout=${TEST_LIMIT}`, '--import', join(import.meta.dirname, 'test-limit.mjs')]
-  return run(node, ['--test', `--test-concurrency=${concurrency}`, ...limits, '--test-reporter=spec', ...files])
+  await run(node, ['--test', `--test-concurrency=${concurrency}`, ...limits, '--test-reporter=spec', ...files], output)
 }
 
-function run(command: string, args: string[]): Promise<void> {
+/** Rejects when it fails, with a message that says what did. */
+function run(command: string, args: string[], output: Output): Promise<void> {
   const path = `${resolve(import.meta.dirname, '../node_modules/.bin')}${delimiter}${process.env.PATH}`
-  const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, PATH: path }, timeout: STAGE_LIMIT })
+  const env = { ...process.env, PATH: path }
+  const child = spawn(command, args, { stdio: output.stdio, env, timeout: STAGE_LIMIT })
+  output.take(child)
   const began = performance.now()
   const stop = (signal: NodeJS.Signals) => child.kill(signal)
   process.on('SIGTERM', stop)
-  return new Promise((done, reject) => {
-    child.once('error', reject)
-    child.once('exit', (code, signal) => {
+  return new Promise((done, failed) => {
+    child.once('error', failed)
+    child.once('close', (code, signal) => {
       process.off('SIGTERM', stop)
       if (code === 0) return done()
       const late = performance.now() - began > STAGE_LIMIT ? ` after ${STAGE_LIMIT / 60_000} minutes` : ''
-      console.error(`\n${command} ${args.slice(0, 3).join(' ')} failed (${signal ?? `exit ${code}`}${late})`)
-      process.exit(code || 1)
+      failed(new Error(`${command} ${args.slice(0, 3).join(' ')} failed (${signal ?? `exit ${code}`}${late})`))
     })
   })
 }
