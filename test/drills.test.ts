@@ -32,7 +32,7 @@ after(async () => {
 })
 
 for (const drill of drills) {
-  test(`drill ${drill.name}`, { skip: drill.unavailable?.() ?? false, timeout: 120_000 }, async () => {
+  test(`drill ${drill.name}`, { skip: drill.unavailable?.() ?? false }, async () => {
     const said: string[] = []
     const outcome = await runDrill(drill, system, { ...options, ...perDrill[drill.name] }, (line) => said.push(line))
     assert.ok(outcome.kept, said.join('\n'))

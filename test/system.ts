@@ -33,6 +33,7 @@ export interface Answer {
   json: any
 }
 
+/** Starts a system in a temporary folder; disposing of it stops it and removes the folder. */
 export async function startSystem(options: LocalOptions = {}): Promise<TestSystem> {
   const home = await mkdtemp(join(tmpdir(), 'sightline-test-'))
   const starting = startLocal({

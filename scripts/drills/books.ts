@@ -135,6 +135,7 @@ async function checkChain({ system, expect }: DrillRun): Promise<void> {
   expect('the audit chain verifies', result.status === 'intact', counted)
 }
 
+/** The verdict on the whole chain of seals, page after page; `fault` says where it breaks. Throws when one can't be had. */
 export async function verifyChain(gateway: string) {
   let checked = 0
   for (let from = 1; ; ) {

@@ -144,7 +144,9 @@ function wanted(number: number): [path: string, body: string] {
   return ['/api/v1/process', JSON.stringify({ user_id, action: 'drill', ...(number % 2 ? { items } : {}) })]
 }
 
+/** A number from `low` to `high`, each as likely. */
 export const between = (low: number, high: number) => low + Math.random() * (high - low)
+/** An element, each as likely. */
 export const oneOf = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)]!
 
 /** `200: 812, 503: 4`, the most frequent first. */
