@@ -1,5 +1,5 @@
-/** How to reach the database of local mode: as its owner, and as the role of one service. */
-import { migrate, type ServiceRole } from '@sightline/db/migrate'
+/** How to reach the database of local mode: as its owner, and as a role that may do less. */
+import { migrate } from '@sightline/db/migrate'
 import type { Passwords } from './passwords.ts'
 import { type Settings, startError } from './settings.ts'
 
@@ -25,8 +25,8 @@ export function ownerConnection(settings: Settings, passwords: Passwords): Owner
   }
 }
 
-/** PG* variables for a program that acts as one service. */
-export function serviceVariables(settings: Settings, role: ServiceRole, password: string) {
+/** PG* variables for a program that acts in one role. */
+export function roleVariables(settings: Settings, role: keyof Passwords, password: string) {
   return {
     PGHOST: HOST,
     PGPORT: String(settings.ports.POSTGRES_PORT),

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { ServiceRole } from '@sightline/db/migrate'
 import type { ComponentSpec } from './component.ts'
-import { serviceVariables } from './database.ts'
+import { roleVariables } from './database.ts'
 import { extraServices } from './extra-services.ts'
 import type { Gateway } from './gateway.ts'
 import type { Passwords } from './passwords.ts'
@@ -48,7 +48,7 @@ export function serviceSpec(name: ServiceName, settings: Settings, passwords: Pa
       REUSE_PORT: canSharePorts ? '1' : undefined,
       NEXT_SERVICE_URL: next ? `http://127.0.0.1:${ports[next.port]}` : undefined,
       NEXT_SERVICE_NAME: next?.name,
-      ...(role ? serviceVariables(settings, role, passwords[role]) : {}),
+      ...(role ? roleVariables(settings, role, passwords[role]) : {}),
       // What goes to the terminal is for people; the same lines as JSON are in the files.
       LOG_FORMAT: env.LOG_FORMAT ?? 'text',
       LOG_DIR: join(home, 'logs'),
@@ -98,11 +98,7 @@ export function backendSpec(settings: Settings, gateway: Gateway, passwords: Pas
       PROMETHEUS_URL: at(ports.PROMETHEUS_PORT),
       AUDIT_SERVICE_URL: at(ports.AUDIT_SERVICE_PORT),
       // The console runs the SQL of dashboards, as the role that may read what they show.
-      PGHOST: '127.0.0.1',
-      PGPORT: String(ports.POSTGRES_PORT),
-      PGDATABASE: 'sightline',
-      PGUSER: 'dashboards',
-      PGPASSWORD: passwords.dashboards,
+      ...roleVariables(settings, 'dashboards', passwords.dashboards),
     },
     ready: () => httpOk(`${at(ports.TEMPO_PORT)}/ready`),
     readyWithinMs: 30_000,

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { readPasswords, serviceVariables } from '@sightline/local'
+import { readPasswords, roleVariables } from '@sightline/local'
 import { readSettings, root } from '@sightline/local/settings'
 
 const programs = {
@@ -28,7 +28,7 @@ if (role && password === undefined) {
   )
   process.exit(2)
 }
-const local = role && password !== undefined && serviceVariables(settings, role, password)
+const local = role && password !== undefined && roleVariables(settings, role, password)
 const { status } = spawnSync(process.execPath, [join(root, file), ...args, ...rest], {
   stdio: 'inherit',
   env: { ...local, ...process.env },
