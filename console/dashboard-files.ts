@@ -1,17 +1,7 @@
 /** The folder of dashboards: which there are, and what one of their panels asks. */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { allPanels, type Dashboard, type Target, unwrapped } from './src/data/grafana-json.ts'
-
-export interface DashboardEntry {
-  readonly file: string
-  readonly uid: string
-  readonly title: string
-  readonly description: string
-  readonly tags: readonly string[]
-  /** Why the file can't be read. */
-  readonly error?: string
-}
+import { allPanels, type Dashboard, type DashboardEntry, type Target, unwrapped } from './src/data/grafana-json.ts'
 
 /** Every *.json of the folder: a dashboard dropped in appears without a restart. A broken file is listed with its error. */
 export async function listDashboards(folder: string): Promise<DashboardEntry[]> {

@@ -42,25 +42,15 @@ test('with reusePort a successor listens on the same port, and the predecessor c
 })
 
 test('a close finishes what is in flight and takes one more request of an open connection; new ones are refused', async () => {
-  const arrived = Promise.withResolvers<void>()
-  const go = Promise.withResolvers<void>()
-  const server = await listen(
-    async (_, response) => {
-      arrived.resolve()
-      await go.promise
-      response.end('whole answer')
-    },
-    '127.0.0.1',
-    0,
-  )
+  const { server, arrived, go } = await listenAndHold()
   const busy = await open(server)
   const early = await open(server)
   busy.socket.write(REQUEST)
-  await arrived.promise
+  await arrived
   const closing = server.close(60_000, 60_000)
   await until('the port is closed', 15, () => refused(server.port))
   early.socket.write(REQUEST)
-  go.resolve()
+  go()
   await until('what came while stopping is answered, and was the last', 15, () => early.closed())
   assert.match(early.got(), /\r\nconnection: close\r\n.*whole answer/is)
   await until('what was in flight is answered', 15, () => busy.got().includes('whole answer'))
@@ -72,24 +62,14 @@ test('a close finishes what is in flight and takes one more request of an open c
 })
 
 test('a request that takes longer than an idle connection may stay is finished', async () => {
-  const arrived = Promise.withResolvers<void>()
-  const go = Promise.withResolvers<void>()
-  const server = await listen(
-    async (_, response) => {
-      arrived.resolve()
-      await go.promise
-      response.end('whole answer')
-    },
-    '127.0.0.1',
-    0,
-  )
+  const { server, arrived, go } = await listenAndHold()
   const idle = await open(server)
   const busy = await open(server)
   busy.socket.write(REQUEST)
-  await arrived.promise
+  await arrived
   const closing = server.close(60_000, 0)
   await until('the idle one is closed', 15, () => idle.closed())
-  go.resolve()
+  go()
   await closing
   await until('the client has its answer', 15, () => busy.closed())
   assert.match(busy.got(), /whole answer/)
@@ -140,4 +120,20 @@ async function refused(port: number): Promise<boolean> {
   } finally {
     socket.destroy()
   }
+}
+
+/** A server that holds every request until `go`, and then gives a whole answer; `arrived` once it holds one. */
+async function listenAndHold() {
+  const arrived = Promise.withResolvers<void>()
+  const go = Promise.withResolvers<void>()
+  const server = await listen(
+    async (_, response) => {
+      arrived.resolve()
+      await go.promise
+      response.end('whole answer')
+    },
+    '127.0.0.1',
+    0,
+  )
+  return { server, arrived: arrived.promise, go: go.resolve }
 }

@@ -2,6 +2,7 @@
 import { QueryError } from '../language/errors.ts'
 import { captureRegex, searchRegex } from '../language/regex.ts'
 import type { LabelFilter, LogQuery, Matcher, MetricQuery, Query, RangeAggregation, RangeOp, Stage } from './ast.ts'
+import { isComparison } from './comparisons.ts'
 import { parseError, unsupported } from './errors.ts'
 import { parseIpPattern } from './ip.ts'
 import { valueMatcher } from './matcher.ts'
@@ -195,11 +196,10 @@ function checkVector(query: MetricQuery & { kind: 'vector' }, text: string): voi
 }
 
 const SET_OPS = new Set(['or', 'and', 'unless'])
-const COMPARISONS = new Set(['==', '!=', '>', '>=', '<', '<='])
 
 function checkBinary(query: MetricQuery & { kind: 'binary' }, text: string): void {
   const { at } = query
-  if (query.bool && !COMPARISONS.has(query.op)) {
+  if (query.bool && !isComparison(query.op)) {
     throw parseError(text, at, `bool modifier can only be used on comparison operators, not ${query.op}`)
   }
   if (SET_OPS.has(query.op)) {

@@ -1,7 +1,8 @@
 /** `| status >= 500 and method="GET"` on one row. */
 import { parseSignedDuration } from '../language/durations.ts'
 import { parseBytes } from '../language/sizes.ts'
-import type { CompareOp, LabelFilter } from './ast.ts'
+import type { LabelFilter } from './ast.ts'
+import { COMPARISONS } from './comparisons.ts'
 import { parseIpPattern } from './ip.ts'
 import { compileMatcher } from './matcher.ts'
 import type { Row } from './row.ts'
@@ -35,15 +36,6 @@ export function compileLabelFilter(filter: LabelFilter): RowTest {
     case 'compare':
       return compileComparison(filter)
   }
-}
-
-const COMPARISONS: Record<CompareOp, (a: number, b: number) => boolean> = {
-  '==': (a, b) => a === b,
-  '!=': (a, b) => a !== b,
-  '>': (a, b) => a > b,
-  '>=': (a, b) => a >= b,
-  '<': (a, b) => a < b,
-  '<=': (a, b) => a <= b,
 }
 
 /** A value that is no number keeps the row and marks it with an error, so that it isn't lost unseen. */

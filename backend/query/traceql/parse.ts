@@ -22,6 +22,7 @@ import type {
 import { type Cursor, createCursor } from './cursor.ts'
 import { TraceQLError } from './errors.ts'
 import type { Token } from './lexer.ts'
+import { calculateNumbers } from './operators.ts'
 import { negative, parseFieldExpression, parseFieldName, parseLiteral } from './parse-field.ts'
 import { PRECEDENCE } from './print.ts'
 
@@ -220,20 +221,8 @@ function constantValue(cursor: Cursor, scalar: Scalar): number {
   if (scalar.kind === 'arithmetic') {
     const [left, right] = [constant(cursor, scalar.left), constant(cursor, scalar.right)]
     const whole = isWhole(scalar.left) && isWhole(scalar.right)
-    switch (scalar.op) {
-      case '+':
-        return left + right
-      case '-':
-        return left - right
-      case '*':
-        return left * right
-      case '/':
-        return whole ? Math.trunc(left / right) : left / right
-      case '%':
-        return left % right
-      case '^':
-        return left ** right
-    }
+    const value = calculateNumbers(scalar.op, left, right)
+    return whole && scalar.op === '/' ? Math.trunc(value) : value
   }
   throw new TraceQLError('syntax', cursor.text, scalar.at, 'an aggregate of spansets cannot stand beside series')
 }

@@ -1,5 +1,5 @@
 /** All dashboards of the folder, those dropped in by hand included. */
-import type { DashboardEntry } from '../data/dashboards.ts'
+import type { DashboardEntry } from '../data/grafana-json.ts'
 import './home.css'
 
 export function Home({ entries }: { entries: readonly DashboardEntry[] }) {

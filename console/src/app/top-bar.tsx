@@ -1,7 +1,7 @@
 /** Where one can go, and the time range of where one is. */
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
-import type { DashboardEntry } from '../data/dashboards.ts'
+import type { DashboardEntry } from '../data/grafana-json.ts'
 import { isTraceId } from '../data/tempo.ts'
 import { withParams } from '../data/url.ts'
 import { Icon, type IconName } from '../shell/icons.tsx'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
-import { type DashboardEntry, findEntry, loadDashboard } from './dashboards.ts'
+import { findEntry, loadDashboard } from './dashboards.ts'
+import type { DashboardEntry } from './grafana-json.ts'
 
 const entry: DashboardEntry = {
   file: 'Übersicht (neu) 1.json',

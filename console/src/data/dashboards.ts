@@ -1,16 +1,7 @@
 /** Dashboards as the console's server lists and serves them. */
 
-import { type Dashboard, unwrapped } from './grafana-json.ts'
+import { type Dashboard, type DashboardEntry, unwrapped } from './grafana-json.ts'
 import { getJson, newClient } from './http.ts'
-
-export interface DashboardEntry {
-  readonly file: string
-  readonly uid: string
-  readonly title: string
-  readonly description: string
-  readonly tags: readonly string[]
-  readonly error?: string
-}
 
 /** What is in the folder of dashboards, the first to look at in front. */
 export const loadEntries = (signal?: AbortSignal): Promise<DashboardEntry[]> =>

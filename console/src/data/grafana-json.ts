@@ -21,6 +21,17 @@ export const unwrapped = (json: Dashboard & { dashboard?: Dashboard }): Dashboar
 export const allPanels = (dashboard: Dashboard): Panel[] =>
   (dashboard.panels ?? []).flatMap((panel) => [panel, ...(panel.panels ?? [])])
 
+/** What the server's list of dashboards says of one file. */
+export interface DashboardEntry {
+  readonly file: string
+  readonly uid: string
+  readonly title: string
+  readonly description: string
+  readonly tags: readonly string[]
+  /** Why the file can't be read. */
+  readonly error?: string
+}
+
 export interface DashboardLink {
   title?: string
   type?: string

@@ -1,5 +1,6 @@
 /** `a / on (x) b`, `a > bool 5`, `a or b`: two operands -> series. */
-import type { BinaryOp, Matching, MetricQuery } from '../ast.ts'
+import type { BinaryOp, CompareOp, Matching, MetricQuery } from '../ast.ts'
+import { COMPARISONS, isComparison } from '../comparisons.ts'
 import { evaluationError } from '../errors.ts'
 import { labelsKey, omitLabels, pickLabels, printLabels } from '../labels.ts'
 import type { Labels } from '../log-table.ts'
@@ -24,15 +25,6 @@ export function evaluateBinary(query: Binary, left: Operand, right: Operand, gri
   return matchSeries(query.matching, left, right, grid, (a, b) => compute(op, a, b, bool))
 }
 
-const COMPARISONS: Record<string, (a: number, b: number) => boolean> = {
-  '==': (a, b) => a === b,
-  '!=': (a, b) => a !== b,
-  '>': (a, b) => a > b,
-  '>=': (a, b) => a >= b,
-  '<': (a, b) => a < b,
-  '<=': (a, b) => a <= b,
-}
-
 /** undefined: a comparison that doesn't hold and filters. Dividing by zero gives NaN. */
 function compute(op: BinaryOp, a: number, b: number, bool: boolean): number | undefined {
   switch (op) {
@@ -49,7 +41,8 @@ function compute(op: BinaryOp, a: number, b: number, bool: boolean): number | un
     case '^':
       return a ** b
     default: {
-      const holds = COMPARISONS[op]!(a, b)
+      // The check refuses a set operator beside a number.
+      const holds = COMPARISONS[op as CompareOp](a, b)
       if (bool) return holds ? 1 : 0
       return holds ? a : undefined
     }
@@ -65,7 +58,7 @@ function withNumber({ op, bool }: Binary, series: Series, number: number, number
     const value = numberIsLeft ? compute(op, number, own, bool) : compute(op, own, number, bool)
     if (value === undefined) continue
     out.present[k] = 1
-    out.values[k] = Object.hasOwn(COMPARISONS, op) && !bool ? own : value
+    out.values[k] = isComparison(op) && !bool ? own : value
   }
   return out
 }
