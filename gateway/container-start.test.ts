@@ -18,6 +18,7 @@ test('in the container the access log is rotated once it is large, and Nginx is 
     stdio: 'inherit',
     env: {
       PATH: process.env.PATH,
+      GATEWAY_TEMPLATES: import.meta.dirname,
       NGINX_ENVSUBST_OUTPUT_DIR: join(folder, 'conf'),
       GATEWAY_RUN_DIR: folder,
       GATEWAY_ACCESS_LOG: accessLog,
@@ -45,7 +46,12 @@ test('in the container a key that is no key ends the start', () => {
   const start = (key: string) =>
     spawnSync('sh', ['-c', '. "$0"; kill $!; echo started', join(import.meta.dirname, 'container-start.envsh')], {
       encoding: 'utf8',
-      env: { PATH: process.env.PATH, NGINX_ENVSUBST_OUTPUT_DIR: tmpdir(), GATEWAY_API_KEY: key },
+      env: {
+        PATH: process.env.PATH,
+        GATEWAY_TEMPLATES: import.meta.dirname,
+        NGINX_ENVSUBST_OUTPUT_DIR: tmpdir(),
+        GATEWAY_API_KEY: key,
+      },
     })
   for (const key of ['', 'a'.repeat(16), 'A-Z_09'.repeat(4)]) assert.match(start(key).stdout, /started/, key)
   for (const key of ['short', '.'.repeat(20), 'a+b/c='.repeat(4), 'a'.repeat(129)]) {
@@ -53,4 +59,20 @@ test('in the container a key that is no key ends the start', () => {
     assert.deepEqual([status, stdout], [1, ''], key)
     assert.match(stderr, /GATEWAY_API_KEY must be 16 to 128/)
   }
+})
+
+test('in the container the OTEL_* variables become those of the templates', () => {
+  const script = '. "$0"; kill $!; env'
+  const { stdout } = spawnSync('sh', ['-c', script, join(import.meta.dirname, 'container-start.envsh')], {
+    encoding: 'utf8',
+    env: {
+      PATH: process.env.PATH,
+      GATEWAY_TEMPLATES: import.meta.dirname,
+      NGINX_ENVSUBST_OUTPUT_DIR: tmpdir(),
+      OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+      OTEL_TRACES_SAMPLER_ARG: '0.0',
+    },
+  })
+  assert.match(stdout, /^GATEWAY_SAMPLER_PARENT=follow$/m)
+  assert.match(stdout, /^GATEWAY_SAMPLED_IDS=\(\?!\)$/m)
 })

@@ -1,4 +1,5 @@
 /** Nginx in local mode: the one template of gateway/ rendered into the state folder. */
+import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { ComponentSpec } from './component.ts'
@@ -45,6 +46,7 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
     GATEWAY_UPSTREAM_TIMEOUT: env.GATEWAY_UPSTREAM_TIMEOUT,
     GATEWAY_CLIENT_TIMEOUT: env.GATEWAY_CLIENT_TIMEOUT,
     GATEWAY_API_KEY: apiKey(env.GATEWAY_API_KEY ?? ''),
+    ...openTelemetrySwitches(env),
   })
   // As root the workers would be another user, who may not enter a clone under /root.
   const user = process.getuid?.() === 0 ? ' user root;' : ''
@@ -75,6 +77,16 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
       stopWithinMs: 10_000,
     },
   }
+}
+
+/** What the OTEL_* variables mean for the template, by the same lines of shell as in the stack. */
+function openTelemetrySwitches({ OTEL_TRACES_SAMPLER = '', OTEL_TRACES_SAMPLER_ARG = '' }: Settings['env']) {
+  const names = ['GATEWAY_SAMPLER_PARENT', 'GATEWAY_SAMPLED_IDS']
+  const print = names.map((name) => `printf '%s\\n' "$${name}"`).join('; ')
+  const env = { PATH: process.env.PATH, OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG }
+  const script = join(root, 'gateway/otel-switches.sh')
+  const values = execFileSync('/bin/sh', ['-c', `. "$0"; ${print}`, script], { encoding: 'utf8', env }).split('\n')
+  return Object.fromEntries(names.map((name, i) => [name, values[i]]))
 }
 
 /** The key stands in a regular expression of the template, and a short one could be guessed. */

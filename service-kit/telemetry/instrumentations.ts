@@ -28,7 +28,8 @@ export function instrumentations(): Instrumentation[] {
   ]
 }
 
-/** Scrapes and probes would bury the traces of real requests; one that carries a trace is somebody's question. */
+/** Scrapes and probes would bury the traces of real requests; one whose trace is recorded is somebody's question. */
 function isProbe(request: IncomingMessage): boolean {
-  return request.headers.traceparent === undefined && telemetry.probes.has(request.url ?? '')
+  const isRecorded = /^[^-]{2}-[^-]{32}-[^-]{16}-.[13579bdf]/.test(String(request.headers.traceparent))
+  return !isRecorded && telemetry.probes.has(request.url ?? '')
 }

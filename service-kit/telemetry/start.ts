@@ -18,6 +18,7 @@ import { logExporter, spanExporter } from './exporters.ts'
 import { instrumentations } from './instrumentations.ts'
 import { logProcessor, spanProcessor } from './processors.ts'
 import { propagator } from './propagators.ts'
+import { samplerFromEnvironment } from './sampler.ts'
 import { telemetry } from './state.ts'
 
 /** Starts the SDK once per process; `stopTelemetry` flushes it. */
@@ -39,6 +40,7 @@ export function startTelemetry(env: NodeJS.ProcessEnv): void {
       'deployment.environment.name': 'local',
     }),
     resourceDetectors: [envDetector, hostDetector],
+    sampler: samplerFromEnvironment(),
     // Metrics are prom-client's; without an empty list the SDK would export its own over OTLP.
     metricReaders: [],
     spanProcessors: [

@@ -1,0 +1,37 @@
+# What the standard OTEL_* variables mean for the gateway, as variables of its templates. Read with `.`: by container-start.envsh
+# in the stack, by local/gateway.ts in local mode, so that both begin traces alike.
+#
+#   GATEWAY_SAMPLER_PARENT  follow: a caller's decision stands (parentbased_*); ignore: it does not
+#   GATEWAY_SAMPLED_IDS     pattern of the last 56 bits (14 digits) of the trace ids that are kept where nobody has decided
+
+# The digits that are at least (1 - $1) of all: what OpenTelemetry's consistent probability sampling keeps
+# (https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/), and service-kit/telemetry/sampler.ts.
+# 8 digits of the threshold are enough for one trace in four billion.
+sampled_ids() {
+  awk -v ratio="$1" 'BEGIN {
+    if (ratio + 0 >= 1) { print "."; exit }
+    if (ratio + 0 <= 0) { print "(?!)"; exit }
+    rest = 1 - ratio
+    for (place = 1; place <= 8; place++) {
+      rest *= 16
+      digit = int(rest)
+      rest -= digit
+      if (digit < 15) pattern = pattern same "[" substr("0123456789abcdef", digit + 2) "]|"
+      same = same substr("0123456789abcdef", digit + 1, 1)
+    }
+    print pattern same
+  }'
+}
+
+# What is no ratio counts as 1, and a name that is no sampler as the default: so the SDKs have it, and the services say so.
+ratio=$(printf %s "${OTEL_TRACES_SAMPLER_ARG:-1}" | grep -Ex '(0?\.[0-9]+|[01](\.[0-9]*)?|[0-9](\.[0-9]*)?[eE]-[0-9]+)' || echo 1)
+case "${OTEL_TRACES_SAMPLER:-}" in
+  always_on) GATEWAY_SAMPLER_PARENT=ignore ratio=1 ;;
+  always_off) GATEWAY_SAMPLER_PARENT=ignore ratio=0 ;;
+  traceidratio) GATEWAY_SAMPLER_PARENT=ignore ;;
+  parentbased_always_off) GATEWAY_SAMPLER_PARENT=follow ratio=0 ;;
+  parentbased_traceidratio) GATEWAY_SAMPLER_PARENT=follow ;;
+  *) GATEWAY_SAMPLER_PARENT=follow ratio=1 ;;
+esac
+GATEWAY_SAMPLED_IDS=$(sampled_ids "$ratio")
+export GATEWAY_SAMPLER_PARENT GATEWAY_SAMPLED_IDS
