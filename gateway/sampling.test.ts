@@ -68,7 +68,7 @@ for (const variant of ['stock', 'otel'] as const) {
 }
 
 test('for any ratio the pattern keeps what the services keep', () => {
-  const script = join(import.meta.dirname, 'otel-switches.sh')
+  const script = join(import.meta.dirname, 'switches.sh')
   for (const ratio of [
     '0',
     '1',

@@ -46,7 +46,7 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
     GATEWAY_UPSTREAM_TIMEOUT: env.GATEWAY_UPSTREAM_TIMEOUT,
     GATEWAY_CLIENT_TIMEOUT: env.GATEWAY_CLIENT_TIMEOUT,
     GATEWAY_API_KEY: apiKey(env.GATEWAY_API_KEY ?? ''),
-    ...openTelemetrySwitches(env),
+    ...switches(settings),
   })
   // As root the workers would be another user, who may not enter a clone under /root.
   const user = process.getuid?.() === 0 ? ' user root;' : ''
@@ -79,14 +79,13 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
   }
 }
 
-/** What the OTEL_* variables mean for the template, by the same lines of shell as in the stack. */
-function openTelemetrySwitches({ OTEL_TRACES_SAMPLER = '', OTEL_TRACES_SAMPLER_ARG = '' }: Settings['env']) {
-  const names = ['GATEWAY_SAMPLER_PARENT', 'GATEWAY_SAMPLED_IDS']
-  const print = names.map((name) => `printf '%s\\n' "$${name}"`).join('; ')
-  const env = { PATH: process.env.PATH, OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG }
-  const script = join(root, 'gateway/otel-switches.sh')
-  const values = execFileSync('/bin/sh', ['-c', `. "$0"; ${print}`, script], { encoding: 'utf8', env }).split('\n')
-  return Object.fromEntries(names.map((name, i) => [name, values[i]]))
+/** What the OTEL_* variables and SIGHTLINE_PII mean for the template, by the same lines of shell as in the stack. */
+function switches(settings: Settings): Record<string, string> {
+  const given = Object.entries(settings.env).filter(([name]) => /^(OTEL_|SIGHTLINE_PII$)/.test(name))
+  const env = { PATH: process.env.PATH, ...Object.fromEntries(given) }
+  const script = join(root, 'gateway/switches.sh')
+  const text = execFileSync('/bin/sh', ['-c', '. "$0"; env', script], { encoding: 'utf8', env })
+  return Object.fromEntries([...text.matchAll(/^(GATEWAY_\w+)=(.*)$/gm)].map(([, name, value]) => [name!, value!]))
 }
 
 /** The key stands in a regular expression of the template, and a short one could be guessed. */

@@ -1,18 +1,72 @@
-/** Personal data (e-mail addresses, names of people) is masked in logs and spans unless SIGHTLINE_PII=show. */
+/**
+ * Personal data (e-mail addresses, names of people) and secrets are masked in logs and spans unless SIGHTLINE_PII=show. In URLs
+ * by the same rule as at the gateway (gateway/masking.conf.template); a test holds the one against the other.
+ */
 
-const EMAIL = /[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}/g
+/** An @ as clients spell it: as it is, percent-encoded once or twice, in JSON, in HTML. */
+const AT = String.raw`(?:@|%(?:25)*40|\\u0040|&#(?:64|x40);)`
+const WORD = String.raw`[\p{L}\p{N}\p{M}._%+'-]`
+const LABEL = String.raw`[\p{L}\p{N}\p{M}-]{1,63}`
+const EMAIL = new RegExp(`(${WORD})${WORD}{0,63}?(${AT}${LABEL}(?:(?:\\.|%(?:25)*2E)${LABEL}){1,8})`, 'giu')
+const HAS_AT = new RegExp(AT, 'i')
 const EMAIL_KEYS = /(^|[._])e?mail$/i
 const NAME_KEYS = /^(user|customer|person|enduser)[._](full_)?name$/i
-const SECRET_KEYS = /pass(word|wd)?$|secret|token$|^authorization$|^cookie$|api[_-]?key$/i
+const SECRET_KEYS =
+  /pass(word|wd|phrase)?$|secret|token$|signature$|^authorization$|^cookie$|(api|private|access)[_-]?key$/i
+
+/** Attributes of the semantic conventions, old and new, that hold a URL or a part of one. */
+const PATH_KEYS = /^url\.path$/
+const QUERY_KEYS = /^url\.query$/
+const URL_KEYS = /^(url\.full|http\.(url|target))$/
+/** Parts of the names of parameters whose values are nobody's business. */
+const HIDDEN_WORDS = 'mail|name|phone|address|birth|pass|pwd|token|secret|key|sig|auth|cred|session|cookie|jwt'
+const HIDDEN_NAME = new RegExp(HIDDEN_WORDS, 'i')
+/** What makes any part of a URL suspicious: an @, or a % that is encoded itself and so could hide one. */
+const HIDDEN_PART = /@|%40|%25|%EF%BC%A0/i
+/** The value of a parameter can be a URL with a query of its own. */
+const HIDDEN_VALUE = new RegExp(`(?:${HIDDEN_WORDS})[^=&]*(?:=|%3D)|${HIDDEN_PART.source}`, 'i')
 
 /** True with SIGHTLINE_PII=show, and with nothing else. */
 export function showsPersonalData(env: NodeJS.ProcessEnv): boolean {
   return env.SIGHTLINE_PII === 'show'
 }
 
-/** `john@example.com` becomes `j***@example.com`: enough to see whose mail server, not whose mail. */
+/** `john@example.com` becomes `j***@example.com`: enough to see whose mail server, not whose mail. A URL's query as `maskQuery`. */
 export function maskText(text: string): string {
-  return text.includes('@') ? text.replace(EMAIL, (email) => `${email[0]}***${email.slice(email.indexOf('@'))}`) : text
+  const safe = text.includes('?') ? text.replace(QUERY_IN_TEXT, (_, query: string) => `?${maskQuery(query)}`) : text
+  return HAS_AT.test(safe) ? safe.replace(EMAIL, '$1***$2') : safe
+}
+
+const QUERY_IN_TEXT = /(?<=[/\w])\?([^\s"'<>?=]+=[^\s"'<>]*)/g
+
+/** A path as sent: segments with an @ become `***`. */
+export function maskPath(path: string): string {
+  return path
+    .split('/')
+    .map((part) =>
+      HIDDEN_PART.test(part) || HIDDEN_NAME.test(part.slice(0, Math.max(part.indexOf('='), 0))) ? '***' : part,
+    )
+    .join('/')
+}
+
+/** A query as sent, without its `?`: `email=a%40b.c&limit=2` becomes `email=***&limit=2`. */
+export function maskQuery(query: string): string {
+  return query.split('&').map(maskParameter).join('&')
+}
+
+function maskParameter(pair: string): string {
+  const end = pair.indexOf('=')
+  const name = end === -1 ? pair : pair.slice(0, end)
+  // A name that is encoded could be any.
+  if (/[@%]/.test(name) && (end !== -1 || HIDDEN_PART.test(name))) return '***'
+  if (end === -1 || end === pair.length - 1) return pair
+  return HIDDEN_NAME.test(name) || HIDDEN_VALUE.test(pair.slice(end + 1)) ? `${name}=***` : pair
+}
+
+/** A URL, or its path with a query: both parts masked, the password before a host too. */
+export function maskUrl(url: string): string {
+  const mark = url.indexOf('?')
+  return mark === -1 ? maskPath(url) : `${maskPath(url.slice(0, mark))}?${maskQuery(url.slice(mark + 1))}`
 }
 
 /** `John Doe` becomes `J*** D***`. */
@@ -45,6 +99,9 @@ export function masked(key: string, value: unknown, depth = 0): unknown {
 function maskValue(key: string, value: string): string {
   if (SECRET_KEYS.test(key)) return '***'
   if (NAME_KEYS.test(key)) return maskName(value)
-  if (EMAIL_KEYS.test(key) && !value.includes('@')) return '***'
+  if (EMAIL_KEYS.test(key) && !HAS_AT.test(value)) return '***'
+  if (PATH_KEYS.test(key)) return maskPath(value)
+  if (QUERY_KEYS.test(key)) return maskQuery(value)
+  if (URL_KEYS.test(key)) return maskUrl(value)
   return maskText(value)
 }

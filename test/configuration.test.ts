@@ -129,7 +129,7 @@ test('the gateway’s templates find every variable they name, and an upstream f
   const handedThrough = services.gateway!.environment ?? {}
   // And some are made of the OTEL_* variables before the templates are rendered.
   const made = new Set(
-    read('gateway/otel-switches.sh')
+    read('gateway/switches.sh')
       .match(/^export .*$/m)![0]
       .split(' '),
   )

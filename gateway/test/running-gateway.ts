@@ -18,6 +18,8 @@ export interface RunningGateway extends AsyncDisposable {
   url: string
   port: number
   accessLog: string
+  /** What Nginx has said, its error log included. */
+  output(): string
   /** GETs `path`; the request as user-service was told of it. */
   told(path: string, headers?: Record<string, string>): Promise<Told>
   /** Resolves to the access record of a request, within 5 s. */
@@ -46,6 +48,7 @@ export async function runGateway(
     url,
     port: ports.GATEWAY_PORT,
     accessLog,
+    output: () => readFileSync(gateway.logFile, 'utf8'),
     async told(path, headers = {}) {
       const response = await fetch(url + path, { headers })
       if (response.status !== 200) throw new Error(`${path} answered ${response.status}: ${await response.text()}`)

@@ -1,7 +1,7 @@
 /**
  * OTEL_TRACES_SAMPLER: the SDK's own samplers, but for the ratio. The SDK's takes the exclusive or of the four words of the
  * trace id, which only it knows; this takes the last 56 bits, as consistent probability sampling has it, and so does the
- * gateway (gateway/otel-switches.sh): with `traceidratio`, where each hop decides by itself, all keep the same traces.
+ * gateway (gateway/switches.sh): with `traceidratio`, where each hop decides by itself, all keep the same traces.
  * https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/
  */
 import { diag, isValidTraceId } from '@opentelemetry/api'

@@ -1,8 +1,10 @@
-# What the standard OTEL_* variables mean for the gateway, as variables of its templates. Read with `.`: by container-start.envsh
+# What the standard OTEL_* variables and SIGHTLINE_PII mean for the gateway, as variables of its templates. Read with `.`: by container-start.envsh
 # in the stack, by local/gateway.ts in local mode, so that both begin traces alike.
 #
 #   GATEWAY_SAMPLER_PARENT  follow: a caller's decision stands (parentbased_*); ignore: it does not
 #   GATEWAY_SAMPLED_IDS     pattern of the last 56 bits (14 digits) of the trace ids that are kept where nobody has decided
+#   GATEWAY_PII             mask or show, for masking.conf
+#   GATEWAY_REQUEST_ERRORS  level from which the error log speaks of single requests
 
 # The digits that are at least (1 - $1) of all: what OpenTelemetry's consistent probability sampling keeps
 # (https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/), and service-kit/telemetry/sampler.ts.
@@ -33,5 +35,12 @@ case "${OTEL_TRACES_SAMPLER:-}" in
   parentbased_traceidratio) GATEWAY_SAMPLER_PARENT=follow ;;
   *) GATEWAY_SAMPLER_PARENT=follow ratio=1 ;;
 esac
+
+# With show, the URL as it came, and the error log with it.
+case "${SIGHTLINE_PII:-mask}" in
+  show) GATEWAY_PII=show GATEWAY_REQUEST_ERRORS=warn ;;
+  *) GATEWAY_PII=mask GATEWAY_REQUEST_ERRORS=crit ;;
+esac
+
 GATEWAY_SAMPLED_IDS=$(sampled_ids "$ratio")
-export GATEWAY_SAMPLER_PARENT GATEWAY_SAMPLED_IDS
+export GATEWAY_SAMPLER_PARENT GATEWAY_SAMPLED_IDS GATEWAY_PII GATEWAY_REQUEST_ERRORS
