@@ -116,6 +116,7 @@ function gatewayLogOf(config: Config, sink: Ingest, { registry }: BackendMetrics
     ...(config.GATEWAY_STATUS_URL !== undefined && { statusUrl: config.GATEWAY_STATUS_URL }),
     version: VERSION,
     environment: config.DEPLOYMENT_ENVIRONMENT,
+    env: process.env,
     sink,
     registry,
     onError: logError,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -62,17 +62,25 @@ test('in the container a key that is no key ends the start', () => {
 })
 
 test('in the container the OTEL_* variables become those of the templates', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sightline-gateway-'))
   const script = '. "$0"; kill $!; env'
   const { stdout } = spawnSync('sh', ['-c', script, join(import.meta.dirname, 'container-start.envsh')], {
     encoding: 'utf8',
     env: {
       PATH: process.env.PATH,
       GATEWAY_TEMPLATES: import.meta.dirname,
-      NGINX_ENVSUBST_OUTPUT_DIR: tmpdir(),
+      NGINX_ENVSUBST_OUTPUT_DIR: folder,
       OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
       OTEL_TRACES_SAMPLER_ARG: '0.0',
+      OTEL_RESOURCE_ATTRIBUTES: 'team=a%2Cb%3d%C3%A9, deployment.environment.name = x y ,service.name=no,bad,c="',
     },
   })
+  assert.deepEqual(readFileSync(join(folder, 'resource-attributes.conf'), 'utf8').trim().split('\n').sort(), [
+    'otel_resource_attr "deployment.environment.name" "x y";',
+    'otel_resource_attr "service.namespace" "sightline";',
+    'otel_resource_attr "team" "a,b=é";',
+  ])
+  rmSync(folder, { recursive: true })
   assert.match(stdout, /^GATEWAY_SAMPLER_PARENT=follow$/m)
   assert.match(stdout, /^GATEWAY_SAMPLED_IDS=\(\?!\)$/m)
 })

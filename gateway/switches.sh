@@ -3,6 +3,7 @@
 #
 #   GATEWAY_SAMPLER_PARENT  follow: a caller's decision stands (parentbased_*); ignore: it does not
 #   GATEWAY_SAMPLED_IDS     pattern of the last 56 bits (14 digits) of the trace ids that are kept where nobody has decided
+#   GATEWAY_PROPAGATORS     whose headers a caller may continue a trace with
 #   GATEWAY_PII             mask or show, for masking.conf
 #   GATEWAY_REQUEST_ERRORS  level from which the error log speaks of single requests
 
@@ -25,6 +26,36 @@ sampled_ids() {
   }'
 }
 
+# OTEL_RESOURCE_ATTRIBUTES, percent-decoded, as directives of ngx_otel_module. What the gateway is called stays; what Nginx would
+# read as syntax is left out.
+resource_attributes() {
+  printf %s "${OTEL_RESOURCE_ATTRIBUTES:-}" | LC_ALL=C awk -v RS=, '
+    function decoded(text, start, high, low) {
+      while ((start = match(text, /%[0-9A-Fa-f][0-9A-Fa-f]/)) > 0) {
+        high = index(hex, tolower(substr(text, start + 1, 1))) - 1
+        low = index(hex, tolower(substr(text, start + 2, 1))) - 1
+        done = done substr(text, 1, start - 1) sprintf("%c", high * 16 + low)
+        text = substr(text, start + 3)
+      }
+      text = done text
+      done = ""
+      return text
+    }
+    function trimmed(text) {
+      gsub(/^[ \t\n]+|[ \t\n]+$/, "", text)
+      return text
+    }
+    BEGIN { hex = "0123456789abcdef"; given["service.namespace"] = "sightline" }
+    {
+      if (split($0, pair, "=") == 2 && trimmed(pair[1]) != "") given[decoded(trimmed(pair[1]))] = decoded(trimmed(pair[2]))
+    }
+    END {
+      for (key in given)
+        if (key != "service.name" && (key given[key]) !~ /["\\$\n]/)
+          print "otel_resource_attr \"" key "\" \"" given[key] "\";"
+    }'
+}
+
 # What is no ratio counts as 1, and a name that is no sampler as the default: so the SDKs have it, and the services say so.
 ratio=$(printf %s "${OTEL_TRACES_SAMPLER_ARG:-1}" | grep -Ex '(0?\.[0-9]+|[01](\.[0-9]*)?|[0-9](\.[0-9]*)?[eE]-[0-9]+)' || echo 1)
 case "${OTEL_TRACES_SAMPLER:-}" in
@@ -36,6 +67,8 @@ case "${OTEL_TRACES_SAMPLER:-}" in
   *) GATEWAY_SAMPLER_PARENT=follow ratio=1 ;;
 esac
 
+GATEWAY_PROPAGATORS=$(printf %s "${OTEL_PROPAGATORS:-tracecontext,baggage}" | tr -cd 'a-z0-9,')
+
 # With show, the URL as it came, and the error log with it.
 case "${SIGHTLINE_PII:-mask}" in
   show) GATEWAY_PII=show GATEWAY_REQUEST_ERRORS=warn ;;
@@ -43,4 +76,4 @@ case "${SIGHTLINE_PII:-mask}" in
 esac
 
 GATEWAY_SAMPLED_IDS=$(sampled_ids "$ratio")
-export GATEWAY_SAMPLER_PARENT GATEWAY_SAMPLED_IDS GATEWAY_PII GATEWAY_REQUEST_ERRORS
+export GATEWAY_SAMPLER_PARENT GATEWAY_SAMPLED_IDS GATEWAY_PII GATEWAY_REQUEST_ERRORS GATEWAY_PROPAGATORS

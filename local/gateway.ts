@@ -84,7 +84,11 @@ function switches(settings: Settings): Record<string, string> {
   const given = Object.entries(settings.env).filter(([name]) => /^(OTEL_|SIGHTLINE_PII$)/.test(name))
   const env = { PATH: process.env.PATH, ...Object.fromEntries(given) }
   const script = join(root, 'gateway/switches.sh')
-  const text = execFileSync('/bin/sh', ['-c', '. "$0"; env', script], { encoding: 'utf8', env })
+  const attributes = join(settings.home, 'gateway/resource-attributes.conf')
+  const text = execFileSync('/bin/sh', ['-c', '. "$0"; resource_attributes >"$1"; env', script, attributes], {
+    encoding: 'utf8',
+    env,
+  })
   return Object.fromEntries([...text.matchAll(/^(GATEWAY_\w+)=(.*)$/gm)].map(([, name, value]) => [name!, value!]))
 }
 

@@ -109,9 +109,11 @@ export function backendSpec(settings: Settings, gateway: Gateway, passwords: Pas
 
 const nodeProgram = (args: string[]) => ({ command: process.execPath, args, cwd: root })
 
-/** The user's environment without what would point a service at another database, or is npm's own. */
+/** The user's environment without what would point a service at another database, give all of them one name, or is npm's own. */
 function inherited(env: Settings['env']): Record<string, string | undefined> {
   return Object.fromEntries(
-    Object.entries(env).filter(([name]) => !/^(PG[A-Z]+|npm_.*|INIT_CWD|NODE_TEST_CONTEXT)$/.test(name)),
+    Object.entries(env).filter(
+      ([name]) => !/^(PG[A-Z]+|OTEL_SERVICE_NAME|npm_.*|INIT_CWD|NODE_TEST_CONTEXT)$/.test(name),
+    ),
   )
 }

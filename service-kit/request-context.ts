@@ -1,7 +1,7 @@
 /** What is known about the request being served, wherever in the call chain one stands: libraries included. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { context, ROOT_CONTEXT, trace } from '@opentelemetry/api'
+import { context, isSpanContextValid, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 import { deadlineExceeded } from './problems.ts'
 
 /** One request while it is served. */
@@ -47,11 +47,16 @@ export function requestContextFrom(headers: NodeJS.Dict<string | string[]>, budg
   const remaining = Number.isFinite(offered) ? Math.min(offered, budgetMs) : budgetMs
   return {
     requestId: typeof id === 'string' && REQUEST_ID.test(id) ? id : randomUUID(),
-    traceId:
-      trace.getActiveSpan()?.spanContext().traceId ?? traceIdOf(headers.traceparent) ?? randomBytes(16).toString('hex'),
+    traceId: activeTraceId() ?? traceIdOf(headers.traceparent) ?? randomBytes(16).toString('hex'),
     startedAt,
     deadlineAt: startedAt + remaining,
   }
+}
+
+/** undefined also where a disabled SDK has made a span of zeros, because the caller has sent no context. */
+function activeTraceId(): string | undefined {
+  const span = trace.getActiveSpan()?.spanContext()
+  return span && isSpanContextValid(span) ? span.traceId : undefined
 }
 
 function traceIdOf(traceparent: string | string[] | undefined): string | undefined {

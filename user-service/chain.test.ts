@@ -217,6 +217,31 @@ test('B3 headers of a caller are taken', async () => {
   assert.equal(answer.headers.get('x-trace-id'), traceId)
 })
 
+test('a hop with OTEL_SDK_DISABLED=true passes the trace on and adds nothing to it', async () => {
+  const silent = { OTEL_EXPORTER_OTLP_ENDPOINT: sink.url, OTEL_SDK_DISABLED: 'true' }
+  await using middle = await startProcess('order-service', database.connection('order_service'), {
+    ...silent,
+    NEXT_SERVICE_URL: audit.url,
+    NEXT_SERVICE_NAME: 'audit-service',
+  })
+  await using first = await startProcess('user-service', database.connection('user_service'), {
+    OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+    NEXT_SERVICE_URL: middle.url,
+    NEXT_SERVICE_NAME: 'order-service',
+  })
+  const answer = await first.call('POST', '/process', JOHN)
+  assert.equal(answer.status, 200, answer.text)
+  const spans = await traceOf(answer.json.trace_id, (found) => serverSpans(found) === 2)
+  assert.deepEqual([...new Set(spans.map(({ service }) => service))].sort(), ['audit-service', 'user-service'])
+  // The caller of the silent hop is the parent of what is behind it.
+  const behind = spans.find(({ service, kind }) => service === 'audit-service' && kind === 'server')!
+  const call = spans.find(({ spanId }) => spanId === behind.parentId)!
+  assert.deepEqual([call.service, call.kind, call.name], ['user-service', 'client', 'POST'])
+  // Called by nobody with a trace, it still has an id of its own for logs and answers.
+  const alone = await middle.call('GET', '/orders')
+  assert.match(alone.headers.get('x-trace-id')!, /^(?!0{32})[0-9a-f]{32}$/)
+})
+
 test('a killed audit service: 202, an error in the trace, and exactly one audit row when it is back', async () => {
   const { port } = new URL(audit.url)
   await audit.stop('SIGKILL')

@@ -79,7 +79,7 @@ export async function runGateway(
  */
 function standInForModule(folder: string): void {
   const include = readFileSync(join(folder, 'telemetry-otel.conf'), 'utf8')
-  const maps = include.replace(/^otel_exporter \{[^}]*\}$|^otel_[a-z_]+ .*;$/gm, '')
+  const maps = include.replace(/^otel_exporter \{[^}]*\}$|^otel_[a-z_]+ .*;$|^include .*$/gm, '')
   const field = (name: string, pattern: string, absent: string) =>
     `map $http_traceparent ${name} { default "${absent}"; "~^00-${pattern}" $${name.slice(1)}_in; }\n`
   const variables = [

@@ -2,8 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { DiagLogLevel, diag } from '@opentelemetry/api'
-import { getStringFromEnv } from '@opentelemetry/core'
+import { context, DiagLogLevel, diag, propagation, type TextMapPropagator } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { getBooleanFromEnv, getStringFromEnv } from '@opentelemetry/core'
 import { envDetector, hostDetector, resourceFromAttributes } from '@opentelemetry/resources'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import {
@@ -26,12 +27,14 @@ export function startTelemetry(env: NodeJS.ProcessEnv): void {
   diag.setLogger(diagLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
   const entry = entryPackage(process.argv[1])
   // The SDK reads the variable itself, also for its default resource, so the default is put where it looks.
-  env.OTEL_SERVICE_NAME ??= entry.name
+  env.OTEL_SERVICE_NAME ||= entry.name
   const showPersonalData = showsPersonalData(env)
+  const disabled = getBooleanFromEnv('OTEL_SDK_DISABLED') === true
+  const textMapPropagator = propagator(getStringFromEnv('OTEL_PROPAGATORS') ?? 'tracecontext,baggage')
   const logs = logExporter(getStringFromEnv('OTEL_LOGS_EXPORTER') ?? 'otlp')
   const sdk = new NodeSDK({
     instrumentations: instrumentations(),
-    textMapPropagator: propagator(getStringFromEnv('OTEL_PROPAGATORS') ?? 'tracecontext,baggage'),
+    textMapPropagator,
     resource: resourceFromAttributes({
       [ATTR_SERVICE_NAME]: env.OTEL_SERVICE_NAME,
       [ATTR_SERVICE_NAMESPACE]: 'sightline',
@@ -49,8 +52,19 @@ export function startTelemetry(env: NodeJS.ProcessEnv): void {
     logRecordProcessors: logs ? [logProcessor(logs, env)] : [],
   })
   sdk.start()
-  telemetry.logsWanted = logs !== undefined && env.OTEL_SDK_DISABLED !== 'true'
+  if (disabled) passContextOn(textMapPropagator)
+  telemetry.logsWanted = logs !== undefined && !disabled
   telemetry.shutdown = () => sdk.shutdown()
+}
+
+/**
+ * OTEL_SDK_DISABLED: the SDK does nothing at all then, but propagators are to go on
+ * (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/): without them the hops behind this one
+ * would begin a trace of their own. The instrumentations carry the caller's context through, and record nothing.
+ */
+function passContextOn(textMapPropagator: TextMapPropagator | null): void {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+  if (textMapPropagator) propagation.setGlobalPropagator(textMapPropagator)
 }
 
 /** Sends what is queued and closes the exporters; resolves after `timeoutMs` at the latest, whatever the backend does. */

@@ -26,6 +26,8 @@ export interface FollowerOptions {
   rotateAtBytes?: number
   sink: GatewayLogSink
   resource: GatewayResource
+  /** Signals that are not wanted: their records are passed over. Default: both are. */
+  unwanted?: { traces: boolean; logs: boolean } | undefined
   /** Called once per record, at most twice after a crash. */
   onRecord?: (record: AccessRecord) => void
   /** Lines that are no access records. */
@@ -104,12 +106,16 @@ async function takeBatch(reader: LogReader, ahead: Ahead, options: FollowerOptio
   if (!last) return false
   const parsed = lines.map((line) => ({ line, record: parseAccessRecord(line.text) }))
   const records = parsed.flatMap(({ record }) => record ?? [])
-  const { sink, resource } = options
+  const { sink, resource, unwanted } = options
+  const wanted = (signal: keyof Ahead) => {
+    const records = fresh(parsed, ahead, signal)
+    return unwanted?.[signal] ? [] : records
+  }
   const value = JSON.stringify(last.next)
   // Handed over in one turn, so that the store writes both in one transaction. An empty batch moves the cursor.
   await Promise.all([
-    sink.ingestTraces(tracesFrom(fresh(parsed, ahead, 'traces'), resource), { name: TRACES, value }),
-    sink.ingestLogs(logsFrom(fresh(parsed, ahead, 'logs'), resource), { name: LOGS, value }),
+    sink.ingestTraces(tracesFrom(wanted('traces'), resource), { name: TRACES, value }),
+    sink.ingestLogs(logsFrom(wanted('logs'), resource), { name: LOGS, value }),
   ])
   for (const record of records) options.onRecord?.(record)
   if (records.length < lines.length) options.onMalformed?.(lines.length - records.length)

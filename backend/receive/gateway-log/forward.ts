@@ -11,6 +11,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { VERSION } from '../../version.ts'
 import { followAccessLog, type GatewayLogSink } from './follower.ts'
+import { gatewaySwitches } from './switches.ts'
 
 const accessLog = required('GATEWAY_ACCESS_LOG')
 const endpoint = (process.env.OTEL_EXPORTER_OTLP_ENDPOINT ?? 'http://localhost:4318').replace(/\/$/, '')
@@ -26,6 +27,9 @@ const sink: GatewayLogSink = {
   ingestLogs: (_, cursor) => remember(cursor),
 }
 
+const onError = (error: unknown) =>
+  console.error(`gateway spans: ${error instanceof Error ? error.message : String(error)}`)
+const { attributes, unwanted } = gatewaySwitches(process.env, onError)
 const follower = followAccessLog({
   accessLog,
   sink,
@@ -33,8 +37,10 @@ const follower = followAccessLog({
     version: VERSION,
     environment: process.env.DEPLOYMENT_ENVIRONMENT ?? 'local',
     instanceId: `gateway@${hostname()}`,
+    attributes,
   },
-  onError: (error) => console.error(`gateway spans: ${error instanceof Error ? error.message : String(error)}`),
+  unwanted,
+  onError,
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void follower.stop())
 

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os'
 import { type Follower, followAccessLog, type GatewayLogSink } from './follower.ts'
 import { type ExemplarRegistry, registerGatewayMetrics } from './metrics.ts'
+import { gatewaySwitches } from './switches.ts'
 
 export type { Follower, GatewayLogSink } from './follower.ts'
 
@@ -15,6 +16,8 @@ export interface GatewayLogOptions {
   /** Version and environment of the gateway's resource. */
   version: string
   environment: string
+  /** Where the OTEL_* variables are read. */
+  env: NodeJS.ProcessEnv
   sink: GatewayLogSink
   registry: ExemplarRegistry
   onError: (error: unknown) => void
@@ -22,12 +25,15 @@ export interface GatewayLogOptions {
 
 /** Registers the gateway's metrics and begins to follow its log. */
 export function startGatewayLog(options: GatewayLogOptions): Follower {
+  const { attributes, unwanted } = gatewaySwitches(options.env, options.onError)
+  const { version, environment } = options
   const metrics = registerGatewayMetrics(options.registry, options.statusUrl)
   return followAccessLog({
     accessLog: options.accessLog,
     pidFile: options.pidFile,
     sink: options.sink,
-    resource: { version: options.version, environment: options.environment, instanceId: `gateway@${hostname()}` },
+    resource: { version, environment, instanceId: `gateway@${hostname()}`, attributes },
+    unwanted,
     onRecord: metrics.onRecord,
     onMalformed: metrics.onMalformed,
     onError: options.onError,

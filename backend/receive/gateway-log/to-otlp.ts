@@ -23,6 +23,8 @@ export interface GatewayResource {
   version: string
   instanceId: string
   environment: string
+  /** Further ones, or others in place of the above; what the gateway is called stays. */
+  attributes?: Record<string, string>
 }
 
 type Value = string | number | null
@@ -152,11 +154,12 @@ function severityOf(status: number): [SeverityNumber, string] {
 function resourceOf(resource: GatewayResource) {
   return {
     attributes: attributes({
-      'service.name': 'gateway',
       'service.namespace': 'sightline',
       'service.version': resource.version,
       'service.instance.id': resource.instanceId,
       'deployment.environment.name': resource.environment,
+      ...resource.attributes,
+      'service.name': 'gateway',
     }),
   }
 }

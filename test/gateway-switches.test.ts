@@ -4,11 +4,17 @@ import { test } from 'node:test'
 import { isKept } from '../service-kit/telemetry/sampler.ts'
 import { startSystem } from './system.ts'
 
+const switches = {
+  OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+  OTEL_TRACES_SAMPLER_ARG: '0.1',
+  OTEL_SERVICE_NAME: 'mine',
+  OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=staging',
+}
 const order = { user_id: 7, action: 'purchase' }
+const services = ['audit-service', 'gateway', 'order-service', 'user-service']
 
-test('OTEL_TRACES_SAMPLER=parentbased_traceidratio: a tenth of the traces, each of them whole', async () => {
-  const env = { ...process.env, OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' }
-  await using system = await startSystem({ env })
+test('a tenth of the traces, each of them whole, under the names of all four and with the attributes given', async () => {
+  await using system = await startSystem({ env: { ...process.env, ...switches } })
   const kept: string[] = []
   // Until some are kept; 300 without one do not happen.
   for (let n = 0; kept.length < 2 && n < 300; n++) {
@@ -17,9 +23,14 @@ test('OTEL_TRACES_SAMPLER=parentbased_traceidratio: a tenth of the traces, each 
   }
   for (const traceId of kept) {
     await system.trace(traceId, 15, (spans) => {
-      assert.equal(new Set(spans.map(({ service }) => service)).size, 4)
+      assert.deepEqual([...new Set(spans.map(({ service }) => service))].sort(), services)
       assert.equal(spans.filter(({ parentId }) => parentId === '').length, 1)
     })
+  }
+  for (const service of services) {
+    const query = `{ resource.deployment.environment.name = "staging" && resource.service.name = "${service}" }`
+    const found = await system.search(query)
+    for (const traceId of kept) assert.ok(found.includes(traceId), service)
   }
   assert.deepEqual((await system.search('{ resource.service.name = "gateway" }')).sort(), kept.sort())
 })
