@@ -35,9 +35,9 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
   'malformed-request': {
     status: 400,
     title: 'Bad Request',
-    from: ['gateway'],
-    meaning: 'What arrived can not be read as HTTP, its headers are too large, or it can be read in two ways.',
-    whatToDo: 'Send it with an HTTP library, with headers of less than 8 KiB each and 32 KiB together.',
+    from: ['gateway', 'every service'],
+    meaning: 'What arrived can not be read as HTTP, or it can be read in two ways.',
+    whatToDo: 'Send it with an HTTP library.',
     retry: 'no',
   },
   'malformed-body': {
@@ -119,8 +119,10 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
   'request-timeout': {
     status: 408,
     title: 'Request Timeout',
-    from: ['gateway'],
-    meaning: 'Headers or body came so slowly that the gateway gave up. No service has seen the request.',
+    from: ['gateway', 'every service'],
+    meaning:
+      'Headers or body came too slowly. The gateway then closes the connection without an answer: the 408 is in its span and ' +
+      'its log, and no service has seen the request. A service that is called directly answers.',
     whatToDo: 'Send it without a pause.',
     retry: 'safe',
   },
@@ -214,6 +216,14 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
     meaning: 'This client address sends more requests a second, or has more connections open, than the gateway allows.',
     whatToDo: 'Slow down. `GATEWAY_RATE_LIMIT`, `GATEWAY_RATE_BURST` and `GATEWAY_MAX_CONNECTIONS` are the limits.',
     retry: 'safe',
+  },
+  'headers-too-large': {
+    status: 431,
+    title: 'Request Header Fields Too Large',
+    from: ['gateway', 'every service'],
+    meaning: 'A header is larger than 8 KiB, or all headers together are larger than 32 KiB.',
+    whatToDo: 'Send fewer cookies, a smaller token, or less baggage.',
+    retry: 'no',
   },
   internal: {
     status: 500,

@@ -209,6 +209,17 @@ test('the type of a problem leads to what it means: JSON, or HTML for who asks f
   const inBrowser = await fetch(new URL(type, refused.url), { headers: { accept } })
   assert.deepEqual([inBrowser.status, inBrowser.headers.get('content-type')], [200, 'text/html; charset=utf-8'])
   assert.match(await inBrowser.text(), /<h1>Not Found<\/h1>/)
+  for (const [wanted, type] of Object.entries({
+    'Text/HTML ; level=1, */*;q=0.1': 'text/html; charset=utf-8',
+    'text/html;q=0, */*': 'application/json',
+    'text/html;level=1;q=0.000': 'application/json',
+    'application/json, text/html;q=0.2': 'application/json',
+    'text/html, application/json;q=0.9': 'text/html; charset=utf-8',
+    'text/htmlx, */*': 'application/json',
+  })) {
+    const negotiated = await fetch(`${url}/problems/not-published`, { headers: { accept: wanted } })
+    assert.equal(negotiated.headers.get('content-type'), type, wanted)
+  }
   for (const [kind, { status, title }] of Object.entries(PROBLEM_KINDS)) {
     const about = (await (await fetch(`${url}/problems/${kind}`)).json()) as Record<string, unknown>
     assert.deepEqual([about.type, about.status, about.title], [`/problems/${kind}`, status, title])

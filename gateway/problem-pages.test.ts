@@ -17,6 +17,7 @@ import {
   type ProblemError,
   payloadTooLarge,
   unavailable,
+  unreadable,
   unsupportedMediaType,
 } from '../service-kit/problems.ts'
 import { renderPages } from './problem-pages.ts'
@@ -62,6 +63,9 @@ const own: ProblemError[] = [
   gatewayTimeout(''),
   deadlineExceeded(),
   asProblem(new Error()),
+  unreadable(undefined),
+  unreadable('HPE_HEADER_OVERFLOW'),
+  unreadable('ERR_HTTP_REQUEST_TIMEOUT'),
   ...[400, 404, 405].map((status) => asProblem({ status, expose: true, message: '' })),
 ]
 

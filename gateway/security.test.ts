@@ -79,6 +79,7 @@ test('with a key set, nothing but the whole key opens anything but /health', asy
     { 'x-api-key': KEY },
     { authorization: `Bearer ${KEY}` },
     { authorization: `bearer ${KEY}` },
+    { authorization: `BEARER  ${KEY}` },
   ]) {
     assert.equal(await status(ROUTE, headers as unknown as Record<string, string>), 200)
   }
@@ -164,10 +165,9 @@ const posting = `POST /api/v1/process HTTP/1.1\r\nHost: a\r\nX-API-Key: ${KEY}\r
 
 test('oversized and too many headers are refused with a problem', async () => {
   const big = await raw(`GET ${ROUTE} HTTP/1.1\r\nHost: a\r\nX-Big: ${'x'.repeat(9_000)}\r\n\r\n`)
-  assert.match(big, /^HTTP\/1\.1 (400|431) /)
-  assert.match(big, /application\/problem\+json/)
+  assert.match(big, /^HTTP\/1\.1 431 [\s\S]*application\/problem\+json[\s\S]*"type":"\/problems\/headers-too-large"/)
   const many = await raw(`GET ${ROUTE} HTTP/1.1\r\nHost: a\r\n${`X-Many: ${'x'.repeat(4_000)}\r\n`.repeat(12)}\r\n`)
-  assert.match(many, /^HTTP\/1\.1 (400|431) /)
+  assert.match(many, /^HTTP\/1\.1 431 [\s\S]*"status":431/)
 })
 
 test('two readings of one request are refused: smuggling', async () => {

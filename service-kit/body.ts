@@ -1,11 +1,11 @@
-/** Reads a JSON body with exact limits: 415 for another type, 413 for too much, 400 for what is not JSON. */
+/** Reads a JSON body with exact limits: 415 for another type or charset, 413 for too much, 400 for what is not JSON. */
 import type { IncomingMessage } from 'node:http'
+import { isUtf8, parseMediaType } from './media-type.ts'
 import { badRequest, payloadTooLarge, unsupportedMediaType } from './problems.ts'
 
 /** Largest body that is read, bytes. */
 export const BODY_LIMIT = 64 * 1024
 
-const JSON_TYPE = /^application\/json(?:\s*;\s*charset="?utf-8"?)?\s*$/i
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
@@ -14,12 +14,14 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
  * early. The rest of a refused body is left unread: the answer has to close the connection.
  */
 export async function readJson(request: IncomingMessage): Promise<unknown> {
-  const type = request.headers['content-type']
-  if (type === undefined || !JSON_TYPE.test(type))
-    throw unsupportedMediaType(type ? `"${type.slice(0, 100)}"` : 'absent')
-  const encoding = request.headers['content-encoding']
-  if (encoding !== undefined && encoding !== 'identity')
-    throw unsupportedMediaType(`JSON in content encoding "${encoding}"`)
+  const header = request.headers['content-type']
+  const media = header === undefined ? undefined : parseMediaType(header)
+  if (media?.type !== 'application/json' || !isUtf8(media))
+    throw unsupportedMediaType(header ? `"${header.slice(0, 100)}"` : 'absent')
+  const encoding = request.headers['content-encoding'] ?? ''
+  // A list, also over several lines; `identity` is the same as none.
+  if (!/^(?:\s*(?:identity)?\s*(?:,|$))*$/i.test(encoding))
+    throw unsupportedMediaType(`JSON in content encoding "${encoding.slice(0, 100)}"`)
   if (Number(request.headers['content-length']) > BODY_LIMIT) throw payloadTooLarge(BODY_LIMIT)
   const bytes = await readBytes(request)
   let text: string

@@ -257,6 +257,43 @@ test('what is not JSON, or says that it is not, is 502', async () => {
   }
 })
 
+test('JSON is known by its type, however that is written', async () => {
+  const types = [
+    'Application/JSON',
+    'application/vnd.shop+json',
+    'application/json;charset="UTF8"',
+    'application/json; v=1; x="a;b"',
+  ]
+  for (const type of types) {
+    await using peer = await startPeer((response) => response.writeHead(200, { 'content-type': type }).end('{"sum":3}'))
+    assert.deepEqual(await peer.client.post(call), { sum: 3 }, type)
+  }
+  for (const type of [
+    'application/json; charset=latin1',
+    'application/jsonx',
+    'text/json+html',
+    'application/json; =',
+  ]) {
+    await using peer = await startPeer((response) => response.writeHead(200, { 'content-type': type }).end('{"sum":3}'))
+    assert.equal((await problemOf(peer.client.post(call))).status, 502, type)
+  }
+})
+
+test('Retry-After is passed on as seconds, also when it was a date', async () => {
+  const inTenSeconds = new Date(Date.now() + 10_500).toUTCString()
+  for (const [said, least, most] of [
+    ['7', 7, 7],
+    [inTenSeconds, 2, 11],
+    ['soon', 1, 1],
+    ['-3', 1, 1],
+    ['0', 1, 1],
+  ] as const) {
+    await using peer = await startPeer((response) => json(response, 503, {}, { 'retry-after': said }))
+    const { retryAfter } = await problemOf(peer.client.post(call))
+    assert.ok(retryAfter! >= least && retryAfter! <= most, `${said}: ${retryAfter}`)
+  }
+})
+
 test('JSON of another shape is 502 with the reason as its cause; it is not asked again and opens no circuit', async () => {
   await using peer = await startPeer((response) => json(response, 200, { sum: 'three' }))
   for (let i = 0; i < 12; i++) {

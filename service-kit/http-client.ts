@@ -7,6 +7,7 @@ import { trace } from '@opentelemetry/api'
 import { Pool } from 'undici'
 import type { z } from 'zod'
 import { CircuitOpenError, type CircuitState, createCircuitBreaker } from './circuit-breaker.ts'
+import { isUtf8, parseMediaType } from './media-type.ts'
 import { type Metrics, observe } from './metrics.ts'
 import { badGateway, deadlineExceeded, gatewayTimeout, ProblemError, unavailable } from './problems.ts'
 import { currentRequest, remainingMs } from './request-context.ts'
@@ -141,7 +142,12 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
       labels.http_response_status_code = String(response.statusCode)
       const contentType = String(response.headers['content-type'] ?? '')
       const text = await readText(response.body)
-      return { status: response.statusCode, contentType, retryAfter: Number(response.headers['retry-after']), text }
+      return {
+        status: response.statusCode,
+        contentType,
+        retryAfter: secondsToWait(response.headers['retry-after']),
+        text,
+      }
     } catch (error) {
       labels.error_type = (error as { code?: string }).code ?? (error as Error).name
       throw error
@@ -189,6 +195,13 @@ function requestHeaders(timeoutMs: number, hasBody: boolean) {
   }
 }
 
+/** Retry-After is a number of seconds or a date (RFC 9110, 10.2.3); 1 for none and for what is neither. */
+function secondsToWait(header: string | string[] | undefined): number {
+  const text = (Array.isArray(header) ? header[0] : header)?.trim() ?? ''
+  const seconds = /^\d+$/.test(text) ? Number(text) : Math.ceil((Date.parse(text) - Date.now()) / 1000)
+  return seconds > 0 ? seconds : 1
+}
+
 async function readText(body: AsyncIterable<Buffer>): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
@@ -205,8 +218,9 @@ function readAnswer(answer: { status: number; contentType: string; retryAfter: n
   const { status, contentType, text } = answer
   let body: unknown
   try {
-    if (!/^application\/(problem\+)?json/.test(contentType))
-      throw new Error(`content type is ${contentType || 'absent'}`)
+    const media = parseMediaType(contentType)
+    const isJson = media !== undefined && /^application\/(?:.+\+)?json$/.test(media.type) && isUtf8(media)
+    if (!isJson) throw new Error(`content type is ${contentType || 'absent'}`)
     body = JSON.parse(text)
   } catch (cause) {
     throw badGateway(`${peer} answered ${status} with something that is not JSON`, cause)
@@ -224,7 +238,7 @@ function readAnswer(answer: { status: number; contentType: string; retryAfter: n
     })
   }
   const said = `${peer} answered ${status} ${kind}`
-  if (status === 503) throw unavailable('next-hop-unavailable', said, answer.retryAfter > 0 ? answer.retryAfter : 1)
+  if (status === 503) throw unavailable('next-hop-unavailable', said, answer.retryAfter)
   if (status === 504) throw gatewayTimeout(said)
   throw badGateway(said, status < 500 ? REFUSED : undefined)
 }

@@ -103,7 +103,12 @@ test('what is no HTTP is told 400 and closed, and the server goes on', async () 
     const rude = await open(server)
     rude.socket.write('nonsense\r\n\r\n')
     await until('it is closed', 15, () => rude.closed())
-    assert.equal(rude.got(), 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    const [head, body] = rude.got().split('\r\n\r\n') as [string, string]
+    assert.match(head, /^HTTP\/1\.1 400 Bad Request\r\nContent-Type: application\/problem\+json\r\n/)
+    assert.match(head, /\r\nConnection: close$/)
+    const { type, status, trace_id, request_id } = JSON.parse(body)
+    assert.deepEqual([type, status], ['/problems/malformed-request', 400])
+    assert.ok(head.includes(`X-Trace-Id: ${trace_id}`) && head.includes(`X-Request-ID: ${request_id}`))
     assert.equal(await (await fetch(`http://127.0.0.1:${server.port}`)).text(), 'hello')
   } finally {
     await server.close(0, 0)

@@ -1,6 +1,8 @@
 /** A listening socket that can be drained: stops accepting, finishes what is in flight, cuts what takes too long. */
+import { randomBytes, randomUUID } from 'node:crypto'
 import { createServer, type RequestListener } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
+import { problemBody, unreadable } from './problems.ts'
 
 /** A server that listens. */
 export interface HttpServer {
@@ -26,6 +28,8 @@ export interface ListenOptions {
  */
 const KEEP_IDLE_MS = 4_000
 const SWEEP_MS = 20
+/** More than the gateway lets through (32 KiB and what it adds itself), so that what is too much is refused there, once. */
+const MAX_HEADER_BYTES = 48 * 1024
 
 /** Listens on `port` (0: any free one); rejects with a message that names the port when it is taken. */
 export async function listen(
@@ -38,7 +42,12 @@ export async function listen(
   /** Open connections: when each became idle, or undefined while it has a request. */
   const connections = new Map<Socket, number | undefined>()
   const server = createServer(
-    { keepAliveTimeout: 75_000, headersTimeout: 15_000, requestTimeout: 30_000 },
+    {
+      keepAliveTimeout: 75_000,
+      headersTimeout: 15_000,
+      requestTimeout: 30_000,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    },
     (req, res) => {
       // A kept connection would bring further requests to a server that is going away.
       if (draining) res.setHeader('Connection', 'close')
@@ -53,10 +62,7 @@ export async function listen(
     connections.set(socket, performance.now())
     socket.once('close', () => connections.delete(socket))
   })
-  server.on('clientError', (_error: Error, socket: Socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-    else socket.destroy()
-  })
+  server.on('clientError', refuseUnreadable)
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const reason =
@@ -90,4 +96,25 @@ export async function listen(
         })
       }),
   }
+}
+
+/** What Node refuses before there is a request: said on the socket, in the form of every other problem. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const problem = unreadable(error.code)
+  const { status, title } = problem.details
+  const ids = { trace_id: randomBytes(16).toString('hex'), request_id: randomUUID() }
+  const body = JSON.stringify(problemBody(problem, ids))
+  const head = [
+    `HTTP/1.1 ${status} ${title}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-ID: ${ids.request_id}`,
+    `X-Trace-Id: ${ids.trace_id}`,
+    'Connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }

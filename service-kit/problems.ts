@@ -52,6 +52,25 @@ export function badRequest(detail: string): ProblemError {
   return new ProblemError({ status: 400, kind: 'malformed-body', title: 'Malformed body', detail })
 }
 
+/** 431, 408 or 400 for a request that could not be read, by the code of Node's error. */
+export function unreadable(code: string | undefined): ProblemError {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    const detail = 'The headers are too large; send less than 32 KiB together.'
+    return new ProblemError({
+      status: 431,
+      kind: 'headers-too-large',
+      title: 'Request Header Fields Too Large',
+      detail,
+    })
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    const detail = 'The request did not arrive in time.'
+    return new ProblemError({ status: 408, kind: 'request-timeout', title: 'Request Timeout', detail })
+  }
+  const detail = 'The request could not be read as HTTP.'
+  return new ProblemError({ status: 400, kind: 'malformed-request', title: 'Bad Request', detail })
+}
+
 /** 413: the body is larger than `limit` bytes. */
 export function payloadTooLarge(limit: number): ProblemError {
   const detail = `The body is larger than ${limit} bytes; send less.`

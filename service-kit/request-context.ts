@@ -43,7 +43,7 @@ const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{
 export function requestContextFrom(headers: NodeJS.Dict<string | string[]>, budgetMs: number): RequestContext {
   const startedAt = performance.now()
   const id = headers['x-request-id']
-  const offered = Number(headers['x-request-deadline'] ?? Number.NaN)
+  const offered = Number(headers['x-request-deadline'] || Number.NaN)
   const remaining = Number.isFinite(offered) ? Math.min(offered, budgetMs) : budgetMs
   return {
     requestId: typeof id === 'string' && REQUEST_ID.test(id) ? id : randomUUID(),

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { METRICS } from '@sightline/contracts'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
@@ -89,9 +90,53 @@ test('bad requests get the stated answer, and nothing is written', async () => {
     'unsupported-media-type',
   )
   assertProblem(await post('{}', { 'content-type': 'application/json; charset=latin1' }), 415, 'unsupported-media-type')
-  assertProblem(await post('{}', { 'content-encoding': 'gzip' }), 415, 'unsupported-media-type')
+  for (const header of ['gzip', 'identity, gzip'])
+    assertProblem(await post('{}', { 'content-encoding': header }), 415, 'unsupported-media-type')
   assertProblem(await post(JSON.stringify({ ...valid, user_name: 'x'.repeat(65_536) })), 413, 'body-too-large')
   assert.deepEqual(await counts(), before)
+})
+
+test('JSON is read whatever else its content type says', async () => {
+  for (const type of [
+    'application/json; charset=utf8',
+    'Application/JSON ;charset="UTF-8"',
+    'application/json; profile="a;b\\"c"; charset=us-ascii',
+    'application/json;',
+  ]) {
+    const answer = await user.call('POST', '/process', JSON.stringify(valid), { 'content-type': type })
+    assert.equal(answer.status, 200, `${type}: ${answer.text}`)
+  }
+  const plain = await user.call('POST', '/process', JSON.stringify(valid), { 'content-encoding': 'Identity' })
+  assert.equal(plain.status, 200)
+  for (const type of [
+    'application/json; charset=utf-16',
+    'application/json-patch+json',
+    'text/json',
+    'json',
+    'application/json; a b',
+  ])
+    assertProblem(await user.call('POST', '/process', '{}', { 'content-type': type }), 415, 'unsupported-media-type')
+})
+
+test('what Node refuses by itself is a problem too; 32 KiB of headers come through', async () => {
+  const raw = (text: string) =>
+    new Promise<string>((done, failed) => {
+      const socket = connect(Number(new URL(user.url).port), '127.0.0.1', () => socket.write(text))
+      let answer = ''
+      socket.on('data', (chunk) => {
+        answer += chunk
+      })
+      socket.once('close', () => done(answer)).once('error', failed)
+    })
+  const headers = (bytes: number) =>
+    `GET /users HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${`X-Many: ${'x'.repeat(4_000)}\r\n`.repeat(bytes / 4_000)}\r\n`
+  assert.match(await raw(headers(32_000)), /^HTTP\/1\.1 200 /)
+  const tooMuch = await raw(headers(64_000))
+  assert.match(
+    tooMuch,
+    /^HTTP\/1\.1 431 [\s\S]*application\/problem\+json[\s\S]*"type":"\/problems\/headers-too-large"/,
+  )
+  assert.match(await raw('GARBAGE\r\n\r\n'), /^HTTP\/1\.1 400 [\s\S]*"type":"\/problems\/malformed-request"/)
 })
 
 test('64 KiB exactly is read, one byte more is not', async () => {

@@ -39,11 +39,11 @@ type PushBody = z.infer<typeof body>
 export function createLokiPush({ ingestLogs }: PushDeps): ApiHandler {
   return async (request) => {
     if (request.method !== 'POST') throw httpError(405, 'push takes a POST', { allow: 'POST' })
-    const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim()
+    const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
     if (type !== 'application/json') {
       throw httpError(415, `${type || 'a body without a content type'} is not supported: send application/json`)
     }
-    if (request.headers['content-encoding'])
+    if (!/^(?:identity)?$/i.test(request.headers['content-encoding']?.trim() ?? ''))
       throw httpError(415, 'compressed bodies are not supported: send plain JSON')
     const bytes = toOtlp(readBody(request.body ?? new Uint8Array()))
     if (bytes.length > 0) await ingestLogs(bytes)
