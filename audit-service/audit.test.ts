@@ -1,22 +1,19 @@
 /** Recording, sealing, verification: what the audit trail promises, and that breaking it is noticed and named. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
-import { type AuditEvent, METRICS } from '@sightline/contracts'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import { until } from '@sightline/service-kit/poll'
-import { atOnce, sample, startInProcess, startProcess, type TestService } from '@sightline/service-kit/testing'
-import pg from 'pg'
+import { atOnce, sample, startProcess } from '@sightline/service-kit/testing'
 import { makeCheckpoint, renewCheckpoint } from './checkpoint.ts'
 import { makeKeys, readCheckpoint } from './checkpoint-format.ts'
-import { type Config, environment } from './config.ts'
-import { compose } from './main.ts'
 import { createSealer } from './sealer.ts'
+import { event, placeOrders, recordOrders, sealedRows, startAudit, tamper } from './test/testing.ts'
 import { verifyChain } from './verify.ts'
 
 let cluster: TestCluster
@@ -28,50 +25,6 @@ before(async () => {
 after(async () => {
   await cluster?.stop()
 })
-
-function startAudit(database: TestDatabase, env: Record<string, string> = {}): Promise<TestService<Config>> {
-  const connection = database.connection('audit_service')
-  return startInProcess({ name: 'audit-service', schema: environment, catalogue: METRICS, compose, connection, env })
-}
-
-function event(orderId: number, fields: Partial<AuditEvent> = {}): AuditEvent {
-  return {
-    event_id: randomUUID(),
-    event_type: 'order.completed',
-    occurred_at: '2026-01-02T03:04:05.678Z',
-    source: 'order-service',
-    user_id: 1 + (orderId % 3),
-    order_id: orderId,
-    action: 'purchase',
-    trace_id: null,
-    request_id: null,
-    details: { items: [], total: 1.5, currency: 'USD' },
-    ...fields,
-  }
-}
-
-/** Rows written straight to the table, sealed as they come. */
-async function sealedRows(database: TestDatabase, count: number): Promise<void> {
-  await database.query(
-    `insert into audit_logs (event_id, event_type, occurred_at, source, user_id, order_id, action, details)
-     select gen_random_uuid(), 'order.completed', now(), 'order-service', 1, n, 'purchase', jsonb_build_object('n', n)
-     from generate_series(1, ${count}) n`,
-  )
-  await using service = await startAudit(database, { SEAL_POLL_MS: '10' })
-  await until('all sealed', 20, async () => {
-    const { text } = await service.call('GET', '/metrics')
-    return sample(text, 'audit_chain_length') === count && sample(text, 'audit_unsealed_rows') === 0
-  })
-}
-
-/** Changes the trail as only the database's owner can: with the triggers off. */
-async function tamper(database: TestDatabase, text: string): Promise<void> {
-  const client = new pg.Client(database.connection())
-  await client.connect()
-  await client.query(`set session_replication_role = replica`)
-  await client.query(text)
-  await client.end()
-}
 
 async function verification(database: TestDatabase) {
   await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
@@ -124,8 +77,9 @@ test('rows are sealed off the request path, by several services at once, into on
   await using first = await startAudit(database, { SEAL_POLL_MS: '5' })
   await using second = await startAudit(database, { SEAL_POLL_MS: '5' })
   const services = [first, second]
-  const numbers = Array.from({ length: 300 }, (_, i) => i + 1)
-  const answers = await atOnce(16, numbers, (n) => services[n % 2]!.call('POST', '/process', event(n)))
+  const events = Array.from({ length: 300 }, (_, i) => event(i + 1))
+  await placeOrders(database, events)
+  const answers = await atOnce(16, events, (one) => services[one.order_id % 2]!.call('POST', '/process', one))
   assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
   await until('all sealed', 20, async () => (await database.query('select from audit_unsealed')).length === 0)
   const { json } = await first.call('GET', '/audit/verify')
@@ -140,10 +94,7 @@ test('rows are sealed off the request path, by several services at once, into on
 
 test('a sealer that dies in the middle loses and doubles nothing', async () => {
   await using database = await cluster.createDatabase()
-  await database.query(
-    `insert into audit_logs (event_id, event_type, occurred_at, source, action, details)
-     select gen_random_uuid(), 'order.completed', now(), 's', 'a', '{}' from generate_series(1, 20000)`,
-  )
+  await recordOrders(database, 20_000)
   const quiet = { OTEL_TRACES_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none', SEAL_POLL_MS: '1' }
   for (let round = 1; round <= 3; round++) {
     const killed = await startProcess('audit-service', database.connection('audit_service'), quiet)
@@ -245,7 +196,10 @@ test('a signed checkpoint shows a cut-off end and a chain made anew, which the c
   assert.throws(() => readCheckpoint(JSON.stringify({ ...made, position: 29 }), publicKey), /signature/)
   assert.throws(() => readCheckpoint(JSON.stringify(made), makeKeys().publicKey), /signature/)
 
-  await tamper(database, 'delete from audit_logs where id > 20; delete from audit_chain where position > 20')
+  await tamper(
+    database,
+    'delete from audit_logs where id > 20; delete from audit_chain where position > 20; delete from orders where id > 20',
+  )
   assert.equal((await verifyChain(queries)).status, 'intact', 'the chain alone sees nothing')
   const cut = await verifyChain(queries, { checkpoint })
   assert.equal(cut.status, 'broken')
@@ -253,12 +207,11 @@ test('a signed checkpoint shows a cut-off end and a chain made anew, which the c
 
   await tamper(
     database,
-    `truncate audit_chain; truncate audit_unsealed; update audit_logs set action = 'nothing';
-    insert into audit_unsealed (audit_id) select id from audit_logs;
-    insert into audit_logs (event_id, event_type, occurred_at, source, action, details)
-      select gen_random_uuid(), 'order.completed', now(), 's', 'a', '{}' from generate_series(1, 10) n;
-    insert into audit_unsealed (audit_id) select id from audit_logs where id > 30`,
+    `truncate audit_chain; truncate audit_unsealed;
+    update audit_logs set action = 'nothing'; update orders set action = 'nothing'`,
   )
+  await recordOrders(database, 10)
+  await tamper(database, 'insert into audit_unsealed (audit_id) select id from audit_logs on conflict do nothing')
   const sealer = createSealer(service.parts)
   assert.equal(await sealer.sealBatch(), 30)
   assert.equal((await verifyChain(queries)).status, 'intact')

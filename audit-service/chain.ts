@@ -1,11 +1,15 @@
 /**
- * The hash chain: what exactly is hashed. A seal is SHA-256(previous seal || position || hash of the row), so a row can't
- * be changed, removed or put elsewhere without breaking every seal after it.
+ * The hash chain: what exactly is hashed. A seal is SHA-256(previous seal || position || hash of the row || time of sealing),
+ * so a row can't be changed, removed or put elsewhere without breaking every seal after it. PostgreSQL makes the seals
+ * (`audit_seal` in db/migrations/0006_sealing.sql); here they are made again, to check them.
  */
 import { hash } from 'node:crypto'
 
 /** The seal before the first. */
 export const GENESIS = Buffer.alloc(32)
+
+/** After this time without a seal something holds the sealing up, seconds; the alert AuditSealLate knows the same number. */
+export const OVERDUE_SECONDS = 300
 
 /** A row as PostgreSQL writes it in text: no driver, time zone or JSON printer stands between the row and its hash. */
 export interface SealableRow {
@@ -23,9 +27,13 @@ export interface SealableRow {
   details: string
 }
 
-const TIME = (column: string) => `to_char(a.${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as ${column}`
+/** SQL for a time as it is hashed: in UTC, with ` BC` behind it before the year 1, and infinity by its name: no two times share a text. */
+export const timeText = (column: string) =>
+  `case when isfinite(${column}) then to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+     || case when ${column} < '0001-01-01 00:00:00+00' then ' BC' else '' end else ${column}::text end`
 /** Columns of `audit_logs a` for a SealableRow. */
-export const SEALABLE_COLUMNS = `a.id::text, a.event_id::text, a.event_type, ${TIME('occurred_at')}, ${TIME('recorded_at')},
+export const SEALABLE_COLUMNS = `a.id::text, a.event_id::text, a.event_type,
+  ${timeText('a.occurred_at')} as occurred_at, ${timeText('a.recorded_at')} as recorded_at,
   a.source, a.user_id::text, a.order_id::text, a.action, a.trace_id::text, a.request_id, a.details::text`
 
 /** SHA-256, 32 bytes, over the fields in fixed order as a JSON array of strings and nulls: unambiguous, whatever a field contains. */
@@ -48,13 +56,16 @@ export function hashRow(row: SealableRow): Buffer {
   )
 }
 
-/** The seal of a position, 32 bytes, from the seal before it and the hash of its row, 32 bytes each. */
-export function seal(previous: Buffer, position: number, rowHash: Buffer): Buffer {
+/**
+ * The seal of a position, 32 bytes, from the seal before it and the hash of its row, 32 bytes each, and `sealedAt`, the text of
+ * the time of sealing. Seals of version 1 do not cover that time: undefined for them.
+ */
+export function seal(previous: Buffer, position: number, rowHash: Buffer, sealedAt: string | undefined): Buffer {
   const bytes = Buffer.alloc(72)
   previous.copy(bytes, 0)
   bytes.writeBigUInt64BE(BigInt(position), 32)
   rowHash.copy(bytes, 40)
-  return sha256(bytes)
+  return sha256(sealedAt === undefined ? bytes : Buffer.concat([bytes, Buffer.from(sealedAt)]))
 }
 
 function sha256(data: string | Buffer): Buffer {

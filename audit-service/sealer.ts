@@ -1,28 +1,14 @@
 /**
- * Seals audit rows in batches, off the request path. One advisory lock makes it one sealer at a time, whatever number of
- * audit services run; seal and removal from the queue commit together, so a crash at any moment loses nothing.
+ * Has audit rows sealed in batches, off the request path. The database makes the seals, one session at a time, whatever number
+ * of audit services run: no role can write one that fits nothing. Seal and removal from the queue commit together, so a crash
+ * at any moment loses nothing.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Component, inSpan, type KitParts, outsideRequests, type Queries, sql } from '@sightline/service-kit'
-import { GENESIS, hashRow, SEALABLE_COLUMNS, type SealableRow, seal } from './chain.ts'
+import { type Component, inSpan, type KitParts, outsideRequests, sql } from '@sightline/service-kit'
 import type { Config } from './config.ts'
 
-const LOCK = sql('lock_chain', 'select pg_try_advisory_xact_lock(4711, 1) as locked')
-const TAIL = sql('chain_tail', 'select position, hash from audit_chain order by position desc limit 1')
-const UNSEALED = sql(
-  'unsealed_rows',
-  `select ${SEALABLE_COLUMNS} from (select audit_id from audit_unsealed order by audit_id limit $1) u
-     join lateral (select * from audit_logs where id = u.audit_id limit 1) a on true
-   order by u.audit_id`,
-)
-const APPEND = sql(
-  'append_seals',
-  `with sealed as (
-     insert into audit_chain (position, audit_id, row_hash, hash)
-     select * from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[]) returning audit_id
-   )
-   delete from audit_unsealed using sealed where audit_unsealed.audit_id = sealed.audit_id`,
-)
+const WAITING = sql('unsealed_row', 'select true as waiting from audit_unsealed limit 1')
+const SEAL = sql('seal_rows', 'select audit_seal($1) as sealed')
 const STATE = sql(
   'seal_state',
   `select (select count(*) from audit_unsealed) as unsealed,
@@ -56,35 +42,15 @@ export function createSealer(deps: Pick<KitParts<Config>, 'config' | 'database' 
     }
   }
 
-  function sealBatch(): Promise<number> {
-    return database.transaction(async (tx) => {
-      const [lock] = await tx.query<{ locked: boolean }>(LOCK)
-      if (!lock!.locked) return 0
-      const rows = await tx.query<SealableRow>(UNSEALED, [BATCH])
-      if (rows.length === 0) return 0
-      // A span only when there is something to tell: an idle service makes none.
-      await inSpan('seal_audit_rows', { 'audit.rows': rows.length }, () => append(tx, rows))
-      sealed.inc(rows.length)
-      return rows.length
+  async function sealBatch(): Promise<number> {
+    if ((await database.query(WAITING)).length === 0) return 0
+    // A span only when there is something to tell: an idle service makes none.
+    return inSpan('seal_audit_rows', {}, async (span) => {
+      const [batch] = await database.query<{ sealed: number }>(SEAL, [BATCH])
+      span.setAttribute('audit.rows', batch!.sealed)
+      sealed.inc(batch!.sealed)
+      return batch!.sealed
     })
-  }
-
-  async function append(tx: Queries, rows: SealableRow[]): Promise<void> {
-    const [tail] = await tx.query<{ position: number; hash: Buffer }>(TAIL)
-    let position = tail?.position ?? 0
-    let previous = tail?.hash ?? GENESIS
-    const links = rows.map((row) => {
-      const rowHash = hashRow(row)
-      position += 1
-      previous = seal(previous, position, rowHash)
-      return { position, id: row.id, rowHash, hash: previous }
-    })
-    await tx.query(APPEND, [
-      links.map((link) => link.position),
-      links.map((link) => link.id),
-      links.map((link) => link.rowHash),
-      links.map((link) => link.hash),
-    ])
   }
 
   function registerGauges(): void {

@@ -1,7 +1,7 @@
 /**
  * The audit chain from the command line, with the database settings of PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD:
  *
- *   node audit-service/tool.ts verify [--checkpoint FILE --public-key FILE]   exit code 1 when the chain is broken, 2 when it can't be read
+ *   node audit-service/tool.ts verify [--checkpoint FILE --public-key FILE]   exit code 1 when it is broken or overdue, 2 when it can't be read
  *   node audit-service/tool.ts checkpoint --out FILE --key FILE               signs the end of the chain
  *   node audit-service/tool.ts keys --out FOLDER                              makes an Ed25519 key pair
  */
@@ -51,6 +51,10 @@ async function verify(options: Options): Promise<number> {
   if (fault === null) {
     console.log(`intact; last seal ${last_hash}${known ? `; agrees with the checkpoint at ${known.position}` : ''}`)
     return 0
+  }
+  if (result.status === 'overdue') {
+    console.log(`OVERDUE: audit row ${fault.audit_id}: ${fault.reason}`)
+    return 1
   }
   console.log(
     `BROKEN at position ${fault.position ?? 'none'}, audit row ${fault.audit_id ?? 'unknown'}: ${fault.reason}`,

@@ -1,12 +1,17 @@
-/** Checks the hash chain page by page: memory stays flat over millions of rows, and the first fault is named. */
+/**
+ * Checks the hash chain page by page: memory stays flat over millions of rows, and the first fault is named. Each sealed row
+ * is held against its order, and in the end rows, seals, queue and orders against each other.
+ */
 import type { AuditVerification } from '@sightline/contracts'
-import { elapsedMs, type Queries, sql } from '@sightline/service-kit'
-import { GENESIS, hashRow, SEALABLE_COLUMNS, type SealableRow, seal } from './chain.ts'
+import { elapsedMs, type Queries, type Statement, sql } from '@sightline/service-kit'
+import { GENESIS, hashRow, OVERDUE_SECONDS, SEALABLE_COLUMNS, type SealableRow, seal, timeText } from './chain.ts'
 import type { Checkpoint } from './checkpoint-format.ts'
 
 type ChainEntry = { position: number; audit_id: number; row_hash: Buffer; hash: Buffer } & {
-  [Column in keyof SealableRow]: SealableRow[Column] | null
-}
+  version: number
+  sealed_at: string
+  order_fault: string | null
+} & { [Column in keyof SealableRow]: SealableRow[Column] | null }
 /** Where the chain is broken, and how. */
 export type Fault = NonNullable<AuditVerification['first_broken']>
 
@@ -15,15 +20,23 @@ const ENDS = sql(
   'chain_ends',
   `select coalesce((select max(position) from audit_chain), 0) as last_position,
      coalesce((select max(id) from audit_logs), 0) as last_id,
+     coalesce((select max(id) from order_events), 0) as last_order,
      (select count(*) from audit_unsealed) as unsealed`,
 )
+/** What is wrong between a row of `audit_logs a` and its order `o`; null where they agree. */
+const ORDER_FAULT = `case when o.id is null then 'the audit row has no order'
+  when (o.event_id, o.user_id, o.action, to_jsonb(o.total), to_jsonb(o.currency))
+    is distinct from (a.event_id, a.user_id, a.action, a.details -> 'total', a.details -> 'currency')
+  then 'the audit row and order ' || o.id || ' disagree' end`
 /** `limit 1` keeps the planner from joining whole tables for each page: every row is one look-up by its key. */
 const ENTRIES = sql(
   'chain_entries',
-  `select c.position, c.audit_id, c.row_hash, c.hash, ${SEALABLE_COLUMNS}
-   from (select position, audit_id, row_hash, hash from audit_chain
+  `select c.position, c.audit_id, c.row_hash, c.hash, c.version, ${timeText('c.sealed_at')} as sealed_at,
+     ${ORDER_FAULT} as order_fault, ${SEALABLE_COLUMNS}
+   from (select position, audit_id, row_hash, hash, version, sealed_at from audit_chain
          where position > $1 and position <= $2 order by position limit ${PAGE}) c
      left join lateral (select * from audit_logs where id = c.audit_id limit 1) a on true
+     left join lateral (select * from order_events where id = a.order_id limit 1) o on true
    order by c.position`,
 )
 const SEAL_AT = sql('seal_at', 'select hash from audit_chain where position = $1')
@@ -35,12 +48,43 @@ const WITHOUT_SEAL = sql(
      left join lateral (select true as waits from audit_unsealed where audit_id = a.id limit 1) u on true
    where a.id > $1 and a.id <= $2 and c.sealed is null and u.waits is null order by a.id limit 1`,
 )
+/** An order is either audited or its event waits for delivery: both are written in one transaction. */
+const WITHOUT_ROW = sql(
+  'orders_without_row',
+  `select o.id from order_events o
+     left join lateral (select true as audited from audit_logs where event_id = o.event_id limit 1) a on true
+     left join lateral (select true as waits from waiting_events where event_id = o.event_id limit 1) w on true
+   where o.id > $1 and o.id <= $2 and a.audited is null and w.waits is null order by o.id limit 1`,
+)
 const WINDOW = 20_000
-/** In one snapshot: every row is sealed or waits for it, so the numbers agree. */
+/** An entry of the queue that stands for no row to be sealed; else a row that is not its order's, like those in the chain. */
+const QUEUE_FAULT = sql(
+  'queue_fault',
+  `select * from (
+     select u.audit_id, case when a.id is null then 'what waits for a seal is no audit row: the entry of the queue is forged'
+         when c.sealed then 'the audit row is sealed and waits for a seal: the entry of the queue is forged'
+         else ${ORDER_FAULT} end as reason
+     from audit_unsealed u
+       left join lateral (select * from audit_logs where id = u.audit_id limit 1) a on true
+       left join lateral (select true as sealed from audit_chain where audit_id = u.audit_id limit 1) c on true
+       left join lateral (select * from order_events where id = a.order_id limit 1) o on true
+   ) queue where reason is not null order by audit_id limit 1`,
+)
+/**
+ * In one snapshot. Where each seal and each entry of the queue stands for a row of its own, no row is left over when their
+ * numbers agree; and where each row has its order, no order is left over when theirs do.
+ */
 const COUNTS = sql(
   'chain_counts',
   `select (select count(*) from audit_logs) as rows,
-     (select count(*) from audit_chain) + (select count(*) from audit_unsealed) as known`,
+     (select count(*) from audit_chain) + (select count(*) from audit_unsealed) as known,
+     (select count(*) from order_events) as orders,
+     (select count(*) from waiting_events w where not exists (select from audit_logs a where a.event_id = w.event_id)) as underway`,
+)
+const OVERDUE = sql(
+  'overdue_row',
+  `select audit_id, floor(extract(epoch from clock_timestamp() - recorded_at))::integer as seconds from audit_unsealed
+   where recorded_at < clock_timestamp() - interval '${OVERDUE_SECONDS} seconds' order by recorded_at limit 1`,
 )
 
 export interface VerifyOptions {
@@ -55,14 +99,14 @@ export interface VerifyOptions {
 }
 
 /**
- * Checks hashes and seals from a position to the end, and then that no row is without a seal. A broken chain is a result,
- * not an error; rejects only when the database does.
+ * Checks hashes and seals from a position to the end, and then that no row is without a seal and no order without a row. A
+ * broken chain is a result, not an error; rejects only when the database does.
  */
 export async function verifyChain(database: Queries, options: VerifyOptions = {}): Promise<AuditVerification> {
   const { from = 1, withinMs = Number.POSITIVE_INFINITY } = options
   const started = performance.now()
-  const [ends] = await database.query<{ last_position: number; last_id: number; unsealed: number }>(ENDS)
-  const { last_position, last_id, unsealed } = ends!
+  const [ends] = await database.query<Ends>(ENDS)
+  const { last_position, unsealed } = ends!
   let position = from - 1
   let previous = from === 1 ? GENESIS : await sealAt(database, from - 1)
   // Beyond the end there is nothing to check, and nothing missing.
@@ -85,19 +129,27 @@ export async function verifyChain(database: Queries, options: VerifyOptions = {}
     timeIsUp = performance.now() - started > withinMs
   }
   const complete = fault === undefined && position >= last_position
-  if (complete) fault = await countFault(database, last_id)
+  if (complete) fault = (await queueFault(database)) ?? (await countFault(database, ends!))
+  const overdue = complete && fault === undefined ? await overdueRow(database) : undefined
 
   return {
-    status: fault === undefined ? 'intact' : 'broken',
+    status: fault !== undefined ? 'broken' : overdue !== undefined ? 'overdue' : 'intact',
     complete: complete || fault !== undefined,
     checked,
     unsealed,
     last_position,
     last_hash: (previous ?? GENESIS).toString('hex'),
     next_position: complete || fault !== undefined ? null : position + 1,
-    first_broken: fault ?? null,
+    first_broken: fault ?? overdue ?? null,
     duration_ms: elapsedMs(started),
   }
+}
+
+interface Ends {
+  last_position: number
+  last_id: number
+  last_order: number
+  unsealed: number
 }
 
 /** The seal at a position; undefined when there is none. */
@@ -112,12 +164,13 @@ function faultOf(entry: ChainEntry, expected: number, previous: Buffer, checkpoi
   const at = (reason: string): Fault => ({ position, audit_id, reason })
   if (entry.id === null) return at('the audit row is missing')
   if (!hashRow(entry as SealableRow).equals(entry.row_hash)) return at('the audit row was changed after it was sealed')
-  if (!seal(previous, position, entry.row_hash).equals(entry.hash))
+  const sealedAt = entry.version === 1 ? undefined : entry.sealed_at
+  if (!seal(previous, position, entry.row_hash, sealedAt).equals(entry.hash))
     return at('the seal does not follow from the one before it')
   if (checkpoint?.position === position && entry.hash.toString('hex') !== checkpoint.hash) {
     return at('the seal differs from the signed checkpoint: the chain was made anew')
   }
-  return undefined
+  return entry.order_fault === null ? undefined : at(entry.order_fault)
 }
 
 function missingSeal(position: number): Fault {
@@ -130,17 +183,45 @@ function checkpointBehind(checkpoint: Checkpoint | undefined, lastPosition: numb
   return { position: lastPosition + 1, audit_id: null, reason }
 }
 
-async function countFault(database: Queries, lastId: number): Promise<Fault | undefined> {
-  const [counts] = await database.query<{ rows: number; known: number }>(COUNTS)
-  if (counts!.rows === counts!.known) return undefined
-  const reason = `there are ${counts!.rows} audit rows, and ${counts!.known} that are sealed or wait for it`
-  return (await rowWithoutSeal(database, lastId)) ?? { position: null, audit_id: null, reason }
+async function queueFault(database: Queries): Promise<Fault | undefined> {
+  const [entry] = await database.query<{ audit_id: number; reason: string }>(QUEUE_FAULT)
+  return entry && { position: null, ...entry }
 }
 
-async function rowWithoutSeal(database: Queries, lastId: number): Promise<Fault | undefined> {
-  for (let after = 0; after < lastId; after += WINDOW) {
-    const [row] = await database.query<{ id: number }>(WITHOUT_SEAL, [after, Math.min(after + WINDOW, lastId)])
-    if (row) return { position: null, audit_id: row.id, reason: 'the audit row has no seal and does not wait for one' }
+async function countFault(database: Queries, ends: Ends): Promise<Fault | undefined> {
+  const [counts] = await database.query<{ rows: number; known: number; orders: number; underway: number }>(COUNTS)
+  const { rows, known, orders, underway } = counts!
+  if (rows !== known) {
+    const audit_id = await firstOf(database, WITHOUT_SEAL, ends.last_id)
+    const reason =
+      audit_id === null
+        ? `there are ${rows} audit rows, and ${known} that are sealed or wait for it`
+        : 'the audit row has no seal and does not wait for one'
+    return { position: null, audit_id, reason }
+  }
+  if (orders !== rows + underway) {
+    const order = await firstOf(database, WITHOUT_ROW, ends.last_order)
+    const reason =
+      order === null
+        ? `there are ${orders} orders, ${rows} audit rows, and ${underway} events on their way to one`
+        : `order ${order} has no audit row, and no event on its way to one`
+    return { position: null, audit_id: null, reason }
   }
   return undefined
+}
+
+/** The lowest id up to `last` that the statement finds; by windows, because a table of millions of rows takes longer than a statement may. */
+async function firstOf(database: Queries, statement: Statement, last: number): Promise<number | null> {
+  for (let after = 0; after < last; after += WINDOW) {
+    const [row] = await database.query<{ id: number }>(statement, [after, Math.min(after + WINDOW, last)])
+    if (row) return row.id
+  }
+  return null
+}
+
+async function overdueRow(database: Queries): Promise<Fault | undefined> {
+  const [row] = await database.query<{ audit_id: number; seconds: number }>(OVERDUE)
+  if (row === undefined) return undefined
+  const reason = `the audit row has waited ${row.seconds} s for its seal: see that an audit-service runs, and what its log says`
+  return { position: null, audit_id: row.audit_id, reason }
 }

@@ -238,10 +238,13 @@ export const verifyQuery = z.strictObject({
   from: z.coerce.number().int().min(1).default(1).meta({ description: 'First position to check' }),
 })
 
-/** Result of checking the hash chain. `complete` is false when the time was up: go on with `from=next_position`. */
+/**
+ * Result of checking the hash chain. `complete` is false when the time was up: go on with `from=next_position`. `overdue`: nothing
+ * is broken, but a row, which `first_broken` names, waits too long for its seal.
+ */
 export const auditVerification = z
   .object({
-    status: z.enum(['intact', 'broken']),
+    status: z.enum(['intact', 'overdue', 'broken']),
     complete: z.boolean(),
     checked: z.int(),
     unsealed: z.int(),

@@ -146,7 +146,7 @@ export const METRICS = {
   audit_verify_ok: {
     type: 'gauge',
     labels: [],
-    help: 'Last verification: 1 intact, 0 broken; absent before the first.',
+    help: 'Last verification: 1 intact, 0 broken or overdue; absent before the first.',
   },
   audit_verify_timestamp_seconds: { type: 'gauge', labels: [], help: 'When that was.' },
   telemetry_queue_size: { type: 'gauge', labels: ['signal'], help: 'Spans or log records waiting for export.' },

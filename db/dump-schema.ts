@@ -41,7 +41,7 @@ const TRIGGERS = `
   select pg_get_triggerdef(t.oid) as text from pg_trigger t join pg_class c on c.oid = t.tgrelid
   where c.relnamespace = 'public'::regnamespace and not t.tgisinternal order by c.relname, t.tgname`
 
-/** Of tables, views and single columns, per role; what the owner may do goes without saying. */
+/** Of tables, views, single columns and functions, per role; what the owner may do goes without saying. */
 const GRANTS = `
   select grantee || ' on ' || object as key, string_agg(privilege, ', ' order by privilege) as privileges, grantee, object
   from (
@@ -55,6 +55,9 @@ const GRANTS = `
       where t.table_schema = 'public' and t.table_name = p.table_name and t.grantee = p.grantee
         and t.privilege_type = p.privilege_type)
     group by p.table_name, p.grantee, p.privilege_type
+    union all
+    select 'function ' || f.oid::regprocedure, g.grantee::regrole::text, lower(g.privilege_type)
+    from pg_proc f, aclexplode(f.proacl) g where f.pronamespace = 'public'::regnamespace and g.grantee <> 0
   ) all_privileges
   where grantee like '%\\_service'
   group by grantee, object order by grantee, object`

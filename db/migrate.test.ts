@@ -93,8 +93,19 @@ test('each role may do its work', async () => {
       `insert into audit_logs (event_id, event_type, occurred_at, source, action, details)
        values (gen_random_uuid(), 'order.completed', now(), 's', 'a', '{}')`,
     ],
-    ['audit_service', 'select * from audit_logs, audit_chain, audit_unsealed, dead_letters'],
-    ['audit_service', 'delete from audit_unsealed'],
+    [
+      'audit_service',
+      'select * from audit_logs, audit_chain, audit_unsealed, dead_letters, order_events, waiting_events',
+    ],
+    ['audit_service', 'select audit_seal(1000)'],
+    [
+      'order_service',
+      `with placed as (
+         insert into orders (event_id, customer_name, customer_email, action, status, total, currency, created_at)
+         values (gen_random_uuid(), 'A', 'a@example.com', 'a', 'completed', 1, 'USD', now()) returning *
+       ) insert into outbox (event_id, order_id, payload, next_attempt_at) select event_id, id, '{}', now() from placed`,
+    ],
+    ['order_service', `update outbox set attempts = 1, next_attempt_at = now(), last_error = 'x', dead_at = now()`],
   ]
   for (const [role, text] of work) assert.equal(await as(role, text), 'allowed', `${role}: ${text}`)
 })
@@ -111,6 +122,16 @@ test('and nothing else', async () => {
     [everyone, 'update audit_chain set hash = row_hash'],
     [everyone, 'delete from audit_chain'],
     [everyone, 'insert into audit_unsealed (audit_id) values (1)'],
+    [everyone, 'delete from audit_unsealed'],
+    [everyone, `insert into audit_chain (position, audit_id, row_hash, hash) values (1, 1, sha256('a'), sha256('b'))`],
+    [everyone, 'select from audit_sealing for update'],
+    [everyone, 'lock table audit_sealing in access share mode'],
+    [everyone, 'lock table audit_unsealed in row exclusive mode'],
+    [everyone, 'select lo_create(0)'],
+    [everyone, 'select lo_creat(-1)'],
+    [everyone, `select lo_from_bytea(0, 'x')`],
+    [everyone, 'create temporary table mine (id integer)'],
+    [['user_service', 'order_service'], 'select audit_seal(1)'],
     [everyone, 'update products set unit_price = 0'],
     [everyone, 'select * from schema_migrations'],
     [everyone, 'set role sightline'],
@@ -120,13 +141,21 @@ test('and nothing else', async () => {
     [['user_service'], 'update users set id = 2'],
     [['user_service'], 'delete from users'],
     [['user_service', 'order_service'], 'select * from audit_logs'],
+    [['user_service'], `insert into users (id, created_at) values (2, now())`],
     [['order_service'], 'update orders set total = 0'],
+    [['order_service'], 'insert into orders (id) overriding system value values (1)'],
+    [['order_service'], `update outbox set payload = '{}'`],
+    [['order_service'], 'update outbox set created_at = now()'],
     [['order_service'], 'delete from order_items'],
     [['order_service'], "insert into inventory (product_id, on_hand) values ('standard-action', 1)"],
     [['order_service'], `update users set name = 'x'`],
     [['order_service'], 'select created_at from users'],
     [['audit_service'], 'select * from users'],
     [['audit_service'], 'select payload from outbox'],
+    [['audit_service'], 'select customer_name from orders'],
+    ...['id) overriding system value values (1', "recorded_at) values ('2020-01-01'"].map(
+      (forged): [ServiceRole[], string] => [['audit_service'], `insert into audit_logs (${forged})`],
+    ),
     [['audit_service'], 'update inventory set on_hand = 0'],
     [
       ['audit_service'],
@@ -135,6 +164,41 @@ test('and nothing else', async () => {
   ]
   for (const [roles, text] of refused) {
     for (const role of roles) assert.equal(await as(role, text), '42501', `${role}: ${text}`)
+  }
+})
+
+test('a role gets into no other database, and can take no more than its share of the connections', async () => {
+  for (const role of Object.keys(rolePasswords) as ServiceRole[]) {
+    for (const name of ['postgres', 'template1']) {
+      const client = new pg.Client({ ...database.connection(role), database: name })
+      await assert.rejects(client.connect(), { code: '42501' }, `${role} in ${name}`)
+    }
+  }
+  const limits = await database.query<{ limit: number }>(
+    `select rolconnlimit as limit from pg_roles where rolname = any($1) or rolname = 'dashboards'`,
+    [Object.keys(rolePasswords)],
+  )
+  const [{ all }] = (await database.query<{ all: number }>(
+    `select current_setting('max_connections')::integer as all`,
+  )) as [{ all: number }]
+  assert.equal(limits.length, 4)
+  const together = limits.reduce((sum, { limit }) => sum + limit, 0)
+  assert.ok(
+    limits.every(({ limit }) => limit > 0 && limit < all / 3),
+    JSON.stringify(limits),
+  )
+  assert.ok(together < all, `${together} of ${all}`)
+})
+
+test('no role can hold up the migrations of the next start', async () => {
+  const client = new pg.Client(database.connection('user_service'))
+  await client.connect()
+  try {
+    // The number that node-pg-migrate locks.
+    await client.query('select pg_advisory_lock(7241865325823964)')
+    assert.deepEqual(await migrate({ connection: database.connection(), rolePasswords }), [])
+  } finally {
+    await client.end()
   }
 })
 

@@ -39,15 +39,18 @@ export async function migrate(options: MigrateOptions): Promise<string[]> {
   try {
     await maintenance.query('select pg_advisory_lock($1)', [LOCK])
     await createDatabase(maintenance, connection.database)
+    await closeOtherDatabases(maintenance)
     for (const role of SERVICE_ROLES) await createRole(maintenance, role, rolePasswords[role], connection.database)
     await createDashboardsRole(maintenance, options.dashboardsPassword, connection.database)
+    await limitConnections(maintenance)
     await assertNotNewer(connection)
     const applied = await runner({
       databaseUrl: connection,
       dir: MIGRATIONS,
       direction: 'up',
       migrationsTable: 'schema_migrations',
-      advisoryLockMode: 'wait',
+      // The lock above is enough. The runner's own would be an advisory lock of this database, which any service could hold.
+      noLock: true,
       log: () => {},
     })
     for (const migration of applied) options.log?.(`applied ${migration.name}`)
@@ -84,6 +87,11 @@ async function createDatabase(client: pg.Client, database: string): Promise<void
   if (rowCount === 0) await client.query(`create database ${client.escapeIdentifier(database)}`)
 }
 
+/** The server's own databases let everybody in; there a role could take the lock above, or leave tables behind. */
+async function closeOtherDatabases(client: pg.Client): Promise<void> {
+  for (const database of ['postgres', 'template1']) await client.query(`revoke all on database ${database} from public`)
+}
+
 async function createRole(client: pg.Client, role: ServiceRole, password: string, database: string): Promise<void> {
   const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role])
   const name = client.escapeIdentifier(role)
@@ -109,6 +117,20 @@ async function createDashboardsRole(client: pg.Client, password: string | undefi
   await client.query("alter role dashboards set statement_timeout = '10s'")
   await client.query('grant pg_read_all_stats to dashboards')
   await client.query(`grant connect on database ${client.escapeIdentifier(database)} to dashboards`)
+}
+
+/**
+ * No role can take all connections: each service gets three tenths of them, enough for its pool and that of a successor
+ * beside it, and dashboards one part in fifteen.
+ */
+async function limitConnections(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ free: number }>(
+    `select sum(case name when 'max_connections' then setting::integer else -setting::integer end)::integer as free
+     from pg_settings where name in ('max_connections', 'superuser_reserved_connections', 'reserved_connections')`,
+  )
+  const limit = (share: number) => Math.max(1, Math.floor(rows[0]!.free * share))
+  for (const role of SERVICE_ROLES) await client.query(`alter role ${role} connection limit ${limit(0.3)}`)
+  await client.query(`alter role dashboards connection limit ${limit(1 / 15)}`)
 }
 
 function requiredVariable(name: string): string {

@@ -6,9 +6,11 @@ create table audit_chain (
   row_hash bytea not null,
   hash bytea not null,
   sealed_at timestamp with time zone default now() not null,
+  version smallint default 2 not null,
   constraint audit_chain_hash_check CHECK ((length(hash) = 32)),
   constraint audit_chain_position_check CHECK (("position" >= 1)),
   constraint audit_chain_row_hash_check CHECK ((length(row_hash) = 32)),
+  constraint audit_chain_version_check CHECK ((version = ANY (ARRAY[1, 2]))),
   constraint audit_chain_pkey PRIMARY KEY ("position"),
   constraint audit_chain_audit_id_key UNIQUE (audit_id)
 );
@@ -18,7 +20,7 @@ create table audit_logs (
   event_id uuid not null,
   event_type text not null,
   occurred_at timestamp with time zone not null,
-  recorded_at timestamp with time zone default now() not null,
+  recorded_at timestamp with time zone default clock_timestamp() not null,
   source text not null,
   user_id integer,
   order_id bigint,
@@ -30,9 +32,15 @@ create table audit_logs (
   constraint audit_logs_event_id_key UNIQUE (event_id)
 );
 
+create table audit_sealing (
+  only_row boolean default true not null,
+  constraint audit_sealing_only_row_check CHECK (only_row),
+  constraint audit_sealing_pkey PRIMARY KEY (only_row)
+);
+
 create table audit_unsealed (
   audit_id bigint not null,
-  recorded_at timestamp with time zone default now() not null,
+  recorded_at timestamp with time zone default clock_timestamp() not null,
   constraint audit_unsealed_pkey PRIMARY KEY (audit_id)
 );
 
@@ -156,6 +164,21 @@ create view dead_letters as
    FROM outbox
   WHERE (dead_at IS NOT NULL);
 
+create view order_events as
+ SELECT id,
+    event_id,
+    user_id,
+    action,
+    total,
+    currency
+   FROM orders;
+
+create view waiting_events as
+ SELECT event_id,
+    order_id,
+    created_at
+   FROM outbox;
+
 CREATE INDEX audit_logs_order_id ON audit_logs USING btree (order_id, id DESC);
 CREATE INDEX audit_logs_trace_id ON audit_logs USING btree (trace_id, id DESC);
 CREATE INDEX audit_logs_user_id ON audit_logs USING btree (user_id, id DESC);
@@ -188,23 +211,95 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION audit_seal(most integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+declare
+  at_position bigint;
+  at_hash bytea;
+  ids bigint[];
+  row_hashes bytea[];
+  hashes bytea[];
+  sealed timestamptz;
+  sealed_text bytea;
+begin
+  if not exists (select from audit_unsealed) then
+    return 0;
+  end if;
+  perform from audit_sealing for update skip locked;
+  if not found then
+    return 0;
+  end if;
+
+  -- Entries that point at no row, or at a sealed one, are left for the verification to find. `limit 1` keeps the planner
+  -- from joining whole tables: every row is one look-up by its key.
+  select array_agg(w.id order by w.id), array_agg(w.row_hash order by w.id) into ids, row_hashes
+  from (
+    select a.id, sha256(convert_to(to_json(array[a.id::text, a.event_id::text, a.event_type, a.occurred_text, a.recorded_text,
+      a.source, a.user_id::text, a.order_id::text, a.action, a.trace_id::text, a.request_id, a.details::text])::text,
+      'UTF8')) as row_hash
+    from audit_unsealed u
+      join lateral (select *, audit_time_text(occurred_at) as occurred_text, audit_time_text(recorded_at) as recorded_text
+        from audit_logs where id = u.audit_id limit 1) a on true
+      left join lateral (select true as there from audit_chain where audit_id = u.audit_id limit 1) c on true
+    where c.there is null
+    order by u.audit_id limit least(most, 10000)
+  ) w;
+  if ids is null then
+    return 0;
+  end if;
+
+  select c.position, c.hash into at_position, at_hash from audit_chain c order by c.position desc limit 1;
+  if not found then
+    at_position := 0;
+    at_hash := decode(repeat('00', 32), 'hex');
+  end if;
+  sealed := clock_timestamp();
+  sealed_text := convert_to(audit_time_text(sealed), 'UTF8');
+  for n in 1 .. cardinality(ids) loop
+    at_hash := sha256(at_hash || int8send(at_position + n) || row_hashes[n] || sealed_text);
+    hashes[n] := at_hash;
+  end loop;
+  insert into audit_chain (position, audit_id, row_hash, hash, sealed_at, version)
+  select at_position + n, id, row_hash, hash, sealed, 2
+  from unnest(ids, row_hashes, hashes) with ordinality as link (id, row_hash, hash, n);
+  delete from audit_unsealed where audit_id = any (ids);
+  return cardinality(ids);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION audit_time_text(t timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select case when isfinite(t) then to_char(t at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+    || case when t < '0001-01-01 00:00:00+00' then ' BC' else '' end else t::text end
+$function$;
+
 CREATE TRIGGER audit_chain_append_only BEFORE DELETE OR UPDATE ON audit_chain FOR EACH ROW EXECUTE FUNCTION audit_refuse_change();
 CREATE TRIGGER audit_chain_no_truncate BEFORE TRUNCATE ON audit_chain FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
 CREATE TRIGGER audit_logs_append_only BEFORE DELETE OR UPDATE ON audit_logs FOR EACH ROW EXECUTE FUNCTION audit_refuse_change();
 CREATE TRIGGER audit_logs_no_truncate BEFORE TRUNCATE ON audit_logs FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
 CREATE TRIGGER audit_logs_queue AFTER INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION audit_queue_for_sealing();
 
-grant insert, select on audit_chain to audit_service;
-grant insert, select on audit_logs to audit_service;
-grant delete, select on audit_unsealed to audit_service;
+grant select on audit_chain to audit_service;
+grant insert (action, details, event_id, event_type, occurred_at, order_id, request_id, source, trace_id, user_id), select on audit_logs to audit_service;
+grant select on audit_unsealed to audit_service;
 grant select on dead_letters to audit_service;
+grant execute on function audit_seal(integer) to audit_service;
+grant select on order_events to audit_service;
+grant select on waiting_events to audit_service;
 grant delete, insert, select, update on idempotency_keys to order_service;
 grant delete, insert, select, update on idempotent_answers to order_service;
 grant select, update (on_hand, reserved, updated_at) on inventory to order_service;
 grant insert, select on order_items to order_service;
-grant insert, select on orders to order_service;
-grant delete, insert, select, update on outbox to order_service;
+grant insert (action, created_at, currency, customer_email, customer_name, event_id, request_id, status, total, trace_id, user_id), select on orders to order_service;
+grant delete, insert (event_id, next_attempt_at, order_id, payload, request_id, traceparent, tracestate), select, update (attempts, dead_at, last_error, next_attempt_at) on outbox to order_service;
 grant select on products to order_service;
 grant select (email, id, name) on users to order_service;
 grant delete, insert, select, update on idempotent_answers to user_service;
-grant insert, select, update (email, name, updated_at) on users to user_service;
+grant insert (email, id, name), select, update (email, name, updated_at) on users to user_service;

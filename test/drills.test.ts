@@ -73,7 +73,7 @@ test('the checks fail when audit rows are not unique', async () => {
   assert.match(missed, /every order has exactly one audit row/)
   // In one transaction that keeps the sealers away.
   await owner.query(`
-    select pg_advisory_xact_lock(4711, 1);
+    select from audit_sealing for update;
     alter table audit_logs disable trigger audit_logs_append_only;
     alter table audit_chain disable trigger audit_chain_append_only;
     delete from audit_logs a using audit_logs b where a.event_id = b.event_id and a.id > b.id;

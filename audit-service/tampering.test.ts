@@ -1,0 +1,290 @@
+/** What an attacker with a role, or with the owner's rights, can do to the trail, and that each of it is refused or named. */
+import assert from 'node:assert/strict'
+import * as fs from 'node:fs'
+import { after, before, test } from 'node:test'
+import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
+import { until } from '@sightline/service-kit/poll'
+import { sample } from '@sightline/service-kit/testing'
+import fc from 'fast-check'
+import pg from 'pg'
+import { GENESIS, hashRow, SEALABLE_COLUMNS, type SealableRow, seal, timeText } from './chain.ts'
+import { createSealer } from './sealer.ts'
+import { recordOrders, sealedRows, startAudit, tamper } from './test/testing.ts'
+import { verifyChain } from './verify.ts'
+
+let cluster: TestCluster
+
+before(async () => {
+  cluster = await startTestCluster()
+})
+
+after(async () => {
+  await cluster?.stop()
+})
+
+/** A service that looks for rows to seal once, at its start. */
+const startQuiet = (database: TestDatabase) => startAudit(database, { SEAL_POLL_MS: '60000' })
+
+/** While the owner of the database holds the row by which sealers take turns, nobody seals. */
+async function withoutSealing(database: TestDatabase, work: () => Promise<void>): Promise<void> {
+  const owner = new pg.Client(database.connection())
+  await owner.connect()
+  try {
+    await owner.query('begin; select from audit_sealing for update')
+    await work()
+  } finally {
+    await owner.end()
+  }
+}
+
+const waiting = (database: TestDatabase) => database.query('select audit_id from audit_unsealed where audit_id > 0')
+
+async function allSealed(database: TestDatabase): Promise<void> {
+  await using _service = await startAudit(database, { SEAL_POLL_MS: '10' })
+  await until('all sealed', 20, async () => (await waiting(database)).length === 0)
+}
+
+const attacks: Array<[string, string, { position: number | null; audit_id: number | null }, RegExp]> = [
+  [
+    'a time moved to before our era',
+    `update audit_logs set occurred_at = '2026-01-02 03:04:05.678+00 BC' where id = 17`,
+    { position: 17, audit_id: 17 },
+    /changed/,
+  ],
+  [
+    'a changed time of sealing',
+    `update audit_chain set sealed_at = sealed_at - interval '1 day' where position = 12`,
+    { position: 12, audit_id: 12 },
+    /does not follow/,
+  ],
+  [
+    'a seal that claims to be of a version without that time',
+    `update audit_chain set sealed_at = sealed_at - interval '1 day', version = 1 where position = 12`,
+    { position: 12, audit_id: 12 },
+    /does not follow/,
+  ],
+  [
+    'a forged row beside a forged entry of the queue',
+    `insert into audit_logs (event_id, event_type, occurred_at, source, action, details)
+       values (gen_random_uuid(), 'order.completed', now(), 's', 'a', '{}');
+     insert into audit_unsealed (audit_id) values (4711)`,
+    { position: null, audit_id: 4711 },
+    /no audit row/,
+  ],
+  [
+    'a sealed row that is queued again',
+    'insert into audit_unsealed (audit_id) values (3)',
+    { position: null, audit_id: 3 },
+    /is sealed and waits/,
+  ],
+  ['a row whose order is gone', 'delete from orders where id = 7', { position: 7, audit_id: 7 }, /has no order/],
+  [
+    'an order that was changed',
+    'update orders set total = 1.4 where id = 8',
+    { position: 8, audit_id: 8 },
+    /order 8 disagree/,
+  ],
+  [
+    'an order of another event',
+    'update orders set event_id = gen_random_uuid() where id = 8',
+    { position: 8, audit_id: 8 },
+    /order 8 disagree/,
+  ],
+  [
+    'an order without a row',
+    `insert into orders (event_id, user_id, action, status, total, currency)
+     values (gen_random_uuid(), 1, 'purchase', 'completed', 1, 'USD')`,
+    { position: null, audit_id: null },
+    /order 21 has no audit row/,
+  ],
+]
+for (const [what, statement, where, reason] of attacks) {
+  test(`verification names ${what}`, async () => {
+    await using database = await cluster.createDatabase()
+    await sealedRows(database, 20)
+    await using service = await startQuiet(database)
+    assert.equal((await verifyChain(service.parts.database)).status, 'intact')
+    await tamper(database, statement)
+    const { status, first_broken } = await verifyChain(service.parts.database)
+    assert.equal(status, 'broken')
+    const { position, audit_id, reason: given } = first_broken!
+    assert.deepEqual({ position, audit_id }, where, given)
+    assert.match(given, reason)
+  })
+}
+
+test('a row that audit-service made up is named before and after its seal', async () => {
+  await using database = await cluster.createDatabase()
+  await sealedRows(database, 20)
+  await using service = await startQuiet(database)
+  await withoutSealing(database, async () => {
+    const role = new pg.Client(database.connection('audit_service'))
+    await role.connect()
+    await role.query(
+      `insert into audit_logs (event_id, event_type, occurred_at, source, order_id, action, details)
+       values (gen_random_uuid(), 'order.completed', now(), 'order-service', 5, 'refund', '{"total": 1.5, "currency": "USD"}')`,
+    )
+    await role.end()
+    const { first_broken } = await verifyChain(service.parts.database)
+    assert.deepEqual(first_broken, { position: null, audit_id: 21, reason: 'the audit row and order 5 disagree' })
+  })
+  await allSealed(database)
+  const sealed = await verifyChain(service.parts.database)
+  assert.deepEqual(sealed.first_broken, { position: 21, audit_id: 21, reason: 'the audit row and order 5 disagree' })
+})
+
+test('an order whose event is still on its way is no fault', async () => {
+  await using database = await cluster.createDatabase()
+  await sealedRows(database, 20)
+  await database.query(
+    `with placed as (
+       insert into orders (event_id, user_id, action, status, total, currency)
+       values (gen_random_uuid(), 1, 'purchase', 'completed', 1, 'USD') returning *
+     )
+     insert into outbox (event_id, order_id, payload, next_attempt_at) select event_id, id, '{}', now() from placed`,
+  )
+  await using service = await startQuiet(database)
+  assert.equal((await verifyChain(service.parts.database)).status, 'intact')
+  await database.query('delete from outbox')
+  const { first_broken } = await verifyChain(service.parts.database)
+  assert.match(first_broken!.reason, /order 21 has no audit row, and no event/)
+})
+
+test('a row that waits too long for its seal is not intact, nor broken', async () => {
+  await using database = await cluster.createDatabase()
+  await sealedRows(database, 20)
+  await withoutSealing(database, async () => {
+    await recordOrders(database, 2)
+    await using service = await startQuiet(database)
+    const ask = async () => (await service.call('GET', '/audit/verify')).json
+    await tamper(database, `update audit_unsealed set recorded_at = now() - interval '200 s' where audit_id = 22`)
+    const inTime = await ask()
+    assert.deepEqual([inTime.status, inTime.unsealed], ['intact', 2])
+    await tamper(database, `update audit_unsealed set recorded_at = now() - interval '301 s' where audit_id = 22`)
+    const late = await ask()
+    assert.deepEqual([late.status, late.first_broken.position, late.first_broken.audit_id], ['overdue', null, 22])
+    assert.match(late.first_broken.reason, /has waited 3\d\d s for its seal/)
+    assert.equal(sample((await service.call('GET', '/metrics')).text, 'audit_verify_ok'), 0)
+  })
+  await allSealed(database)
+  await using service = await startQuiet(database)
+  assert.equal((await verifyChain(service.parts.database)).status, 'intact')
+})
+
+test('no role can hold up the sealing, nor can forged entries at the head of the queue', async () => {
+  await using database = await cluster.createDatabase()
+  await recordOrders(database, 20)
+  await tamper(database, 'insert into audit_unsealed (audit_id) select -n from generate_series(1, 1500) n')
+  const role = new pg.Client(database.connection('user_service'))
+  await role.connect()
+  try {
+    await role.query('select pg_advisory_lock(4711, 1)')
+    await allSealed(database)
+    await using service = await startQuiet(database)
+    const { first_broken } = await verifyChain(service.parts.database)
+    assert.match(first_broken!.reason, /no audit row/)
+  } finally {
+    await role.end()
+  }
+})
+
+test('a second session seals nothing while the first is at it, and goes on where that one ended', async () => {
+  await using database = await cluster.createDatabase()
+  await recordOrders(database, 30)
+  const first = new pg.Client(database.connection('audit_service'))
+  await first.connect()
+  await first.query('begin')
+  assert.deepEqual((await first.query('select audit_seal(10) as sealed')).rows, [{ sealed: 10 }])
+  await using service = await startQuiet(database)
+  assert.equal(await createSealer(service.parts).sealBatch(), 0)
+  await first.query('commit')
+  await first.end()
+  await allSealed(database)
+  const { status, checked } = await verifyChain(service.parts.database)
+  assert.deepEqual([status, checked], ['intact', 30])
+})
+
+test('a time is that of the insert, not of a transaction that was begun long before', async () => {
+  await using database = await cluster.createDatabase()
+  const role = new pg.Client(database.connection('audit_service'))
+  await role.connect()
+  try {
+    await role.query('begin')
+    await role.query('select now()')
+    const { rows } = await role.query(
+      `insert into audit_logs (event_id, event_type, occurred_at, source, action, details)
+       values (gen_random_uuid(), 'order.completed', now(), 's', 'a', '{}') returning recorded_at > now() as later`,
+    )
+    await role.query('select audit_seal(1)')
+    const sealed = await role.query('select sealed_at > now() as later from audit_chain')
+    assert.deepEqual([rows, sealed.rows], [[{ later: true }], [{ later: true }]])
+  } finally {
+    await role.end()
+  }
+})
+
+test('no two times have the same text', async () => {
+  await using database = await cluster.createDatabase()
+  const rows = await database.query<{ text: string }>(
+    `select ${timeText('t')} as text from unnest(array['infinity', '-infinity', '0044-03-15 12:00+00', '0044-03-15 12:00+00 BC',
+      '0001-01-01 00:00+00', '0001-12-31 23:59:59.999999+00 BC', '12026-01-01 00:00+00', '2026-01-01 00:00+00',
+      '2026-01-01 00:00:00.000001+00', '0001-01-01 00:00+00 BC']::timestamptz[]) t`,
+  )
+  assert.equal(new Set(rows.map(({ text }) => text)).size, 10, JSON.stringify(rows))
+})
+
+test('PostgreSQL seals what is checked here, whatever a row contains', async () => {
+  await using database = await cluster.createDatabase()
+  const texts = [
+    '',
+    'null',
+    '"\\/\b\f\n\r\t',
+    String.fromCharCode(...Array.from({ length: 31 }, (_, i) => i + 1), 127, 0x80, 0x9f, 0x2028, 0x2029, 0xfeff),
+    '\u{1F600}é\u0301中',
+    ...fc.sample(fc.string({ unit: 'binary', maxLength: 20 }), 200),
+  ].map((text) => text.toWellFormed().replaceAll('\u0000', ''))
+  await database.query('insert into users (id) values (1)')
+  await database.query(
+    `with placed as (
+       insert into orders (event_id, user_id, action, status, total, currency)
+       select gen_random_uuid(), 1, text, 'completed', 1.5, 'USD' from unnest($1::text[]) text returning *
+     )
+     insert into audit_logs (event_id, event_type, occurred_at, source, user_id, order_id, action, trace_id, request_id, details)
+     select event_id, action, '0044-03-15 12:00+00 BC', action, 1, id, action, null, nullif(action, ''),
+       jsonb_build_object('total', total, 'currency', currency, 'text', action, action, 1e300)
+     from placed`,
+    [texts],
+  )
+  await allSealed(database)
+  await using service = await startQuiet(database)
+  const { status, checked, first_broken } = await verifyChain(service.parts.database)
+  assert.deepEqual([status, checked, first_broken], ['intact', texts.length, null])
+})
+
+test('a chain that was sealed before this migration stays verifiable, and goes on', async () => {
+  await using database = await cluster.createDatabase()
+  const file = new URL('../db/migrations/0006_sealing.sql', import.meta.url)
+  const [up, down] = fs.readFileSync(file, 'utf8').split('-- Down Migration') as [string, string]
+  await database.query(down)
+  await recordOrders(database, 20)
+  const rows = await database.query<SealableRow>(`select ${SEALABLE_COLUMNS} from audit_logs a order by a.id`)
+  let previous: Buffer = GENESIS
+  for (const [at, row] of rows.slice(0, 10).entries()) {
+    const rowHash = hashRow(row)
+    previous = seal(previous, at + 1, rowHash, undefined)
+    await database.query('insert into audit_chain (position, audit_id, row_hash, hash) values ($1, $2, $3, $4)', [
+      at + 1,
+      row.id,
+      rowHash,
+      previous,
+    ])
+  }
+  await database.query('delete from audit_unsealed where audit_id <= 10')
+  await database.query(up)
+  await allSealed(database)
+  await using service = await startQuiet(database)
+  const { status, checked } = await verifyChain(service.parts.database)
+  assert.deepEqual([status, checked], ['intact', 20])
+  await tamper(database, `update audit_chain set hash = sha256('x') where position = 4`)
+  assert.equal((await verifyChain(service.parts.database)).first_broken!.position, 4)
+})
