@@ -361,3 +361,40 @@ test('what PostgreSQL can not store is 422, not a failure', async () => {
     assert.equal(json.errors[0].pointer, pointer)
   }
 })
+
+test('one verification at a time, on a connection of its own: the same one is shared, another is refused, orders go on', async () => {
+  await using database = await cluster.createDatabase()
+  await sealedRows(database, 3_000)
+  await using service = await startAudit(database, { SEAL_POLL_MS: '60000', DB_POOL_MAX: '1' })
+  const sessions = () =>
+    database.query<{ pid: number }>(
+      `select pid from pg_stat_activity
+       where datname = current_database() and application_name = 'audit-service verification'`,
+    )
+  assert.equal((await service.call('GET', '/audit/verify')).status, 200)
+  const [session] = await sessions()
+  // Its side in PostgreSQL stands still: the verification is under way until it goes on.
+  process.kill(session!.pid, 'SIGSTOP')
+  try {
+    const verifications = Array.from({ length: 40 }, () => service.call('GET', '/audit/verify'))
+    await until('all have asked', 10, async () => {
+      const asked = sample((await service.call('GET', '/metrics')).text, 'http_server_active_requests')
+      return asked !== undefined && asked > 40
+    })
+    const other = await service.call('GET', '/audit/verify?from=1001')
+    assert.equal(other.status, 429, other.text)
+    assert.equal(other.json.type, '/problems/verification-under-way')
+    assert.ok(Number(other.headers.get('retry-after')) >= 1)
+    const recorded = await service.call('POST', '/process', event(1))
+    assert.equal(recorded.status, 200, recorded.text)
+    process.kill(session!.pid, 'SIGCONT')
+    const answers = await Promise.all(verifications)
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
+    assert.equal(new Set(answers.map(({ text }) => text)).size, 1, 'one answer for all')
+    assert.deepEqual(await sessions(), [session])
+  } finally {
+    process.kill(session!.pid, 'SIGCONT')
+  }
+  const next = await service.call('GET', '/audit/verify?from=1001')
+  assert.equal(next.status, 200, next.text)
+})

@@ -4,7 +4,7 @@
  *   order-service ──POST /process──▶ routes ──▶ record-audit ──▶ (next service, where one is set)
  *                                       │             │
  *                                       ├──▶ audit-log ◀──┘      sealer ──▶ checkpoint file
- *                                       ├──▶ verify                │
+ *                                       ├──▶ verification          │
  *                                       └──▶ PostgreSQL ◀──────────┘
  *
  * Start: node --import @sightline/service-kit/register audit-service/main.ts
@@ -16,14 +16,16 @@ import { type Config, environment } from './config.ts'
 import { createRecordAudit } from './record-audit.ts'
 import { createApp } from './routes.ts'
 import { createSealer } from './sealer.ts'
+import { createVerification } from './verification.ts'
 
 /** Puts the service together from what the kit made; tests do the same with parts of their own. */
 export function compose(parts: KitParts<Config>): ServiceParts {
   const recordAudit = createRecordAudit(parts)
+  const verification = createVerification(parts)
   const checkpoints = createCheckpointWriter(parts)
   return {
-    app: createApp({ ...parts, recordAudit }),
-    background: { ...(checkpoints ? { checkpoints } : {}), sealer: createSealer(parts) },
+    app: createApp({ ...parts, recordAudit, verify: verification.verify }),
+    background: { ...(checkpoints ? { checkpoints } : {}), sealer: createSealer(parts), verification },
   }
 }
 

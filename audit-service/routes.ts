@@ -1,24 +1,21 @@
 /** Routes of audit-service: parse, call, status. */
 import { auditEndpoints, commonEndpoints, openApiDocument } from '@sightline/contracts'
-import { addCommonRoutes, createHttpApp, type KitParts, page, remainingMs } from '@sightline/service-kit'
+import { addCommonRoutes, createHttpApp, type KitParts, page } from '@sightline/service-kit'
 import type Koa from 'koa'
 import { listAuditLog, toAuditView } from './audit-log.ts'
 import type { Config } from './config.ts'
 import { listDeadLetters, toDeadLetterView } from './dead-letters.ts'
 import type { RecordAudit } from './record-audit.ts'
-import { verifyChain } from './verify.ts'
+import type { Verification } from './verification.ts'
 
 export interface AppParts extends KitParts<Config> {
   recordAudit: RecordAudit
+  verify: Verification['verify']
 }
 
 /** The HTTP side of audit-service; errors become answers in the kit. */
 export function createApp(parts: AppParts): Koa {
-  const { database, metrics, recordAudit } = parts
-  const verifyOk = metrics.gauge('audit_verify_ok')
-  const verifiedAt = metrics.gauge('audit_verify_timestamp_seconds')
-  /** Where a check that began at the start of the chain goes on. */
-  let goesOnAt: number | null = null
+  const { database, recordAudit, verify } = parts
   return createHttpApp(parts, (routes) => {
     routes.add(auditEndpoints.process, async ({ body }) => ({ status: 200, body: await recordAudit(body) }))
 
@@ -28,23 +25,7 @@ export function createApp(parts: AppParts): Koa {
       return { status: 200, body: page(rows, limit, (row) => row.id, toAuditView) }
     })
 
-    routes.add(auditEndpoints.verify, async ({ query }) => {
-      // Half of the budget: the answer says where to go on, which is better than a 504.
-      const result = await verifyChain(database, { from: query.from, withinMs: remainingMs() / 2 })
-      if (result.status !== 'intact') {
-        verifyOk.set(0)
-        verifiedAt.set(Date.now() / 1000)
-        goesOnAt = null
-      } else if (query.from === 1 || query.from === goesOnAt) {
-        goesOnAt = result.next_position
-        // A part of the chain says nothing of the rest: what was broken stays so until all of it is intact.
-        if (result.complete) {
-          verifyOk.set(1)
-          verifiedAt.set(Date.now() / 1000)
-        }
-      }
-      return { status: 200, body: result }
-    })
+    routes.add(auditEndpoints.verify, async ({ query }) => ({ status: 200, body: await verify(query.from) }))
 
     routes.add(auditEndpoints.deadLetters, async ({ query }) => {
       const rows = await listDeadLetters(database, query.limit + 1, query.cursor)

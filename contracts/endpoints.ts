@@ -181,10 +181,10 @@ export const auditEndpoints = {
   verify: endpoint({
     method: 'get',
     path: '/audit/verify',
-    summary: 'Checks the hash chain and names the first broken or missing row',
+    summary: 'Checks the hash chain and its orders, and names the first broken or missing row; one check at a time',
     query: m.verifyQuery,
     answers: { 200: m.auditVerification },
-    problems: [422, 503],
+    problems: [422, 429, 503],
   }),
   deadLetters: endpoint({
     method: 'get',

@@ -13,7 +13,7 @@ export interface ProblemKind {
   /** `title` of the answer; one kind has one title, whoever says it (RFC 9457, 3.1.3). */
   title: string
   /** Who finds it. A service may pass on what the one behind it has found. */
-  from: readonly ('gateway' | 'every service' | 'user-service' | 'order-service')[]
+  from: readonly ('gateway' | 'every service' | 'user-service' | 'order-service' | 'audit-service')[]
   /** Sentences; `code` in backticks is the only markup. */
   meaning: string
   whatToDo: string
@@ -215,6 +215,16 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
     from: ['gateway'],
     meaning: 'This client address sends more requests a second, or has more connections open, than the gateway allows.',
     whatToDo: 'Slow down. `GATEWAY_RATE_LIMIT`, `GATEWAY_RATE_BURST` and `GATEWAY_MAX_CONNECTIONS` are the limits.',
+    retry: 'safe',
+  },
+  'verification-under-way': {
+    status: 429,
+    title: 'Verification under way',
+    from: ['audit-service'],
+    meaning:
+      'The audit chain is being verified from another position, or for longer than this request may take. One verification ' +
+      'runs at a time, because each reads the whole chain; who asks for the same one gets its answer.',
+    whatToDo: 'Ask again after the seconds in `Retry-After`. `npm run audit:verify` reads the chain past the service.',
     retry: 'safe',
   },
   'headers-too-large': {

@@ -16,6 +16,7 @@ import {
   notFound,
   type ProblemError,
   payloadTooLarge,
+  tooMany,
   unavailable,
   unreadable,
   unsupportedMediaType,
@@ -40,12 +41,13 @@ function sourcesOf(folder: string): { folder: string; path: string; text: string
 /** Problems whose kind a caller names, as they are made in the given sources: folder and the problem itself. */
 function namedIn(sources: typeof kitSources): { folder: string; problem: ProblemError }[] {
   return sources.flatMap(({ folder, path, text }) =>
-    [...text.matchAll(/\b(notFound|conflict|unavailable)\(\s*('[^']*')?(?:,\s*('[^']*'))?/g)].map(
+    [...text.matchAll(/\b(notFound|conflict|tooMany|unavailable)\(\s*('[^']*')?(?:,\s*('[^']*'))?/g)].map(
       ([call, name, first, second]) => {
         assert.ok(first, `${path}: ${call} ...: write the kind as a literal, so that this test can read it`)
         const [kind, title] = [first, second ?? ''].map((word) => word.slice(1, -1))
         if (name === 'notFound') return { folder, problem: notFound(kind!, 1) }
         if (name === 'unavailable') return { folder, problem: unavailable(kind!, '', 1) }
+        if (name === 'tooMany') return { folder, problem: tooMany(kind!, title!, '', 1) }
         return { folder, problem: conflict(kind!, title!, '') }
       },
     ),

@@ -10,7 +10,7 @@ export { type AnswerStore, createAnswerStore, type Idempotency, keyReused } from
 export { getLogger, type Logger } from './logging.ts'
 export { type Metrics, observe } from './metrics.ts'
 export { page } from './pages.ts'
-export { type Database, type Queries, SQLSTATE, type Statement, sql } from './postgres.ts'
+export { createDatabase, type Database, type Queries, SQLSTATE, type Statement, sql } from './postgres.ts'
 export * from './problems.ts'
 export {
   checkDeadline,

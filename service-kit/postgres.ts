@@ -45,6 +45,8 @@ export interface DatabaseOptions {
   statementTimeoutMs?: number
   /** How long to wait for a free connection, milliseconds (default 2,000). */
   acquireTimeoutMs?: number
+  /** false: a side connection that the gauges of the service's pool leave out (default true). */
+  poolMetrics?: boolean
 }
 
 /** int8 as number (ids and cents stay far below 2^53); all else as pg does it. */
@@ -83,7 +85,7 @@ export function createDatabase(options: DatabaseOptions): Database {
   pool.on('connect', (client) => client.on('error', (error) => logger.debug('database connection lost', error)))
   const duration = metrics.histogram('db_client_operation_duration_seconds')
   const timeouts = metrics.counter('db_client_connection_timeouts_total')
-  registerPoolMetrics(pool, metrics, options.poolMax)
+  if (options.poolMetrics ?? true) registerPoolMetrics(pool, metrics, options.poolMax)
 
   async function run<Row extends object>(target: pg.Pool | pg.PoolClient, statement: Statement, values?: unknown[]) {
     const started = performance.now()

@@ -100,6 +100,11 @@ export function conflict(kind: string, title: string, detail: string): ProblemEr
   return new ProblemError({ status: 409, kind, title, detail })
 }
 
+/** 429: refused to spare what others need; nothing was done, and after `retryAfter` seconds it may be asked again. */
+export function tooMany(kind: string, title: string, detail: string, retryAfter: number): ProblemError {
+  return new ProblemError({ status: 429, kind, title, detail, retryAfter })
+}
+
 /** 503: something this service needs is away; `retryAfter` in seconds, `detail` for the log only. */
 export function unavailable(kind: string, detail: string, retryAfter: number, cause?: unknown): ProblemError {
   return new ProblemError({ status: 503, kind, title: 'Not available now', detail, retryAfter, cause })
