@@ -11,7 +11,7 @@ import { startTestCluster, type TestCluster, type TestDatabase } from '@sightlin
 import { until } from '@sightline/service-kit/poll'
 import { atOnce, sample, startProcess } from '@sightline/service-kit/testing'
 import { makeCheckpoint, renewCheckpoint } from './checkpoint.ts'
-import { makeKeys, readCheckpoint } from './checkpoint-format.ts'
+import { makeKeys, readCheckpoint, readSigningKey, signCheckpoint } from './checkpoint-format.ts'
 import { createSealer } from './sealer.ts'
 import { event, placeOrders, recordOrders, sealedRows, startAudit, tamper } from './test/testing.ts'
 import { verifyChain } from './verify.ts'
@@ -239,6 +239,39 @@ test('a checkpoint file moves on a chain that still holds it, and is kept otherw
   assert.equal(fs.readFileSync(file, 'utf8'), kept)
 })
 
+test('a checkpoint file that was emptied is written anew, one that was put back does not count, an old one is dated anew', async (t) => {
+  await using database = await cluster.createDatabase()
+  await sealedRows(database, 30)
+  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+  const queries = service.parts.database
+  const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-audit-'))
+  t.after(() => fs.rmSync(folder, { recursive: true }))
+  const file = path.join(folder, 'checkpoint.json')
+  const { privateKey, publicKey } = makeKeys()
+  const key = createPrivateKey(privateKey)
+  const read = () => readCheckpoint(fs.readFileSync(file, 'utf8'), publicKey)
+  // What a power cut leaves of a file that was renamed before it was on the disk.
+  for (const left of ['', '\u0000'.repeat(300)]) {
+    fs.writeFileSync(file, left)
+    assert.throws(read, /the checkpoint is empty/)
+    assert.equal((await renewCheckpoint(queries, key, file))?.position, 30)
+    assert.equal(read().position, 30)
+  }
+  const newest = read()
+  const [seal] = await database.query<{ hash: Buffer }>('select hash from audit_chain where position = 20')
+  const older = signCheckpoint(20, seal!.hash, key, new Date(Date.parse(newest.created_at) - 90_000))
+  fs.writeFileSync(file, JSON.stringify(older))
+  await tamper(
+    database,
+    'delete from audit_logs where id > 20; delete from audit_chain where position > 20; delete from orders where id > 20',
+  )
+  await assert.rejects(renewCheckpoint(queries, key, file, newest), /no longer holds the checkpoint at position 30/)
+  const anew = await renewCheckpoint(queries, key, file)
+  assert.equal(anew?.position, 20)
+  assert.ok(anew!.created_at >= newest.created_at, 'after a minute it is signed anew, with the date of now')
+  assert.deepEqual(fs.readdirSync(folder), ['checkpoint.json'])
+})
+
 test('a check in parts finds what a whole one finds, and no part of it hides or invents a fault', async () => {
   await using database = await cluster.createDatabase()
   await sealedRows(database, 30)
@@ -300,6 +333,22 @@ test('the command line tool: keys, checkpoint, verify, and an exit code', async 
   const intact = await tool(...args)
   assert.equal(intact.code, 0)
   assert.match(intact.stdout, /20 rows checked .*\nintact; .* agrees with the checkpoint at 20/)
+  const { created_at } = JSON.parse(fs.readFileSync(path.join(folder, 'checkpoint.json'), 'utf8'))
+  assert.match(intact.stdout, new RegExp(`signed at ${created_at}, \\d+ s ago: of the 0 rows`))
+  assert.equal((await tool(...args, '--max-age', '600')).code, 0)
+  // An older checkpoint, put back, is as well signed as the newest: only its date tells.
+  const key = readSigningKey(path.join(folder, 'audit-private.pem'))
+  const [seal] = await database.query<{ hash: Buffer }>('select hash from audit_chain where position = 5')
+  const old = signCheckpoint(5, seal!.hash, key, new Date('2026-01-02T03:04:05.678Z'))
+  fs.writeFileSync(path.join(folder, 'checkpoint.json'), JSON.stringify(old))
+  const putBack = await tool(...args, '--max-age', '600')
+  assert.equal(putBack.code, 1)
+  assert.match(
+    putBack.stdout,
+    /signed at 2026-01-02T03:04:05.678Z, \d+ s ago: of the 15 rows sealed since[\s\S]*\nTOO OLD/,
+  )
+  assert.equal((await tool(...args)).code, 0)
+  assert.equal((await tool(...args, '--max-age', 'a day')).code, 2)
   await tamper(database, `update audit_logs set source = 'me' where id = 11`)
   const broken = await tool(...args)
   assert.equal(broken.code, 1)

@@ -17,20 +17,28 @@ const checkpointSchema = z.object({
 })
 export type Checkpoint = z.infer<typeof checkpointSchema>
 
-/** A checkpoint of now: the chain's seal at a position. */
-export function signCheckpoint(position: number, seal: Buffer, privateKey: KeyObject): Checkpoint {
+/** A checkpoint of now, or of another time: the chain's seal at a position. */
+export function signCheckpoint(position: number, seal: Buffer, privateKey: KeyObject, at = new Date()): Checkpoint {
   const statement = {
     format: 'sightline-audit-checkpoint-1' as const,
     position,
     hash: seal.toString('hex'),
-    created_at: new Date().toISOString(),
+    created_at: at.toISOString(),
   }
   const signature = sign(null, signedBytes(statement), privateKey).toString('base64')
   return { ...statement, signature }
 }
 
+/** Whether a file holds nothing, or zeros only: what a power cut can leave of one that was not yet on the disk. */
+export function isEmptied(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: zeros are what is looked for
+  return /^[\s\u0000]*$/.test(text)
+}
+
 /** Parses a checkpoint and checks its signature; throws with the reason. */
 export function readCheckpoint(text: string, publicKeyPem: string): Checkpoint {
+  if (isEmptied(text))
+    throw new Error('the checkpoint is empty: take a copy of it, or make one with npm run audit:checkpoint')
   const parsed = checkpointSchema.safeParse(JSON.parse(text))
   if (!parsed.success) throw new Error(`this is no checkpoint: ${z.prettifyError(parsed.error)}`)
   const { signature, ...statement } = parsed.data

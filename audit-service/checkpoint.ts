@@ -1,8 +1,9 @@
 /** Checkpoints of the chain as it is: made, kept in a file, and moved on while the service runs. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import * as fs from 'node:fs'
+import path from 'node:path'
 import { type Component, type KitParts, type Queries, sql } from '@sightline/service-kit'
-import { type Checkpoint, readCheckpoint, readSigningKey, signCheckpoint } from './checkpoint-format.ts'
+import { type Checkpoint, isEmptied, readCheckpoint, readSigningKey, signCheckpoint } from './checkpoint-format.ts'
 import type { Config } from './config.ts'
 import { sealAt } from './verify.ts'
 
@@ -15,46 +16,63 @@ export async function makeCheckpoint(database: Queries, privateKey: KeyObject): 
   return signCheckpoint(tail.position, tail.hash, privateKey)
 }
 
+/** A checkpoint is signed anew after this time although the chain has not grown: its date says until when nothing was cut off. */
+const REFRESH_MS = 60_000
+
 /**
  * Moves the checkpoint in the file forward to the end of the chain, and only on a chain that still holds it: else whoever
- * cut off the end would have the shorter chain signed. Resolves to the checkpoint that is in the file then, undefined
- * while the chain is empty.
+ * cut off the end would have the shorter chain signed. `known` is what the caller wrote last: a file that was put back to an
+ * older checkpoint doesn't make it forget. Resolves to the checkpoint that is in the file then, undefined while the chain is
+ * empty.
  */
 export async function renewCheckpoint(
   database: Queries,
   privateKey: KeyObject,
   file: string,
+  known?: Checkpoint,
 ): Promise<Checkpoint | undefined> {
-  const last = lastCheckpoint(file, privateKey)
+  const kept = lastCheckpoint(file, privateKey)
+  const last = known !== undefined && known.created_at > (kept?.created_at ?? '') ? known : kept
   const checkpoint = await makeCheckpoint(database, privateKey)
   if (last !== undefined) {
     const seal = await sealAt(database, last.position)
     if (seal?.toString('hex') !== last.hash) {
       throw new Error(
-        `the chain no longer holds the checkpoint at position ${last.position}, which is kept in ${file}: npm run audit:verify`,
+        `the chain no longer holds the checkpoint at position ${last.position}, which was written to ${file}: npm run audit:verify`,
       )
     }
-    if (checkpoint === undefined || checkpoint.position <= last.position) return last
+    const isNews = checkpoint !== undefined && checkpoint.position > last.position
+    const isFresh = Date.now() - Date.parse(last.created_at) < REFRESH_MS
+    if (last === kept && !isNews && isFresh) return last
   }
   if (checkpoint !== undefined) writeCheckpoint(file, checkpoint)
   return checkpoint
 }
 
+/** undefined when there is no file, or one that a power cut has left empty: there is nothing in it to be kept. */
 function lastCheckpoint(file: string, privateKey: KeyObject): Checkpoint | undefined {
   if (!fs.existsSync(file)) return undefined
+  const text = fs.readFileSync(file, 'utf8')
+  if (isEmptied(text)) return undefined
   const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString()
   try {
-    return readCheckpoint(fs.readFileSync(file, 'utf8'), publicKey)
+    return readCheckpoint(text, publicKey)
   } catch (error) {
     throw new Error(`${file} is kept, since it is none of this key's; choose another file: ${(error as Error).message}`)
   }
 }
 
-/** Writes whole or not at all: a reader never sees half a checkpoint. */
+/** Writes whole or not at all, and on the disk when it returns: neither a reader nor a power cut leaves half a checkpoint. */
 function writeCheckpoint(file: string, checkpoint: Checkpoint): void {
   const whole = `${file}.${process.pid}`
-  fs.writeFileSync(whole, `${JSON.stringify(checkpoint, null, 2)}\n`)
+  fs.writeFileSync(whole, `${JSON.stringify(checkpoint, null, 2)}\n`, { flush: true })
   fs.renameSync(whole, file)
+  const folder = fs.openSync(path.dirname(file), 'r')
+  try {
+    fs.fsyncSync(folder)
+  } finally {
+    fs.closeSync(folder)
+  }
 }
 
 /** Keeps the checkpoint file up to date while the service runs; undefined when no file and key are configured. */
@@ -67,10 +85,11 @@ export function createCheckpointWriter(
   if (file === undefined || keyFile === undefined) return undefined
   const key = readSigningKey(keyFile)
   let timer: NodeJS.Timeout | undefined
+  let written: Checkpoint | undefined
 
   async function write(): Promise<void> {
     try {
-      await renewCheckpoint(database, key, file!)
+      written = (await renewCheckpoint(database, key, file!, written)) ?? written
     } catch (error) {
       logger.error('no checkpoint could be written', error as Error)
     }

@@ -1,7 +1,7 @@
 /**
  * The audit chain from the command line, with the database settings of PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD:
  *
- *   node audit-service/tool.ts verify [--checkpoint FILE --public-key FILE]   exit code 1 when it is broken or overdue, 2 when it can't be read
+ *   node audit-service/tool.ts verify [--checkpoint FILE --public-key FILE [--max-age SECONDS]]   exit code 1 when it is broken or overdue, 2 when it can't be read
  *   node audit-service/tool.ts checkpoint --out FILE --key FILE               signs the end of the chain
  *   node audit-service/tool.ts keys --out FOLDER                              makes an Ed25519 key pair
  */
@@ -13,9 +13,10 @@ import { renewCheckpoint } from './checkpoint.ts'
 import { makeKeys, readCheckpoint, readSigningKey } from './checkpoint-format.ts'
 import { verifyChain } from './verify.ts'
 
-const USAGE = 'Use: verify [--checkpoint FILE --public-key FILE] | checkpoint --out FILE --key FILE | keys --out FOLDER'
+const USAGE =
+  'Use: verify [--checkpoint FILE --public-key FILE [--max-age SECONDS]] | checkpoint --out FILE --key FILE | keys --out FOLDER'
 const text = { type: 'string' } as const
-const flags = { checkpoint: text, 'public-key': text, out: text, key: text }
+const flags = { checkpoint: text, 'public-key': text, 'max-age': text, out: text, key: text }
 type Options = Partial<Record<keyof typeof flags, string>>
 const commands: Record<string, (options: Options) => Promise<number>> = { verify, checkpoint, keys }
 
@@ -37,6 +38,10 @@ async function verify(options: Options): Promise<number> {
   const known = options.checkpoint
     ? readCheckpoint(fs.readFileSync(options.checkpoint, 'utf8'), fs.readFileSync(options['public-key']!, 'utf8'))
     : undefined
+  const maxAge = Number(options['max-age'] ?? Number.POSITIVE_INFINITY)
+  if (Number.isNaN(maxAge) || (options['max-age'] !== undefined && known === undefined)) {
+    throw new Error(`--max-age is the age of a checkpoint, in seconds. ${USAGE}`)
+  }
   const result = await withDatabase((query) =>
     verifyChain(query, {
       ...(known ? { checkpoint: known } : {}),
@@ -48,8 +53,20 @@ async function verify(options: Options): Promise<number> {
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
   const { first_broken: fault, checked, unsealed, last_hash, duration_ms } = result
   console.log(`${checked} rows checked in ${(duration_ms / 1000).toFixed(1)} s, ${unsealed} not sealed yet`)
+  if (fault === null && known !== undefined) {
+    const age = Math.round((Date.now() - Date.parse(known.created_at)) / 1000)
+    const since = result.last_position - known.position
+    console.log(
+      `intact; last seal ${last_hash}; agrees with the checkpoint at ${known.position}\n` +
+        `The checkpoint was signed at ${known.created_at}, ${age} s ago: of the ${since} rows sealed since, and of any that were ` +
+        'cut off behind it, it says nothing.',
+    )
+    if (age <= maxAge) return 0
+    console.log(`TOO OLD: --max-age is ${maxAge} s. An older checkpoint may have been put back to hide a cut-off end.`)
+    return 1
+  }
   if (fault === null) {
-    console.log(`intact; last seal ${last_hash}${known ? `; agrees with the checkpoint at ${known.position}` : ''}`)
+    console.log(`intact; last seal ${last_hash}`)
     return 0
   }
   if (result.status === 'overdue') {
