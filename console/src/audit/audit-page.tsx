@@ -168,7 +168,7 @@ function VerifyState() {
           <Icon name={intact ? 'check' : 'warning'} />
           {intact
             ? `Chain intact${data.complete === false ? ' so far' : ''}: ${data.checked ?? 0} rows checked, ${data.unsealed ?? 0} waiting for their seal`
-            : `Chain broken at row ${data.first_broken?.audit_id ?? data.first_broken?.position ?? '?'}: ${data.first_broken?.reason ?? ''}`}
+            : `Chain ${data.status ?? 'broken'} at row ${data.first_broken?.audit_id ?? data.first_broken?.position ?? '?'}: ${data.first_broken?.reason ?? ''}`}
         </>
       )}
       <button type="button" class="button" onClick={() => setAsked(asked + 1)}>

@@ -48,7 +48,7 @@ export const audit: Board = {
               number({
                 title: 'Hash chain',
                 description:
-                  'Result of the last verification. Broken means that a row was changed behind the service’s back: npm run audit:verify names it.',
+                  'Result of the last verification. Broken means that a row was changed or lost behind the service’s back, or waits too long for its seal: npm run audit:verify names it.',
                 unit: 'none',
                 sparkline: false,
                 mappings: VERIFIED,
