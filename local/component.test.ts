@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { type ComponentSpec, describeExit, pidFileOf, startComponent } from './component.ts'
+import { processIdentity } from './process-identity.mjs'
 
 const home = mkdtempSync(join(tmpdir(), 'sightline-component-'))
 after(() => rmSync(home, { recursive: true }))
@@ -15,6 +18,7 @@ const program = (name: string, source: string, more: Partial<ComponentSpec> = {}
   cwd: home,
   env: process.env,
   ready: async () => existsSync(join(home, `${name}.ready`)),
+  ports: [],
   readyWithinMs: 10_000,
   stopSignal: 'SIGTERM',
   stopWithinMs: 5_000,
@@ -49,4 +53,38 @@ test('one that ignores its signal is killed, with its children', async () => {
   await component.stop()
   assert.equal((await component.exited).signal, 'SIGKILL')
   assert.match(describeExit(component, await component.exited), /stubborn was ended by SIGKILL/)
+})
+
+test('one that is killed takes its children with it', async () => {
+  const child = join(home, 'parent.ready')
+  const source = `
+    const child = require('child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
+    require('fs').writeFileSync(${JSON.stringify(child)}, String(child.pid))
+    setInterval(() => {}, 1000)`
+  const component = await startComponent(program('parent', source), home)
+  process.kill(component.pid, 'SIGKILL')
+  await component.exited
+  assert.equal(processIdentity(Number(readFileSync(child, 'utf8'))), null)
+})
+
+test('one is ready when it listens itself, whoever else answers for it', async (t) => {
+  const stranger = createServer().listen(0, '127.0.0.1')
+  t.after(() => stranger.close())
+  await once(stranger, 'listening')
+  const { port } = stranger.address() as AddressInfo
+  const ready = async () => true
+  const deaf = program('deaf', 'setInterval(() => {}, 1000)', { ready, ports: [port], readyWithinMs: 300 })
+  await assert.rejects(startComponent(deaf, home), /deaf did not answer within 0.3 s/)
+  const source = `require('net').createServer().listen(0, '127.0.0.1', function () {
+    require('fs').writeFileSync(${JSON.stringify(join(home, 'port'))}, String(this.address().port))
+  })`
+  const ports: number[] = []
+  const listens = program('listens', source, {
+    ports,
+    ready: async () => {
+      ports[0] = Number(readFileSync(join(home, 'port'), 'utf8'))
+      return true
+    },
+  })
+  await (await startComponent(listens, home)).stop()
 })

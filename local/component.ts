@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { listensOn } from './port-holder.ts'
 import { livingProcess, writePidFile } from './process-identity.mjs'
 import { startError } from './settings.ts'
 
@@ -16,8 +17,10 @@ export interface ComponentSpec {
   args: string[]
   cwd: string
   env: Record<string, string | undefined>
-  /** Resolves to true once the process answers. Asked again and again until it does, the process ends, or time is up. */
-  ready: (pid: number) => Promise<boolean>
+  /** Resolves to true once it answers. Asked again and again until it does, the process ends, or time is up. */
+  ready: () => Promise<boolean>
+  /** Where it listens. Ready means that this very process does: a predecessor, or anybody, may be who answers. */
+  ports: readonly number[]
   readyWithinMs: number
   stopSignal: NodeJS.Signals
   stopWithinMs: number
@@ -80,6 +83,10 @@ function spawnComponent(spec: ComponentSpec, home: string): RunningComponent {
   const exited = new Promise<Exit>((ended) => {
     child.once('exit', (code, signal) => ended({ code, signal }))
     child.once('error', () => ended({ code: 127, signal: null }))
+  }).then(async (exit) => {
+    // Nginx' workers outlive a master that was killed, and keep its ports.
+    if (child.pid) await endProcessGroup(child.pid)
+    return exit
   })
   return trackComponent(spec.name, home, {
     pid: child.pid ?? 0,
@@ -130,13 +137,22 @@ async function stopChild(child: ChildProcess, exited: Promise<Exit>, spec: Compo
   await exited
 }
 
-/** Ends a component at once, with its children (Nginx workers): they share its process group. Nothing when it is gone. */
-export function killProcessGroup(pid: number): void {
+/** Ends a component at once, with its children (Nginx workers): they share its process group. False when all are gone. */
+export function killProcessGroup(pid: number): boolean {
   try {
     process.kill(-pid, 'SIGKILL')
+    return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw error
   }
+}
+
+/** Ends what a process that is gone has left of its group. Resolves when nothing of it runs, or a second later. */
+async function endProcessGroup(pid: number): Promise<void> {
+  const deadline = Date.now() + 1000
+  // A process that is dead but not yet collected by init counts as there: hence the deadline.
+  while (killProcessGroup(pid) && Date.now() < deadline) await delay(10)
 }
 
 async function untilReady(spec: ComponentSpec, component: RunningComponent, signal?: AbortSignal): Promise<void> {
@@ -148,12 +164,19 @@ async function untilReady(spec: ComponentSpec, component: RunningComponent, sign
   while (Date.now() < deadline) {
     signal?.throwIfAborted()
     if (ended) throw startError(describeExit(component, ended))
-    if (await spec.ready(component.pid).catch(() => false)) return
+    if (await isReady(spec, component.pid)) return
     await delay(25)
   }
   throw startError(
     `${spec.name} did not answer within ${spec.readyWithinMs / 1000} s. Its last lines (${component.logFile}):\n${lastLines(component)}`,
   )
+}
+
+/** Who listens is asked last: it costs milliseconds of CPU time. */
+async function isReady(spec: ComponentSpec, pid: number): Promise<boolean> {
+  if (!(await spec.ready().catch(() => false))) return false
+  for (const port of spec.ports) if (!(await listensOn(pid, port))) return false
+  return true
 }
 
 /** What a user needs to know of a component that ended by itself. */

@@ -71,6 +71,7 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
       cwd: folder,
       env: { PATH: process.env.PATH, ...nginx.env },
       ready: () => httpOk(statusUrl),
+      ports: [ports.GATEWAY_PORT, statusPort],
       readyWithinMs: 10_000,
       // Graceful: requests in flight are answered, their records written.
       stopSignal: 'SIGQUIT',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { startComponent } from './component.ts'
-import { runningIn, stopOrphans } from './leftovers.ts'
+import { orphansIn, runningIn, stopOrphans } from './leftovers.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'sightline-leftovers-'))
 after(() => rmSync(home, { recursive: true }))
@@ -20,6 +20,7 @@ test('what a killed launcher left behind is found and stopped', async () => {
       cwd: home,
       env: process.env,
       ready: async () => existsSync(ready),
+      ports: [],
       readyWithinMs: 10_000,
       stopSignal: 'SIGTERM',
       stopWithinMs: 5_000,
@@ -27,7 +28,9 @@ test('what a killed launcher left behind is found and stopped', async () => {
     home,
   )
   assert.deepEqual(runningIn(home, names), ['orphan'])
-  assert.deepEqual(await stopOrphans(home, names), ['orphan'])
+  const found = orphansIn(home, names)
+  assert.deepEqual(found, [{ name: 'orphan', pid: component.pid }])
+  await stopOrphans(home, found)
   assert.equal((await component.exited).signal, 'SIGTERM')
-  assert.deepEqual(await stopOrphans(home, names), [])
+  assert.deepEqual(orphansIn(home, names), [])
 })

@@ -19,23 +19,33 @@ export function abandon(home: string, names: readonly string[]): void {
   }
 }
 
-/** Stops what a killed launcher left behind, the one started last first. Resolves to the names of those it found. */
-export async function stopOrphans(home: string, namesInStartOrder: readonly string[]): Promise<string[]> {
-  const found: string[] = []
-  for (const name of namesInStartOrder.toReversed()) {
+/** A component that runs without a launcher. */
+export interface Orphan {
+  name: string
+  pid: number
+}
+
+/** Those that run in the state folder `home`, the one started last first. */
+export function orphansIn(home: string, namesInStartOrder: readonly string[]): Orphan[] {
+  return namesInStartOrder.toReversed().flatMap((name) => {
+    const pid = livingProcess(pidFileOf(home, name))
+    return pid === null ? [] : [{ name, pid }]
+  })
+}
+
+/** Stops them one after the other, each with a deadline, and removes their notes. */
+export async function stopOrphans(home: string, orphans: readonly Orphan[]): Promise<void> {
+  for (const { name, pid } of orphans) {
     const file = pidFileOf(home, name)
-    const pid = livingProcess(file)
-    if (pid !== null) {
-      found.push(name)
-      process.kill(pid, stopSignalOf(name))
-      const deadline = Date.now() + STOP_WITHIN_MS
-      while (livingProcess(file) !== null && Date.now() < deadline) await delay(25)
-      if (livingProcess(file) !== null) killProcessGroup(pid)
-      while (livingProcess(file) !== null) await delay(25)
-    }
-    rmSync(file, { force: true })
+    // Its successor's note, by now, is none of ours.
+    const runs = () => livingProcess(file) === pid
+    if (runs()) process.kill(pid, stopSignalOf(name))
+    const deadline = Date.now() + STOP_WITHIN_MS
+    while (runs() && Date.now() < deadline) await delay(25)
+    if (runs()) killProcessGroup(pid)
+    while (runs()) await delay(25)
+    if (livingProcess(file) === null) rmSync(file, { force: true })
   }
-  return found
 }
 
 /** PostgreSQL: SIGINT is its fast shutdown, SIGTERM would wait for clients. The others take SIGTERM. */

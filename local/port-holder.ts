@@ -26,9 +26,27 @@ async function holderFromProc(port: number): Promise<Holder | null> {
   return null
 }
 
-/** Whether this very process listens on the port, which others may share with it. Linux only. */
+/**
+ * Whether this very process listens on the port, which others may share with it. Elsewhere than on Linux lsof is asked, and
+ * where there is none it is believed.
+ */
 export async function listensOn(pid: number, port: number): Promise<boolean> {
-  return hasOpen(String(pid), await listeningSockets(port))
+  if (process.platform === 'linux') return hasOpen(String(pid), await listeningSockets(port))
+  try {
+    const { stdout } = await promisify(execFile)('lsof', [
+      '-nP',
+      '-a',
+      '-p',
+      `${pid}`,
+      `-iTCP:${port}`,
+      '-sTCP:LISTEN',
+      '-Fp',
+    ])
+    return stdout !== ''
+  } catch (error) {
+    // lsof ends with 1 when it finds nothing.
+    return (error as { code?: unknown }).code !== 1
+  }
 }
 
 async function listeningSockets(port: number): Promise<Set<string>> {

@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { findPrograms, runningServerPid, startPostgres, stopLeftover } from '@sightline/db/server'
 import { logFileOf, type RunningComponent, trackComponent } from './component.ts'
+import { listensOn } from './port-holder.ts'
 import { type Settings, startError } from './settings.ts'
 
 const OLDEST_MAJOR = 15
@@ -31,6 +32,10 @@ export async function startPostgresComponent(settings: Settings, password: strin
   }).catch((error: Error) => {
     throw startError(error.message, error)
   })
+  if (!(await listensOn(server.pid, ports.POSTGRES_PORT))) {
+    await server.stop()
+    throw startError(`Another server than the one just started answers on port ${ports.POSTGRES_PORT} (POSTGRES_PORT).`)
+  }
   return trackComponent('postgres', home, server)
 }
 

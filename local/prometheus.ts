@@ -43,6 +43,7 @@ export function preparePrometheus(settings: Settings, prometheus: Program): Comp
     cwd: folder,
     env: { PATH: process.env.PATH, ...prometheus.env },
     ready: () => httpOk(`${url}/-/ready`),
+    ports: [ports.PROMETHEUS_PORT],
     readyWithinMs: 30_000,
     stopSignal: 'SIGTERM',
     stopWithinMs: 15_000,

@@ -6,7 +6,6 @@ import { roleVariables } from './database.ts'
 import { extraServices } from './extra-services.ts'
 import type { Gateway } from './gateway.ts'
 import type { Passwords } from './passwords.ts'
-import { listensOn } from './port-holder.ts'
 import { httpOk } from './probes.ts'
 import { type PortName, root, type Settings, startError } from './settings.ts'
 
@@ -55,11 +54,8 @@ export function serviceSpec(name: ServiceName, settings: Settings, passwords: Pa
       OTEL_EXPORTER_OTLP_ENDPOINT: env.OTEL_EXPORTER_OTLP_ENDPOINT ?? `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`,
       OTEL_RESOURCE_ATTRIBUTES: env.OTEL_RESOURCE_ATTRIBUTES ?? 'deployment.environment.name=local',
     },
-    ready: async (pid) => {
-      if (!(await httpOk(`${url}/ready`))) return false
-      // On a shared port the predecessor may be the one who answers. Asked last: it costs milliseconds of CPU time.
-      return !canSharePorts || listensOn(pid, ports[port])
-    },
+    ready: () => httpOk(`${url}/ready`),
+    ports: [ports[port]],
     readyWithinMs: 30_000,
     stopSignal: 'SIGTERM',
     // The services promise to be done within 10 s.
@@ -101,6 +97,7 @@ export function backendSpec(settings: Settings, gateway: Gateway, passwords: Pas
       ...roleVariables(settings, 'dashboards', passwords.dashboards),
     },
     ready: () => httpOk(`${at(ports.TEMPO_PORT)}/ready`),
+    ports: [ports.TEMPO_PORT, ports.LOKI_PORT, ports.OTLP_HTTP_PORT, ports.CONSOLE_PORT],
     readyWithinMs: 30_000,
     stopSignal: 'SIGTERM',
     stopWithinMs: 15_000,

@@ -4,7 +4,8 @@ import { mkdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stopLeftover } from '@sightline/db/server'
 import { componentNames } from './components.ts'
-import { abandon, runningIn, stopOrphans } from './leftovers.ts'
+import { startGuard } from './guard.ts'
+import { abandon, orphansIn, runningIn, stopOrphans } from './leftovers.ts'
 import { postgresDataOf } from './postgres.ts'
 import { livingProcess, takeLock } from './process-identity.mjs'
 import { startError } from './settings.ts'
@@ -17,8 +18,8 @@ const OURS = /^(bootstrap\.lock.*|gateway|logs|passwords\.json(\.new)?|postgres(
 const lockFileOf = (home: string) => join(home, 'run/launcher.lock')
 
 /**
- * Makes the folder this process's own until the function it resolves to is called. A process that ends without calling it
- * tells its components to end too. Rejects with a startError when there is no room or somebody else has it.
+ * Makes the folder this process's own until the function it resolves to is called. When it ends without calling that, even by
+ * kill -9, its components end too. Rejects with a startError when there is no room or somebody else has it.
  */
 export async function takeStateFolder(home: string): Promise<() => void> {
   await assertRoomFor(home)
@@ -31,8 +32,10 @@ export async function takeStateFolder(home: string): Promise<() => void> {
   }
   const letGo = () => abandon(home, componentNames)
   process.on('exit', letGo)
+  const dismissGuard = startGuard(home)
   return () => {
     process.off('exit', letGo)
+    dismissGuard()
     lock.release()
   }
 }
@@ -51,10 +54,25 @@ async function assertRoomFor(home: string): Promise<void> {
 
 /** Stops what a killed launcher has left running in the folder. Resolves to the names of what it found. */
 export async function stopLeftovers(home: string): Promise<string[]> {
-  const orphans = await stopOrphans(home, componentNames)
+  const orphans = orphansIn(home, componentNames)
+  await stopOrphans(home, orphans)
   // One that was killed before PostgreSQL answered has left no pid file of ours.
   await stopLeftover(postgresDataOf(home))
-  return orphans
+  return orphans.map(({ name }) => name)
+}
+
+/**
+ * For the guard of a launcher that is gone: stops what that one left, unless a new launcher has the folder and does so itself.
+ * It has its components started after it took the lock: those that were there before the second look are not its own.
+ */
+export async function stopWhatLauncherLeft(home: string): Promise<void> {
+  const hasLauncher = () => livingProcess(lockFileOf(home)) !== null
+  if (hasLauncher()) return
+  const orphans = orphansIn(home, componentNames)
+  if (hasLauncher()) return
+  await stopOrphans(home, orphans)
+  // One that did not answer yet has left no pid file of ours.
+  if (!hasLauncher()) await stopLeftover(postgresDataOf(home))
 }
 
 /** What a state folder is in use for: process id of its launcher, names of running components, entries that are not ours. */

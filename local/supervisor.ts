@@ -59,7 +59,9 @@ export function createSupervisor<Name extends string>(options: SupervisorOptions
       const description = describeExit(component, exit)
       options.onComponentEnded(name, description)
       if (onEnd === 'ignore') return
-      if (onEnd === 'stop' || endsTooOften(name)) return void fail(description)
+      if (onEnd === 'stop') return void fail(description)
+      if (endsTooOften(name))
+        return void fail(`${name} ended ${MAX_ENDS} times within a minute: everything is stopped. ${description}`)
       void awaited(startAgain(name, onEnd.restartAfterMs))
     })
   }

@@ -9,10 +9,11 @@ import * as fs from 'node:fs'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 // By its path, and not by its package's name: no package is installed yet.
 import { takeLock } from '../local/process-identity.mjs'
 import { npmCommand } from './bootstrap/npm-command.mjs'
+import { whenNpmEnds } from './bootstrap/when-npm-ends.mjs'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const modules = join(root, 'node_modules')
@@ -178,21 +179,24 @@ function fail(message) {
 
 // --- the script
 
-/** The script takes over the terminal; its exit code or signal becomes ours. */
+/**
+ * The script takes over the terminal; its exit code or signal becomes ours. It ends when we do, and we end when npm does:
+ * otherwise a `kill` of npm alone would leave a system running that nobody sees.
+ */
 function runScript() {
   // What Node has compiled once it need not compile again, in this program and in those it starts: half of a test file's
   // CPU time, a third of a service's start.
   const compiled = join(modules, '.cache/sightline/compiled')
-  const child = spawn(pinnedNode, [join(root, 'scripts', `${name}.ts`), ...args], {
-    stdio: 'inherit',
+  const follow = pathToFileURL(join(root, 'scripts/bootstrap/end-with-parent.mjs')).href
+  const child = spawn(pinnedNode, ['--import', follow, join(root, 'scripts', `${name}.ts`), ...args], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { NODE_COMPILE_CACHE: compiled, ...process.env },
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.on(signal, () => {
-      // A terminal sends Ctrl-C to everyone in front of it, the script too: only a signal meant for us alone is passed on.
-      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
-    })
+    // A terminal sends Ctrl-C to everyone in front of it, the script too, and npm passes it on: scripts take it twice for once.
+    process.on(signal, () => child.kill(signal))
   }
+  whenNpmEnds(() => child.kill('SIGTERM'))
   child.once('error', (error) =>
     fail(`${pinnedNode} can't be run: ${error.message}. Remove node_modules and try again.`),
   )

@@ -1,17 +1,23 @@
 /**
  * `npm start`: the whole system on this machine, until Ctrl-C.
  *
- *   npm start                    start, print where everything is, follow the logs
- *   npm start -- --quiet         the same without following the logs
+ *   npm start                    start, print where everything is, then errors only
+ *   npm start -- --verbose       the same with every line that the parts write
+ *   npm start -- --quiet         the same with none
  *   npm start -- --restart 30    a part that dies is started again after 30 s; 10 by default, 0 ends everything instead
  */
 
 import { type LocalSystem, startLocal } from '@sightline/local'
 import { readFlags } from '@sightline/local/flags'
 import { colour, explain } from '@sightline/local/terminal'
+import { calmPrinter } from './start/calm.ts'
 
-const { values: flags } = readFlags('npm start [-- --quiet] [--restart SECONDS]', {
-  options: { quiet: { type: 'boolean', default: false }, restart: { type: 'string', default: '10' } },
+const { values: flags } = readFlags('npm start [-- --verbose|--quiet] [--restart SECONDS]', {
+  options: {
+    verbose: { type: 'boolean', default: false },
+    quiet: { type: 'boolean', default: false },
+    restart: { type: 'string', default: '10' },
+  },
 })
 
 const restartSeconds = Number(flags.restart)
@@ -25,6 +31,7 @@ if (!(restartSeconds >= 0 && restartSeconds <= LONGEST_SECONDS)) {
 const giveUp = new AbortController()
 let system: LocalSystem | null = null
 let asked = 0
+let told = ''
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
 // A closed terminal or pipe must not keep the components from being stopped in order.
 process.stdout.on('error', () => undefined)
@@ -36,7 +43,7 @@ try {
     onEnd: restartSeconds > 0 ? { restartAfterMs: restartSeconds * 1000 } : 'stop',
     signal: giveUp.signal,
     onProgress: (line) => console.log(`  ${colour.green('✔')} ${line}`),
-    onComponentEnded: (_, description) => console.error(`\n${colour.red('✘')} ${description}`),
+    onComponentEnded: (_, description) => tell(description),
   })
 } catch (error) {
   if (giveUp.signal.aborted) {
@@ -49,12 +56,15 @@ try {
 console.log(welcome(system, (Date.now() - began) / 1000))
 
 const following = new AbortController()
-const followed = system.follow(flags.quiet ? null : printLine, following.signal)
+const { logFiles } = system
+const calmly = calmPrinter(printLine, (name) => logFiles[name as keyof typeof logFiles])
+const followed = system.follow(flags.quiet ? null : flags.verbose ? printLine : calmly, following.signal)
 if (giveUp.signal.aborted) void system.stop()
 const firstEnd = await system.stopped
 following.abort()
 await followed
 if (firstEnd) {
+  if (firstEnd !== told) tell(firstEnd)
   console.error(`Everything was stopped; the data is kept. Logs: ${system.home}/logs`)
   process.exit(1)
 }
@@ -73,6 +83,12 @@ function onSignal(): void {
     console.log('Still stopping: each part has its deadline.')
     asked = now
   }
+}
+
+/** The end of a part is told once: when it ends, or as the reason why everything does. */
+function tell(description: string): void {
+  told = description
+  console.error(`\n${colour.red('✘')} ${description}`)
 }
 
 function printLine(name: string, line: string): void {
@@ -104,6 +120,6 @@ Try:
   ${colour.dim('# its row in the audit table')}
   npm run audit
 
-Ctrl-C stops everything. Logs: ${local.home}/logs
+Ctrl-C stops everything. Errors are shown here; every line is in ${local.home}/logs, or here with: npm start -- --verbose
 `
 }
