@@ -17,14 +17,16 @@ const USAGE =
   'Use: verify [--checkpoint FILE --public-key FILE [--max-age SECONDS]] | checkpoint --out FILE --key FILE | keys --out FOLDER'
 const text = { type: 'string' } as const
 const flags = { checkpoint: text, 'public-key': text, 'max-age': text, out: text, key: text }
+const help = { type: 'boolean', short: 'h' } as const
 type Options = Partial<Record<keyof typeof flags, string>>
 const commands: Record<string, (options: Options) => Promise<number>> = { verify, checkpoint, keys }
 
 try {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: flags })
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { ...flags, help } })
   const name = positionals[0] ?? 'verify'
   if (!Object.hasOwn(commands, name)) throw new Error(USAGE)
-  process.exitCode = await commands[name]!(values)
+  if (values.help) console.log(USAGE)
+  else process.exitCode = await commands[name]!(values)
 } catch (error) {
   // A refused connection is an AggregateError without a message.
   const { message, code } = error as Error & { code?: string }

@@ -31,24 +31,28 @@ export function processIdentity(pid) {
   }
 }
 
-/** Notes who a process is, so that a later start can tell it from a stranger with the same id. */
+/**
+ * Notes who a process is, so that a later start can tell it from a stranger with the same id: the id on the first line, as pid
+ * files have it, its identity on the second.
+ */
 export function writePidFile(path, pid) {
   mkdirSync(dirname(path), { recursive: true })
   const temporary = `${path}.${process.pid}.new`
-  writeFileSync(temporary, `${JSON.stringify({ pid, identity: processIdentity(pid) })}\n`)
+  writeFileSync(temporary, `${pid}\n${processIdentity(pid)}\n`)
   renameSync(temporary, path)
 }
 
 /** The id in a pid file if that very process still runs, else null. */
 export function livingProcess(path) {
-  let noted
+  let text
   try {
-    noted = JSON.parse(readFileSync(path, 'utf8'))
+    text = readFileSync(path, 'utf8')
   } catch (error) {
-    if (error.code === 'ENOENT' || error instanceof SyntaxError) return null
+    if (error.code === 'ENOENT') return null
     throw error
   }
-  return noted.identity !== null && processIdentity(noted.pid) === noted.identity ? noted.pid : null
+  const [id, identity] = text.split('\n')
+  return identity && processIdentity(Number(id)) === identity ? Number(id) : null
 }
 
 /**

@@ -17,8 +17,8 @@ test('a pid file knows its process from a later one with the same id', async () 
   await once(child, 'spawn')
   writePidFile(file, child.pid!)
   assert.equal(livingProcess(file), child.pid)
-  const noted = JSON.parse(readFileSync(file, 'utf8'))
-  writeFileSync(file, JSON.stringify({ ...noted, identity: 'another-boot:1' }))
+  assert.equal(readFileSync(file, 'utf8').split('\n')[0], `${child.pid}`)
+  writeFileSync(file, `${child.pid}\nanother-boot:1\n`)
   assert.equal(livingProcess(file), null)
   writePidFile(file, child.pid!)
   child.kill('SIGKILL')
@@ -28,8 +28,10 @@ test('a pid file knows its process from a later one with the same id', async () 
 
 test('no file, a damaged file, no process: nobody', () => {
   assert.equal(livingProcess(join(folder, 'none')), null)
-  writeFileSync(join(folder, 'damaged'), '{"pid":')
-  assert.equal(livingProcess(join(folder, 'damaged')), null)
+  for (const damaged of ['', '\n', `${process.pid}`, `${process.pid}\n`, 'x\ny\n']) {
+    writeFileSync(join(folder, 'damaged'), damaged)
+    assert.equal(livingProcess(join(folder, 'damaged')), null)
+  }
   assert.equal(processIdentity(0), null)
   assert.equal(processIdentity(2 ** 22 + 1), null)
 })

@@ -16,6 +16,10 @@ export async function replay(client: pg.ClientBase, eventIds: string[] | 'all'):
 
 if (import.meta.main) {
   const args = process.argv.slice(2)
+  if (args.includes('--help') || args.includes('-h')) {
+    console.log('Use: --all, or the event ids that GET /audit/dead-letters shows. Makes those dead letters due again.')
+    process.exit(0)
+  }
   if (args.length === 0) {
     console.error('Say which: --all, or the event ids that GET /audit/dead-letters shows.')
     process.exit(2)

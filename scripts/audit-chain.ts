@@ -18,7 +18,9 @@ if (!(name in programs)) {
   console.error(`Say what: ${Object.keys(programs).join(', ')}.`)
   process.exit(2)
 }
-const { file, args, role } = programs[name as keyof typeof programs]
+const { file, args, role: its } = programs[name as keyof typeof programs]
+// What is only asked how it is used needs no database.
+const role = rest.includes('--help') || rest.includes('-h') ? undefined : its
 const settings = readSettings()
 // Elsewhere the password is given; only the local database has one in the state folder.
 const password = role && (process.env.PGPASSWORD ?? readPasswords(settings.home)?.[role])

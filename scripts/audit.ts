@@ -5,9 +5,12 @@
 import { readFlags } from '@sightline/local/flags'
 import { readSettings } from '@sightline/local/settings'
 
-const { values: flags } = readFlags('npm run audit [-- --limit 20] [--trace ID]', {
-  options: { limit: { type: 'string', default: '20' }, trace: { type: 'string' } },
-})
+const { values: flags } = readFlags(
+  'npm run audit [-- --limit 20] [--trace ID]\n\nShows the newest rows of the audit table.',
+  {
+    options: { limit: { type: 'string', default: '20' }, trace: { type: 'string' } },
+  },
+)
 const { ports, env } = readSettings()
 const gateway = env.GATEWAY_URL ?? `http://127.0.0.1:${ports.GATEWAY_PORT}`
 const query = new URLSearchParams({ limit: flags.limit, ...(flags.trace ? { trace_id: flags.trace } : {}) })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -19,6 +19,21 @@ test('a flag that a command does not know is named, and nothing is done', (t) =>
     assert.match(stderr, /^Unknown option '--dry-run'.*\nUsage: npm /)
   }
   assert.ok(existsSync(join(home, 'run')))
+})
+
+test('--help says how a command is used, does nothing, and is no error', () => {
+  const commands = readdirSync(import.meta.dirname).filter((name) => /^(?!.*\.test\.ts$).*\.ts$/.test(name))
+  assert.ok(commands.length >= 12)
+  const ask = (command: string, args: string[]) =>
+    spawnSync(process.execPath, [join(import.meta.dirname, command), ...args, '--help'], { encoding: 'utf8' })
+  for (const command of commands) {
+    const uses = command === 'audit-chain.ts' ? ['verify', 'checkpoint', 'keys', 'replay'] : ['']
+    for (const use of uses) {
+      const { status, stdout, stderr } = ask(command, use ? [use] : [])
+      assert.equal(status, 0, `${command} ${use}: ${stderr}`)
+      assert.match(stdout, /^(Usage: (npm|node) |Use: )/, `${command} ${use}`)
+    }
+  }
 })
 
 test('reset removes a state folder, and nothing that holds anything else', (t) => {

@@ -9,7 +9,7 @@
  * Requests start on schedule whatever the answers do (an open loop), so that a slow system shows as slow and not as
  * idle; `--rate max` keeps `--concurrency` requests under way instead. Exits with 1 when an answer was unexpected.
  */
-import { parseArgs } from 'node:util'
+import { readFlags } from '@sightline/local/flags'
 import { readSettings } from '@sightline/local/settings'
 import { explain } from '@sightline/local/terminal'
 import { Pool } from 'undici'
@@ -17,7 +17,12 @@ import { type Exchange, kinds, makeOperation, parseMix } from './load/operations
 import { Progress } from './load/progress.ts'
 import { Tally } from './load/tally.ts'
 
-const usage = `npm run load -- [--rate N|max] [--minutes M | --count N] [--concurrency N] [--mix ${kinds.map((kind) => `${kind}=N`).join(',')}]`
+const usage = `npm run load -- [--rate N|max] [--minutes M | --count N] [--concurrency N] [--mix ${kinds.map((kind) => `${kind}=N`).join(',')}]
+
+Sends orders, reads and failures through the gateway, and says at the end how it went.
+  --rate          requests a second, 20 by default; max keeps --concurrency under way
+  --minutes       how long, 1 by default; --count N sends so many instead
+  --mix           shares of what is sent: orders=60,items=10,reads=20,failures=10 by default`
 
 interface Plan {
   /** Requests per second; Infinity = as fast as `concurrency` allows. */
@@ -34,7 +39,7 @@ interface Plan {
 
 let plan: Plan
 try {
-  plan = readPlan(process.argv.slice(2))
+  plan = readPlan()
 } catch (error) {
   console.error(`${(error as Error).message}\nUsage: ${usage}`)
   process.exit(2)
@@ -113,9 +118,8 @@ function pause(milliseconds: number): Promise<void> {
   })
 }
 
-function readPlan(args: string[]): Plan {
-  const { values } = parseArgs({
-    args,
+function readPlan(): Plan {
+  const { values } = readFlags(usage, {
     options: {
       rate: { type: 'string', default: '20' },
       minutes: { type: 'string' },

@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { readExtraServices } from '@sightline/local'
+import { readFlags } from '@sightline/local/flags'
 import { root, startError } from '@sightline/local/settings'
 import { colour, explain } from '@sightline/local/terminal'
 import { npmCommand } from './bootstrap/npm-command.mjs'
@@ -16,7 +17,9 @@ const FIRST_PORT = 5004
 
 if (import.meta.main) {
   try {
-    const service = addService(root, process.argv[2] ?? '')
+    const usage = 'npm run new-service -- NAME\n\nMakes another service at the end of the chain, with its test.'
+    const { positionals } = readFlags(usage, { allowPositionals: true, options: {} })
+    const service = addService(root, positionals[0] ?? '')
     console.log(`Made ${service.name}, behind ${service.after}, on port ${service.port}. Installing ...`)
     const { command, args } = npmCommand(['install'])
     const npm = spawnSync(command, args, { cwd: root, stdio: 'inherit' })

@@ -5,7 +5,10 @@ import { inspectStateFolder } from '@sightline/local'
 import { readFlags } from '@sightline/local/flags'
 import { readSettings } from '@sightline/local/settings'
 
-readFlags('npm run reset', {})
+readFlags(
+  'npm run reset\n\nDeletes the state folder (SIGHTLINE_HOME, .sightline) with all orders, traces, logs and metrics.',
+  {},
+)
 const { home } = readSettings()
 const { launcher, running, foreign } = inspectStateFolder(home)
 

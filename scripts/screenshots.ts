@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readFlags } from '@sightline/local/flags'
 import { readSettings, root } from '@sightline/local/settings'
 import type { Page } from 'playwright-core'
 import { chromiumPath, launch, NO_CHROMIUM, openPage, showAllPanels, unwell } from './screenshots/browser.ts'
@@ -17,6 +18,7 @@ interface Picture {
   readonly ready: (page: Page) => Promise<void>
 }
 
+readFlags('npm run screenshots\n\nMakes the pictures in docs/images from the running system.', {})
 const { ports } = readSettings()
 const console_ = `http://127.0.0.1:${ports.CONSOLE_PORT}`
 const tempo = `http://127.0.0.1:${ports.TEMPO_PORT}`

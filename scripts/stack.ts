@@ -7,8 +7,8 @@
  *   npm run stack:reset                     stop and delete data and passwords
  */
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { assertPortsFree } from '@sightline/local'
+import { readFlags } from '@sightline/local/flags'
 import { root, startError } from '@sightline/local/settings'
 import { colour, explain } from '@sightline/local/terminal'
 import { assertDocker, compose, runningServices } from './stack/compose.ts'
@@ -30,6 +30,11 @@ export const stackPorts = {
   COLLECTOR_METRICS_PORT: 8888,
 } as const
 
+const USAGE = `npm run stack:up [-- --jaeger --load] | stack:down | stack:logs [-- SERVICE] | stack:reset
+
+The stack of docker-compose.yaml: up starts it and says where everything is, down stops it and keeps the data, logs follows,
+reset deletes data and passwords. --jaeger adds Jaeger, --load a load.`
+
 const secretsFile = join(root, '.env')
 
 if (import.meta.main) {
@@ -43,14 +48,15 @@ if (import.meta.main) {
 
 async function run(args: string[]): Promise<number> {
   const [command, ...rest] = args
+  readFlags(USAGE, { args, strict: false, allowPositionals: true })
   const commands: Record<string, (rest: string[]) => Promise<number>> = { up, down, logs, reset }
   const chosen = commands[command ?? '']
-  if (!chosen) throw startError('Usage: npm run stack:up | stack:down | stack:logs | stack:reset')
+  if (!chosen) throw startError(`Usage: ${USAGE}`)
   return chosen(rest)
 }
 
 async function up(args: string[]): Promise<number> {
-  const { values: flags } = parseArgs({
+  const { values: flags } = readFlags(USAGE, {
     args,
     options: { jaeger: { type: 'boolean', default: false }, load: { type: 'boolean', default: false } },
   })

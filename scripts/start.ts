@@ -12,7 +12,13 @@ import { readFlags } from '@sightline/local/flags'
 import { colour, explain } from '@sightline/local/terminal'
 import { calmPrinter } from './start/calm.ts'
 
-const { values: flags } = readFlags('npm start [-- --verbose|--quiet] [--restart SECONDS]', {
+const usage = `npm start [-- --verbose|--quiet] [--restart SECONDS]
+
+Starts the whole system on this machine, says where everything is, then shows errors only, until Ctrl-C.
+  --verbose           every line that the parts write
+  --quiet             none of them
+  --restart SECONDS   after which a part that died is started again; 10 by default, 0 ends everything instead`
+const { values: flags } = readFlags(usage, {
   options: {
     verbose: { type: 'boolean', default: false },
     quiet: { type: 'boolean', default: false },

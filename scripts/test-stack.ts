@@ -5,11 +5,17 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readFlags } from '@sightline/local/flags'
 import { root } from '@sightline/local/settings'
 import { colour } from '@sightline/local/terminal'
 import { parseEnv } from './stack/secrets.ts'
 import { stackPorts } from './stack.ts'
 
+const usage = `npm run test:stack
+
+Tests what observability/expectations.yaml says on a running system: the stack, or what GATEWAY_URL, USER_SERVICE_URL,
+TEMPO_URL, LOKI_URL, PROMETHEUS_URL and DATABASE_URL point at.`
+readFlags(usage, {})
 // The settings beside docker-compose.yaml, as Compose reads them.
 const dotEnv = join(root, '.env')
 const settings = { ...(existsSync(dotEnv) ? parseEnv(readFileSync(dotEnv, 'utf8')) : {}), ...process.env }

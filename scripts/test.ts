@@ -51,6 +51,13 @@ const steps: Record<string, Stage>[] = [
 const TEST_LIMIT = 5 * 60_000
 const STAGE_LIMIT = 20 * 60_000
 
+const USAGE = `npm test [-- STAGE...] [--only FILE...]
+
+Stages: ${steps.flatMap((step) => Object.keys(step)).join(', ')}; all of them without a name. --only gives the test runner file patterns.`
+if (process.argv.includes('--help') || process.argv.includes('-h')) {
+  console.log(`Usage: ${USAGE}`)
+  process.exit(0)
+}
 const split = process.argv.indexOf('--only')
 const names = process.argv.slice(2, split === -1 ? undefined : split)
 const only = split === -1 ? [] : process.argv.slice(split + 1)

@@ -4,6 +4,7 @@
  * Reads Tempo's and Loki's query APIs, so TEMPO_URL and LOKI_URL may point at the real engines.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { readFlags } from '@sightline/local/flags'
 import { readSettings } from '@sightline/local/settings'
 import { colour } from '@sightline/local/terminal'
 import { type LogLine, readLogs } from './trace/logs.ts'
@@ -13,12 +14,17 @@ import { extent, layOut, readTrace, type Span } from './trace/spans.ts'
 /** The services send every half second. */
 const SETTLE_MS = 1500
 
+const usage = `npm run trace [-- ID]
+
+Shows a trace as a waterfall with its log lines; without an ID (32 hexadecimal digits) that of the newest request.
+TEMPO_URL and LOKI_URL may point elsewhere.`
+const { positionals } = readFlags(usage, { allowPositionals: true, options: {} })
 const { ports, env } = readSettings()
 const tempo = env.TEMPO_URL ?? `http://127.0.0.1:${ports.TEMPO_PORT}`
 const loki = env.LOKI_URL ?? `http://127.0.0.1:${ports.LOKI_PORT}`
 
 try {
-  const id = process.argv[2] ?? (await newestTrace())
+  const id = positionals[0] ?? (await newestTrace())
   if (!/^[0-9a-f]{1,32}$/i.test(id))
     fail(`"${id}" is no trace id: 32 hexadecimal digits, as in X-Trace-Id or trace_id.`)
   const traceId = id.toLowerCase().padStart(32, '0')

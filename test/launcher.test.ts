@@ -36,7 +36,7 @@ async function npmStart(t: TestContext): Promise<Started> {
       Object.fromEntries(
         readdirSync(join(home, 'run'))
           .filter((name) => /\.(pid|lock)$/.test(name))
-          .map((name) => [name, (JSON.parse(readFileSync(join(home, 'run', name), 'utf8')) as { pid: number }).pid]),
+          .map((name) => [name, Number.parseInt(readFileSync(join(home, 'run', name), 'utf8'), 10)]),
       ),
   }
   t.after(async () => {

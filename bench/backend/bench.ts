@@ -10,10 +10,12 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { readFlags } from '@sightline/local/flags'
 import { freePort } from '../../backend/test/backend.ts'
 import { logRequest, rounds } from './generate.ts'
 
-const SPANS = Number(process.argv[2] ?? 1_000_000)
+const { positionals } = readFlags('node bench/backend/bench.ts [SPANS]', { allowPositionals: true, options: {} })
+const SPANS = Number(positionals[0] ?? 1_000_000)
 const LINES = SPANS
 const SPREAD_SECONDS = 7200
 

@@ -16,11 +16,13 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { findPrometheus, freePorts, type LocalSystem, startLocal } from '@sightline/local'
+import { readFlags } from '@sightline/local/flags'
 import { root } from '@sightline/local/settings'
 import type { Browser } from 'playwright-core'
 import { chromiumPath, launch, NO_CHROMIUM, openPage } from '../../scripts/screenshots/browser.ts'
 
-const SPANS = Number(process.argv[2] ?? 500_000)
+const { positionals } = readFlags('node bench/console/bench.ts [SPANS]', { allowPositionals: true, options: {} })
+const SPANS = Number(positionals[0] ?? 500_000)
 const DAY = 86_400
 const BLOCK = 7_200
 const SCRAPE = 5

@@ -10,10 +10,15 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { readFlags } from '@sightline/local/flags'
 import type { Kind, Signal } from './queues.ts'
 
-const ROUNDS = Number(process.argv[2] ?? 7)
-const ITEMS = Number(process.argv[3] ?? 100_000)
+const { positionals } = readFlags('node bench/export-queue/bench.ts [ROUNDS] [ITEMS]', {
+  allowPositionals: true,
+  options: {},
+})
+const ROUNDS = Number(positionals[0] ?? 7)
+const ITEMS = Number(positionals[1] ?? 100_000)
 const LIMIT_MS = 120_000
 const SIGNALS: Signal[] = ['traces', 'logs']
 const KINDS: Kind[] = ['own', 'sdk']
