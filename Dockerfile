@@ -1,7 +1,7 @@
 # One image for each of the three services (and, with SERVICE=db, for the migrations):
 #   docker build --build-arg SERVICE=order-service -t sightline/order-service .
 # Node runs the sources, so there is nothing to compile: the first stage only installs what package-lock.json says.
-ARG NODE_IMAGE=node:24.21.0-slim
+ARG NODE_IMAGE=node:24.21.0-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6
 
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app

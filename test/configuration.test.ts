@@ -192,7 +192,12 @@ test('the dev container forwards the ports of local mode, and its editor formats
 
 test('the stack is safe by default and fits 2 GiB', () => {
   for (const [name, service] of Object.entries(services)) {
-    assert.match(service.image, /^sightline\/|:v?\d+\.\d+/, `${name}: pin the image by its version`)
+    // The version is for people, the digest (of the index over all platforms) is what is run.
+    assert.match(
+      service.image,
+      /^sightline\/[a-z-]+$|:v?\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}$/,
+      `${name}: pin the image`,
+    )
     assert.equal(service.read_only, true, name)
     assert.deepEqual(service.cap_drop, ['ALL'], name)
     assert.equal(service.privileged, undefined, name)
@@ -204,6 +209,14 @@ test('the stack is safe by default and fits 2 GiB', () => {
   const counted = Object.entries(services).filter(([name, { profiles }]) => !profiles && !added.has(name))
   const megabytes = counted.reduce((sum, [, { mem_limit }]) => sum + Number(/^(\d+)m$/.exec(mem_limit)![1]), 0)
   assert.ok(megabytes <= 2048, `${megabytes} MiB`)
+})
+
+test('the images of the services are built on one Node, pinned by version and digest, the version of local mode', () => {
+  const [, version] = /^ARG NODE_IMAGE=node:([\d.]+)-slim@sha256:[0-9a-f]{64}$/m.exec(read('Dockerfile')) ?? []
+  assert.equal(version, JSON.parse(read('package.json')).devDependencies.node)
+  for (const [, image] of read('Dockerfile').matchAll(/^FROM (\S+)/gm)) {
+    assert.match(image!, /^(\$\{NODE_IMAGE\}|dependencies|service|load)$/)
+  }
 })
 
 test('Docker Compose reads the file', (t) => {
