@@ -1,5 +1,5 @@
 /**
- * The audit chain from the command line, with the database settings of PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD:
+ * The audit chain from the command line, with the database settings of PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD (or PGPASSWORD_FILE):
  *
  *   node audit-service/tool.ts verify [--checkpoint FILE --public-key FILE [--max-age SECONDS]]   exit code 1 when it is broken or overdue, 2 when it can't be read
  *   node audit-service/tool.ts checkpoint --out FILE --key FILE               signs the end of the chain
@@ -8,6 +8,7 @@
 import * as fs from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { withFiles } from '@sightline/service-kit/config'
 import pg from 'pg'
 import { renewCheckpoint } from './checkpoint.ts'
 import { makeKeys, readCheckpoint, readSigningKey } from './checkpoint-format.ts'
@@ -103,7 +104,8 @@ async function keys({ out }: Options): Promise<number> {
 }
 
 async function withDatabase<T>(work: (queries: Parameters<typeof verifyChain>[0]) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ application_name: 'audit-tool' })
+  const { PGPASSWORD: password } = withFiles(process.env, ['PGPASSWORD'])
+  const client = new pg.Client({ application_name: 'audit-tool', password })
   // Positions and ids as numbers, as the service reads them.
   client.setTypeParser(pg.types.builtins.INT8, Number)
   await client.connect()

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { dumpSchema, SCHEMA_FILE } from './dump-schema.ts'
@@ -39,6 +42,37 @@ test('a database that a newer version made is refused, and named', async () => {
     migrate({ connection: newer.connection(), rolePasswords }),
     /newer version \(9999_from_the_future\)/,
   )
+})
+
+test('as a program it takes each password from a file, and refuses one that is given twice', () => {
+  const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-migrate-'))
+  try {
+    const file = path.join(folder, 'password')
+    fs.writeFileSync(file, 'throw-away\n')
+    const { host, port, user } = database.connection()
+    const names = ['PGPASSWORD', 'USER_SERVICE_DB_PASSWORD', 'ORDER_SERVICE_DB_PASSWORD', 'AUDIT_SERVICE_DB_PASSWORD']
+    const env = {
+      PATH: process.env.PATH,
+      PGHOST: host,
+      PGPORT: String(port),
+      PGUSER: user,
+      PGDATABASE: 'from_files',
+      ...Object.fromEntries(names.map((name) => [`${name}_FILE`, file])),
+    }
+    const start = (more = {}) =>
+      spawnSync(process.execPath, ['db/migrate.ts'], {
+        cwd: path.join(import.meta.dirname, '..'),
+        encoding: 'utf8',
+        env: { ...env, ...more },
+      })
+    const done = start()
+    assert.match(done.stdout, /\d+ migrations applied/, done.stderr)
+    const twice = start({ PGPASSWORD: 'throw-away' })
+    assert.deepEqual([twice.status, twice.stdout], [1, ''])
+    assert.match(twice.stderr, /PGPASSWORD and PGPASSWORD_FILE are both set: leave one of them out/)
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true })
+  }
 })
 
 test('schema.sql is the schema', async () => {

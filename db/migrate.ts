@@ -5,7 +5,7 @@
  *
  * Running it twice changes nothing; two at once wait for each other.
  */
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runner } from 'node-pg-migrate'
@@ -133,11 +133,19 @@ async function limitConnections(client: pg.Client): Promise<void> {
   await client.query(`alter role dashboards connection limit ${limit(1 / 15)}`)
 }
 
+/** NAME, or what the file in NAME_FILE holds, less the end of its last line. */
+function variable(name: string): string | undefined {
+  const file = process.env[`${name}_FILE`]
+  if (!file) return process.env[name]
+  if (process.env[name]) throw new Error(`${name} and ${name}_FILE are both set: leave one of them out.`)
+  return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+}
+
 function requiredVariable(name: string): string {
-  const value = process.env[name]
+  const value = variable(name)
   if (!value)
     throw new Error(
-      `${name} is not set: migrations need PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE and *_DB_PASSWORD`,
+      `${name} is not set: migrations need PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE and *_DB_PASSWORD, or *_FILE`,
     )
   return value
 }
@@ -156,7 +164,7 @@ if (import.meta.main) {
       order_service: requiredVariable('ORDER_SERVICE_DB_PASSWORD'),
       audit_service: requiredVariable('AUDIT_SERVICE_DB_PASSWORD'),
     },
-    dashboardsPassword: process.env.DASHBOARDS_DB_PASSWORD,
+    dashboardsPassword: variable('DASHBOARDS_DB_PASSWORD'),
     log: (line) => console.log(line),
   })
   console.log(applied.length === 0 ? 'database is up to date' : `${applied.length} migrations applied`)

@@ -1,7 +1,8 @@
 /**
  * Gives dead letters another chance: `node order-service/replay.ts --all`, or the ids of events.
- * Reads PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD.
+ * Reads PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD (or PGPASSWORD_FILE).
  */
+import { withFiles } from '@sightline/service-kit/config'
 import pg from 'pg'
 
 /** Makes the given dead letters (or all) due now, with a fresh count of tries; resolves to the ids that were dead. */
@@ -24,7 +25,8 @@ if (import.meta.main) {
     console.error('Say which: --all, or the event ids that GET /audit/dead-letters shows.')
     process.exit(2)
   }
-  const client = new pg.Client({ application_name: 'replay' })
+  const { PGPASSWORD: password } = withFiles(process.env, ['PGPASSWORD'])
+  const client = new pg.Client({ application_name: 'replay', password })
   await client.connect()
   try {
     const replayed = await replay(client, args.includes('--all') ? 'all' : args)

@@ -1,18 +1,16 @@
 /**
  * The stack of docker-compose.yaml.
  *
- *   npm run stack:up [-- --jaeger --load]   passwords, ports, build, start, wait until healthy, say where everything is
+ *   npm run stack:up [-- --jaeger --load]   ports, build, start, wait until healthy, say where everything is
  *   npm run stack:down                      stop; data and passwords stay
  *   npm run stack:logs [-- SERVICE]         follow
  *   npm run stack:reset                     stop and delete data and passwords
  */
-import { join } from 'node:path'
 import { assertPortsFree } from '@sightline/local'
 import { readFlags } from '@sightline/local/flags'
-import { root, startError } from '@sightline/local/settings'
+import { startError } from '@sightline/local/settings'
 import { colour, explain } from '@sightline/local/terminal'
-import { assertDocker, compose, runningServices } from './stack/compose.ts'
-import { forgetSecrets, readOrMakeSecrets } from './stack/secrets.ts'
+import { assertDocker, compose, readDotEnv, readPassword, runningServices } from './stack/compose.ts'
 
 /** The variable and default of every published port, as in docker-compose.yaml (test/configuration.test.ts compares). */
 export const stackPorts = {
@@ -34,8 +32,6 @@ const USAGE = `npm run stack:up [-- --jaeger --load] | stack:down | stack:logs [
 
 The stack of docker-compose.yaml: up starts it and says where everything is, down stops it and keeps the data, logs follows,
 reset deletes data and passwords. --jaeger adds Jaeger, --load a load.`
-
-const secretsFile = join(root, '.env')
 
 if (import.meta.main) {
   try {
@@ -61,8 +57,7 @@ async function up(args: string[]): Promise<number> {
     options: { jaeger: { type: 'boolean', default: false }, load: { type: 'boolean', default: false } },
   })
   assertDocker(process.env)
-  const secrets = readOrMakeSecrets(secretsFile)
-  const settings = { ...secrets, ...process.env }
+  const settings = { ...readDotEnv(), ...process.env }
   const env = {
     ...process.env,
     ...(flags.jaeger ? { COLLECTOR_ALSO: '/etc/otelcol/collector-jaeger.yaml' } : {}),
@@ -77,7 +72,8 @@ async function up(args: string[]): Promise<number> {
     )
     return code
   }
-  console.log(welcome(ports, secrets, flags.jaeger ? Number(settings.JAEGER_PORT ?? 16_686) : null))
+  const passwords = { grafana: readPassword('grafana', env), postgres: readPassword('postgres', env) }
+  console.log(welcome(ports, passwords, flags.jaeger ? Number(settings.JAEGER_PORT ?? 16_686) : null))
   return 0
 }
 
@@ -90,16 +86,13 @@ async function logs(args: string[]): Promise<number> {
   return compose(['logs', '--follow', '--tail', '200', ...args], process.env)
 }
 
-async function reset(): Promise<number> {
-  const code = await overAllProfiles('down', '--remove-orphans', '--volumes')
-  if (code === 0) forgetSecrets(secretsFile)
-  return code
+/** Passwords are in volumes, like what they open. */
+function reset(): Promise<number> {
+  return overAllProfiles('down', '--remove-orphans', '--volumes')
 }
 
-/** Compose reads the whole file, so it wants passwords even to stop. */
-function overAllProfiles(...args: string[]): Promise<number> {
+async function overAllProfiles(...args: string[]): Promise<number> {
   assertDocker(process.env)
-  readOrMakeSecrets(secretsFile)
   return compose(['--profile', 'jaeger', '--profile', 'load', ...args], process.env)
 }
 
@@ -115,19 +108,23 @@ function portsFrom(settings: Record<string, string | undefined>): Record<string,
   )
 }
 
-function welcome(ports: Record<string, number>, secrets: Record<string, string>, jaegerPort: number | null): string {
+function welcome(
+  ports: Record<string, number>,
+  passwords: Record<'grafana' | 'postgres', string | undefined>,
+  jaegerPort: number | null,
+): string {
   const at = (name: keyof typeof stackPorts) => `http://localhost:${ports[name]}`
   const body = `{"user_id":1001,"user_name":"John Doe","user_email":"john@example.com","action":"purchase"}`
   return `
 ${colour.bold('Sightline runs on Collector, Tempo, Loki, Prometheus and Grafana')}
 
   API          ${at('GATEWAY_PORT')}/api/v1/process
-  Grafana      ${at('CONSOLE_PORT')}   admin / ${secrets.GRAFANA_PASSWORD}
+  Grafana      ${at('CONSOLE_PORT')}   admin / ${passwords.grafana}
   Traces       ${at('TEMPO_PORT')}   (Tempo API)
   Logs         ${at('LOKI_PORT')}   (Loki API)
   Metrics      ${at('PROMETHEUS_PORT')}
   Telemetry in ${at('OTLP_HTTP_PORT')}   (OTLP over HTTP; gRPC on ${ports.OTLP_GRPC_PORT})
-  PostgreSQL   localhost:${ports.POSTGRES_PORT}, database sightline, user sightline, password ${secrets.POSTGRES_PASSWORD}
+  PostgreSQL   localhost:${ports.POSTGRES_PORT}, database sightline, user sightline, password ${passwords.postgres}
 ${jaegerPort ? `  Jaeger       http://localhost:${jaegerPort}\n` : ''}
 Try:
   ${colour.dim('# an order through all three services')}
@@ -135,6 +132,6 @@ Try:
   ${colour.dim('# what must be true of it, on these engines')}
   npm run test:stack
 
-The passwords are in .env. Stop: npm run stack:down
+Stop: npm run stack:down
 `
 }

@@ -3,12 +3,10 @@
  * GATEWAY_URL, USER_SERVICE_URL, TEMPO_URL, LOKI_URL, PROMETHEUS_URL and DATABASE_URL point at.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { readFlags } from '@sightline/local/flags'
 import { root } from '@sightline/local/settings'
 import { colour } from '@sightline/local/terminal'
-import { parseEnv } from './stack/secrets.ts'
+import { readDotEnv, readPassword } from './stack/compose.ts'
 import { stackPorts } from './stack.ts'
 
 const usage = `npm run test:stack
@@ -17,8 +15,7 @@ Tests what observability/expectations.yaml says on a running system: the stack, 
 TEMPO_URL, LOKI_URL, PROMETHEUS_URL and DATABASE_URL point at.`
 readFlags(usage, {})
 // The settings beside docker-compose.yaml, as Compose reads them.
-const dotEnv = join(root, '.env')
-const settings = { ...(existsSync(dotEnv) ? parseEnv(readFileSync(dotEnv, 'utf8')) : {}), ...process.env }
+const settings = { ...readDotEnv(), ...process.env }
 const at = (name: keyof typeof stackPorts) => `http://127.0.0.1:${settings[name] ?? stackPorts[name]}`
 const targets: Record<string, string | undefined> = {
   GATEWAY_URL: at('GATEWAY_PORT'),
@@ -26,11 +23,9 @@ const targets: Record<string, string | undefined> = {
   TEMPO_URL: at('TEMPO_PORT'),
   LOKI_URL: at('LOKI_PORT'),
   PROMETHEUS_URL: at('PROMETHEUS_PORT'),
-  DATABASE_URL:
-    settings.POSTGRES_PASSWORD &&
-    `postgres://sightline:${settings.POSTGRES_PASSWORD}@127.0.0.1:${settings.POSTGRES_PORT ?? stackPorts.POSTGRES_PORT}/sightline`,
 }
 for (const name of Object.keys(targets)) targets[name] = process.env[name] || targets[name]
+targets.DATABASE_URL = process.env.DATABASE_URL || databaseOfTheStack()
 
 if (!targets.DATABASE_URL) {
   fail('The database password is not known. Start the stack (npm run stack:up), or set DATABASE_URL.')
@@ -47,6 +42,12 @@ const run = spawnSync(process.execPath, ['--test', '--test-reporter=spec', 'test
   env: { ...process.env, ...targets },
 })
 process.exitCode = run.status ?? 1
+
+function databaseOfTheStack(): string | undefined {
+  const password = readPassword('postgres', process.env)
+  const port = settings.POSTGRES_PORT ?? stackPorts.POSTGRES_PORT
+  return password && `postgres://sightline:${encodeURIComponent(password)}@127.0.0.1:${port}/sightline`
+}
 
 function fail(message: string): never {
   console.error(`${colour.red('✘')} ${message}`)

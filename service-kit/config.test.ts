@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
 import { z } from 'zod'
-import { readConfig, serviceEnvironment } from './config.ts'
+import { readConfig, serviceEnvironment, withFiles } from './config.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'sightline-config-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
 
 const least = { PORT: '5001', PGUSER: 'u', PGPASSWORD: 'p' }
 
@@ -69,4 +75,37 @@ test('a service adds variables of its own', () => {
   const schema = serviceEnvironment.extend({ RELAY_MS: z.coerce.number().int().min(1) })
   assert.equal(readConfig(schema, { ...least, RELAY_MS: '250' }).RELAY_MS, 250)
   assert.throws(() => readConfig(schema, least), /^Error: The environment is not complete:\n {2}RELAY_MS: /)
+})
+
+test('a secret may come as a file, with or without an end of line, and its own blanks stay', () => {
+  const file = join(folder, 'password')
+  const { PGPASSWORD, ...rest } = least
+  for (const [text, password] of [
+    ['from a file', 'from a file'],
+    ['from a file\n', 'from a file'],
+    ['from a file\r\n', 'from a file'],
+    [' blank \n\n', ' blank \n'],
+  ] as const) {
+    writeFileSync(file, text)
+    assert.equal(readConfig(serviceEnvironment, { ...rest, PGPASSWORD_FILE: file }).PGPASSWORD, password)
+  }
+  assert.equal(readConfig(serviceEnvironment, { ...least, PGPASSWORD_FILE: '' }).PGPASSWORD, PGPASSWORD)
+  assert.equal(withFiles({ OTHER_FILE: file }, ['PGPASSWORD']).OTHER, undefined, 'only what is asked for is read')
+})
+
+test('a secret given twice, and a file that is not there, are refused by the name of the variable', () => {
+  const file = join(folder, 'twice')
+  writeFileSync(file, 'hunter2')
+  const refusal = (env: NodeJS.ProcessEnv) => {
+    try {
+      readConfig(serviceEnvironment, env)
+    } catch (error) {
+      return (error as Error).message
+    }
+    return 'accepted'
+  }
+  assert.match(refusal({ ...least, PGPASSWORD_FILE: file }), /^PGPASSWORD and PGPASSWORD_FILE are both set: leave one/)
+  const { PGPASSWORD: _, ...rest } = least
+  const missing = join(folder, 'missing')
+  assert.match(refusal({ ...rest, PGPASSWORD_FILE: missing }), /^PGPASSWORD_FILE=.*missing can't be read: ENOENT/)
 })

@@ -1,4 +1,5 @@
 /** The environment every service reads, and how a schema over it becomes a checked object. */
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 
 const port = z.coerce.number().int().min(0).max(65_535)
@@ -36,10 +37,33 @@ export const serviceEnvironment = z.object({
 /** What every service reads, checked and typed. */
 export type ServiceEnvironment = z.infer<typeof serviceEnvironment>
 
-/** Checks the environment; the error names every bad variable at once, without its value (it may be a secret). */
+/**
+ * Checks the environment; the error names every bad variable at once, without its value (it may be a secret). NAME_FILE
+ * stands for NAME, as in `withFiles`.
+ */
 export function readConfig<Schema extends z.ZodType>(schema: Schema, env: NodeJS.ProcessEnv): z.infer<Schema> {
-  const result = schema.safeParse(env)
+  const result = schema.safeParse(withFiles(env, schema instanceof z.ZodObject ? Object.keys(schema.shape) : []))
   if (result.success) return result.data
   const lines = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
   throw new Error(`The environment is not complete:\n${lines.join('\n')}`)
+}
+
+/**
+ * The environment in which each of `names` has what the file in NAME_FILE holds, less the end of its last line. That is
+ * how a container is handed a secret: `docker inspect` and child processes see the path only. Throws an Error that names
+ * the variable when both are set or the file can't be read.
+ */
+export function withFiles(env: NodeJS.ProcessEnv, names: readonly string[]): NodeJS.ProcessEnv {
+  const read: NodeJS.ProcessEnv = {}
+  for (const name of names) {
+    const path = env[`${name}_FILE`]
+    if (!path) continue
+    if (env[name]) throw new Error(`${name} and ${name}_FILE are both set: leave one of them out.`)
+    try {
+      read[name] = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+    } catch (error) {
+      throw new Error(`${name}_FILE=${path} can't be read: ${(error as Error).message}`)
+    }
+  }
+  return { ...env, ...read }
 }

@@ -8,7 +8,7 @@ import { extraServices } from '@sightline/local'
 import { root } from '@sightline/local/settings'
 import { parse } from 'yaml'
 import { LATENCY_BUCKETS } from '../backend/service-graph/histogram.ts'
-import { secretNames } from '../scripts/stack/secrets.ts'
+import { passwordFiles } from '../scripts/stack/compose.ts'
 import { stackPorts } from '../scripts/stack.ts'
 
 interface Service {
@@ -18,15 +18,24 @@ interface Service {
   env_file?: string[]
   profiles?: string[]
   volumes?: string[]
+  networks?: string[]
+  depends_on?: string[] | Record<string, { condition: string }>
   mem_limit: string
+  cpus: number
+  pids_limit: number
   [key: string]: unknown
 }
 
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const composeText = read('docker-compose.yaml')
-const { services } = parse(composeText, { merge: true }) as { services: Record<string, Service> }
+const { services, networks, volumes } = parse(composeText, { merge: true }) as {
+  services: Record<string, Service>
+  networks: Record<string, null>
+  volumes: Record<string, null>
+}
 const local = envFile('env/local.env')
 const stack = { ...local, ...envFile('env/compose.env') }
+const DATA_SOURCES = 'observability/grafana/provisioning/datasources/sightline.yaml'
 const grafanaTypes = {
   prometheus: 'prometheus',
   tempo: 'tempo',
@@ -66,11 +75,17 @@ function portOf(address: string): number {
   return Number(address.slice(address.lastIndexOf(':') + 1))
 }
 
-/** `host:port`, with or without http:// and a path, must be a service of the stack and a port it listens on. */
-function assertReachable(address: string, where: string): void {
+/** `host:port`, with or without http:// and a path, must be a service of the stack and a port it listens on, that `from` reaches. */
+function assertReachable(address: string, where: string, from: string): void {
   const [, host, port] = /^(?:https?:\/\/)?([a-z-]+):(\d+)/.exec(address) ?? []
   assert.ok(host && portsInside.has(host), `${where}: ${address} is no service of docker-compose.yaml`)
   assert.ok(portsInside.get(host)!.has(Number(port)), `${where}: ${host} does not listen on ${port}`)
+  assert.ok(from === host || shareNetwork(from, host), `${where}: ${from} is on no network of ${host}`)
+}
+
+function shareNetwork(one: string, other: string): boolean {
+  const of = (name: string) => services[name]!.networks ?? []
+  return of(one).some((network) => of(other).includes(network))
 }
 
 test('published ports have the variables and defaults of local mode and of npm run stack:up', () => {
@@ -83,19 +98,32 @@ test('published ports have the variables and defaults of local mode and of npm r
 })
 
 test('every address that a program of the stack is told leads to a service and a port of the stack', () => {
-  for (const [name, value] of Object.entries(envFile('env/compose.env'))) {
-    if (/_(URL|ENDPOINT|SERVICE)$/.test(name)) assertReachable(value, `env/compose.env ${name}`)
+  const readers: Record<string, string> = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'user-service',
+    GATEWAY_URL: 'load',
+    GATEWAY_USER_SERVICE: 'gateway',
+    GATEWAY_ORDER_SERVICE: 'gateway',
+    GATEWAY_AUDIT_SERVICE: 'gateway',
+    GATEWAY_OTLP_GRPC_ENDPOINT: 'gateway',
+    TEMPO_URL: 'grafana',
+    LOKI_URL: 'grafana',
+    PROMETHEUS_URL: 'grafana',
   }
-  assertReachable(`${stack.PGHOST}:${stack.PGPORT}`, 'env/compose.env PGHOST:PGPORT')
+  const told = Object.entries(envFile('env/compose.env')).filter(([name]) => /_(URL|ENDPOINT|SERVICE)$/.test(name))
+  assert.deepEqual(told.map(([name]) => name).toSorted(), Object.keys(readers).toSorted())
+  for (const [name, value] of told) assertReachable(value, `env/compose.env ${name}`, readers[name]!)
   for (const [name, { environment = {} }] of Object.entries(services)) {
-    if (environment.NEXT_SERVICE_URL) assertReachable(environment.NEXT_SERVICE_URL, `${name} NEXT_SERVICE_URL`)
+    if (environment.NEXT_SERVICE_URL) assertReachable(environment.NEXT_SERVICE_URL, `${name} NEXT_SERVICE_URL`, name)
+    if (environment.PGUSER) assertReachable(`${stack.PGHOST}:${stack.PGPORT}`, 'PGHOST:PGPORT', name)
+    if (environment.PORT) assertReachable(stack.OTEL_EXPORTER_OTLP_ENDPOINT!, 'OTEL_EXPORTER_OTLP_ENDPOINT', name)
   }
-  for (const [, address] of composeText.matchAll(/wget -qO- (http:\S+?)( |\n|&|")/g))
-    assertReachable(address!, 'compose')
+  const waited = [...composeText.matchAll(/wget -qO- (http:\S+?)( |\n|&|")/g)]
+  assert.equal(waited.length, 1)
+  assertReachable(waited[0]![1]!, 'compose', 'collector-ready')
   const targets = JSON.parse(read('observability/prometheus/targets/stack.json')) as { targets: string[] }[]
   for (const target of targets.flatMap((group) => group.targets)) {
     // Prometheus itself is the only one that is asked at home.
-    assertReachable(target.replace(/^localhost:/, 'prometheus:'), 'targets/stack.json')
+    assertReachable(target.replace(/^localhost:/, 'prometheus:'), 'targets/stack.json', 'prometheus')
   }
 })
 
@@ -114,10 +142,17 @@ test('the defaults in the engines’ configuration are the names and ports of th
   for (const [name, host] of hosts) assert.ok(portsInside.has(host), `${name}: ${host} is no service`)
   const known: Record<string, number> = stackPorts
   for (const [name, port] of ports) if (known[name]) assert.equal(port, known[name], name)
-  assertReachable(`${hosts.get('TEMPO_HOST')}:${ports.get('TEMPO_OTLP_GRPC_PORT')}`, 'Collector -> Tempo')
-  assertReachable(`${hosts.get('LOKI_HOST')}:${ports.get('LOKI_PORT')}`, 'Collector -> Loki')
-  assertReachable(`${hosts.get('PROMETHEUS_HOST')}:${ports.get('PROMETHEUS_PORT')}`, 'Collector, Tempo -> Prometheus')
-  assertReachable(`${hosts.get('GATEWAY_HOST')}:${ports.get('GATEWAY_STATUS_PORT')}`, 'Collector -> gateway')
+  assertReachable(`${hosts.get('TEMPO_HOST')}:${ports.get('TEMPO_OTLP_GRPC_PORT')}`, 'Collector -> Tempo', 'collector')
+  assertReachable(`${hosts.get('LOKI_HOST')}:${ports.get('LOKI_PORT')}`, 'Collector -> Loki', 'collector')
+  for (const writer of ['collector', 'tempo']) {
+    assertReachable(`${hosts.get('PROMETHEUS_HOST')}:${ports.get('PROMETHEUS_PORT')}`, '-> Prometheus', writer)
+  }
+  assert.ok(shareNetwork('collector', 'jaeger'))
+  assertReachable(
+    `${hosts.get('GATEWAY_HOST')}:${ports.get('GATEWAY_STATUS_PORT')}`,
+    'Collector -> gateway',
+    'collector',
+  )
   assert.match(read('observability/collector.yaml'), new RegExp(`GATEWAY_ACCESS_LOG:-${stack.GATEWAY_ACCESS_LOG}\\}`))
 })
 
@@ -145,13 +180,13 @@ test('the gateway’s templates find every variable they name, and an upstream f
 })
 
 test('Grafana’s data sources are the four the dashboards use, and know every variable they name', () => {
-  const text = read('observability/grafana/provisioning/datasources/sightline.yaml')
+  const text = read(DATA_SOURCES)
   const { datasources } = parse(text) as { datasources: { uid: string; type: string; url: string }[] }
   assert.deepEqual(Object.fromEntries(datasources.map(({ uid, type }) => [uid, type])), grafanaTypes)
   const given = { ...stack, ...services.grafana!.environment }
   const expand = (value: string) => value.replace(/(?<!\$)\$([A-Z_]+)/g, (_, name: string) => given[name] ?? `?${name}`)
   assert.doesNotMatch(expand(text), /\?[A-Z]/)
-  for (const { uid, url } of datasources) assertReachable(expand(url), `data source ${uid}`)
+  for (const { uid, url } of datasources) assertReachable(expand(url), `data source ${uid}`, 'grafana')
   for (const file of globSync('observability/grafana/dashboards/*.json', { cwd: root })) {
     for (const [, uid] of read(file).matchAll(/"datasource":\s*\{[^}]*"uid":\s*"([^"$]+)"/g)) {
       assert.ok(uid! in grafanaTypes || uid === '-- Grafana --', `${file} uses the data source ${uid}`)
@@ -170,6 +205,10 @@ test('what is mounted exists, and Prometheus reads the folder that local mode co
   for (const path of mounts.filter((path) => path.startsWith('./') && path !== './observability/grafana/dashboards')) {
     assert.ok(existsSync(join(root, path)), path)
   }
+  assert.deepEqual(
+    [...new Set(mounts.filter((path) => !path.startsWith('./')))].toSorted(),
+    Object.keys(volumes).toSorted(),
+  )
   assert.ok(services.prometheus!.volumes!.includes('./observability/prometheus:/etc/prometheus:ro'))
 })
 
@@ -201,14 +240,88 @@ test('the stack is safe by default and fits 2 GiB', () => {
     assert.equal(service.read_only, true, name)
     assert.deepEqual(service.cap_drop, ['ALL'], name)
     assert.equal(service.privileged, undefined, name)
+    // Docker refuses more processors than the machine has.
+    assert.ok(service.cpus > 0 && service.cpus <= 1, `${name}: cpus`)
+    assert.ok(service.pids_limit > 0 && service.pids_limit <= 200, `${name}: pids_limit`)
   }
   assert.doesNotMatch(composeText, /docker\.sock/)
-  // A password has no default anywhere: Compose refuses to start without it.
-  for (const name of secretNames) assert.match(composeText, new RegExp(`\\$\\{${name}:\\?`), name)
   const added = new Set(extraServices.map(({ name }) => name))
   const counted = Object.entries(services).filter(([name, { profiles }]) => !profiles && !added.has(name))
   const megabytes = counted.reduce((sum, [, { mem_limit }]) => sum + Number(/^(\d+)m$/.exec(mem_limit)![1]), 0)
   assert.ok(megabytes <= 2048, `${megabytes} MiB`)
+})
+
+test('a part reaches on the network whom it has to and nobody else', () => {
+  const members = (network: string) =>
+    Object.entries(services).flatMap(([name, { networks = [] }]) => (networks.includes(network) ? [name] : []))
+  const chain = ['user-service', 'order-service', 'audit-service']
+  const added = extraServices.map(({ name }) => name)
+  const expected: Record<string, string[]> = {
+    edge: ['gateway', 'load'],
+    app: ['gateway', ...chain, ...added, 'collector', 'prometheus'],
+    data: ['postgres', ...chain, 'migrate', 'grafana'],
+    telemetry: ['collector', 'collector-ready', 'tempo', 'loki', 'prometheus', 'grafana', 'jaeger'],
+  }
+  assert.deepEqual(Object.keys(networks), Object.keys(expected))
+  for (const [network, names] of Object.entries(expected)) {
+    assert.deepEqual(members(network).toSorted(), names.toSorted(), network)
+  }
+  // A service without `networks` is on the project's default one, with all others that say nothing.
+  for (const [name, service] of Object.entries(services)) {
+    assert.ok(service.networks || service.network_mode === 'none', `${name}: networks`)
+  }
+})
+
+test('a password is a file in a volume that only its readers mount, and never in an environment', () => {
+  const made = Object.fromEntries(
+    services.passwords!.volumes!.flatMap((volume) => {
+      const [from, to] = volume.split(':')
+      return from!.startsWith('./') ? [] : [[to!.split('/').at(-1)!, from!]]
+    }),
+  )
+  const readersOf = (volume: string) =>
+    Object.entries(services).flatMap(([name, { volumes = [] }]) => {
+      const mount = volumes.find((mount) => mount.startsWith(`${volume}:`))
+      if (!mount || name === 'passwords') return []
+      assert.match(mount, /:\/run\/secrets\/[a-z-]+:ro$/, name)
+      return [name]
+    })
+  assert.deepEqual(Object.fromEntries(Object.entries(made).map(([name, volume]) => [name, readersOf(volume)])), {
+    POSTGRES_PASSWORD: ['postgres', 'migrate'],
+    USER_SERVICE_DB_PASSWORD: ['user-service', 'migrate'],
+    ORDER_SERVICE_DB_PASSWORD: ['order-service', 'migrate'],
+    AUDIT_SERVICE_DB_PASSWORD: ['audit-service', 'migrate'],
+    DASHBOARDS_DB_PASSWORD: ['migrate', 'grafana'],
+    GRAFANA_PASSWORD: ['grafana'],
+  })
+  // Your own choice, where there is one, reaches the part that makes them and no other.
+  assert.deepEqual(
+    services.passwords!.environment,
+    Object.fromEntries(Object.keys(made).map((name) => [name, `\${${name}:-}`])),
+  )
+  for (const [name, { environment = {}, volumes = [] }] of Object.entries(services)) {
+    if (name === 'passwords') continue
+    for (const [variable, value] of Object.entries(environment)) {
+      if (!/PASSWORD|SECRET/.test(variable)) continue
+      assert.match(variable, /_FILE$/, `${name}: ${variable}`)
+      const folder = value.slice(0, value.lastIndexOf('/'))
+      assert.ok(
+        volumes.some((mount) => mount.endsWith(`:${folder}:ro`)),
+        `${name}: ${variable} is in no volume`,
+      )
+    }
+  }
+  for (const [name, file] of Object.entries(passwordFiles)) {
+    assert.ok(Object.values(services[name]!.environment!).includes(file), file)
+  }
+  const [, dashboards] = /\$__file\{(.+)\/password\}/.exec(read(DATA_SOURCES)) ?? []
+  assert.ok(services.grafana!.volumes!.includes(`dashboards-password:${dashboards}:ro`))
+  // Those who read a password wait for it.
+  const waitsFor = (name: string): string[] => {
+    const first = Object.keys(services[name]!.depends_on ?? {})
+    return [...first, ...first.flatMap(waitsFor)]
+  }
+  for (const reader of Object.values(made).flatMap(readersOf)) assert.ok(waitsFor(reader).includes('passwords'), reader)
 })
 
 test('the images of the services are built on one Node, pinned by version and digest, the version of local mode', () => {
@@ -223,8 +336,7 @@ test('Docker Compose reads the file', (t) => {
   const compose = (args: string[], env = {}) =>
     spawnSync('docker', ['compose', ...args], { cwd: root, encoding: 'utf8', env: { ...process.env, ...env } })
   if (compose(['version']).status !== 0) return t.skip('no docker compose on this machine')
-  const secrets = Object.fromEntries(secretNames.map((name) => [name, 'x']))
-  const answer = compose(['--profile', '*', 'config', '--quiet'], secrets)
+  const answer = compose(['--profile', '*', 'config', '--quiet'])
   assert.equal(answer.status, 0, answer.stderr)
 })
 

@@ -43,6 +43,7 @@ const composeService = (name: string, port: number) => `  ${name}:
     build: { context: ., target: service, args: { SERVICE: ${name} } }
     environment:
       PORT: ${port}
+    networks: [app]
 `
 
 function splitBefore(text: string, mark: string): [string, string] {

@@ -1,5 +1,7 @@
-/** `docker compose` of this project, and what to say when it isn't there. */
+/** `docker compose` of this project and what its containers know, and what to say when it isn't there. */
 import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { root, startError } from '@sightline/local/settings'
 
 const GET_DOCKER = `Docker with Compose 2.20 or newer runs the stack: https://docs.docker.com/engine/install
@@ -52,4 +54,32 @@ export function compose(args: string[], env: NodeJS.ProcessEnv): Promise<number>
       done(code ?? 1)
     })
   })
+}
+
+/** What people log in with; docker-compose.yaml makes it at the first start and mounts it there. */
+export const passwordFiles = {
+  postgres: '/run/secrets/postgres/password',
+  grafana: '/run/secrets/grafana/password',
+} as const
+
+/** Asks the running container of `service` for its password; undefined when there is no such container, or no Docker. */
+export function readPassword(service: keyof typeof passwordFiles, env: NodeJS.ProcessEnv): string | undefined {
+  const answer = spawnSync('docker', ['compose', 'exec', '-T', service, 'cat', passwordFiles[service]], {
+    cwd: root,
+    encoding: 'utf8',
+    env,
+  })
+  return answer.status === 0 ? answer.stdout : undefined
+}
+
+/** The KEY=value lines of an env file; anything else is passed over. */
+export function parseEnv(text: string): Record<string, string> {
+  const pairs = text.split('\n').map((line) => /^([A-Z_][A-Z0-9_]*)=(.*)$/.exec(line.trim()))
+  return Object.fromEntries(pairs.filter((pair) => pair !== null).map((pair) => [pair[1]!, pair[2]!]))
+}
+
+/** The settings that Compose takes from the file `.env` beside docker-compose.yaml, where there is one. */
+export function readDotEnv(): Record<string, string> {
+  const path = join(root, '.env')
+  return existsSync(path) ? parseEnv(readFileSync(path, 'utf8')) : {}
 }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { root } from '@sightline/local/settings'
-import { forgetSecrets, parseEnv, readOrMakeSecrets, secretNames } from './secrets.ts'
+import { parseEnv } from './compose.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sightline-stack-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -46,26 +46,49 @@ test('an unknown command says which there are', () => {
   assert.match(stack('start', null).output, /stack:up \| stack:down/)
 })
 
-test('passwords are made once, are hard to guess, are for the owner only, and leave other settings alone', () => {
-  const file = join(folder, '.env')
-  writeFileSync(file, 'GATEWAY_PORT=9000\n')
-  const made = readOrMakeSecrets(file)
-  for (const name of secretNames) assert.match(made[name]!, /^[0-9a-f]{36}$/, name)
-  assert.equal(new Set(secretNames.map((name) => made[name])).size, secretNames.length)
-  assert.equal(made.GATEWAY_PORT, '9000')
-  assert.equal(statSync(file).mode & 0o777, 0o600)
-  assert.deepEqual(readOrMakeSecrets(file), made)
-  assert.deepEqual(parseEnv(readFileSync(file, 'utf8')), made)
+/** What make-passwords.sh leaves in a folder that has one folder for each name, as the container has volumes. */
+function makePasswords(into: string, names: string[], env: NodeJS.ProcessEnv = {}): Record<string, string> {
+  for (const name of names) mkdirSync(join(into, name), { recursive: true })
+  const run = spawnSync('bash', [join(root, 'scripts/stack/make-passwords.sh')], {
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, PASSWORDS_DIR: into, ...env },
+  })
+  assert.equal(run.status, 0, run.stderr)
+  for (const name of names) assert.deepEqual(readdirSync(join(into, name)), ['password'], 'nothing half made beside it')
+  const made = names.map((name) => [name, readFileSync(join(into, name, 'password'), 'utf8')] as const)
+  for (const [, password] of made) assert.ok(!run.stdout.includes(password), 'a log must not show it')
+  return Object.fromEntries(made)
+}
 
-  forgetSecrets(file)
-  assert.deepEqual(parseEnv(readFileSync(file, 'utf8')), { GATEWAY_PORT: '9000' })
-  const empty = join(folder, 'only-secrets')
-  readOrMakeSecrets(empty)
-  forgetSecrets(empty)
-  assert.equal(existsSync(empty), false)
+test('passwords are made once and are hard to guess', () => {
+  const into = join(folder, 'passwords')
+  const made = makePasswords(into, ['POSTGRES_PASSWORD', 'GRAFANA_PASSWORD'])
+  for (const password of Object.values(made)) assert.match(password, /^[0-9a-f]{48}$/)
+  assert.notEqual(made.POSTGRES_PASSWORD, made.GRAFANA_PASSWORD)
+  assert.deepEqual(makePasswords(into, Object.keys(made)), made)
+  // One more part, and one whose making was cut off by a crash.
+  writeFileSync(join(into, 'GRAFANA_PASSWORD', 'password'), '')
+  const later = makePasswords(into, [...Object.keys(made), 'OTHER_PASSWORD'])
+  assert.equal(later.POSTGRES_PASSWORD, made.POSTGRES_PASSWORD)
+  for (const password of Object.values(later)) assert.match(password, /^[0-9a-f]{48}$/)
 })
 
-test('the file with the passwords is ignored by git and stays out of images', () => {
+test('a password of your own choice is taken, whatever it is made of', () => {
+  const into = join(folder, 'chosen')
+  makePasswords(into, ['POSTGRES_PASSWORD', 'GRAFANA_PASSWORD'])
+  const chosen = { GRAFANA_PASSWORD: 'a $b\\n %s "c" ' }
+  const { GRAFANA_PASSWORD } = makePasswords(into, ['POSTGRES_PASSWORD', 'GRAFANA_PASSWORD'], chosen)
+  assert.equal(GRAFANA_PASSWORD, chosen.GRAFANA_PASSWORD)
+})
+
+test('settings beside the compose file are KEY=value lines', () => {
+  assert.deepEqual(parseEnv('# a port\nGATEWAY_PORT=9000\n\n bad line\nGRAFANA_PASSWORD=a=b\n'), {
+    GATEWAY_PORT: '9000',
+    GRAFANA_PASSWORD: 'a=b',
+  })
+})
+
+test('the file for your own settings is ignored by git and stays out of images', () => {
   assert.match(readFileSync(join(root, '.gitignore'), 'utf8'), /^\.env$/m)
   const patterns = readFileSync(join(root, '.dockerignore'), 'utf8').split('\n')
   assert.ok(
