@@ -181,7 +181,9 @@ test('the gateway’s templates find every variable they name, and an upstream f
 
 test('Grafana’s data sources are the four the dashboards use, and know every variable they name', () => {
   const text = read(DATA_SOURCES)
-  const { datasources } = parse(text) as { datasources: { uid: string; type: string; url: string }[] }
+  const { datasources } = parse(text) as {
+    datasources: { uid: string; type: string; url: string; jsonData: Record<string, number> }[]
+  }
   assert.deepEqual(Object.fromEntries(datasources.map(({ uid, type }) => [uid, type])), grafanaTypes)
   const given = { ...stack, ...services.grafana!.environment }
   const expand = (value: string) => value.replace(/(?<!\$)\$([A-Z_]+)/g, (_, name: string) => given[name] ?? `?${name}`)
@@ -192,6 +194,10 @@ test('Grafana’s data sources are the four the dashboards use, and know every v
       assert.ok(uid! in grafanaTypes || uid === '-- Grafana --', `${file} uses the data source ${uid}`)
     }
   }
+  // db/migrate.ts gives the role of the boards one connection in fifteen of those that PostgreSQL does not reserve.
+  const connections = Number(/max_connections=(\d+)/.exec(composeText)![1]) - 3
+  const { maxOpenConns } = datasources.find(({ uid }) => uid === 'postgres')!.jsonData
+  assert.ok(maxOpenConns! <= Math.floor(connections / 15), `maxOpenConns: ${maxOpenConns}`)
   const mounted = services.grafana!.volumes!.map((volume) => volume.split(':').slice(0, 2))
   const provider = parse(read('observability/grafana/provisioning/dashboards/sightline.yaml'))
   assert.deepEqual(
