@@ -1,4 +1,5 @@
 /** Settings of the embedded backend, from its environment. A wrong one stops the start with its name and what is allowed. */
+import { toAllowedHosts } from '@sightline/service-kit/allowed-hosts'
 import { z } from 'zod'
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback)
@@ -23,6 +24,8 @@ const bytes = z
 
 const environment = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
+  /** Names besides localhost and IP addresses that requests may come by, and pages they may come from. */
+  SIGHTLINE_ALLOWED_HOSTS: z.string().optional().transform(toAllowedHosts),
   OTLP_HTTP_PORT: port(4318),
   TEMPO_PORT: port(3200),
   LOKI_PORT: port(3100),

@@ -5,6 +5,7 @@
  * are no sockets, and in tests, where there needn't be. `listen` puts one behind a port.
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { type AllowedHosts, refusalOf } from '@sightline/service-kit/allowed-hosts'
 
 export interface ApiRequest {
   readonly method: string
@@ -112,20 +113,29 @@ export async function closeServer(server: Server, drainMs: number): Promise<void
   clearTimeout(cut)
 }
 
+/** Throws an HttpError when the request is for another name than `hosts` has, or from another site's page. */
+export function assertAllowed(req: IncomingMessage, hosts: AllowedHosts): void {
+  const refusal = refusalOf(req, hosts)
+  if (refusal) throw httpError(refusal.status, refusal.detail)
+}
+
+const MAX_BODY_BYTES = 8 << 20
+
 /**
- * Serves an `ApiHandler`. A body beyond `bodyLimit` bytes is refused with 413, what the handler throws is told by
- * `errorAnswer`.
+ * Serves an `ApiHandler` to whom `hosts` lets in. A body beyond 8 MiB is refused with 413, what the handler throws is told
+ * by `errorAnswer`.
  */
-export function serveApi(handler: ApiHandler, onError: (error: unknown) => void, bodyLimit = 8 << 20): RequestListener {
+export function serveApi(handler: ApiHandler, hosts: AllowedHosts, onError: (error: unknown) => void): RequestListener {
   return (req, res) => {
-    void answer(handler, req, bodyLimit)
+    void answer(handler, hosts, req)
       .catch((error: unknown) => errorAnswer(error, onError))
       .then((response) => send(req, res, response))
   }
 }
 
-async function answer(handler: ApiHandler, req: IncomingMessage, bodyLimit: number): Promise<ApiResponse> {
-  const body = req.method === 'GET' || req.method === 'HEAD' ? undefined : await readBody(req, bodyLimit)
+async function answer(handler: ApiHandler, hosts: AllowedHosts, req: IncomingMessage): Promise<ApiResponse> {
+  assertAllowed(req, hosts)
+  const body = req.method === 'GET' || req.method === 'HEAD' ? undefined : await readBody(req, MAX_BODY_BYTES)
   const [path, query] = splitUrl(req.url ?? '/')
   return handler({ method: req.method ?? 'GET', path, query, headers: flatHeaders(req), body })
 }

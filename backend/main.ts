@@ -124,20 +124,23 @@ function gatewayLogOf(config: Config, sink: Ingest, { registry }: BackendMetrics
 }
 
 function portsOf(config: Config, ingest: Ingest, worker: WorkerHandle, metrics: BackendMetrics) {
+  const { SIGHTLINE_ALLOWED_HOSTS: hosts } = config
   const receiver = createReceiver({
     ...ingest,
+    hosts,
     maxBodyBytes: config.OTLP_MAX_BODY_BYTES,
     onError: logError,
     onRequest: ({ signal, status, bytes }) => metrics.received(signal, status, bytes),
   })
-  const loki = serveApi(lokiPort({ api: worker.loki, push: createLokiPush(ingest) }), logError)
-  const tempo = serveApi(tempoPort({ api: worker.tempo, registry: metrics.registry, ready: worker.ready }), logError)
+  const loki = serveApi(lokiPort({ api: worker.loki, push: createLokiPush(ingest) }), hosts, logError)
+  const tempoApi = tempoPort({ api: worker.tempo, registry: metrics.registry, ready: worker.ready })
+  const tempo = serveApi(tempoApi, hosts, logError)
   return createPorts(config.HOST, [
     {
       listener: loki,
       port: config.LOKI_PORT,
       variable: 'LOKI_PORT',
-      attach: (server) => attachTail(server, { loki: worker.loki, onError: logError }),
+      attach: (server) => attachTail(server, { loki: worker.loki, hosts, onError: logError }),
     },
     { listener: receiver, port: config.OTLP_HTTP_PORT, variable: 'OTLP_HTTP_PORT' },
     { listener: tempo, port: config.TEMPO_PORT, variable: 'TEMPO_PORT' },

@@ -155,11 +155,18 @@ test('an API that is away is named', async () => {
 })
 
 test('a name that only resolves here is refused: it may be another site’s', async () => {
-  assert.equal((await raw({ path: '/', host: 'evil.example' })).status, 403)
+  assert.equal((await raw({ path: '/', host: 'evil.example' })).status, 421)
   for (const path of ['/api/tempo/api/echo', '/api/postgres/query'])
-    assert.equal((await raw({ path, host: 'evil.example:3000' })).status, 403)
+    assert.equal((await raw({ path, host: 'evil.example:3000' })).status, 421)
   for (const host of ['localhost:3000', '127.0.0.1', '[::1]:3000'])
     assert.equal((await raw({ path: '/', host })).status, 200)
+})
+
+test('a page of another site gets no answer, by whatever address it asks', async () => {
+  for (const origin of ['https://evil.example', 'http://203.0.113.7', 'null']) {
+    assert.equal((await get('/api/tempo/api/echo', { headers: { origin } })).status, 403, origin)
+  }
+  assert.equal((await get('/', { headers: { origin: `http://localhost:${port}` } })).status, 200)
 })
 
 /** Paths and Host headers that fetch would tidy up. */

@@ -11,7 +11,7 @@
  *   GET /ready                    200 when the pages are built
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
-import { isIP } from 'node:net'
+import { type AllowedHosts, allowedHosts, refusalOf } from '@sightline/service-kit/allowed-hosts'
 import { listDashboards } from './dashboard-files.ts'
 import { createPanelQuery } from './panel-query.ts'
 import type { DatabaseConnection } from './postgres.ts'
@@ -31,8 +31,8 @@ export interface ConsoleOptions {
   readonly auditUrl: string
   /** What the SQL of panels asks; without it such panels say that there is none. */
   readonly database?: DatabaseConnection | undefined
-  /** Names besides IP addresses and localhost that the console may be opened by, e.g. behind a forwarded port. */
-  readonly allowedHosts?: readonly string[]
+  /** What the console may be opened by; default: this machine's own names and IP addresses. */
+  readonly allowedHosts?: AllowedHosts
 }
 
 /** A server that doesn't listen yet. */
@@ -52,11 +52,11 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
     refuse,
   )
   const panelQuery = createPanelQuery(options.dashboards, options.database)
-  const hosts = new Set(['localhost', ...(options.allowedHosts ?? [])])
+  const hosts = options.allowedHosts ?? allowedHosts()
 
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
-    if (!isOwnHost(req.headers.host, hosts))
-      return refuse(res, 403, 'Open the console by its IP address or as localhost.')
+    const refusal = refusalOf(req, hosts)
+    if (refusal) return refuse(res, refusal.status, refusal.detail)
     const url = new URL(req.url ?? '/', 'http://console')
     if (url.pathname === '/api/postgres/query') {
       const { status, body } = await panelQuery(req)
@@ -94,18 +94,6 @@ function decoded(text: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-/**
- * A page of another site can make a name of its own resolve to 127.0.0.1 and read whatever answers there. Requests that
- * come under such a name are refused.
- */
-function isOwnHost(header: string | undefined, hosts: ReadonlySet<string>): boolean {
-  const name = (header ?? '')
-    .replace(/:\d+$/, '')
-    .replace(/^\[|\]$/g, '')
-    .toLowerCase()
-  return isIP(name) !== 0 || hosts.has(name)
 }
 
 function sendFile(req: IncomingMessage, res: ServerResponse, file: StaticFile, cache: string): void {

@@ -64,6 +64,15 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
     whatToDo: 'Send the key as `Authorization: Bearer KEY` or as `X-API-Key: KEY`. `GET /health` needs none.',
     retry: 'no',
   },
+  'foreign-origin': {
+    status: 403,
+    title: 'Foreign origin',
+    from: ['every service'],
+    meaning: 'The header `Origin` says that a page of another site sends this. Its user may know nothing of it.',
+    whatToDo:
+      'If the page is yours, name its host in `SIGHTLINE_ALLOWED_HOSTS`, which the whole system is started with.',
+    retry: 'no',
+  },
   'not-published': {
     status: 404,
     title: 'Not Found',
@@ -189,6 +198,16 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
     from: ['every service'],
     meaning: 'The body is declared as something else than JSON in UTF-8, or is compressed.',
     whatToDo: 'Send it plain, with `Content-Type: application/json`.',
+    retry: 'no',
+  },
+  'misdirected-request': {
+    status: 421,
+    title: 'Misdirected Request',
+    from: ['every service'],
+    meaning:
+      'The request is for a host that is none of this system’s: anybody can make a name resolve to this machine. IP addresses ' +
+      'and `localhost` always are.',
+    whatToDo: 'If the name is yours, put it in `SIGHTLINE_ALLOWED_HOSTS`, which the whole system is started with.',
     retry: 'no',
   },
   'invalid-request': {

@@ -38,6 +38,8 @@ export function preparePrometheus(settings: Settings, prometheus: Program): Comp
       '--storage.tsdb.retention.size=2GB',
       `--web.listen-address=127.0.0.1:${ports.PROMETHEUS_PORT}`,
       '--enable-feature=exemplar-storage',
+      // By default a page of any site may read what it is asked. Nothing of ours asks from another origin: nobody may.
+      '--web.cors.origin=nobody',
       '--log.level=warn',
     ],
     cwd: folder,

@@ -13,7 +13,7 @@ test('defaults come from env/local.env, the environment wins, the caller wins ov
   assert.equal(readSettings({ env: { GATEWAY_PORT: '9000' }, ports: { GATEWAY_PORT: 9001 } }).ports.GATEWAY_PORT, 9001)
 })
 
-test('a port that is none, two that are one, and a folder no configuration file could name are refused by name', () => {
+test('a port that is none, two that are one, a folder no configuration file could name and a host that is none are refused by name', () => {
   assert.throws(() => readSettings({ env: { LOKI_PORT: 'abc' } }), /LOKI_PORT=abc is no port/)
   assert.throws(() => readSettings({ env: { LOKI_PORT: '70000' } }), /LOKI_PORT=70000/)
   assert.throws(
@@ -21,4 +21,8 @@ test('a port that is none, two that are one, and a folder no configuration file 
     /LOKI_PORT and TEMPO_PORT are both 3200|TEMPO_PORT and LOKI_PORT/,
   )
   assert.throws(() => readSettings({ env: { SIGHTLINE_HOME: '/tmp/a"b' } }), /SIGHTLINE_HOME/)
+  assert.throws(
+    () => readSettings({ env: { SIGHTLINE_ALLOWED_HOSTS: 'a:80' } }),
+    /SIGHTLINE_ALLOWED_HOSTS: a:80 is no host/,
+  )
 })

@@ -1,6 +1,7 @@
 /** Where local mode lives and listens: env/local.env, then the process environment, then what the caller asks for. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { allowedHosts } from '@sightline/service-kit/allowed-hosts'
 import { extraServices } from './extra-services.ts'
 
 /** The project's folder. */
@@ -41,7 +42,7 @@ export function startError(message: string, cause?: unknown): Error {
   return error
 }
 
-/** Throws a startError that names the variable when a port or the folder can't be used. */
+/** Throws a startError that names the variable when a port, the folder or the list of hosts can't be used. */
 export function readSettings(asked: { home?: string; ports?: Partial<Ports>; env?: NodeJS.ProcessEnv } = {}): Settings {
   const set = Object.entries(asked.env ?? process.env).filter(([, value]) => value !== '')
   const extraPorts = extraServices.map(({ portVariable, port }) => [portVariable, String(port)])
@@ -69,6 +70,11 @@ export function readSettings(asked: { home?: string; ports?: Partial<Ports>; env
     throw startError(
       `SIGHTLINE_HOME=${home} holds a quote, a dollar sign, a backslash or a line break. Choose another.`,
     )
+  }
+  try {
+    allowedHosts(env.SIGHTLINE_ALLOWED_HOSTS)
+  } catch (error) {
+    throw startError(`SIGHTLINE_ALLOWED_HOSTS: ${(error as Error).message}.`)
   }
   env.SIGHTLINE_HOME = home
   return { home, ports, env }

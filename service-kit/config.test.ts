@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { z } from 'zod'
+import { allowedHosts } from './allowed-hosts.ts'
 import { readConfig, serviceEnvironment, withFiles } from './config.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sightline-config-'))
@@ -25,6 +26,7 @@ test('three variables are enough; numbers and switches come typed', () => {
     DB_POOL_MAX: 10,
     LOG_LEVEL: 'info',
     LOG_FORMAT: 'auto',
+    SIGHTLINE_ALLOWED_HOSTS: allowedHosts(),
     SIGHTLINE_PII: 'mask',
     REQUEST_BUDGET_MS: 10_000,
     HOP_TIMEOUT_MS: 8_000,
@@ -32,6 +34,14 @@ test('three variables are enough; numbers and switches come typed', () => {
   })
   const set = readConfig(serviceEnvironment, { ...least, REUSE_PORT: '1', DB_POOL_MAX: '3', SHED_DELAY_MS: '0' })
   assert.deepEqual([set.REUSE_PORT, set.DB_POOL_MAX, set.SHED_DELAY_MS], [true, 3, 0])
+})
+
+test('a host that could never fit is named, with what to write', () => {
+  const wrong = { ...least, SIGHTLINE_ALLOWED_HOSTS: 'shop.example,https://x' }
+  assert.throws(
+    () => readConfig(serviceEnvironment, wrong),
+    /SIGHTLINE_ALLOWED_HOSTS: https:\/\/x is no host; write names/,
+  )
 })
 
 test('an optional variable that is set to nothing counts as not set', () => {

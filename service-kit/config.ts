@@ -1,6 +1,7 @@
 /** The environment every service reads, and how a schema over it becomes a checked object. */
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { toAllowedHosts } from './allowed-hosts.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const optional = z
@@ -26,6 +27,8 @@ export const serviceEnvironment = z.object({
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'off']).default('info'),
   LOG_FORMAT: z.enum(['json', 'text', 'auto']).default('auto'),
   LOG_DIR: optional,
+  /** Names besides localhost and IP addresses that requests may come by, and pages they may come from. */
+  SIGHTLINE_ALLOWED_HOSTS: z.string().optional().transform(toAllowedHosts),
   SIGHTLINE_PII: z.enum(['mask', 'show']).default('mask'),
   /** Longest time one request may take, milliseconds; a caller may ask for less. */
   REQUEST_BUDGET_MS: z.coerce.number().int().min(100).max(60_000).default(10_000),

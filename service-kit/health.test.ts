@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import log4js from 'log4js'
+import { allowedHosts } from './allowed-hosts.ts'
 import { addCommonRoutes, type HealthOptions } from './health.ts'
 import { createServiceClient } from './http-client.ts'
 import { createHttpApp } from './http-server.ts'
@@ -48,17 +49,19 @@ async function start(options: Partial<HealthOptions> & { behind?: string } = {})
   const metrics = createMetrics(service, KIT_METRICS)
   const nextService =
     options.behind === undefined ? undefined : createServiceClient({ url: options.behind, peer: 'behind', metrics })
-  const app = createHttpApp({ logger, metrics, config: { REQUEST_BUDGET_MS: 10_000 } }, (routes) =>
-    addCommonRoutes(routes, {
-      service,
-      database,
-      nextService,
-      metrics,
-      isDraining: () => false,
-      openApi: { openapi: '3.1.0' },
-      endpoints,
-      ...options,
-    }),
+  const app = createHttpApp(
+    { logger, metrics, config: { REQUEST_BUDGET_MS: 10_000, SIGHTLINE_ALLOWED_HOSTS: allowedHosts() } },
+    (routes) =>
+      addCommonRoutes(routes, {
+        service,
+        database,
+        nextService,
+        metrics,
+        isDraining: () => false,
+        openApi: { openapi: '3.1.0' },
+        endpoints,
+        ...options,
+      }),
   )
   const server: HttpServer = await listen(app.callback(), '127.0.0.1', 0)
   const url = `http://127.0.0.1:${server.port}`

@@ -1,9 +1,11 @@
 /** What every request meets, over a real connection: identity, time, checks, answer, metrics and log line. */
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { after, before, beforeEach, test } from 'node:test'
 import log4js from 'log4js'
 import { z } from 'zod'
+import { allowedHosts } from './allowed-hosts.ts'
 import { createHttpApp } from './http-server.ts'
 import { type HttpServer, listen } from './listen.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
@@ -26,7 +28,7 @@ before(async () => {
   })
   metrics = createMetrics(service, KIT_METRICS)
   const logger = log4js.getLogger('served')
-  const config = { REQUEST_BUDGET_MS: 10_000 }
+  const config = { REQUEST_BUDGET_MS: 10_000, SIGHTLINE_ALLOWED_HOSTS: allowedHosts('shop.example') }
   const app = createHttpApp({ logger, metrics, config, admit: () => overload }, (routes) => {
     const thing = {
       params: z.object({ id: z.coerce.number().int() }),
@@ -125,6 +127,30 @@ test('nothing there is 404, a method without a route 405 with Allow, one that HT
   assert.equal(await counted('', 404), before + 1)
 })
 
+test('what is for another name, or from a page of another site, reaches no route: probes neither', async () => {
+  for (const path of ['/things/7', '/probe', '/nowhere']) {
+    const rebound = await asked(path, 'evil.example')
+    assert.match(
+      rebound,
+      /^HTTP\/1\.1 421 Misdirected Request\r\n.*application\/problem\+json.*misdirected-request/s,
+      path,
+    )
+    const { status, json } = await ask('GET', path, undefined, { origin: 'https://evil.example' })
+    assert.deepEqual([status, json.type], [403, '/problems/foreign-origin'], path)
+  }
+  for (const host of ['localhost', '10.1.2.3:5001', 'Shop.Example:80'])
+    assert.match(await asked('/probe', host), /^HTTP\/1\.1 200 /, host)
+  const own = { origin: 'https://shop.example' }
+  assert.equal((await ask('GET', '/things/7', undefined, own)).status, 200)
+})
+
+/** The whole answer to a GET that names its host itself. */
+async function asked(path: string, host: string): Promise<string> {
+  const socket = connect(server.port, '127.0.0.1')
+  socket.end(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+  return text(socket)
+}
+
 test('a refusal is a warning with its kind; a failure is an error that tells the client nothing', async () => {
   const refused = await ask('GET', '/refused')
   assert.deepEqual([refused.status, refused.json.detail], [409, 'There is none left.'])
@@ -175,7 +201,9 @@ test('a body that nobody read is not taken for the next request', async () => {
   const socket = connect(server.port, '127.0.0.1')
   let text = ''
   socket.setEncoding('utf8').on('data', (chunk) => (text += chunk))
-  socket.write('POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n')
+  socket.write(
+    'POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n',
+  )
   await new Promise((ended) => socket.once('close', ended))
   assert.match(text, /^HTTP\/1\.1 404 .*\r\nConnection: close\r\n/s)
 })

@@ -1,5 +1,5 @@
 /**
- * What every request meets, in this order: identity and time budget -> route -> checks of its parts -> handler -> answer.
+ * What every request meets, in this order: identity and time budget -> is it meant for us -> route -> checks of its parts -> handler -> answer.
  * Errors from anywhere become an answer in one place (`answerProblem`).
  */
 import { METHODS } from 'node:http'
@@ -8,6 +8,7 @@ import { context, trace } from '@opentelemetry/api'
 import { getRPCMetadata, RPCType } from '@opentelemetry/core'
 import Koa, { type Context, type Next } from 'koa'
 import type { z } from 'zod'
+import { type AllowedHosts, refusalOf } from './allowed-hosts.ts'
 import { readJson } from './body.ts'
 import { roundMs } from './durations.ts'
 import type { Logger } from './logging.ts'
@@ -20,6 +21,7 @@ import {
   invalid,
   type ProblemError,
   problemBody,
+  refusedHost,
 } from './problems.ts'
 import {
   currentRequest,
@@ -76,7 +78,7 @@ export interface HttpAppOptions {
   logger: Logger
   metrics: Metrics
   /** REQUEST_BUDGET_MS: time budget of a request whose caller gives none. */
-  config: { REQUEST_BUDGET_MS: number }
+  config: { REQUEST_BUDGET_MS: number; SIGHTLINE_ALLOWED_HOSTS: AllowedHosts }
   /** Asked before work starts; an error it returns is the answer (overload). */
   admit?: () => ProblemError | undefined
 }
@@ -126,6 +128,8 @@ async function serve(
   await runInRequest(request, () =>
     withBaggage({ 'request.id': request.requestId }, async () => {
       try {
+        const refusal = refusalOf(ctx.req, options.config.SIGHTLINE_ALLOWED_HOSTS)
+        if (refusal) throw refusedHost(refusal)
         await next()
       } catch (error) {
         answerProblem(ctx, error, options)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { allowedHosts } from './allowed-hosts.ts'
 import { createHttpApp } from './http-server.ts'
 import { listen } from './listen.ts'
 import { createLoadGuard } from './load-guard.ts'
@@ -16,7 +17,12 @@ test('a late event loop refuses work with 503 and Retry-After, answers probes, a
   const { admit } = createLoadGuard(50, metrics)
   let busy = true
   const app = createHttpApp(
-    { logger: getLogger('guarded'), metrics, config: { REQUEST_BUDGET_MS: 10_000 }, admit },
+    {
+      logger: getLogger('guarded'),
+      metrics,
+      config: { REQUEST_BUDGET_MS: 10_000, SIGHTLINE_ALLOWED_HOSTS: allowedHosts() },
+      admit,
+    },
     (routes) => {
       routes.add({ method: 'get', path: '/work' }, () => ({ status: 200, body: {} }))
       routes.add({ method: 'get', path: '/ready', probe: true }, () => ({ status: 200, body: {} }))

@@ -3,6 +3,7 @@
  * never leaves the service, only its title does. Every kind has its heading in docs/errors.md: a new one begins with an
  * entry in contracts/problem-kinds.ts.
  */
+import type { HostRefusal } from './allowed-hosts.ts'
 
 /** What is wrong with one part of a request; either `pointer` or `parameter` says which. */
 export interface FieldError {
@@ -103,6 +104,13 @@ export function conflict(kind: string, title: string, detail: string): ProblemEr
 /** 429: refused to spare what others need; nothing was done, and after `retryAfter` seconds it may be asked again. */
 export function tooMany(kind: string, title: string, detail: string, retryAfter: number): ProblemError {
   return new ProblemError({ status: 429, kind, title, detail, retryAfter })
+}
+
+/** 421 or 403: the request is for another name, or from another site's page. */
+export function refusedHost({ status, detail }: HostRefusal): ProblemError {
+  if (status === 421)
+    return new ProblemError({ status, kind: 'misdirected-request', title: 'Misdirected Request', detail })
+  return new ProblemError({ status, kind: 'foreign-origin', title: 'Foreign origin', detail })
 }
 
 /** 503: something this service needs is away; `retryAfter` in seconds, `detail` for the log only. */

@@ -1,6 +1,7 @@
 /** What one request leaves behind, in a system of real Nginx, PostgreSQL and Prometheus. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -229,6 +230,31 @@ test('a load of orders leaves exactly one audit row and one complete trace each'
     })
   }
 })
+
+test('a page of another site reads nothing at any port, and a name that was made to resolve here is none', async () => {
+  const { userService, orderService, auditService, console: pages, tempo, loki, otlp, prometheus } = system.urls
+  const foreign = { origin: 'https://evil.example' }
+  for (const url of [userService, orderService, auditService, pages, tempo, loki, otlp]) {
+    for (const path of ['/', '/ready', '/metrics', '/health']) {
+      assert.equal((await ask(url + path, { host: 'evil.example' })).statusCode, 421, url + path)
+      const answer = await ask(url + path, foreign)
+      assert.equal(answer.statusCode, 403, url + path)
+      assert.equal(answer.headers['access-control-allow-origin'], undefined, url)
+    }
+  }
+  const answer = await ask(`${prometheus}/api/v1/query?query=up`, foreign)
+  assert.deepEqual([answer.statusCode, answer.headers['access-control-allow-origin']], [200, undefined])
+})
+
+/** A GET with headers that fetch would choose itself; its body is thrown away. */
+function ask(url: string, headers: OutgoingHttpHeaders): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { headers, agent: false }, (answer) => {
+      answer.resume().once('end', () => resolve(answer))
+    })
+    asked.once('error', reject).end()
+  })
+}
 
 async function order(body: unknown, headers?: Record<string, string>): Promise<Answer> {
   const answer = await system.api('POST', '/api/v1/process', body, headers)

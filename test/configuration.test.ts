@@ -156,6 +156,15 @@ test('the defaults in the engines’ configuration are the names and ports of th
   assert.match(read('observability/collector.yaml'), new RegExp(`GATEWAY_ACCESS_LOG:-${stack.GATEWAY_ACCESS_LOG}\\}`))
 })
 
+test('what listens in the stack’s network answers by its name there, and by what the user adds', () => {
+  for (const [name, { environment = {}, image }] of Object.entries(services)) {
+    if (environment.PORT === undefined && name !== 'gateway') continue
+    const hosts = environment.SIGHTLINE_ALLOWED_HOSTS?.split(',') ?? []
+    assert.ok(hosts.includes(name), `${name} (${image}) in x-switches`)
+    assert.match(hosts.at(-1)!, /^\$\{SIGHTLINE_ALLOWED_HOSTS:-\}$/, name)
+  }
+})
+
 test('the gateway’s templates find every variable they name, and an upstream for each service', () => {
   const templates = globSync('gateway/*.template', { cwd: root })
     .map((file) => read(file))

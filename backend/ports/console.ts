@@ -18,6 +18,7 @@ export function consolePort(config: Config): RequestListener {
   return consoleListener({
     dist: locateConsole().dist,
     dashboards,
+    allowedHosts: config.SIGHTLINE_ALLOWED_HOSTS,
     tempoUrl: at(config.TEMPO_PORT),
     lokiUrl: at(config.LOKI_PORT),
     prometheusUrl: config.PROMETHEUS_URL,

@@ -2,11 +2,18 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
+import { allowedHosts } from '@sightline/service-kit/allowed-hosts'
 import { createReceiver } from './receiver.ts'
 
 test('an encoding that only every object knows is not supported', async () => {
   const ingest = () => Promise.resolve({ accepted: 0, rejected: 0, reason: '' })
-  const receiver = createReceiver({ ingestTraces: ingest, ingestLogs: ingest, maxBodyBytes: 1000, onError: () => {} })
+  const receiver = createReceiver({
+    ingestTraces: ingest,
+    ingestLogs: ingest,
+    hosts: allowedHosts(),
+    maxBodyBytes: 1000,
+    onError: () => {},
+  })
   const server = createServer(receiver)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   try {

@@ -16,7 +16,8 @@ import {
   ExportTraceServiceResponseSchema,
   RpcStatusSchema,
 } from '@sightline/otlp-messages'
-import { type ApiResponse, httpError, isHttpError, readBody, send, splitUrl } from '../http.ts'
+import type { AllowedHosts } from '@sightline/service-kit/allowed-hosts'
+import { type ApiResponse, assertAllowed, httpError, isHttpError, readBody, send, splitUrl } from '../http.ts'
 import type { ReadCounts } from '../otlp/traces.ts'
 import { isWireError } from '../otlp/wire.ts'
 import { hexIdsToBase64 } from './json-ids.ts'
@@ -24,6 +25,7 @@ import { hexIdsToBase64 } from './json-ids.ts'
 export interface ReceiverDeps {
   ingestTraces(bytes: Uint8Array): Promise<ReadCounts>
   ingestLogs(bytes: Uint8Array): Promise<ReadCounts>
+  readonly hosts: AllowedHosts
   /** Largest body accepted, before and after decompression. */
   readonly maxBodyBytes: number
   onError(error: unknown): void
@@ -36,7 +38,18 @@ const PATHS = { '/v1/traces': 'traces', '/v1/logs': 'logs', '/v1/metrics': 'metr
 type SignalName = (typeof PATHS)[keyof typeof PATHS]
 
 /** google.rpc codes of the statuses used here. */
-const RPC_CODES: Record<number, number> = { 400: 3, 404: 5, 405: 12, 413: 3, 415: 3, 429: 8, 500: 13, 503: 14 }
+const RPC_CODES: Record<number, number> = {
+  400: 3,
+  403: 7,
+  404: 5,
+  405: 12,
+  413: 3,
+  415: 3,
+  421: 7,
+  429: 8,
+  500: 13,
+  503: 14,
+}
 
 /**
  * What OTLP_HTTP_PORT serves. Refusals are a google.rpc.Status; what can't be stored is a 503 to be sent again, and
@@ -58,6 +71,7 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
   }
 
   async function receive(req: IncomingMessage, started: { signal: string; bytes: number }): Promise<ApiResponse> {
+    assertAllowed(req, deps.hosts)
     const [path] = splitUrl(req.url ?? '/')
     const signal = PATHS[path as keyof typeof PATHS] as SignalName | undefined
     if (signal === undefined)

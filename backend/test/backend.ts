@@ -8,6 +8,7 @@ export interface TestBackend {
   readonly otlp: string
   readonly tempo: string
   readonly loki: string
+  readonly console: string
   readonly process: ChildProcess
   /** What it has written so far. */
   output(): string
@@ -32,6 +33,7 @@ async function startOnce(dir: string, env: Record<string, string>): Promise<Test
     otlp: `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`,
     tempo: `http://127.0.0.1:${ports.TEMPO_PORT}`,
     loki: `http://127.0.0.1:${ports.LOKI_PORT}`,
+    console: `http://127.0.0.1:${ports.CONSOLE_PORT}`,
     process: child,
     output,
     async stop(signal: NodeJS.Signals = 'SIGTERM') {

@@ -149,12 +149,41 @@ describe('hostile input', { concurrency: false }, () => {
     await alive()
   })
 
+  test('a page of another site is answered at no port, whether it asks across origins or made a name resolve here', async () => {
+    const paths = [
+      [backend.otlp, '/v1/traces'],
+      [backend.tempo, '/api/search?q=%7B%7D'],
+      [backend.tempo, '/metrics'],
+      [backend.tempo, '/ready'],
+      [backend.loki, '/loki/api/v1/labels'],
+      [backend.loki, '/loki/api/v1/push'],
+      [backend.console, '/api/tempo/api/search?q=%7B%7D'],
+      [backend.console, '/'],
+    ] as const
+    for (const [base, path] of paths) {
+      assert.equal(await statusOf(base + path, { host: 'evil.example' }), 421, base + path)
+      assert.equal(await statusOf(base + path, { origin: 'https://evil.example' }), 403, base + path)
+      for (const own of [{ host: 'localhost' }, { host: '10.0.0.7:3200' }, { origin: 'http://localhost:3000' }])
+        assert.ok(![403, 421].includes(await statusOf(base + path, own)), `${base}${path} ${JSON.stringify(own)}`)
+    }
+  })
+
+  /** With headers that fetch would choose itself. */
+  function statusOf(url: string, headers: { host?: string; origin?: string }): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const asked = request(url, { headers, agent: false }, (answer) => {
+        answer.resume().once('end', () => resolve(answer.statusCode!))
+      })
+      asked.once('error', reject).end()
+    })
+  }
+
   test('half a request, then silence, does not hold up others', async () => {
     const { port } = new URL(backend.otlp)
     const sockets = Array.from({ length: 30 }, () => connect(Number(port), '127.0.0.1'))
     for (const socket of sockets)
       socket.write(
-        'POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: 100000\r\n\r\nabc',
+        'POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\ncontent-length: 100000\r\n\r\nabc',
       )
     await alive()
     for (const socket of sockets) socket.destroy()

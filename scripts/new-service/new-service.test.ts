@@ -37,6 +37,11 @@ test('services stand one behind the other, in local mode and in the stack', () =
   assert.equal(services['archive-service'].environment.NEXT_SERVICE_URL, undefined)
   assert.equal(services['order-service'].environment.NEXT_SERVICE_URL, 'http://audit-service:5003')
   assert.equal(services['archive-service'].build.args.SERVICE, 'archive-service')
+  for (const name of ['audit-service', 'archive-service']) {
+    const hosts: string[] = services[name].environment.SIGHTLINE_ALLOWED_HOSTS.split(',')
+    for (const asked of ['audit-service', 'notify-service', 'archive-service'])
+      assert.ok(hosts.includes(asked), `${name} answers as ${asked}`)
+  }
 })
 
 test('they are scraped, type-checked and built', () => {

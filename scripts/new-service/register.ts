@@ -27,7 +27,8 @@ export function registerService(root: string, { name, port, after }: NewService)
   edit('docker-compose.yaml', (text) => {
     const [before, own] = splitBefore(text, `\n  ${after}:\n`)
     const told = own.replace(/\n {6}PORT: \d+\n/, (line) => `${line}      NEXT_SERVICE_URL: http://${name}:${port}\n`)
-    return before + told.replace('\n  postgres:\n', (line) => `\n${composeService(name, port)}${line}`)
+    const all = before + told.replace('\n  postgres:\n', (line) => `\n${composeService(name, port)}${line}`)
+    return all.replace(/(?<=SIGHTLINE_ALLOWED_HOSTS: [a-z0-9,-]*),\$/, (end) => `,${name}${end}`)
   })
   edit('observability/prometheus/targets/stack.json', (text) => {
     const targets = JSON.parse(text) as TargetGroup[]
@@ -42,6 +43,7 @@ const composeService = (name: string, port: number) => `  ${name}:
     image: sightline/${name}
     build: { context: ., target: service, args: { SERVICE: ${name} } }
     environment:
+      <<: *switches
       PORT: ${port}
     networks: [app]
 `

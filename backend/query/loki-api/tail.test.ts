@@ -4,12 +4,14 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
+import { allowedHosts } from '@sightline/service-kit/allowed-hosts'
 import { WebSocket } from 'ws'
 import { listen, serveApi } from '../../http.ts'
 import { buildLogTable, type LogLine, sourceOf } from '../logql/test/lines.ts'
 import { createLokiApi } from './index.ts'
 import { attachTail } from './tail.ts'
 
+const hosts = allowedHosts('grafana.example')
 const nowNs = (): bigint => BigInt(Date.now()) * 1_000_000n
 const line = (text: string, timeNs = nowNs()): LogLine => ({ timeNs, labels: { app: 'x' }, line: text })
 
@@ -20,12 +22,18 @@ test('a tail sends the last lines, then each new one once, late ones too', { tim
   })
   const errors: unknown[] = []
   const server = await listen(
-    serveApi(loki, (error) => errors.push(error)),
+    serveApi(loki, hosts, (error) => errors.push(error)),
     '127.0.0.1',
     0,
     'LOKI_PORT',
   )
-  const stop = attachTail(server, { loki, intervalMs: 20, lateMs: 600_000, onError: (error) => errors.push(error) })
+  const stop = attachTail(server, {
+    loki,
+    hosts,
+    intervalMs: 20,
+    lateMs: 600_000,
+    onError: (error) => errors.push(error),
+  })
   context.after(() => {
     stop()
     server.close()
@@ -66,13 +74,42 @@ const onError = (error: unknown): void => assert.fail(String(error))
 
 test('a client that resets a refused upgrade ends nothing', () => {
   const server = new EventEmitter() as Server
-  const stop = attachTail(server, { loki: () => assert.fail('asked'), onError })
+  const stop = attachTail(server, { loki: () => assert.fail('asked'), hosts, onError })
   const socket = new PassThrough()
-  server.emit('upgrade', { url: '/elsewhere' }, socket, Buffer.alloc(0))
+  server.emit('upgrade', { url: '/elsewhere', headers: {} }, socket, Buffer.alloc(0))
   assert.match(String(socket.read()), /^HTTP\/1.1 404 /)
   socket.emit('error', new Error('read ECONNRESET'))
   assert.ok(socket.destroyed)
   stop()
+})
+
+test('a page of another site can not open a tail, nor anybody by a foreign name', async (context) => {
+  const loki = createLokiApi({ logs: { tables: (...asked) => sourceOf(buildLogTable([line('x')])).tables(...asked) } })
+  const server = await listen(serveApi(loki, hosts, onError), '127.0.0.1', 0, 'LOKI_PORT')
+  const stop = attachTail(server, { loki, hosts, onError })
+  context.after(() => {
+    stop()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  const url = `ws://127.0.0.1:${port}/loki/api/v1/tail?query=${encodeURIComponent('{app="x"}')}`
+  const refused = [
+    [{ origin: 'https://evil.example' }, 403],
+    [{ origin: 'null' }, 403],
+    [{ origin: 'http://203.0.113.7:3100' }, 403],
+    [{ origin: 'https://evil.example', host: 'evil.example' }, 421],
+  ] as const
+  for (const [headers, status] of refused) {
+    const client = new WebSocket(url, { headers })
+    const [error] = (await once(client, 'error')) as [Error]
+    assert.equal(error.message, `Unexpected server response: ${status}`, JSON.stringify(headers))
+  }
+  for (const headers of [{}, { origin: 'http://localhost:3000' }, { origin: 'https://grafana.example' }]) {
+    const client = new WebSocket(url, { headers })
+    assert.match(String((await once(client, 'message'))[0]), /"x"/, JSON.stringify(headers))
+    client.close()
+    await once(client, 'close')
+  }
 })
 
 test('what a full first answer left out is not sent behind it', { timeout: 20_000 }, async (context) => {
@@ -88,8 +125,8 @@ test('what a full first answer left out is not sent behind it', { timeout: 20_00
     wake()
     return answers(request)
   }
-  const server = await listen(serveApi(loki, onError), '127.0.0.1', 0, 'LOKI_PORT')
-  const stop = attachTail(server, { loki, intervalMs: 5, lateMs: 600_000, onError })
+  const server = await listen(serveApi(loki, hosts, onError), '127.0.0.1', 0, 'LOKI_PORT')
+  const stop = attachTail(server, { loki, hosts, intervalMs: 5, lateMs: 600_000, onError })
   context.after(() => {
     stop()
     server.close()

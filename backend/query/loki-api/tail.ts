@@ -4,8 +4,9 @@
  * It asks the query API again and again for the last moments and sends what it hasn't sent yet. Lines may come in late
  * and out of order, so each question reaches back a little further than the last answer did.
  */
-import type { IncomingMessage, Server } from 'node:http'
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { type AllowedHosts, refusalOf } from '@sightline/service-kit/allowed-hosts'
 import { WebSocket, WebSocketServer } from 'ws'
 import { type ApiHandler, splitUrl } from '../../http.ts'
 import { parseTimestamp } from './params.ts'
@@ -14,6 +15,8 @@ import type { Stream } from './streams.ts'
 export interface TailDeps {
   /** Answers `query_range`. */
   readonly loki: ApiHandler
+  /** A page of any site may open a WebSocket anywhere: what it sends is for those of these hosts. */
+  readonly hosts: AllowedHosts
   /** How often to ask, in milliseconds. */
   readonly intervalMs?: number
   /** How late a line may come in and still be sent, in milliseconds. */
@@ -32,6 +35,12 @@ export function attachTail(server: Server, deps: TailDeps): () => void {
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // Node takes its own listener off an upgraded socket, and an error nobody listens to ends the process.
     socket.on('error', () => socket.destroy())
+    const refusal = refusalOf(request, deps.hosts)
+    if (refusal) {
+      const reason = STATUS_CODES[refusal.status]
+      socket.end(`HTTP/1.1 ${refusal.status} ${reason}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+      return
+    }
     const [path, query] = splitUrl(request.url ?? '/')
     if (path !== TAIL_PATH) {
       socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
