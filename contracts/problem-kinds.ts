@@ -67,7 +67,7 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
   'foreign-origin': {
     status: 403,
     title: 'Foreign origin',
-    from: ['every service'],
+    from: ['gateway', 'every service'],
     meaning: 'The header `Origin` says that a page of another site sends this. Its user may know nothing of it.',
     whatToDo:
       'If the page is yours, name its host in `SIGHTLINE_ALLOWED_HOSTS`, which the whole system is started with.',
@@ -203,7 +203,7 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
   'misdirected-request': {
     status: 421,
     title: 'Misdirected Request',
-    from: ['every service'],
+    from: ['gateway', 'every service'],
     meaning:
       'The request is for a host that is none of this system’s: anybody can make a name resolve to this machine. IP addresses ' +
       'and `localhost` always are.',

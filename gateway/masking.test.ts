@@ -110,7 +110,8 @@ test('no file of the gateway holds it, an error log neither; SIGHTLINE_PII=show 
   for (const SIGHTLINE_PII of ['mask', 'show']) {
     await using gateway = await runGateway({ SIGHTLINE_PII })
     // Nobody listens where the audit-service should be: the error log would quote the request.
-    assert.equal(await get(gateway, target, headers), 502)
+    assert.equal(await get(gateway, target, { ...headers, host: 'localhost' }), 502)
+    assert.equal(await get(gateway, target, headers), 421, 'a host that is none of ours')
     const record = await gateway.recordOf('r')
     assert.equal(record.userAgent, SIGHTLINE_PII === 'show' ? headers['user-agent'] : 'bot (***) 1.0')
     const text = readFileSync(gateway.accessLog, 'utf8') + gateway.output()

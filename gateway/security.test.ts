@@ -161,18 +161,20 @@ test('a hundred clients that send a byte now and then hold up nobody, and are sh
   }
 })
 /** Promises a body and never sends it. */
-const posting = `POST /api/v1/process HTTP/1.1\r\nHost: a\r\nX-API-Key: ${KEY}\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{`
+const posting = `POST /api/v1/process HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${KEY}\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{`
 
 test('oversized and too many headers are refused with a problem', async () => {
-  const big = await raw(`GET ${ROUTE} HTTP/1.1\r\nHost: a\r\nX-Big: ${'x'.repeat(9_000)}\r\n\r\n`)
+  const big = await raw(`GET ${ROUTE} HTTP/1.1\r\nHost: localhost\r\nX-Big: ${'x'.repeat(9_000)}\r\n\r\n`)
   assert.match(big, /^HTTP\/1\.1 431 [\s\S]*application\/problem\+json[\s\S]*"type":"\/problems\/headers-too-large"/)
-  const many = await raw(`GET ${ROUTE} HTTP/1.1\r\nHost: a\r\n${`X-Many: ${'x'.repeat(4_000)}\r\n`.repeat(12)}\r\n`)
+  const many = await raw(
+    `GET ${ROUTE} HTTP/1.1\r\nHost: localhost\r\n${`X-Many: ${'x'.repeat(4_000)}\r\n`.repeat(12)}\r\n`,
+  )
   assert.match(many, /^HTTP\/1\.1 431 [\s\S]*"status":431/)
 })
 
 test('two readings of one request are refused: smuggling', async () => {
-  const start = `POST /api/v1/process HTTP/1.1\r\nHost: a\r\nX-API-Key: ${KEY}\r\n`
-  const smuggled = `0\r\n\r\nGET /api/v1/users/smuggled HTTP/1.1\r\nHost: a\r\n\r\n`
+  const start = `POST /api/v1/process HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${KEY}\r\n`
+  const smuggled = `0\r\n\r\nGET /api/v1/users/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n`
   for (const headers of [
     `Content-Length: ${smuggled.length}\r\nTransfer-Encoding: chunked\r\n`,
     'Content-Length: 5\r\nContent-Length: 6\r\n',
@@ -189,7 +191,7 @@ test('what is in headers and paths can not become a line or a field of the acces
   const requestId = 'log-injection'
   const path = '/api/v1/users/%0d%0a%7B%22status%22:%22500%22%7D?a="},{"b":"'
   await raw(
-    `GET ${path} HTTP/1.1\r\nHost: a\r\nUser-Agent: ${evil}\r\nX-Request-ID: ${requestId}\r\nX-API-Key: ${KEY}\r\nConnection: close\r\n\r\n`,
+    `GET ${path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: ${evil}\r\nX-Request-ID: ${requestId}\r\nX-API-Key: ${KEY}\r\nConnection: close\r\n\r\n`,
   )
   const line = await until('one access record', 5, () => {
     const found = readFileSync(accessLog, 'utf8')
@@ -208,7 +210,9 @@ test('what is in headers and paths can not become a line or a field of the acces
 })
 
 test('TRACE, which would repeat a request with its key, is refused with what is allowed', async () => {
-  const answer = await raw(`TRACE ${ROUTE} HTTP/1.1\r\nHost: a\r\nX-API-Key: ${KEY}\r\nConnection: close\r\n\r\n`)
+  const answer = await raw(
+    `TRACE ${ROUTE} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${KEY}\r\nConnection: close\r\n\r\n`,
+  )
   assert.match(answer, /^HTTP\/1\.1 405 /)
   assert.match(answer, /\r\nAllow: GET, HEAD, POST\r\n/)
   assert.equal(answer.includes(KEY), false)
@@ -216,9 +220,9 @@ test('TRACE, which would repeat a request with its key, is refused with what is 
 
 test('no answer header can be written by a client', async () => {
   for (const text of [
-    `GET /api/v1/users/a%0d%0aX-Evil:%201 HTTP/1.1\r\nHost: a\r\nX-API-Key: ${KEY}\r\nConnection: close\r\n\r\n`,
-    `GET /nowhere%0d%0aX-Evil:%201 HTTP/1.1\r\nHost: a\r\nX-API-Key: ${KEY}\r\nX-Request-ID: a%0d%0aX-Evil: 1\r\nConnection: close\r\n\r\n`,
-    `GET /nowhere HTTP/1.1\r\nHost: a\r\nX-API-Key: ${KEY}\r\ntraceparent: 00-x\rX-Evil: 1\r\nConnection: close\r\n\r\n`,
+    `GET /api/v1/users/a%0d%0aX-Evil:%201 HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${KEY}\r\nConnection: close\r\n\r\n`,
+    `GET /nowhere%0d%0aX-Evil:%201 HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${KEY}\r\nX-Request-ID: a%0d%0aX-Evil: 1\r\nConnection: close\r\n\r\n`,
+    `GET /nowhere HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${KEY}\r\ntraceparent: 00-x\rX-Evil: 1\r\nConnection: close\r\n\r\n`,
   ]) {
     const [headers] = (await raw(text)).split('\r\n\r\n')
     assert.match(headers!, /^HTTP\/1\.1 [24]/)

@@ -1,9 +1,10 @@
-# What the standard OTEL_* variables and SIGHTLINE_PII mean for the gateway, as variables of its templates. Read with `.`: by container-start.envsh
-# in the stack, by local/gateway.ts in local mode, so that both begin traces alike.
+# What the standard OTEL_* variables, SIGHTLINE_PII and SIGHTLINE_ALLOWED_HOSTS mean for the gateway, as variables of its templates.
+# Read with `.`: by container-start.envsh in the stack, by local/gateway.ts in local mode, so that both begin traces alike.
 #
 #   GATEWAY_SAMPLER_PARENT  follow: a caller's decision stands (parentbased_*); ignore: it does not
 #   GATEWAY_SAMPLED_IDS     pattern of the last 56 bits (14 digits) of the trace ids that are kept where nobody has decided
 #   GATEWAY_PROPAGATORS     whose headers a caller may continue a trace with
+#   GATEWAY_ALLOWED_HOSTS   pattern of the hosts that requests may be for, and pages from
 #   GATEWAY_PII             mask or show, for masking.conf
 #   GATEWAY_REQUEST_ERRORS  level from which the error log speaks of single requests
 
@@ -69,6 +70,13 @@ esac
 
 GATEWAY_PROPAGATORS=$(printf %s "${OTEL_PROPAGATORS:-tracecontext,baggage}" | tr -cd 'a-z0-9,')
 
+# What service-kit/allowed-hosts.ts makes of the list. It refuses to start with what is no host; here that is left out.
+GATEWAY_ALLOWED_HOSTS=$(
+  printf %s "localhost,127.0.0.1,::1,${SIGHTLINE_ALLOWED_HOSTS:-}" | awk -v RS=, '
+    { gsub(/[][ \t\n]/, ""); host = tolower($0); gsub(/[.]/, "[.]", host) }
+    /^[A-Za-z0-9._:-]+$/ { printf "%s%s", between, host ~ /:/ ? "[[]" host "]" : host; between = "|" }'
+)
+
 # With show, the URL as it came, and the error log with it.
 case "${SIGHTLINE_PII:-mask}" in
   show) GATEWAY_PII=show GATEWAY_REQUEST_ERRORS=warn ;;
@@ -76,4 +84,4 @@ case "${SIGHTLINE_PII:-mask}" in
 esac
 
 GATEWAY_SAMPLED_IDS=$(sampled_ids "$ratio")
-export GATEWAY_SAMPLER_PARENT GATEWAY_SAMPLED_IDS GATEWAY_PII GATEWAY_REQUEST_ERRORS GATEWAY_PROPAGATORS
+export GATEWAY_ALLOWED_HOSTS GATEWAY_SAMPLER_PARENT GATEWAY_SAMPLED_IDS GATEWAY_PII GATEWAY_REQUEST_ERRORS GATEWAY_PROPAGATORS

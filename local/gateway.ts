@@ -80,9 +80,9 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
   }
 }
 
-/** What the OTEL_* variables and SIGHTLINE_PII mean for the template, by the same lines of shell as in the stack. */
+/** What the OTEL_* variables, SIGHTLINE_PII and SIGHTLINE_ALLOWED_HOSTS mean for the template, by the same lines of shell as in the stack. */
 function switches(settings: Settings): Record<string, string> {
-  const given = Object.entries(settings.env).filter(([name]) => /^(OTEL_|SIGHTLINE_PII$)/.test(name))
+  const given = Object.entries(settings.env).filter(([name]) => /^(OTEL_|SIGHTLINE_(PII|ALLOWED_HOSTS)$)/.test(name))
   const env = { PATH: process.env.PATH, ...Object.fromEntries(given) }
   const script = join(root, 'gateway/switches.sh')
   const attributes = join(settings.home, 'gateway/resource-attributes.conf')

@@ -232,9 +232,19 @@ test('a load of orders leaves exactly one audit row and one complete trace each'
 })
 
 test('a page of another site reads nothing at any port, and a name that was made to resolve here is none', async () => {
-  const { userService, orderService, auditService, console: pages, tempo, loki, otlp, prometheus } = system.urls
+  const {
+    gateway,
+    userService,
+    orderService,
+    auditService,
+    console: pages,
+    tempo,
+    loki,
+    otlp,
+    prometheus,
+  } = system.urls
   const foreign = { origin: 'https://evil.example' }
-  for (const url of [userService, orderService, auditService, pages, tempo, loki, otlp]) {
+  for (const url of [gateway, userService, orderService, auditService, pages, tempo, loki, otlp]) {
     for (const path of ['/', '/ready', '/metrics', '/health']) {
       assert.equal((await ask(url + path, { host: 'evil.example' })).statusCode, 421, url + path)
       const answer = await ask(url + path, foreign)
