@@ -4,7 +4,15 @@
  * The query APIs are plain functions from request to response (`ApiHandler`): they run in the worker thread, where there
  * are no sockets, and in tests, where there needn't be. `listen` puts one behind a port.
  */
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http'
+import type { Duplex } from 'node:stream'
 import { type AllowedHosts, refusalOf } from '@sightline/service-kit/allowed-hosts'
 
 export interface ApiRequest {
@@ -86,6 +94,7 @@ export async function listen(listener: RequestListener, host: string, port: numb
     { keepAliveTimeout: 65_000, requestTimeout: 60_000, maxHeaderSize: MAX_HEADER_BYTES },
     listener,
   )
+  server.on('clientError', refuseUnreadable)
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const reason = error.code === 'EADDRINUSE' ? 'is in use' : `can't be opened (${error.code})`
@@ -96,6 +105,25 @@ export async function listen(listener: RequestListener, host: string, port: numb
     server.listen(port, host, resolve)
   })
   return server
+}
+
+/** What Node can't read is no request yet: the answer goes to the socket. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [status, message] = UNREADABLE[error.code ?? ''] ?? [400, 'What arrived can not be read as HTTP.']
+  const body = `${message}\n`
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: text/plain; charset=utf-8\r\n` +
+      `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+  )
+}
+
+const UNREADABLE: Readonly<Record<string, readonly [status: number, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, `Address and headers are longer than ${MAX_HEADER_BYTES} bytes. Shorten the query.`],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time. Send it without a pause.'],
 }
 
 const SWEEP_EVERY_MS = 50
@@ -140,8 +168,9 @@ async function answer(handler: ApiHandler, hosts: AllowedHosts, req: IncomingMes
   return handler({ method: req.method ?? 'GET', path, query, headers: flatHeaders(req), body })
 }
 
-/** `/path?a=b` -> [`/path`, a=b]. The path stays percent-encoded. */
-export function splitUrl(url: string): [path: string, query: URLSearchParams] {
+/** `/path?a=b`, or that as a whole URL (RFC 9112, 3.2.2) -> [`/path`, a=b]. The path stays percent-encoded. */
+export function splitUrl(target: string): [path: string, query: URLSearchParams] {
+  const url = target.replace(/^https?:\/\/[^/?#]*/i, '')
   const mark = url.indexOf('?')
   return mark < 0 ? [url, new URLSearchParams()] : [url.slice(0, mark), new URLSearchParams(url.slice(mark + 1))]
 }

@@ -116,6 +116,15 @@ test('nothing outside the folders can be reached', async () => {
   }
 })
 
+test('a request target that is no address of a page is a 404, a whole URL is taken by its path', async () => {
+  for (const path of ['//', '///', '//evil.example/x', '//dashboards.json', '/\\evil', '//[', '//a:b:c', '//@', '*'])
+    assert.equal((await raw({ path })).status, 404, path)
+  for (const path of ['/%', '/%00', '/%zz', '/?%', '/a:b', '/http://x', `/${'a'.repeat(10_000)}`])
+    assert.equal((await raw({ path })).status, 200, path)
+  const { status, body } = await raw({ path: `http://localhost:${port}/dashboards/one.json?x` })
+  assert.deepEqual([status, JSON.parse(body).uid], [200, 'one'])
+})
+
 test('queries are passed on with their answers, errors included, and nothing else of either side', async () => {
   seen.length = 0
   const response = await get('/api/prometheus/api/v1/query', {

@@ -57,7 +57,8 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const refusal = refusalOf(req, hosts)
     if (refusal) return refuse(res, refusal.status, refusal.detail)
-    const url = new URL(req.url ?? '/', 'http://console')
+    const url = urlOf(req.url ?? '/')
+    if (!url) return refuse(res, 404, 'There is no such page.')
     if (url.pathname === '/api/postgres/query') {
       const { status, body } = await panelQuery(req)
       return sendJson(res, status, body)
@@ -85,6 +86,15 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
       else refuse(res, 500, 'internal error')
     })
   }
+}
+
+/**
+ * What a request line asks for: `/path?query`, or the same as a whole URL (RFC 9112, 3.2). Undefined for what is no address of
+ * a page: `*`, and `//name/path`, which a browser would take for another host.
+ */
+function urlOf(target: string): URL | undefined {
+  const url = URL.parse(target.startsWith('/') ? `http://console${target}` : target)
+  return url === null || url.pathname.startsWith('//') ? undefined : url
 }
 
 /** Undefined when the percent signs mean nothing. */

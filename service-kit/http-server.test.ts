@@ -127,6 +127,18 @@ test('nothing there is 404, a method without a route 405 with Allow, one that HT
   assert.equal(await counted('', 404), before + 1)
 })
 
+test('whatever stands in the request line is answered, and never as a fault of ours; a whole URL is taken by its path', async () => {
+  for (const target of [
+    ...['//', '///', '//evil.example/x', '//things/7', '/\\evil', '//[', '*', '/%', '/%00', '/%zz', '/?%', '/things/%'],
+    ...['/things/%00', '/things/%ff', '/things/7?limit=%', `/${'/'.repeat(5_000)}`, `/${'a'.repeat(30_000)}`],
+    ...[`/${'a'.repeat(60_000)}`, 'http://localhost', 'http://[', 'http://localhost:x/', 'things', '?x', '/a\tb', ''],
+  ]) {
+    const answer = await asked(target, 'localhost')
+    assert.match(answer, /^HTTP\/1\.1 4\d\d .*application\/problem\+json/s, target.slice(0, 80))
+  }
+  assert.match(await asked('http://localhost/things/7', 'elsewhere.example'), /^HTTP\/1\.1 200 /)
+})
+
 test('what is for another name, or from a page of another site, reaches no route: probes neither', async () => {
   for (const path of ['/things/7', '/probe', '/nowhere']) {
     const rebound = await asked(path, 'evil.example')

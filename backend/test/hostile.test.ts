@@ -6,6 +6,7 @@ import { request } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { until } from '@sightline/service-kit/poll'
@@ -176,6 +177,55 @@ describe('hostile input', { concurrency: false }, () => {
       })
       asked.once('error', reject).end()
     })
+  }
+
+  test('whatever stands in the request line is answered, and never as a fault of ours', async () => {
+    const targets = [
+      ...[
+        '//',
+        '///',
+        '//evil.example/x',
+        '//v1/traces',
+        '/\\evil',
+        '//[',
+        '//a:b:c',
+        '*',
+        '/%',
+        '/%00',
+        '/%zz',
+        '/?%',
+      ],
+      ...[
+        '/api/traces/%',
+        '/api/v2/search/tag/%/values',
+        '/loki/api/v1/label/%/values',
+        '/loki/api/v1/query_range?query=%',
+      ],
+      ...['/dashboards/%', '/api/tempo/%', '/api/tempo//', `/${'/'.repeat(5_000)}`, `/${'a'.repeat(30_000)}`],
+      ...['http://localhost', 'http://[', 'http://localhost:x/', 'users', '?x', 'localhost:80', '/a\tb', '/\x80', ''],
+    ]
+    for (const base of [backend.otlp, backend.tempo, backend.loki, backend.console]) {
+      for (const target of targets) {
+        const answer = await rawly(base, `GET ${target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`)
+        assert.match(
+          answer,
+          /^HTTP\/1\.1 [24]\d\d .*\r\ncontent-type: /is,
+          `${base} ${JSON.stringify(target.slice(0, 80))}`,
+        )
+      }
+      const long = await rawly(base, `GET /${'a'.repeat(70_000)} HTTP/1.1\r\nhost: localhost\r\n\r\n`)
+      assert.match(long, /^HTTP\/1\.1 431 .*longer than 65536 bytes/s)
+    }
+    const whole = `${backend.tempo}/api/echo`
+    assert.match(await rawly(backend.tempo, `GET ${whole} HTTP/1.0\r\n\r\n`), /^HTTP\/1\.1 200 .*echo/s, 'a whole URL')
+    assert.equal(await statusOf(`${backend.otlp}/v1/traces`, {}), 405)
+  })
+
+  /** The whole answer to bytes that no client would write. */
+  async function rawly(base: string, request: string): Promise<string> {
+    const socket = connect(Number(new URL(base).port), '127.0.0.1')
+    socket.write(Buffer.from(request, 'latin1'))
+    return text(socket)
   }
 
   test('half a request, then silence, does not hold up others', async () => {
