@@ -487,6 +487,13 @@ test('a foreign dashboard dropped into the folder is drawn; what can’t be is n
       panel(2, 'piechart', 'up', 6),
       { ...panel(3, 'graph', 'up', 12), datasource: null },
       { ...panel(4, 'stat', 'up', 18), datasource: { type: 'cloudwatch', uid: 'x' } },
+      {
+        ...panel(5, 'text', '', 0),
+        options: {
+          content:
+            'Run **this**:\n```sh\nnpm start\n\nnpm run load\n```\n1. <i>wait</i>\n2. [look](javascript:alert(1))',
+        },
+      },
     ],
   }
   await writeFile(join(folder, 'foreign.json'), JSON.stringify(foreign))
@@ -515,6 +522,10 @@ test('a foreign dashboard dropped into the folder is drawn; what can’t be is n
     assert.match(states[1]!, /P4: .*data source "cloudwatch" is not available/)
     return (await page.locator('.uplot').count()) === 2
   })
+  const note = page.locator('.markdown')
+  assert.equal(await note.locator('pre').textContent(), 'npm start\n\nnpm run load')
+  assert.deepEqual(await note.locator('ol > li').allTextContents(), ['<i>wait</i>', 'look'])
+  assert.equal(await note.locator('a').count(), 0, 'no link that runs anything')
   assert.deepEqual(problems, [])
   await page.context().close()
 })

@@ -64,6 +64,8 @@ const SCALES: Readonly<Record<string, Scale>> = {
   short: SHORT,
   locale: { steps: [[1, '']] },
   none: { steps: [[1, '']] },
+  percent: { steps: [[1, '%']] },
+  percentunit: { steps: [[0.01, '%']] },
   string: { steps: [[1, '']] },
   s: SECONDS,
   ms: shift(SECONDS, 1e3),
@@ -88,6 +90,9 @@ const SCALES: Readonly<Record<string, Scale>> = {
   si: SI,
 }
 
+/** Its steps are powers of two. */
+export const isBinary = (unit = ''): boolean => ['bytes', 'kbytes', 'mbytes', 'binBps'].includes(unit)
+
 function suffixed(scale: Scale, text: string): Scale {
   return { steps: scale.steps.map(([at, symbol]) => [at, symbol + text]) }
 }
@@ -101,36 +106,67 @@ export interface FormatOptions {
 export function formatValue(value: number | null | undefined, { unit = '', decimals }: FormatOptions = {}): string {
   if (value === null || value === undefined || Number.isNaN(value)) return '-'
   if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf'
-  if (unit === 'percentunit') return `${fixed(value * 100, decimals)}%`
-  if (unit === 'percent') return `${fixed(value, decimals)}%`
   if (unit.startsWith('dateTime')) return formatTime(value, unit)
-  if (unit.startsWith('currency')) return `${unit === 'currencyEUR' ? '€' : '$'}${fixed(value, decimals ?? 2)}`
+  if (unit.startsWith('currency')) {
+    const cents = value === 0 || Math.abs(value) >= 0.01 ? 2 : undefined
+    return `${unit === 'currencyEUR' ? '€' : '$'}${fixed(value, decimals ?? cents)}`
+  }
   if (unit === 'bool') return value ? 'True' : 'False'
-  const scale = SCALES[unit]
-  if (!scale) return `${fixed(value, decimals)}${unit.startsWith('suffix:') ? unit.slice(7) : unit ? ` ${unit}` : ''}`
-  const [divisor, symbol] = pickStep(scale, value)
+  const [divisor, symbol] = pickStep(scaleOf(unit), value)
   return fixed(value / divisor, decimals) + symbol
 }
 
-/** As `formatValue`, with one scale for all marks of an axis: 0 ms, 50 ms, 100 ms rather than 0 s, 50 ms. */
+/** Of a unit nobody knows the name is said after the number. */
+function scaleOf(unit: string): Scale {
+  return SCALES[unit] ?? { steps: [[1, unit.startsWith('suffix:') ? unit.slice(7) : unit && ` ${unit}`]] }
+}
+
+/**
+ * As `formatValue`, with one scale for all marks of an axis: 0 ms, 50 ms, 100 ms rather than 0 s, 50 ms. `gap` is the distance
+ * of two marks.
+ */
 export function axisFormatter(
   max: number,
   { unit = '', decimals }: FormatOptions,
 ): (value: number, gap?: number) => string {
-  const scale = SCALES[unit]
-  if (!scale) return (value) => formatValue(value, { unit, decimals })
-  const [divisor, symbol] = pickStep(scale, max)
+  // Half a truth is no mark.
+  if (unit === 'bool') return (value) => (value === 0 || value === 1 ? formatValue(value, { unit }) : '')
+  if (unit.startsWith('dateTime')) return (value) => formatValue(value, { unit })
+  if (unit.startsWith('currency'))
+    return (value, gap = 0) => formatValue(value, { unit, decimals: Math.max(decimals ?? 2, digitsFor(gap) ?? 0) })
   return (value, gap = 0) => {
-    // Marks must differ from each other: their distance says how many digits that takes.
+    const [divisor, symbol] = axisStep(scaleOf(unit), max, gap)
     const whole = decimals === 0 && divisor === 1
     // Half a connection is no mark.
     if (whole && !Number.isInteger(value)) return ''
-    // Marks must differ from each other: their distance says how many digits that takes.
-    const needed =
-      gap > 0 && !whole ? Math.min(Math.max(-Math.floor(Math.log10(gap / divisor) + 1e-9), 0), 4) : undefined
+    const needed = whole ? undefined : digitsFor(gap / divisor)
     const digits = needed ?? decimals ?? undefined
     return (digits === undefined ? trim(value / divisor) : (value / divisor).toFixed(digits)) + symbol
   }
+}
+
+/** On a logarithmic axis each mark has the scale of its own size: 1 ms, 10 ms, 100 ms, 1 s. `decimals` are for one scale. */
+export const logarithmicMark = (value: number, unit: string | undefined): string => formatValue(value, { unit })
+
+/** Marks must differ from each other: their distance says how many digits that takes. */
+const digitsFor = (gap: number): number | undefined => {
+  if (!(gap > 0)) return undefined
+  // 0.25 apart: a digit more than 0.1.
+  const digits = Math.max(-Math.floor(Math.log10(gap) + 1e-9), 0)
+  const exact = Math.abs(gap * 10 ** digits - Math.round(gap * 10 ** digits)) < 1e-6
+  return Math.min(exact ? digits : digits + 1, 12)
+}
+
+/**
+ * The largest scale in which the marks are round: every 20 seconds up to 80 is not 0.3, 0.7, 1.0, 1.3 minutes. Where none is, the
+ * largest that fits.
+ */
+function axisStep(scale: Scale, max: number, gap: number): readonly [number, string] {
+  const largest = pickStep(scale, max)
+  if (!(gap > 0)) return largest
+  const round = ([at]: readonly [number, string]) => Math.abs((gap / at) * 100 - Math.round((gap / at) * 100)) < 1e-6
+  const fitting = scale.steps.filter((step) => step[0] <= largest[0] && max / step[0] < 10_000 && round(step))
+  return fitting.at(-1) ?? largest
 }
 
 function pickStep(scale: Scale, value: number): readonly [number, string] {

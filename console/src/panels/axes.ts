@@ -1,6 +1,6 @@
 /** Axes that look alike in every chart. */
 import type uPlot from 'uplot'
-import { axisFormatter } from '../data/units.ts'
+import { axisFormatter, isBinary, logarithmicMark } from '../data/units.ts'
 import { cssColor } from '../shell/theme.ts'
 
 const FONT = '11px system-ui, sans-serif'
@@ -49,9 +49,10 @@ export const valueAxis = ({ scale, unit, decimals, right = false, label }: Value
   font: FONT,
   gap: 6,
   space: 28,
-  ...(unit === 'bytes' && { incrs: BYTE_STEPS }),
+  ...(isBinary(unit) && { incrs: BYTE_STEPS }),
   ...(label && { label, labelSize: 16, labelFont: FONT }),
   values: (u, splits, _axis, _space, increment) => {
+    if (u.scales[scale]?.distr === 3) return splits.map((value) => (value === null ? '' : logarithmicMark(value, unit)))
     const max = Math.max(Math.abs(u.scales[scale]?.max ?? 0), Math.abs(u.scales[scale]?.min ?? 0))
     const format = axisFormatter(max, { unit, decimals })
     return splits.map((value) => (value === null ? '' : format(value, increment)))

@@ -1,49 +1,83 @@
-/** Markdown, as much of it as notes on dashboards need. Never HTML: tags in it are text. */
+/** Notes on dashboards, in Markdown. Never HTML: tags in it are text. An image is a link to it: pages load nothing from elsewhere. */
 import type { ComponentChildren } from 'preact'
 import { interpolate } from '../data/interpolate.ts'
+import { type Block, parseMarkdown, parseSpans, type Span } from '../data/markdown.ts'
 import { safeHref } from '../data/url.ts'
 import type { PanelProps } from './props.ts'
 import './text.css'
 
 export function TextPanel({ panel, data }: Pick<PanelProps, 'panel' | 'data'>) {
   const content = interpolate(String(panel.options?.content ?? ''), data.variables, 'text')
-  return (
-    <div class="markdown">
-      {content.split(/\n{2,}/).map((block, i) => (
-        <Block key={`${i}/${block.length}`} text={block} />
-      ))}
-    </div>
+  return <div class="markdown">{parseMarkdown(content).map(drawBlock)}</div>
+}
+
+function drawBlock(block: Block): ComponentChildren {
+  switch (block.kind) {
+    // Panels have a title of their own at h2; whatever depth the note asks for comes below it.
+    case 'heading':
+      return <h3>{drawText(block.text)}</h3>
+    case 'paragraph':
+      return <p>{drawText(block.text)}</p>
+    case 'code':
+      return (
+        <pre>
+          <code>{block.text}</code>
+        </pre>
+      )
+    case 'quote':
+      return <blockquote>{block.blocks.map(drawBlock)}</blockquote>
+    case 'rule':
+      return <hr />
+    case 'list': {
+      const items = block.items.map((item) => <li>{drawItem(item)}</li>)
+      return block.ordered ? <ol start={block.start}>{items}</ol> : <ul>{items}</ul>
+    }
+    case 'table':
+      return (
+        <table>
+          <thead>
+            <tr>
+              {block.header.map((cell) => (
+                <th>{drawText(cell)}</th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {block.rows.map((row) => (
+              <tr>
+                {row.map((cell) => (
+                  <td>{drawText(cell)}</td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )
+  }
+}
+
+/** The text of an item stands beside its mark, not in a paragraph of its own. */
+const drawItem = ([first, ...rest]: readonly Block[]): ComponentChildren =>
+  first?.kind === 'paragraph'
+    ? [drawText(first.text), rest.map(drawBlock)]
+    : [first && drawBlock(first), rest.map(drawBlock)]
+
+const drawText = (text: string): ComponentChildren => parseSpans(text).map(drawSpan)
+
+function drawSpan(span: Span): ComponentChildren {
+  if (typeof span === 'string') return span
+  if (span.kind === 'code') return <code>{span.text}</code>
+  if (span.kind === 'break') return <br />
+  const inside = span.spans.map(drawSpan)
+  if (span.kind === 'link') {
+    const href = safeHref(span.url)
+    return href ? <a href={href}>{inside}</a> : inside
+  }
+  return span.kind === 'strong' ? (
+    <strong>{inside}</strong>
+  ) : span.kind === 'em' ? (
+    <em>{inside}</em>
+  ) : (
+    <del>{inside}</del>
   )
-}
-
-function Block({ text }: { text: string }) {
-  const heading = /^(#{1,6})\s+(.*)$/.exec(text.trim())
-  // Panels have a title of their own at h2; whatever depth the note asks for comes below it.
-  if (heading) return <h3>{inline(heading[2]!)}</h3>
-  const lines = text.split('\n').filter((line) => line.trim())
-  if (lines.length > 0 && lines.every((line) => /^\s*[-*]\s/.test(line))) {
-    return (
-      <ul>
-        {lines.map((line) => (
-          <li key={line}>{inline(line.replace(/^\s*[-*]\s+/, ''))}</li>
-        ))}
-      </ul>
-    )
-  }
-  return <p>{inline(lines.join(' '))}</p>
-}
-
-const INLINE = /\*\*(.+?)\*\*|`([^`]+)`|\[([^\]]+)\]\(([^)\s]+)\)/g
-
-function inline(text: string): ComponentChildren[] {
-  const parts: ComponentChildren[] = []
-  let at = 0
-  for (const match of text.matchAll(INLINE)) {
-    parts.push(text.slice(at, match.index))
-    const [, bold, code, label, url] = match
-    const href = url && safeHref(url)
-    parts.push(bold ? <strong>{bold}</strong> : code ? <code>{code}</code> : href ? <a href={href}>{label}</a> : label)
-    at = match.index + match[0].length
-  }
-  return [...parts, text.slice(at)]
 }
