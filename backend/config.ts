@@ -35,6 +35,8 @@ const environment = z.object({
   GATEWAY_PID_FILE: z.string().min(1).optional(),
   GATEWAY_STATUS_URL: z.url().optional(),
   DEPLOYMENT_ENVIRONMENT: z.string().min(1).default('local'),
+  /** Set: the Prometheus at PROMETHEUS_URL is served there, to whom it may be. */
+  PROMETHEUS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   PROMETHEUS_URL: z.url().default('http://127.0.0.1:9090'),
   AUDIT_SERVICE_URL: z.url().default('http://127.0.0.1:5003'),
   /** What SQL panels ask; without a password they say that there is no database. */

@@ -14,7 +14,8 @@ import { log, logError } from './log.ts'
 import { type BackendMetrics, createMetrics } from './metrics.ts'
 import { buildPages, consolePort } from './ports/console.ts'
 import { lokiPort } from './ports/loki.ts'
-import { createPorts } from './ports/open-ports.ts'
+import { createPorts, type PortSpec } from './ports/open-ports.ts'
+import { prometheusPort } from './ports/prometheus.ts'
 import { tempoPort } from './ports/tempo.ts'
 import { attachTail } from './query/loki-api/tail.ts'
 import { createWorkerHandle, type WorkerHandle } from './query/worker-handle.ts'
@@ -135,7 +136,7 @@ function portsOf(config: Config, ingest: Ingest, worker: WorkerHandle, metrics: 
   const loki = serveApi(lokiPort({ api: worker.loki, push: createLokiPush(ingest) }), hosts, logError)
   const tempoApi = tempoPort({ api: worker.tempo, registry: metrics.registry, ready: worker.ready })
   const tempo = serveApi(tempoApi, hosts, logError)
-  return createPorts(config.HOST, [
+  const specs: PortSpec[] = [
     {
       listener: loki,
       port: config.LOKI_PORT,
@@ -145,7 +146,12 @@ function portsOf(config: Config, ingest: Ingest, worker: WorkerHandle, metrics: 
     { listener: receiver, port: config.OTLP_HTTP_PORT, variable: 'OTLP_HTTP_PORT' },
     { listener: tempo, port: config.TEMPO_PORT, variable: 'TEMPO_PORT' },
     { listener: consolePort(config), port: config.CONSOLE_PORT, variable: 'CONSOLE_PORT' },
-  ])
+  ]
+  if (config.PROMETHEUS_PORT !== undefined) {
+    const listener = prometheusPort(config.PROMETHEUS_URL, hosts, logError)
+    specs.push({ listener, port: config.PROMETHEUS_PORT, variable: 'PROMETHEUS_PORT' })
+  }
+  return createPorts(config.HOST, specs)
 }
 
 /** What can't start says in its message what to do; of a fault of ours the stack is worth more. */

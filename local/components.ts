@@ -3,7 +3,7 @@ import { type ComponentSpec, type RunningComponent, startComponent } from './com
 import { extraServices } from './extra-services.ts'
 import { prepareGateway } from './gateway.ts'
 import type { Passwords } from './passwords.ts'
-import { freePort } from './ports.ts'
+import { freePort, portClosedToBrowsers } from './ports.ts'
 import { startPostgresComponent } from './postgres.ts'
 import { findNginx, findPrometheus } from './programs.ts'
 import { preparePrometheus } from './prometheus.ts'
@@ -51,7 +51,7 @@ export async function prepareComponents(
   say(`found nginx ${nginx.version} (${nginx.from}), prometheus ${prometheus.version} (${prometheus.from})`)
 
   const gateway = prepareGateway(settings, nginx, await freePort(settings.ports))
-  const prometheusSpec = preparePrometheus(settings, prometheus)
+  const metrics = preparePrometheus(settings, prometheus, await portClosedToBrowsers(settings.ports))
   const configured = new Map<ServiceName, NodeJS.ProcessEnv>()
   const run = (spec: ComponentSpec) => startComponent(spec, settings.home, signal)
   const startService = (name: ServiceName) => () => {
@@ -62,8 +62,8 @@ export async function prepareComponents(
   return {
     starters: {
       postgres: () => startPostgresComponent(settings, passwords.sightline),
-      'telemetry-backend': () => run(backendSpec(settings, gateway, passwords)),
-      prometheus: () => run(prometheusSpec),
+      'telemetry-backend': () => run(backendSpec(settings, gateway, metrics.url, passwords)),
+      prometheus: () => run(metrics.spec),
       ...(services as Record<ServiceName, () => Promise<RunningComponent>>),
       gateway: () => run(gateway.spec),
     },

@@ -64,6 +64,26 @@ export async function freePort(others: Ports): Promise<number> {
 }
 
 /**
+ * Ports above 1024 that no browser opens, neither as a page nor for one (https://fetch.spec.whatwg.org/#port-blocking). The
+ * IRC ones first: the others may have their own program.
+ */
+const CLOSED_TO_BROWSERS = [
+  ...[
+    6669, 6668, 6667, 6666, 6665, 6697, 6679, 6566, 10_080, 4190, 3659, 4045, 1719, 1720, 1723, 5060, 5061, 2049, 6000,
+  ],
+]
+
+/** A free port for what can't look at who asks: no web page reaches it. Throws a startError when none is left. */
+export async function portClosedToBrowsers(others: Ports): Promise<number> {
+  for (const port of CLOSED_TO_BROWSERS) {
+    if (!Object.values(others).includes(port) && (await whyNot(port)) === null) return port
+  }
+  throw startError(
+    `Prometheus needs one of these ports for itself, and none is free: ${CLOSED_TO_BROWSERS.join(', ')}.`,
+  )
+}
+
+/**
  * Not port 0: that gives a port of the range from which the system takes the near end of every outgoing connection, and one
  * of those may have it by the time it is listened on.
  */

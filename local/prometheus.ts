@@ -7,8 +7,15 @@ import { httpOk } from './probes.ts'
 import type { Program } from './programs.ts'
 import { root, type Settings } from './settings.ts'
 
-/** Writes its configuration and targets into the state folder, anew at each start, and says how to run it. */
-export function preparePrometheus(settings: Settings, prometheus: Program): ComponentSpec {
+/**
+ * Writes its configuration and targets into the state folder, anew at each start, and says how to run it and where it listens:
+ * on `port`, which is for the backend. That answers PROMETHEUS_PORT, because Prometheus does not look at who asks.
+ */
+export function preparePrometheus(
+  settings: Settings,
+  prometheus: Program,
+  port: number,
+): { spec: ComponentSpec; url: string } {
   const folder = join(settings.home, 'prometheus')
   const { ports } = settings
   rmSync(join(folder, 'config'), { recursive: true, force: true })
@@ -21,14 +28,14 @@ export function preparePrometheus(settings: Settings, prometheus: Program): Comp
     ['audit-service', ports.AUDIT_SERVICE_PORT],
     ...extraServices.map(({ name, portVariable }) => [name, ports[portVariable as keyof typeof ports]] as const),
     ['telemetry-backend', ports.TEMPO_PORT],
-    ['prometheus', ports.PROMETHEUS_PORT],
+    ['prometheus', port],
   ] as const
   const groups = targets.map(([job, port]) => ({ targets: [`127.0.0.1:${port}`], labels: { job } }))
   rmSync(join(folder, 'config/targets'), { recursive: true, force: true })
   mkdirSync(join(folder, 'config/targets'))
   writeFileSync(join(folder, 'config/targets/local.json'), `${JSON.stringify(groups, null, 2)}\n`)
-  const url = `http://127.0.0.1:${ports.PROMETHEUS_PORT}`
-  return {
+  const url = `http://127.0.0.1:${port}`
+  const spec: ComponentSpec = {
     name: 'prometheus',
     command: prometheus.path,
     args: [
@@ -36,7 +43,8 @@ export function preparePrometheus(settings: Settings, prometheus: Program): Comp
       `--storage.tsdb.path=${join(folder, 'data')}`,
       `--storage.tsdb.retention.time=${settings.env.METRICS_RETENTION ?? '15d'}`,
       '--storage.tsdb.retention.size=2GB',
-      `--web.listen-address=127.0.0.1:${ports.PROMETHEUS_PORT}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+      `--web.external-url=http://localhost:${ports.PROMETHEUS_PORT}/`,
       '--enable-feature=exemplar-storage',
       // By default a page of any site may read what it is asked. Nothing of ours asks from another origin: nobody may.
       '--web.cors.origin=nobody',
@@ -45,9 +53,10 @@ export function preparePrometheus(settings: Settings, prometheus: Program): Comp
     cwd: folder,
     env: { PATH: process.env.PATH, ...prometheus.env },
     ready: () => httpOk(`${url}/-/ready`),
-    ports: [ports.PROMETHEUS_PORT],
+    ports: [port],
     readyWithinMs: 30_000,
     stopSignal: 'SIGTERM',
     stopWithinMs: 15_000,
   }
+  return { spec, url }
 }

@@ -74,8 +74,16 @@ function placeOf(name: ServiceName): { port: PortName; role: ServiceRole | null;
   return { port: extra.portVariable as PortName, role: null, next }
 }
 
-/** The telemetry backend, which also reads the gateway's access log and status. */
-export function backendSpec(settings: Settings, gateway: Gateway, passwords: Passwords): ComponentSpec {
+/**
+ * The telemetry backend, which also reads the gateway's access log and status, and answers PROMETHEUS_PORT for the Prometheus
+ * at `prometheusUrl`.
+ */
+export function backendSpec(
+  settings: Settings,
+  gateway: Gateway,
+  prometheusUrl: string,
+  passwords: Passwords,
+): ComponentSpec {
   const { ports, env, home } = settings
   const at = (port: number) => `http://127.0.0.1:${port}`
   return {
@@ -91,13 +99,13 @@ export function backendSpec(settings: Settings, gateway: Gateway, passwords: Pas
       GATEWAY_ACCESS_LOG: gateway.accessLog,
       GATEWAY_PID_FILE: gateway.pidFile,
       GATEWAY_STATUS_URL: gateway.statusUrl,
-      PROMETHEUS_URL: at(ports.PROMETHEUS_PORT),
+      PROMETHEUS_URL: prometheusUrl,
       AUDIT_SERVICE_URL: at(ports.AUDIT_SERVICE_PORT),
       // The console runs the SQL of dashboards, as the role that may read what they show.
       ...roleVariables(settings, 'dashboards', passwords.dashboards),
     },
     ready: () => httpOk(`${at(ports.TEMPO_PORT)}/ready`),
-    ports: [ports.TEMPO_PORT, ports.LOKI_PORT, ports.OTLP_HTTP_PORT, ports.CONSOLE_PORT],
+    ports: [ports.TEMPO_PORT, ports.LOKI_PORT, ports.OTLP_HTTP_PORT, ports.CONSOLE_PORT, ports.PROMETHEUS_PORT],
     readyWithinMs: 30_000,
     stopSignal: 'SIGTERM',
     stopWithinMs: 15_000,

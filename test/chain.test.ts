@@ -231,6 +231,16 @@ test('a load of orders leaves exactly one audit row and one complete trace each'
   }
 })
 
+test('no page opens the port at which Prometheus itself listens', async () => {
+  const [up] = await system.prometheusQuery('up{job="prometheus"}')
+  const url = `http://${up!.metric.instance}`
+  // Node has the list of the browsers.
+  const opened = await fetch(url).catch((error: TypeError) => error.cause)
+  assert.match(String(opened), /bad port/)
+  const answer = await ask(`${url}/api/v1/query?query=up`, { origin: 'https://evil.example' })
+  assert.deepEqual([answer.statusCode, answer.headers['access-control-allow-origin']], [200, undefined])
+})
+
 test('a page of another site reads nothing at any port, and a name that was made to resolve here is none', async () => {
   const {
     gateway,
@@ -244,7 +254,7 @@ test('a page of another site reads nothing at any port, and a name that was made
     prometheus,
   } = system.urls
   const foreign = { origin: 'https://evil.example' }
-  for (const url of [gateway, userService, orderService, auditService, pages, tempo, loki, otlp]) {
+  for (const url of [gateway, userService, orderService, auditService, pages, tempo, loki, otlp, prometheus]) {
     for (const path of ['/', '/ready', '/metrics', '/health']) {
       assert.equal((await ask(url + path, { host: 'evil.example' })).statusCode, 421, url + path)
       const answer = await ask(url + path, foreign)
@@ -252,8 +262,6 @@ test('a page of another site reads nothing at any port, and a name that was made
       assert.equal(answer.headers['access-control-allow-origin'], undefined, url)
     }
   }
-  const answer = await ask(`${prometheus}/api/v1/query?query=up`, foreign)
-  assert.deepEqual([answer.statusCode, answer.headers['access-control-allow-origin']], [200, undefined])
 })
 
 /** A GET with headers that fetch would choose itself; its body is thrown away. */

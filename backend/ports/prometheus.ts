@@ -1,0 +1,53 @@
+/**
+ * Main thread. What PROMETHEUS_PORT serves: everything of the Prometheus behind it, to whom `hosts` lets in. Prometheus itself
+ * answers any Host, and whoever made a name of his own resolve to this machine could read all metrics.
+ */
+import { Agent, type IncomingHttpHeaders, type RequestListener, request } from 'node:http'
+import type { AllowedHosts } from '@sightline/service-kit/allowed-hosts'
+import { assertAllowed, errorAnswer, httpError, send } from '../http.ts'
+
+/** Of one connection, not of the message (RFC 9110, 7.6.1): not passed on. */
+const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade']
+/** Longer than Prometheus' own limit of a query, 2 min. */
+const TIMEOUT_MS = 150_000
+
+/** Answers 421 and 403 itself, and 502 when `upstream`, a base URL, does not answer. */
+export function prometheusPort(
+  upstream: string,
+  hosts: AllowedHosts,
+  onError: (error: unknown) => void,
+): RequestListener {
+  const { hostname, port, host } = new URL(upstream)
+  const agent = new Agent({ keepAlive: true })
+  return (req, res) => {
+    const refuse = (error: unknown): void => {
+      if (res.headersSent) res.destroy()
+      else send(req, res, errorAnswer(error, onError))
+    }
+    try {
+      assertAllowed(req, hosts)
+    } catch (error) {
+      return refuse(error)
+    }
+    const headers = { ...endToEnd(req.headers), host }
+    const path = (req.url ?? '/').replace(/^https?:\/\/[^/?#]*/i, '') || '/'
+    const forwarded = request({ agent, hostname, port, path, headers, method: req.method, timeout: TIMEOUT_MS })
+    forwarded.once('response', (answer) => {
+      res.writeHead(answer.statusCode!, endToEnd(answer.headers))
+      answer.pipe(res)
+      answer.once('error', () => res.destroy())
+    })
+    forwarded.once('timeout', () => forwarded.destroy(new Error('timeout')))
+    forwarded.once('error', () => refuse(httpError(502, `Prometheus does not answer at ${host}. Is it running?`)))
+    res.once('close', () => forwarded.destroy())
+    req.pipe(forwarded)
+  }
+}
+
+/** Without what `Connection` names, too. */
+function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const named = (headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase())
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !HOP_BY_HOP.includes(name) && !named.includes(name)),
+  )
+}
