@@ -1,5 +1,5 @@
 /** Main thread. The data folder: made when missing, refused when a newer version wrote it or another process has it. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -27,13 +27,30 @@ export function openFolder(path: string): DataFolder {
 const ANOTHER = 'choose another folder: SIGHTLINE_HOME, or EMBEDDED_DATA_DIR where this runs alone.'
 
 function lockFolder(path: string): DatabaseSync {
-  const db = new DatabaseSync(join(path, 'lock.db'))
+  const file = join(path, 'lock.db')
+  try {
+    return takeLock(file)
+  } catch (error) {
+    if ((error as { errcode?: number }).errcode === NOT_A_DATABASE) {
+      // It holds nothing but the lock. Emptied in place: whoever holds this very file keeps it.
+      truncateSync(file)
+      return lockFolder(path)
+    }
+    throw new Error(`The folder ${path} is in use by another process. Stop that one, or ${ANOTHER}`, { cause: error })
+  }
+}
+
+/** SQLITE_NOTADB */
+const NOT_A_DATABASE = 26
+
+function takeLock(file: string): DatabaseSync {
+  const db = new DatabaseSync(file)
   try {
     db.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
     return db
   } catch (error) {
     db.close()
-    throw new Error(`The folder ${path} is in use by another process. Stop that one, or ${ANOTHER}`, { cause: error })
+    throw error
   }
 }
 

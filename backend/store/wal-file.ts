@@ -1,10 +1,11 @@
 /** Both threads. The write-ahead log's file: its tables, its ordinals, and what to do when it is damaged. */
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { zstdDecompressSync } from 'node:zlib'
 import type { Signal } from './signal-store.ts'
+import { PAGE_BYTES, type SqliteValue, salvageRows, unnamedDamage } from './sqlite-pages.ts'
 
 /** A signal's place here is its number in the file. */
 export const SIGNALS: readonly Signal[] = ['traces', 'logs']
@@ -12,8 +13,13 @@ export const SIGNALS: readonly Signal[] = ['traces', 'logs']
 /** The log of the data folder `dir`. */
 export const walPath = (dir: string) => join(dir, 'wal.db')
 
-/** Opens the log to write it. A damaged file is set aside, what can still be read is kept, and `warn` is told. */
+/**
+ * Opens the log to write it. A damaged file is set aside, every batch that is not itself on a damaged page is kept, and
+ * `warn` is told.
+ */
 export function openOrSalvage(path: string, warn: (message: string) => void): DatabaseSync {
+  const damage = unnamedDamage(path)
+  if (damage !== undefined) return salvage(path, damage, warn)
   try {
     const db = openDatabase(path)
     const verdict = String(db.prepare('PRAGMA quick_check(1)').get()!.quick_check)
@@ -28,7 +34,9 @@ export function openOrSalvage(path: string, warn: (message: string) => void): Da
 
 function openDatabase(path: string): DatabaseSync {
   const db = new DatabaseSync(path)
-  db.exec(`
+  try {
+    db.exec(`
+    PRAGMA page_size = ${PAGE_BYTES};
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA busy_timeout = 5000;
@@ -43,24 +51,28 @@ function openDatabase(path: string): DatabaseSync {
     CREATE TABLE IF NOT EXISTS cursor (name TEXT PRIMARY KEY, value TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
   `)
-  return db
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
 }
 
-const isDamage = (error: unknown) => /malformed|not a database|disk image/i.test(String((error as Error)?.message))
+/**
+ * SQLITE_CORRUPT and SQLITE_NOTADB, and the general SQLITE_ERROR: our statements are right, so what they can't do here
+ * is the fault of a damaged schema.
+ */
+const DAMAGE_CODES: readonly unknown[] = [1, 11, 26]
+const isDamage = (error: unknown) => DAMAGE_CODES.includes((error as { errcode?: number }).errcode)
 
-/** Reads batch by batch around the damage into a fresh file. */
+/** Reads row by row around the damage into a fresh file. */
 function salvage(path: string, reason: string, warn: (message: string) => void): DatabaseSync {
   const aside = `${path}.damaged-${Date.now()}`
   for (const suffix of ['', '-wal', '-shm']) {
     if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix)
   }
   const fresh = openDatabase(path)
-  let saved = 0
-  try {
-    saved = copyReadable(aside, fresh)
-  } catch (error) {
-    if (!isDamage(error)) throw error
-  }
+  const saved = copyReadable(aside, fresh)
   warn(
     `The write-ahead log ${path} is damaged (${reason}). ${saved} batches were saved; the damaged file is kept as ${aside}.`,
   )
@@ -68,34 +80,51 @@ function salvage(path: string, reason: string, warn: (message: string) => void):
 }
 
 function copyReadable(from: string, fresh: DatabaseSync): number {
-  const damaged = new DatabaseSync(from, { readOnly: true })
   const insert = fresh.prepare(
     'INSERT OR IGNORE INTO batch (id, signal, received_ms, digest, size, data) VALUES (?, ?, ?, ?, ?, ?)',
   )
+  const setCursor = fresh.prepare('INSERT OR REPLACE INTO cursor VALUES (?, ?)')
   let saved = 0
-  try {
-    const range = damaged.prepare('SELECT min(id) AS low, max(id) AS high FROM batch').get()!
-    const one = damaged.prepare('SELECT signal, received_ms, digest, size, data FROM batch WHERE id = ?')
-    for (let id = Number(range.low ?? 1); id <= Number(range.high ?? 0); id++) {
-      try {
-        const row = one.get(id)
-        if (row === undefined) continue
-        const data = row.data as Uint8Array
-        unpack(data, row.size as number)
-        insert.run(id, row.signal as number, row.received_ms as number, row.digest as string, row.size as number, data)
-        saved++
-      } catch {
-        // This batch is what the damage cost; the count in the warning tells how many were saved.
-      }
+  let epoch: string | undefined
+  let lastId: number | undefined
+  fresh.exec('BEGIN')
+  for (const { rowid, values } of salvageRows(from)) {
+    const batch = batchOf(values)
+    if (batch !== undefined) {
+      saved += Number(insert.run(rowid, batch.signal, batch.receivedMs, batch.digest, batch.size, batch.data).changes)
+      continue
     }
-    for (const row of damaged.prepare('SELECT name, value FROM cursor').all()) {
-      fresh.prepare('INSERT OR REPLACE INTO cursor VALUES (?, ?)').run(row.name as string, row.value as string)
-    }
-  } finally {
-    damaged.close()
+    const [name, value] = values
+    if (values.length !== 2 || typeof name !== 'string') continue
+    if (name === 'batch' && typeof value === 'number') lastId = Math.max(lastId ?? 0, value)
+    else if (name === 'epoch' && typeof value === 'string' && UUID.test(value)) epoch = value
+    else if (typeof value === 'string') setCursor.run(name, value)
   }
+  // Blocks refer to ids of this epoch: it may go on only when no id can be given a second time.
+  if (epoch !== undefined && lastId !== undefined) {
+    fresh.prepare("INSERT INTO meta VALUES ('epoch', ?)").run(epoch)
+    fresh.exec(
+      "INSERT INTO sqlite_sequence (name, seq) SELECT 'batch', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence)",
+    )
+    fresh.prepare("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'batch'").run(lastId)
+  }
+  fresh.exec('COMMIT')
   return saved
 }
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** A row of `batch` whose data are those that were accepted: their digest says so. Undefined for any other row. */
+function batchOf(values: readonly SqliteValue[]) {
+  const [id, signal, receivedMs, digest, size, data] = values
+  if (values.length !== 6 || id !== null || typeof digest !== 'string' || !Buffer.isBuffer(data)) return undefined
+  if (typeof signal !== 'number' || SIGNALS[signal] === undefined) return undefined
+  if (typeof receivedMs !== 'number' || typeof size !== 'number' || digestOf(data) !== digest) return undefined
+  return { signal, receivedMs, digest, size, data }
+}
+
+/** Names a batch by its bytes as they are stored. */
+export const digestOf = (data: Uint8Array) => hash('sha1', data, 'base64')
 
 /**
  * A batch's bytes, of which there are `size`: one buffer of that size instead of many that are joined. Throws what zlib

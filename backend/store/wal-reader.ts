@@ -1,7 +1,7 @@
 /** Worker thread. Reads what the main thread has accepted, in order of acceptance. */
 import { DatabaseSync } from 'node:sqlite'
 import type { Batch, Signal } from './signal-store.ts'
-import { SIGNALS, unpack, walPath } from './wal-file.ts'
+import { digestOf, SIGNALS, unpack, walPath } from './wal-file.ts'
 
 export interface WalReader {
   /** Batches of `signal` after id `after`, at most `limit` of them. */
@@ -10,13 +10,13 @@ export interface WalReader {
 }
 
 /**
- * `onBroken` is told of a batch that can't be unpacked: it comes without bytes, so that its place in the order is kept.
+ * `onBroken` is told of a batch that is damaged: it comes without bytes, so that its place in the order is kept.
  */
 export function openWalReader(dir: string, onBroken: (id: number, error: unknown) => void): WalReader {
   const db = new DatabaseSync(walPath(dir), { readOnly: true })
   db.exec('PRAGMA busy_timeout = 5000')
   const select = db.prepare(
-    'SELECT id, received_ms, size, data FROM batch WHERE signal = ? AND id > ? ORDER BY id LIMIT ?',
+    'SELECT id, received_ms, digest, size, data FROM batch WHERE signal = ? AND id > ? ORDER BY id LIMIT ?',
   )
   return {
     read(signal, after, limit) {
@@ -25,7 +25,9 @@ export function openWalReader(dir: string, onBroken: (id: number, error: unknown
         const id = row.id as number
         let bytes = Buffer.alloc(0)
         try {
-          bytes = unpack(row.data as Uint8Array, row.size as number)
+          const data = row.data as Uint8Array
+          if (digestOf(data) !== row.digest) throw new Error('its bytes are not those that were accepted')
+          bytes = unpack(data, row.size as number)
         } catch (error) {
           onBroken(id, error)
         }

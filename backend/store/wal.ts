@@ -6,11 +6,10 @@
  * own (wal-reader.ts). Batches that arrive while one transaction is being written go into the next one together (group
  * commit).
  */
-import { hash } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { constants, zstdCompressSync } from 'node:zlib'
 import type { Signal } from './signal-store.ts'
-import { epochOf, openOrSalvage, SIGNALS, walPath } from './wal-file.ts'
+import { digestOf, epochOf, openOrSalvage, SIGNALS, walPath } from './wal-file.ts'
 
 /** Written with the batch in one transaction; `value` is read back by `cursor(name)`. */
 export interface Cursor {
@@ -129,7 +128,7 @@ export function openWal(dir: string, warn: (message: string) => void): Wal {
     append(signal, raw, cursor) {
       const data = zstdCompressSync(raw, FAST)
       // Equal bytes compress to equal bytes, and there are ten times fewer of them to hash.
-      const digest = hash('sha1', data, 'base64')
+      const digest = digestOf(data)
       return new Promise((resolve, reject) => {
         queue.push({ signal: SIGNALS.indexOf(signal), data, digest, size: raw.length, cursor, resolve, reject })
         writing ??= writeQueued().finally(() => {
