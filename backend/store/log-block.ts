@@ -3,18 +3,18 @@ import type { Labels } from '../query/logql/log-table.ts'
 import type { BlockFile } from './block-file.ts'
 import { codeArray } from './columns.ts'
 import { packColumn, packNumbers, unpackColumn, unpackNumbers } from './encoding.ts'
+import { packTimes, unpackTimes } from './log-times.ts'
 import { type StoredLogs, storedLogs } from './stored-logs.ts'
 
-/** Section names: `meta/<name>` are columns. Times and lengths are differences from the row before. */
+/** Section names: `meta/<name>` are columns. Lengths are differences of ends. */
 export function logSections(table: StoredLogs): Map<string, Buffer> {
-  const { rows, timeOffset, end } = table
-  const start = timeOffset[0] ?? 0
+  const { rows, end } = table
   const stream = codeArray(rows, table.streams.length)
   stream.set(table.stream)
   const sections = new Map<string, Buffer>([
     ['streams', Buffer.from(JSON.stringify(table.streams))],
     ['streamOf', Buffer.from(stream.buffer)],
-    ['times', packNumbers(timeOffset.map((time, i) => time - (timeOffset[i - 1] ?? start)))],
+    ...packTimes(table.times),
     ['lengths', packNumbers(end.map((to, i) => to - (end[i - 1] ?? 0)))],
     ['text', table.text],
   ])
@@ -31,8 +31,8 @@ export function readLogBlock(file: BlockFile, onBytes: (bytes: number) => void):
   const streams = JSON.parse(file.section('streams').toString()) as Labels[]
   const codes = codeArray(rows, streams.length)
   Buffer.from(codes.buffer).set(file.section('streamOf'))
-  const timeOffset = unpackNumbers(file.section('times'), rows)
-  for (let i = 1; i < rows; i++) timeOffset[i]! += timeOffset[i - 1]!
+  const far = file.has('farTimes') ? file.section('farTimes') : undefined
+  const times = unpackTimes(file.section('times'), far, rows, BigInt(file.header.minNs))
   const lengths = unpackNumbers(file.section('lengths'), rows)
   const end = new Uint32Array(rows)
   let at = 0
@@ -44,8 +44,7 @@ export function readLogBlock(file: BlockFile, onBytes: (bytes: number) => void):
   return storedLogs(
     {
       rows,
-      baseNs: BigInt(file.header.minNs),
-      timeOffset,
+      times,
       streams,
       stream: codes instanceof Uint8Array ? Uint16Array.from(codes) : codes,
       text: () => file.section('text'),

@@ -7,11 +7,11 @@ import type { OwnerRecord } from '../otlp/traces.ts'
 import { TYPE } from '../otlp/values.ts'
 import type { AttributeList } from '../otlp/wire.ts'
 import type { Labels, LogColumn } from '../query/logql/log-table.ts'
-import { Bytes, type Codes, codeArray, Floats, MAX_COLUMNS } from './columns.ts'
+import { Bytes, type Codes, codeArray, MAX_COLUMNS } from './columns.ts'
+import { TimesBuilder } from './log-times.ts'
 import { LOKI_PUSH_SCOPE } from './signal-store.ts'
 import { type StoredLogs, storedLogs } from './stored-logs.ts'
 
-/** Times are kept as differences from `baseNs` in doubles: exact while lines lie within 104 days of it. */
 export class LogBuilder {
   rows = 0
   version = 0
@@ -19,10 +19,7 @@ export class LogBuilder {
   omitted = 0
   /** About what metadata and streams take. */
   metadataBytes = 0
-  private readonly baseNs: bigint
-  private readonly baseHi: number
-  private readonly baseLo: number
-  private readonly time = new Floats()
+  private readonly times = new TimesBuilder()
   private readonly streams: Labels[] = []
   private readonly streamOrdinals = new Map<string, number>()
   private readonly streamOf: number[] = []
@@ -30,12 +27,6 @@ export class LogBuilder {
   private readonly textEnd: number[] = []
   private readonly metadata = new Map<string, TextColumn>()
   private readonly owners = new WeakMap<OwnerRecord, OwnerLabels>()
-
-  constructor(baseNs: bigint) {
-    this.baseNs = baseNs
-    this.baseHi = Number(baseNs >> 32n)
-    this.baseLo = Number(baseNs & 0xffff_ffffn)
-  }
 
   get columns(): number {
     return this.metadata.size
@@ -52,12 +43,8 @@ export class LogBuilder {
     const pushed = record.scope.name === LOKI_PUSH_SCOPE
     const level = levelOf(record)
     this.streamOf.push(pushed ? this.pushedStream(owner) : this.stream(owner, level))
-    const noTime = record.timeHi === 0 && record.timeLo === 0
-    this.time.push(
-      noTime
-        ? Number(BigInt(receivedMs) * 1_000_000n - this.baseNs)
-        : (record.timeHi - this.baseHi) * 0x1_0000_0000 + (record.timeLo - this.baseLo),
-    )
+    if (record.timeHi === 0 && record.timeLo === 0) this.pushTime(BigInt(receivedMs) * 1_000_000n)
+    else this.times.push(record.timeHi, record.timeLo)
     const line = Buffer.from(record.body)
     this.text.push(line, 0, line.length)
     this.textEnd.push(this.text.length)
@@ -79,10 +66,9 @@ export class LogBuilder {
     const base = this.rows
     this.rows += from.length
     this.version++
-    const shift = Number(table.baseNs - this.baseNs)
     const ordinals = table.streams.map((labels) => this.ordinal(labels))
     for (const row of from) {
-      this.time.push(table.timeOffset[row]! + shift)
+      this.pushTime(table.times[row]!)
       this.streamOf.push(ordinals[table.stream[row]!]!)
       const start = row === 0 ? 0 : table.end[row - 1]!
       this.text.push(table.text, start, table.end[row]! - start)
@@ -99,8 +85,7 @@ export class LogBuilder {
 
   freeze(): StoredLogs {
     const rows = this.rows
-    const time = this.time.data
-    const order = Uint32Array.from({ length: rows }, (_, i) => i).sort((a, b) => time[a]! - time[b]! || a - b)
+    const order = this.times.order()
     const text = Buffer.allocUnsafe(this.text.length)
     const end = new Uint32Array(rows)
     const position = new Int32Array(rows)
@@ -113,11 +98,9 @@ export class LogBuilder {
     }
     const stream = this.streams.length <= 0x1_0000 ? new Uint16Array(rows) : new Uint32Array(rows)
     for (let i = 0; i < rows; i++) stream[i] = this.streamOf[order[i]!]!
-    const timeOffset = Float64Array.from(order, (row) => time[row]!)
     return storedLogs({
       rows,
-      baseNs: this.baseNs,
-      timeOffset,
+      times: this.times.gather(order),
       streams: this.streams.slice(),
       stream,
       text: () => text,
@@ -125,6 +108,10 @@ export class LogBuilder {
       names: [...this.metadata.keys()],
       load: (name) => this.metadata.get(name)!.freeze(rows, position),
     })
+  }
+
+  private pushTime(ns: bigint): void {
+    this.times.push(Number(ns >> 32n), Number(ns & 0xffff_ffffn))
   }
 
   private set(row: number, name: string, value: string): void {

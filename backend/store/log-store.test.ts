@@ -3,8 +3,13 @@ import { mkdtempSync, readdirSync, rmSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, test } from 'node:test'
-import { logBytes, type TestLine } from '../test/otlp.ts'
+import { create, toBinary } from '@bufbuild/protobuf'
+import { ExportLogsServiceRequestSchema } from '@sightline/otlp-messages'
+import { createLokiApi } from '../query/loki-api/index.ts'
+import { anyValue, logBytes, type TestLine } from '../test/otlp.ts'
+import { blockPath, writeBlock } from './block-file.ts'
 import { createCache } from './cache.ts'
+import { packNumbers } from './encoding.ts'
 import { createLogStore, type LogStore } from './log-store.ts'
 
 const folders: string[] = []
@@ -147,4 +152,124 @@ test('blocks of one line a day are merged no further than retention needs', () =
     store.forgetExpired(now)
   }
   assert.ok(store.stats().blockRows <= 8, String(store.stats().blockRows))
+})
+
+const T0_NS = BigInt(T0) * 1_000_000n
+
+const addAt = (store: LogStore, id: number, times: readonly bigint[]) => {
+  const scopeLogs = [
+    {
+      logRecords: times.map((time) => ({
+        timeUnixNano: time,
+        body: anyValue(String(time)),
+        severityNumber: 9 as const,
+      })),
+    },
+  ]
+  const message = create(ExportLogsServiceRequestSchema, { resourceLogs: [{ scopeLogs }] })
+  store.add({ id, receivedMs: T0, bytes: Buffer.from(toBinary(ExportLogsServiceRequestSchema, message)) }, false)
+}
+
+/** Each line is its own time; what the store says of it stands beside it. */
+const timesOf = (store: LogStore) =>
+  [...store.tables({ startNs: 0n, endNs: 1n << 64n }, 'forward')].flatMap((table) =>
+    Array.from({ length: table.rows }, (_, row) => {
+      const line = table.text.toString('utf8', row === 0 ? 0 : table.end[row - 1], table.end[row])
+      return [line, String(table.baseNs + BigInt(table.timeOffset[row]!))]
+    }),
+  )
+
+// A time in milliseconds that was taken for nanoseconds, one of the year 2554, and one in between.
+const FAR = [BigInt(T0), 2n ** 64n - 1n, T0_NS - 40_000_000_000_000_001n]
+
+test('times stay exact to the nanosecond beside lines of other centuries, in the head, in blocks and merged', () => {
+  const store = openStore(folder(), 1e15)
+  const near = Array.from({ length: 50 }, (_, i) => T0_NS + BigInt(i))
+  const expected = [...near, ...FAR].sort((a, b) => (a < b ? -1 : 1)).map((time) => [String(time), String(time)])
+  addAt(store, 1, [...near.slice(0, 20), ...FAR])
+  addAt(store, 2, near.slice(20))
+  assert.deepEqual(timesOf(store), expected)
+  assert.ok(store.seal(T0 + 60 * MINUTE))
+  assert.deepEqual(timesOf(store), expected)
+  assert.deepEqual(timesOf(openStore(store.blocksDir, 1e15)), expected)
+  addAt(store, 3, [T0_NS + 50n])
+  assert.ok(store.seal(T0 + 60 * MINUTE))
+  while (store.compact());
+  assert.equal(store.stats().blocks, 1)
+  const merged = [...expected.slice(0, -1), [String(T0_NS + 50n), String(T0_NS + 50n)], expected.at(-1)]
+  assert.deepEqual(timesOf(openStore(store.blocksDir, 1e15)), merged)
+})
+
+test('a block written before there were farTimes is read, exact where it was', () => {
+  const dir = folder()
+  const header = {
+    rows: 3,
+    groups: 1,
+    minNs: `${T0_NS}`,
+    maxNs: `${T0_NS + 300n}`,
+    sealedMs: T0,
+    epoch: 'e0',
+    walMax: 1,
+    replaces: [],
+  }
+  const sections = new Map([
+    ['streams', Buffer.from('[{"a":"b"}]')],
+    ['streamOf', Buffer.alloc(3)],
+    ['times', packNumbers([0, 1, 299])],
+    ['lengths', packNumbers([1, 1, 1])],
+    ['text', Buffer.from('xyz')],
+  ])
+  writeBlock(blockPath(dir, 'logs', 1), header, sections)
+  assert.deepEqual(timesOf(openStore(dir)), [
+    ['x', `${T0_NS}`],
+    ['y', `${T0_NS + 1n}`],
+    ['z', `${T0_NS + 300n}`],
+  ])
+})
+
+for (const direction of ['forward', 'backward'] as const) {
+  test(`paging ${direction} finds every line once although one lies in 1970`, async () => {
+    const store = openStore(folder(), 1e15)
+    const count = 728
+    addAt(store, 1, [...Array.from({ length: count }, (_, i) => T0_NS + BigInt(i)), BigInt(T0)])
+    store.seal(T0 + 60 * MINUTE)
+    const loki = createLokiApi({ logs: store })
+    const got: string[] = []
+    let [start, end] = [T0_NS, T0_NS + BigInt(count)]
+    for (let page = 0; page <= count; page++) {
+      const query = new URLSearchParams({
+        query: '{level="info"}',
+        start: `${start}`,
+        end: `${end}`,
+        limit: '91',
+        direction,
+      })
+      const response = await loki({ method: 'GET', path: '/loki/api/v1/query_range', query, headers: {} })
+      const { data } = JSON.parse(String(response.body)) as { data: { result: { values: [string, string][] }[] } }
+      const values = data.result.flatMap((stream) => stream.values)
+      if (values.length === 0) break
+      for (const [time, line] of values) {
+        assert.equal(time, line)
+        got.push(line)
+      }
+      const times = values.map(([time]) => BigInt(time)).sort((a, b) => (a < b ? -1 : 1))
+      if (direction === 'forward') start = times.at(-1)! + 1n
+      else end = times[0]!
+      if (start >= end) break
+    }
+    assert.equal(got.length, count)
+    assert.equal(new Set(got).size, count)
+  })
+}
+
+test('lines of other centuries come in their own place, in both directions', () => {
+  const store = openStore(folder(), 1e15)
+  addAt(store, 1, [T0_NS + 5n, ...FAR])
+  store.seal(T0 + 60 * MINUTE)
+  addAt(store, 2, [T0_NS])
+  const all = { startNs: 0n, endNs: 1n << 64n }
+  const sorted = [T0_NS, T0_NS + 5n, ...FAR].sort((a, b) => (a < b ? -1 : 1)).map(String)
+  assert.deepEqual(lines(store, all), sorted)
+  assert.deepEqual(lines(store, all, 'backward'), sorted.toReversed())
+  assert.deepEqual(lines(store, { startNs: T0_NS, endNs: T0_NS + 5n }), [String(T0_NS)])
 })

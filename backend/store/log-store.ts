@@ -1,12 +1,12 @@
 /** Worker thread. The store of log lines: the head (in no block yet) and the blocks, as one LogSource. */
 import { readLogs } from '../otlp/logs.ts'
-import type { LogSource, LogTimeRange } from '../query/logql/log-table.ts'
+import type { LogSource, LogTable, LogTimeRange } from '../query/logql/log-table.ts'
 import { BLOCK_ROWS, type Catalog, openCatalog } from './catalog.ts'
 import { MAX_COLUMNS } from './columns.ts'
 import { logSections, readLogBlock } from './log-block.ts'
 import { LogBuilder } from './log-builder.ts'
 import type { Batch, SignalStore, SignalStoreDeps } from './signal-store.ts'
-import type { StoredLogs } from './stored-logs.ts'
+import type { LogStretch, StoredLogs } from './stored-logs.ts'
 
 export interface LogStore extends LogSource, SignalStore {}
 
@@ -41,7 +41,7 @@ export function createLogStore(deps: SignalStoreDeps): LogStore {
   function add(batch: Batch, replay: boolean): void {
     if (replay && batch.id <= sealed) return
     readLogs(batch.bytes, (record) => {
-      head ??= new LogBuilder(BigInt(batch.receivedMs) * 1_000_000n)
+      head ??= new LogBuilder()
       head.append(record, batch.receivedMs)
     })
     oldestMs = Math.min(oldestMs, batch.receivedMs)
@@ -64,20 +64,26 @@ export function createLogStore(deps: SignalStoreDeps): LogStore {
     return true
   }
 
-  function* tables(range: LogTimeRange, direction: 'forward' | 'backward'): Generator<StoredLogs> {
-    type Entry = { minNs: bigint; maxNs: bigint; table: () => StoredLogs }
+  function* tables(range: LogTimeRange, direction: 'forward' | 'backward'): Generator<LogTable> {
     const entries: Entry[] = [...catalog.blocks.values()].map((block) => ({
       minNs: block.minNs,
       maxNs: block.maxNs,
-      table: () => catalog.table(block),
+      open: () => catalog.table(block).tables(),
     }))
     const live = headTable()
-    if (live !== undefined) entries.push({ minNs: live.minNs, maxNs: live.maxNs, table: () => live })
-    const sign = direction === 'forward' ? 1 : -1
-    const key = (entry: Entry) => (direction === 'forward' ? entry.minNs : entry.maxNs)
-    entries.sort((a, b) => (key(a) < key(b) ? -sign : key(a) > key(b) ? sign : 0))
-    for (const entry of entries) {
-      if (entry.maxNs >= range.startNs && entry.minNs < range.endNs) yield entry.table()
+    if (live !== undefined) entries.push({ minNs: live.minNs, maxNs: live.maxNs, open: live.tables })
+    const order = inOrder(direction)
+    entries.sort(order)
+    for (let entry = entries.shift(); entry !== undefined; entry = entries.shift()) {
+      if (entry.maxNs < range.startNs || entry.minNs >= range.endNs) continue
+      const [only, ...more] = entry.open()
+      if (more.length === 0) {
+        if (only !== undefined) yield only.table
+        continue
+      }
+      // Lines that lie far apart: each stretch takes the place of its own times.
+      for (const stretch of [only!, ...more]) entries.push({ ...stretch, open: () => [stretch] })
+      entries.sort(order)
     }
   }
 
@@ -96,11 +102,25 @@ export function createLogStore(deps: SignalStoreDeps): LogStore {
   }
 }
 
+/** A block, the head, or a stretch of either, by the times of its first and its last line. */
+interface Entry {
+  readonly minNs: bigint
+  readonly maxNs: bigint
+  open(): readonly LogStretch[]
+}
+
+/** Earliest first line first, or latest last line. */
+function inOrder(direction: 'forward' | 'backward'): (a: Entry, b: Entry) => number {
+  const sign = direction === 'forward' ? 1 : -1
+  const key = (entry: Entry) => (direction === 'forward' ? entry.minNs : entry.maxNs)
+  return (a, b) => (key(a) < key(b) ? -sign : key(a) > key(b) ? sign : 0)
+}
+
 /** Merges two blocks, when there are two to merge; true when it did something. */
 function compact(catalog: Catalog<StoredLogs>): boolean {
   const pair = catalog.smallNeighbours()
   if (pair === undefined) return false
-  const builder = new LogBuilder(pair[0].minNs)
+  const builder = new LogBuilder()
   for (const block of pair) {
     try {
       const table = catalog.table(block)
