@@ -50,8 +50,11 @@ export interface Catalog<T extends Sealable> {
   remove(number: number): void
   /** For a file that a DamagedBlock names; false when it is none of this catalog's. */
   setAside(path: string, reason: string): boolean
-  /** Numbers of the blocks that are too old, or that must go for the rest to fit. */
-  expired(nowMs: number): number[]
+  /**
+   * Hands the blocks to `remove` that must go for the rest to fit, and of those that are too old `most`. Tells the log.
+   * Returns how many went for their age alone.
+   */
+  expire(nowMs: number, most: number, remove: (number: number) => void): number
   stats(): { blocks: number; blockBytes: number; blockRows: number; damagedBlocks: number }
 }
 
@@ -154,7 +157,15 @@ export function openCatalog<T extends Sealable>(deps: CatalogDeps<T>): Catalog<T
       report(path, reason)
       return true
     },
-    expired: (nowMs) => expired(byAge(), nowMs - deps.retentionMs, deps.maxBytes, age),
+    expire(nowMs, most, remove) {
+      const gone = expired(byAge(), nowMs - deps.retentionMs, deps.maxBytes, age, most)
+      for (const { number } of [...gone.forSize, ...gone.forAge]) remove(number)
+      if (gone.forSize.length > 0)
+        deps.log('info', `${removed(kind, gone.forSize)} The rest fits into ${deps.maxBytes} bytes.`)
+      if (gone.forAge.length > 0)
+        deps.log('info', `${removed(kind, gone.forAge)} They were older than ${deps.retentionMs / 3_600_000} hours.`)
+      return gone.forAge.length
+    },
     stats: () => ({ ...sizes(blocks.values()), damagedBlocks }),
   }
 }
@@ -168,22 +179,39 @@ function firstPair(blocks: readonly Block[], fit: (a: Block, b: Block) => boolea
   return undefined
 }
 
-/** Numbers of the blocks from before `fromMs`, and of the oldest that must go for the rest to fit into `maxBytes`. */
+/** The oldest blocks that must go for the rest to fit into `maxBytes`, and `most` of those from before `fromMs`. */
 function expired(
   oldestFirst: readonly Block[],
   fromMs: number,
   maxBytes: number,
   age: (block: Block) => number,
-): number[] {
+  most: number,
+): { forSize: Block[]; forAge: Block[] } {
   let excess = oldestFirst.reduce((sum, block) => sum + block.file.bytes, 0) - maxBytes
-  const gone: number[] = []
+  const forSize: Block[] = []
+  const forAge: Block[] = []
   for (const block of oldestFirst) {
-    if (age(block) >= fromMs && excess <= 0) break
+    if (excess > 0) forSize.push(block)
+    else if (age(block) < fromMs && forAge.length < most) forAge.push(block)
+    else break
     excess -= block.file.bytes
-    gone.push(block.number)
   }
-  return gone
+  return { forSize, forAge }
 }
+
+/** What went, for the log. */
+function removed(kind: string, blocks: readonly Block[]): string {
+  const { blockBytes, blockRows } = sizes(blocks)
+  const times = blocks.flatMap(({ minNs, maxNs }) => [minNs, maxNs]).sort((a, b) => (a < b ? -1 : 1))
+  const rows = counted(blockRows, kind === 'logs' ? 'line' : 'span')
+  const range = `from ${isoTime(times[0]!)} to ${isoTime(times.at(-1)!)}`
+  return `Retention removed ${counted(blocks.length, 'block')} of ${kind}: ${rows}, ${blockBytes} bytes, ${range}.`
+}
+
+const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
+
+/** The 64 bits of a time end in 2554, well within what a Date can hold. */
+const isoTime = (ns: bigint) => new Date(Number(ns / 1_000_000n)).toISOString()
 
 function sizes(all: Iterable<Block>): { blocks: number; blockBytes: number; blockRows: number } {
   let blocks = 0

@@ -93,9 +93,7 @@ export function createLogStore(deps: SignalStoreDeps): LogStore {
     tables,
     compact: () => compact(catalog),
     sealedBelow: (position) => (lowest === Number.POSITIVE_INFINITY ? position + 1 : lowest),
-    forgetExpired(nowMs) {
-      for (const number of catalog.expired(nowMs)) catalog.remove(number)
-    },
+    forgetExpired: (nowMs, most = Number.POSITIVE_INFINITY) => catalog.expire(nowMs, most, catalog.remove),
     setAside: (path, reason) => catalog.setAside(path, reason),
     stats: () => ({ ...catalog.stats(), headRows: head?.rows ?? 0 }),
     close() {},

@@ -31,7 +31,11 @@ export interface SignalStore {
   seal(nowMs: number): boolean
   /** Merges blocks, a few at a time; true when it did something. */
   compact(): boolean
-  forgetExpired(nowMs: number): void
+  /**
+   * Forgets blocks that are too old at `nowMs`, `most` of them (all by default), and those that must go for the rest to
+   * fit. Says what it removed. Returns how many went for their age alone.
+   */
+  forgetExpired(nowMs: number, most?: number): number
   /** Takes a damaged block out of use; false when it is none of this store's. */
   setAside(path: string, reason: string): boolean
   stats(): SignalStats

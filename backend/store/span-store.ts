@@ -88,9 +88,9 @@ export function createSpanStore(deps: SpanStoreDeps): SpanStore {
     trace: joiner.trace,
     compact,
     setAside: blocks.setAside,
-    forgetExpired(nowMs) {
+    forgetExpired(nowMs, most = Number.POSITIVE_INFINITY) {
       if (blocks.align()) shared.refresh()
-      for (const number of blocks.expired(nowMs)) blocks.remove(number)
+      return blocks.expire(nowMs, most, blocks.remove)
     },
     stats: () => ({ ...blocks.stats(), headRows: head.rows() }),
     close: blocks.close,

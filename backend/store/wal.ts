@@ -97,7 +97,8 @@ export function openWal(dir: string, warn: (message: string) => void): Wal {
     db.exec('BEGIN IMMEDIATE')
     try {
       for (const { signal, data, digest, size, cursor } of group) {
-        const resent = now - (recent.get(digest) ?? Number.NEGATIVE_INFINITY) < RESENT_WITHIN_MS
+        // A clock that was set back makes what came before look like the future: that is no resend either.
+        const resent = Math.abs(now - (recent.get(digest) ?? Number.NEGATIVE_INFINITY)) < RESENT_WITHIN_MS
         const id = resent ? 0 : Number(insert.run(signal, now, digest, size, data).lastInsertRowid)
         if (!resent) {
           recent.delete(digest)

@@ -9,6 +9,7 @@ import type { LogSource } from '../query/logql/log-table.ts'
 import { isDamagedBlock } from './block-file.ts'
 import { createCache, type TableCache } from './cache.ts'
 import { createLogStore, type LogStore } from './log-store.ts'
+import { createRetention } from './retention.ts'
 import type { Signal, SignalStats } from './signal-store.ts'
 import { createSpanStore, type SpanStore, type StoredSpanSource } from './span-store.ts'
 import { SIGNALS } from './wal-file.ts'
@@ -71,9 +72,10 @@ export function createWorkerStore(settings: StoreSettings, events: WorkerStoreEv
   const cache = createCache(settings.cacheBytes)
   const stores = openStores(settings, cache, events)
   const { catchUp, replay } = createIntake(reader, stores, events, broken)
-  const keepHouse = createHousekeeping(stores, cache, events)
+  const retention = createRetention({ stores, retentionMs: settings.retentionMs, log: events.log })
+  const keepHouse = createHousekeeping(stores, cache, retention, events)
   let deadline = Number.POSITIVE_INFINITY
-  let lastQuery = 0
+  let lastQuery = Number.NEGATIVE_INFINITY
 
   function* timed<T>(tables: Iterable<T>): Generator<T> {
     for (const table of tables) {
@@ -93,10 +95,10 @@ export function createWorkerStore(settings: StoreSettings, events: WorkerStoreEv
     catchUp,
     work() {
       catchUp()
-      keepHouse(Date.now(), lastQuery)
+      keepHouse(performance.now(), lastQuery)
     },
     async query(run) {
-      lastQuery = Date.now()
+      lastQuery = performance.now()
       deadline = performance.now() + settings.queryTimeoutMs
       for (;;) {
         try {
@@ -146,7 +148,7 @@ function createIntake(
   broken: (id: number, error: unknown) => void,
 ): { catchUp(): void; replay(): void } {
   const position: Record<Signal, number> = { traces: 0, logs: 0 }
-  let lastFailure = 0
+  let lastFailure = Number.NEGATIVE_INFINITY
 
   function read(replayed: boolean): void {
     for (const signal of SIGNALS) while (readSome(signal, replayed));
@@ -176,8 +178,10 @@ function createIntake(
     } catch (error) {
       if (setAside(stores, error)) return
       // A full disk: the head keeps what it has, the log keeps it safe, and refuses more when it has grown too large.
-      if (nowMs - lastFailure > 60_000) events.log('error', `A block of ${signal} can't be written: ${String(error)}`)
-      lastFailure = nowMs
+      const steadyMs = performance.now()
+      if (steadyMs - lastFailure > 60_000)
+        events.log('error', `A block of ${signal} can't be written: ${String(error)}`)
+      lastFailure = steadyMs
     }
   }
 
@@ -192,14 +196,18 @@ function createIntake(
   }
 }
 
-/** What is due from time to time: blocks expire and are merged, figures are told. */
+/**
+ * What is due from time to time: blocks expire and are merged, figures are told. The returned function takes times of the
+ * process (`performance.now`): a wall clock that is set back would put everything off for as long.
+ */
 function createHousekeeping(
   stores: Stores,
   cache: TableCache,
+  retention: (nowMs: number, steadyMs: number) => void,
   events: WorkerStoreEvents,
-): (nowMs: number, lastQueryMs: number) => void {
-  let lastExpiry = 0
-  let lastStats = 0
+): (steadyMs: number, lastQueryMs: number) => void {
+  let lastExpiry = Number.NEGATIVE_INFINITY
+  let lastStats = Number.NEGATIVE_INFINITY
 
   function compact(): void {
     try {
@@ -215,14 +223,14 @@ function createHousekeeping(
     events.stats({ traces: stores.traces.stats(), logs: stores.logs.stats(), ...memory })
   }
 
-  return (nowMs, lastQueryMs) => {
-    if (nowMs - lastExpiry > EXPIRY_EVERY_MS) {
-      lastExpiry = nowMs
-      for (const signal of SIGNALS) stores[signal].forgetExpired(nowMs)
+  return (steadyMs, lastQueryMs) => {
+    if (steadyMs - lastExpiry > EXPIRY_EVERY_MS) {
+      lastExpiry = steadyMs
+      retention(Date.now(), steadyMs)
     }
-    if (nowMs - lastQueryMs > COMPACT_AFTER_QUIET_MS) compact()
-    if (nowMs - lastStats > STATS_EVERY_MS) {
-      lastStats = nowMs
+    if (steadyMs - lastQueryMs > COMPACT_AFTER_QUIET_MS) compact()
+    if (steadyMs - lastStats > STATS_EVERY_MS) {
+      lastStats = steadyMs
       tellStats()
     }
   }
