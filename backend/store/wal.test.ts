@@ -136,8 +136,16 @@ interface Filled {
   readonly wal: Buffer
 }
 
-/** A log of 400 batches of random bytes, some larger than a page; with `-wal` as a kill leaves it. */
-async function filledLog(killed: boolean): Promise<Filled> {
+const filledLogs = new Map<boolean, Promise<Filled>>()
+
+/** A log of 400 batches of random bytes, some larger than a page; with `-wal` as a kill leaves it. Made once. */
+function filledLog(killed: boolean): Promise<Filled> {
+  const known = filledLogs.get(killed) ?? fillLog(killed)
+  filledLogs.set(killed, known)
+  return known
+}
+
+async function fillLog(killed: boolean): Promise<Filled> {
   const dir = folder()
   const random = seeded(7)
   const wal = openWal(dir, ignore)

@@ -25,8 +25,11 @@ export interface WalStats {
 export interface Wal {
   /** Names this log's ids: they start again from 1 when the file is made anew. */
   readonly epoch: string
-  /** Resolves to the batch's id once it is on disk, or to 0 when the very same bytes were accepted just before. */
-  append(signal: Signal, bytes: Uint8Array, cursor?: Cursor): Promise<number>
+  /**
+   * Resolves to the batch's id once it is on disk, or to 0 when the very same bytes were accepted just before. With `news`
+   * they are stored all the same: to be set where two equal batches need not be one that was sent twice.
+   */
+  append(signal: Signal, bytes: Uint8Array, cursor?: Cursor, news?: boolean): Promise<number>
   cursor(name: string): string | undefined
   /** Forgets batches with an id below `id`: they are in blocks. */
   trim(signal: Signal, id: number): void
@@ -41,13 +44,14 @@ interface Pending {
   /** Bytes before compression. */
   readonly size: number
   readonly cursor: Cursor | undefined
+  readonly news: boolean
   readonly resolve: (id: number) => void
   readonly reject: (error: unknown) => void
 }
 
 /**
  * An exporter that got no answer sends the same bytes again within seconds: so many digests are remembered. Later, equal
- * bytes are news: the same line, logged once more by a program that gives its lines no time.
+ * bytes are news.
  */
 const REMEMBERED_DIGESTS = 4096
 const RESENT_WITHIN_MS = 60_000
@@ -96,9 +100,9 @@ export function openWal(dir: string, warn: (message: string) => void): Wal {
     const ids: number[] = []
     db.exec('BEGIN IMMEDIATE')
     try {
-      for (const { signal, data, digest, size, cursor } of group) {
+      for (const { signal, data, digest, size, cursor, news } of group) {
         // A clock that was set back makes what came before look like the future: that is no resend either.
-        const resent = Math.abs(now - (recent.get(digest) ?? Number.NEGATIVE_INFINITY)) < RESENT_WITHIN_MS
+        const resent = !news && Math.abs(now - (recent.get(digest) ?? Number.NEGATIVE_INFINITY)) < RESENT_WITHIN_MS
         const id = resent ? 0 : Number(insert.run(signal, now, digest, size, data).lastInsertRowid)
         if (!resent) {
           recent.delete(digest)
@@ -126,12 +130,12 @@ export function openWal(dir: string, warn: (message: string) => void): Wal {
 
   return {
     epoch,
-    append(signal, raw, cursor) {
+    append(signal, raw, cursor, news = false) {
       const data = zstdCompressSync(raw, FAST)
       // Equal bytes compress to equal bytes, and there are ten times fewer of them to hash.
       const digest = digestOf(data)
       return new Promise((resolve, reject) => {
-        queue.push({ signal: SIGNALS.indexOf(signal), data, digest, size: raw.length, cursor, resolve, reject })
+        queue.push({ signal: SIGNALS.indexOf(signal), data, digest, size: raw.length, cursor, news, resolve, reject })
         writing ??= writeQueued().finally(() => {
           writing = undefined
         })
