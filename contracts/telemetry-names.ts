@@ -69,8 +69,8 @@ export type EventName = keyof typeof EVENTS
 export const METRICS = {
   http_server_request_duration_seconds: {
     type: 'histogram',
-    labels: ['http_request_method', 'http_route', 'http_response_status_code'],
-    help: 'Duration of answered requests by route; exemplars carry trace_id and span_id.',
+    labels: ['http_request_method', 'http_route', 'http_response_status_code', 'error_type'],
+    help: 'Duration of requests by route; error_type says why one got no status. Exemplars carry trace_id and span_id.',
   },
   http_server_active_requests: { type: 'gauge', labels: [], help: 'Requests in flight.' },
   http_client_request_duration_seconds: {

@@ -67,7 +67,7 @@ const lines = () =>
     .replay()
     .map(({ level, data }) => `${level.levelStr} ${data[0]}`)
 const counted = async (route: string, status: number, method = 'GET') => {
-  const labels = `http_request_method="${method}",http_route="${route}",http_response_status_code="${status}"`
+  const labels = `http_request_method="${method}",http_route="${route}",http_response_status_code="${status}",error_type=""`
   const { body } = await metrics.scrape()
   return sample(body, `http_server_request_duration_seconds_count{${labels}}`) ?? 0
 }

@@ -4,8 +4,7 @@
  */
 import { METHODS } from 'node:http'
 import Router from '@koa/router'
-import { context, trace } from '@opentelemetry/api'
-import { getRPCMetadata, RPCType } from '@opentelemetry/core'
+import { trace } from '@opentelemetry/api'
 import Koa, { type Context, type Next } from 'koa'
 import type { z } from 'zod'
 import { type AllowedHosts, refusalOf } from './allowed-hosts.ts'
@@ -30,6 +29,7 @@ import {
   requestContextFrom,
   runInRequest,
 } from './request-context.ts'
+import { inServerSpan, markServerSpan, methodLabel, outcomeOf, serverSpan } from './server-span.ts'
 import { failSpan, withBaggage } from './spans.ts'
 import { telemetry } from './telemetry/state.ts'
 
@@ -95,7 +95,7 @@ export function createHttpApp(options: HttpAppOptions, addRoutes: (routes: Route
   const answered = options.metrics.histogram('http_server_request_duration_seconds')
   const active = options.metrics.gauge('http_server_active_requests')
 
-  app.use((ctx, next) => serve(ctx, next, options, answered, active))
+  app.use((ctx, next) => inServerSpan(ctx, () => serve(ctx, next, options, answered, active)))
   // Koa's instrumentation patches the routes that exist when the router is used, so they are added first.
   addRoutes({ add: (definition, handler) => addRoute(router, definition, handler, options) })
   app.use(refuseUnanswered)
@@ -140,6 +140,7 @@ async function serve(
   )
 }
 
+/** Span, metric and log line end at one moment: all work is done, and Koa sends the answer next. */
 function finish(
   ctx: Context,
   request: RequestContext,
@@ -147,21 +148,26 @@ function finish(
   answered: ReturnType<Metrics['histogram']>,
 ) {
   const seconds = (performance.now() - request.startedAt) / 1000
+  const outcome = outcomeOf(ctx)
+  const { status } = outcome
+  const lost = (status === undefined && outcome.errorType) || ''
+  const method = methodLabel(ctx.method)
   const route = (ctx.state.route as string | undefined) ?? ''
+  markServerSpan(outcome)
   const labels = {
-    http_request_method: methodLabel(ctx.method),
+    http_request_method: method,
     http_route: route,
-    http_response_status_code: ctx.status,
+    http_response_status_code: status ?? '',
+    error_type: lost,
   }
   observe(answered, labels, seconds)
   if (ctx.state.probe) return
-  const fields = { method: ctx.method, route, status: ctx.status, duration_ms: roundMs(seconds * 1000) }
-  options.logger.info(`${ctx.method} ${route || 'unknown route'} ${ctx.status}`, fields)
-}
-
-/** Method names come from outside; the label must not grow without end. */
-function methodLabel(method: string): string {
-  return ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'].includes(method) ? method : '_OTHER'
+  const what = `${ctx.method} ${route || 'unknown route'}`
+  const took = { duration_ms: roundMs(seconds * 1000) }
+  // What a handler did stays done: an order that its client no longer waits for is placed.
+  if (status === undefined)
+    options.logger.warn(`${what} not answered`, { method: ctx.method, route, error_type: lost, ...took })
+  else options.logger.info(`${what} ${status}`, { method: ctx.method, route, status, ...took })
 }
 
 function addRoute<Definition extends RouteDefinition>(
@@ -181,7 +187,7 @@ function addRoute<Definition extends RouteDefinition>(
         const refusal = options.admit?.()
         if (refusal) throw refusal
         const left = remainingMs()
-        getRPCMetadata(context.active())?.span?.setAttribute('deadline.remaining_ms', Math.round(left))
+        serverSpan()?.setAttribute('deadline.remaining_ms', Math.round(left))
         if (left <= 0) throw deadlineExceeded()
       }
       const answer = await handler(await checkRequest(ctx, definition))
@@ -198,8 +204,9 @@ function addRoute<Definition extends RouteDefinition>(
 /** The route as the API writes it, `/users/{id}`, for metrics, logs and the server span's name. */
 function nameRoute(ctx: Context, path: string): void {
   ctx.state.route = path
-  const rpc = getRPCMetadata(context.active())
-  if (rpc?.type === RPCType.HTTP) rpc.route = path
+  const span = serverSpan()
+  span?.updateName(`${ctx.method} ${path}`)
+  span?.setAttribute('http.route', path)
   trace.getActiveSpan()?.setAttribute('http.route', path)
 }
 
@@ -242,7 +249,6 @@ function answerProblem(ctx: Context, error: unknown, options: HttpAppOptions): v
   ctx.body = JSON.stringify(problemBody(problem, { trace_id: request?.traceId, request_id: request?.requestId }))
   // An unread body would be taken for the next request.
   if (!ctx.req.complete) ctx.set('Connection', 'close')
-  const server = getRPCMetadata(context.active())?.span
   if (status >= 500) {
     const span = trace.getActiveSpan()
     if (span) failSpan(span, error)
@@ -250,5 +256,5 @@ function answerProblem(ctx: Context, error: unknown, options: HttpAppOptions): v
   } else {
     options.logger.warn(problem.details.detail, { status, kind: problem.details.kind })
   }
-  server?.setAttribute('error.type', status >= 500 ? errorType(error) : errorType(problem))
+  serverSpan()?.setAttribute('error.type', status >= 500 ? errorType(error) : errorType(problem))
 }

@@ -2,7 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { createServer, type RequestListener } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
-import { problemBody, unreadable } from './problems.ts'
+import { errorType, problemBody, unreadable } from './problems.ts'
 
 /** A server that listens. */
 export interface HttpServer {
@@ -30,6 +30,19 @@ const KEEP_IDLE_MS = 4_000
 const SWEEP_MS = 20
 /** More than the gateway lets through (32 KiB and what it adds itself), so that what is too much is refused there, once. */
 const MAX_HEADER_BYTES = 48 * 1024
+
+/** How a request ended for its client: with a status or without one, and the `error.type` of what was in the way. */
+export interface Ending {
+  status: number | undefined
+  errorType: string | undefined
+}
+
+const endings = new WeakMap<Socket, Ending>()
+
+/** Of the request under way on a connection that the server has ended by itself; undefined where it was the client. */
+export function endingOf(socket: Socket): Ending | undefined {
+  return endings.get(socket)
+}
 
 /** Listens on `port` (0: any free one); rejects with a message that names the port when it is taken. */
 export async function listen(
@@ -72,6 +85,12 @@ export async function listen(
     server.listen({ port, host, reusePort: options.reusePort ?? false }, resolve)
   })
 
+  function cutAll(): void {
+    for (const [socket, idleSince] of connections)
+      if (idleSince === undefined) endings.set(socket, { status: undefined, errorType: 'server_stopped' })
+    server.closeAllConnections()
+  }
+
   function closeIdle(keepIdleMs: number): void {
     const before = performance.now() - keepIdleMs
     for (const [socket, idleSince] of connections) if (idleSince !== undefined && idleSince <= before) socket.destroy()
@@ -82,7 +101,7 @@ export async function listen(
     close: (timeoutMs, keepIdleMs = KEEP_IDLE_MS) =>
       new Promise((resolve) => {
         draining = true
-        const cut = setTimeout(() => server.closeAllConnections(), timeoutMs)
+        const cut = setTimeout(cutAll, timeoutMs)
         const sweep = setInterval(() => closeIdle(keepIdleMs), SWEEP_MS)
         // Not http.Server's own close, which drops every idle connection at once. In the check phase, right after the loop
         // has accepted all that waits: what a successor's port mate leaves in its queue is reset by the kernel.
@@ -106,6 +125,7 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
   }
   const problem = unreadable(error.code)
   const { status, title } = problem.details
+  endings.set(socket, { status, errorType: errorType(problem) })
   const ids = { trace_id: randomBytes(16).toString('hex'), request_id: randomUUID() }
   const body = JSON.stringify(problemBody(problem, ids))
   const head = [

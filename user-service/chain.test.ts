@@ -264,6 +264,74 @@ test('a killed audit service: 202, an error in the trace, and exactly one audit 
   })
 })
 
+/** Nobody can write orders until `release` is called; `waiting` resolves when that many statements wait for it. */
+async function holdOrders() {
+  const holder = new pg.Client(database.connection())
+  await holder.connect()
+  await holder.query('begin; lock table orders in exclusive mode')
+  return {
+    waiting: (count: number) =>
+      until('orders wait for the lock', 10, async () => {
+        const { rows } = await holder.query('select count(*)::int as n from pg_locks where not granted')
+        return rows[0].n === count
+      }),
+    release: () => holder.query('commit'),
+    [Symbol.asyncDispose]: () => holder.end(),
+  }
+}
+
+const server = (spans: SinkSpan[], service: string) =>
+  spans.find((span) => span.kind === 'server' && span.service === service)!
+const statusAndError = ({ attributes }: SinkSpan) => [attributes['http.response.status_code'], attributes['error.type']]
+const placed = (traceId: string) =>
+  database.query(
+    'select o.id from orders o join audit_logs a on a.order_id = o.id where o.trace_id = $1 and a.trace_id = $1',
+    [traceId],
+  )
+
+test('a client that gives up: its order is placed, and no hop says a status that was not sent', async () => {
+  await using hold = await holdOrders()
+  const traceId = 'c11e47c11e47c11e47c11e47c11e4701'
+  const gone = new AbortController()
+  const headers = { 'content-type': 'application/json', traceparent: `00-${traceId}-1234567890abcdef-01` }
+  const options = { method: 'POST', headers, body: JSON.stringify(JOHN), signal: gone.signal }
+  const asking = assert.rejects(fetch(`${user.url}/process`, options), { name: 'AbortError' })
+  await hold.waiting(1)
+  gone.abort()
+  await asking
+  await hold.release()
+  const spans = await traceOf(traceId, (found) => serverSpans(found) === 3)
+  assert.deepEqual(statusAndError(server(spans, 'user-service')), [undefined, 'client_closed_request'])
+  // user-service waits to the end: what it was asked for, it does.
+  assert.deepEqual(statusAndError(server(spans, 'order-service')), [200, undefined])
+  assert.deepEqual(statusAndError(server(spans, 'audit-service')), [200, undefined])
+  assert.deepEqual(
+    spans.filter(({ status }) => status === 'error').map(({ name }) => name),
+    [],
+  )
+  assert.equal((await placed(traceId)).length, 1)
+  const line = user.lines.find((one) => one.trace_id === traceId && one.message === 'POST /process not answered')!
+  assert.deepEqual([line.level, line.error_type, line.status], ['warn', 'client_closed_request', undefined])
+})
+
+test('a hop that gives up on the next one is a client that went away, and its order is placed all the same', async () => {
+  await using hold = await holdOrders()
+  const traceId = 'c11e47c11e47c11e47c11e47c11e4702'
+  const headers = { traceparent: `00-${traceId}-1234567890abcdef-01`, 'x-request-deadline': '600' }
+  const answering = user.call('POST', '/process', JOHN, headers)
+  await hold.waiting(1)
+  const answer = await answering
+  assert.deepEqual([answer.status, answer.json.type], [504, '/problems/next-hop-timeout'])
+  await hold.release()
+  const spans = await traceOf(
+    traceId,
+    (found) => serverSpans(found) >= 2 && server(found, 'order-service') !== undefined,
+  )
+  assert.deepEqual(statusAndError(server(spans, 'user-service')), [504, 'next_hop_timeout'])
+  assert.deepEqual(statusAndError(server(spans, 'order-service')), [undefined, 'client_closed_request'])
+  await until('order and audit row', 20, async () => (await placed(traceId)).length === 1)
+})
+
 test('SIGTERM finishes what is in flight, flushes telemetry and ends within 10 s', async (t) => {
   const holder = new pg.Client(database.connection())
   await holder.connect()

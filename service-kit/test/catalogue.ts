@@ -8,7 +8,12 @@ const histogram = (...labels: string[]) => ({ type: 'histogram', labels, help })
 
 /** Type, labels and a text for each name that the kit asks for. */
 export const KIT_METRICS: Catalogue = {
-  http_server_request_duration_seconds: histogram('http_request_method', 'http_route', 'http_response_status_code'),
+  http_server_request_duration_seconds: histogram(
+    'http_request_method',
+    'http_route',
+    'http_response_status_code',
+    'error_type',
+  ),
   http_server_active_requests: gauge(),
   http_server_shed_requests_total: counter(),
   http_client_request_duration_seconds: histogram(

@@ -15,6 +15,8 @@ export interface MemoryTelemetry extends AsyncDisposable {
   /** The one finished span of that name; throws when there are none or several. */
   span(name: string): ReadableSpan
   logs(): ReadableLogRecord[]
+  /** Forgets all of it. */
+  reset(): void
 }
 
 /** Once per process: the SDK is global. `first` sees each span before it is kept. */
@@ -37,6 +39,10 @@ export function startMemoryTelemetry(first: SpanProcessor[] = []): MemoryTelemet
       return found[0]!
     },
     logs: () => logs.getFinishedLogRecords(),
+    reset() {
+      spans.reset()
+      logs.reset()
+    },
     [Symbol.asyncDispose]: () => sdk.shutdown(),
   }
 }

@@ -67,6 +67,19 @@ test('5xx is an error with its type, 4xx is not', () => {
   assert.equal(plain(refused.attributes)['error.type'], undefined)
 })
 
+test('a client that went away was sent no status: error.type says so, on the span and in the line', () => {
+  const { attributes, status } = spanOf({ status: '499', upstream_status: '-' })
+  const said = plain(attributes)
+  assert.deepEqual([said['http.response.status_code'], said['error.type']], [undefined, 'client_closed_request'])
+  assert.equal(status!.code, Status_StatusCode.UNSET)
+  const request = fromBinary(ExportLogsServiceRequestSchema, logsFrom([record({ status: '499' })], resource))
+  const line = request.resourceLogs[0]!.scopeLogs[0]!.logRecords[0]!
+  assert.equal(line.body!.value.value, 'POST /api/v1/process not answered 11 ms')
+  assert.equal(line.severityText, 'WARN')
+  const fields = plain(line.attributes)
+  assert.deepEqual([fields['http.response.status_code'], fields['error.type']], [undefined, 'client_closed_request'])
+})
+
 test('a caller with a trace of its own is the remote parent', () => {
   const span = spanOf({ parent_span_id: '00f067aa0ba902b7', trace_state: 'a=b' })
   assert.equal(Buffer.from(span.parentSpanId).toString('hex'), '00f067aa0ba902b7')

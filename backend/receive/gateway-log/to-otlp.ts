@@ -31,6 +31,8 @@ type Value = string | number | null
 
 const SCOPE = { name: 'sightline.gateway', version: '' }
 const KNOWN_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY'])
+/** What Nginx writes where the client had gone before there was an answer: nobody was sent it. */
+const CLIENT_GONE = 499
 /** OTLP span flags: the low byte is the W3C flags; then "is remote" is known, and it is. */
 const SAMPLED = 0x01
 const PARENT_IS_KNOWN = 0x100
@@ -90,11 +92,19 @@ function requestAttributes(record: AccessRecord): Record<string, Value> {
     'url.path': record.path,
     'url.query': record.query,
     'url.scheme': record.scheme,
-    'http.response.status_code': record.status,
+    'http.response.status_code': sentStatus(record),
     'http.response.body.size': record.responseBodyBytes,
-    'error.type': record.status >= 500 ? String(record.status) : null,
+    'error.type': errorType(record),
     'request.id': record.requestId,
   }
+}
+
+const sentStatus = ({ status }: AccessRecord) => (status === CLIENT_GONE ? null : status)
+
+/** For a client that went away the same as on the spans and metrics of the services (service-kit/server-span.ts). */
+function errorType({ status }: AccessRecord): string | null {
+  if (status === CLIENT_GONE) return 'client_closed_request'
+  return status >= 500 ? String(status) : null
 }
 
 function connectionAttributes(record: AccessRecord): Record<string, Value> {
@@ -125,12 +135,13 @@ const milliseconds = (seconds: number | null) => (seconds === null ? null : Math
 function toLogRecord(record: AccessRecord): LogRecord {
   const [severityNumber, severityText] = severityOf(record.status)
   const took = (record.endNs - record.startNs) / 1_000_000n
+  const outcome = sentStatus(record) ?? 'not answered'
   return create(LogRecordSchema, {
     timeUnixNano: record.endNs,
     observedTimeUnixNano: record.endNs,
     severityNumber,
     severityText,
-    body: { value: { case: 'stringValue', value: `${record.method} ${record.path} ${record.status} ${took} ms` } },
+    body: { value: { case: 'stringValue', value: `${record.method} ${record.path} ${outcome} ${took} ms` } },
     traceId: Buffer.from(record.traceId, 'hex'),
     spanId: Buffer.from(record.spanId, 'hex'),
     flags: record.sampled ? SAMPLED : 0,
@@ -139,7 +150,8 @@ function toLogRecord(record: AccessRecord): LogRecord {
       logger: 'access',
       'http.request.method': KNOWN_METHODS.has(record.method) ? record.method : '_OTHER',
       'http.route': record.route,
-      'http.response.status_code': record.status,
+      'http.response.status_code': sentStatus(record),
+      'error.type': errorType(record),
       'client.address': record.clientAddress,
     }),
   })

@@ -18,6 +18,13 @@ const latency = (labels: string, by: string) =>
 const errorRatio = (labels: string, by = '') =>
   `(${calls(`${labels}, status_code="STATUS_CODE_ERROR"`, by)} or 0 * ${calls(labels, by)}) / ${calls(labels, by)}`
 
+/** Share of requests whose client went away before there was an answer; no line for a service as long as none has. */
+const gaveUp = () => {
+  const counted = (more = '') =>
+    `sum by (job) (rate(http_server_request_duration_seconds_count{${ROUTES}${more}}[$__rate_interval]))`
+  return `${counted(', error_type="client_closed_request"')} / ${counted()}`
+}
+
 const percentile = (quantile: number) =>
   `histogram_quantile(${quantile}, sum by (le) (rate(http_server_request_duration_seconds_bucket{${ROUTES}}[$__rate_interval])))`
 
@@ -146,11 +153,14 @@ export const chain: Board = {
               lines({
                 title: 'Errors',
                 description:
-                  'Share of requests each service answered with an error. Where the line of a service rises alone, the fault is in it or below it.',
+                  'Share of requests each service answered with an error. Where the line of a service rises alone, the fault is in it or below it. Requests whose client went away first are no errors, and have a line of their own.',
                 unit: 'percentunit',
                 overrides: serviceOverrides,
                 thresholds: errorSteps(),
-                queries: [range(errorRatio(SERVED, 'by (service) '), '{{service}}')],
+                queries: [
+                  range(errorRatio(SERVED, 'by (service) '), '{{service}}'),
+                  range(gaveUp(), '{{job}}: client gave up'),
+                ],
               }),
             ],
             [

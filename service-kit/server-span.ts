@@ -1,0 +1,103 @@
+/**
+ * The server span of a request, by OpenTelemetry's HTTP conventions (https://opentelemetry.io/docs/specs/semconv/http/http-spans/).
+ * Made here and not by an instrumentation of `node:http`: that one ends it when the event loop hears that the connection took
+ * the answer, which under load is after the caller has read it, and with the status that Koa happens to hold then.
+ */
+import {
+  type Attributes,
+  context,
+  propagation,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api'
+import { getRPCMetadata, RPCType, setRPCMetadata, suppressTracing } from '@opentelemetry/core'
+import type { Context } from 'koa'
+import { type Ending, endingOf } from './listen.ts'
+import { telemetry } from './telemetry/state.ts'
+
+/** `error.type` of a request whose client closed the connection before there was an answer: Nginx' 499, by its name. */
+export const CLIENT_GONE = 'client_closed_request'
+
+const tracer = trace.getTracer('@sightline/service-kit')
+
+/**
+ * Runs `work` in the server span, below the span of the caller's headers. It ends when `work` does: all that was done for
+ * the request lies inside, and the answer has not left yet, so it ends before its caller's span.
+ */
+export function inServerSpan(ctx: Context, work: () => Promise<void>): Promise<void> {
+  if (isProbe(ctx)) return context.with(suppressTracing(context.active()), work)
+  const caller = propagation.extract(ROOT_CONTEXT, ctx.headers)
+  const known = methodLabel(ctx.method) !== '_OTHER'
+  const options = { kind: SpanKind.SERVER, attributes: requestAttributes(ctx) }
+  const span = tracer.startSpan(known ? ctx.method : 'HTTP', options, caller)
+  const active = setRPCMetadata(trace.setSpan(caller, span), { type: RPCType.HTTP, span })
+  return context.with(active, async () => {
+    try {
+      await work()
+    } finally {
+      span.end()
+    }
+  })
+}
+
+/** Scrapes and probes would bury the traces of real requests; one whose trace is recorded is somebody's question. */
+function isProbe(ctx: Context): boolean {
+  const isRecorded = /^[^-]{2}-[^-]{32}-[^-]{16}-.[13579bdf]/.test(ctx.get('traceparent'))
+  return !isRecorded && telemetry.probes.has(ctx.url)
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY']
+
+/** The method, or `_OTHER`: it comes from outside, and neither labels nor names of spans may grow without end. */
+export function methodLabel(method: string): string {
+  return METHODS.includes(method) ? method : '_OTHER'
+}
+
+function requestAttributes(ctx: Context): Attributes {
+  const { socket, httpVersion } = ctx.req
+  const method = methodLabel(ctx.method)
+  // Where the gateway is in front, it says what it was asked for and by whom.
+  const [, host = '', port] = /^(.*?)(?::(\d+))?$/.exec(ctx.get('x-forwarded-host') || ctx.get('host')) ?? []
+  const client = ctx.get('x-forwarded-for').split(',')[0]!.trim() || socket.remoteAddress
+  return {
+    'http.request.method': method,
+    ...(method === ctx.method ? {} : { 'http.request.method_original': ctx.method }),
+    'url.scheme': 'http',
+    'url.path': ctx.path,
+    ...(ctx.querystring === '' ? {} : { 'url.query': ctx.querystring }),
+    ...(host === '' ? {} : { 'server.address': host, 'server.port': Number(port ?? 80) }),
+    ...(client === undefined ? {} : { 'client.address': client }),
+    'network.peer.address': socket.remoteAddress,
+    'network.peer.port': socket.remotePort,
+    'network.protocol.version': httpVersion,
+    ...(ctx.get('user-agent') === '' ? {} : { 'user_agent.original': ctx.get('user-agent') }),
+  }
+}
+
+/** The server span of the request in which this is called; undefined without one. */
+export function serverSpan() {
+  return getRPCMetadata(context.active())?.span
+}
+
+/**
+ * To be asked when all work is done: whether `ctx.status` will be sent. Where the connection is gone it never is, whatever Koa
+ * holds by then (404 until a handler has answered).
+ */
+export function outcomeOf(ctx: Context): Ending {
+  if (ctx.writable) return { status: ctx.status, errorType: undefined }
+  return endingOf(ctx.req.socket) ?? { status: undefined, errorType: CLIENT_GONE }
+}
+
+/**
+ * The last word on the server span. A client that went away leaves the span's status unset: the service has not failed, and
+ * nobody can use up its error budget by closing connections.
+ */
+export function markServerSpan({ status, errorType }: Ending): void {
+  const span = serverSpan()
+  if (errorType !== undefined) span?.setAttribute('error.type', errorType)
+  if (status === undefined) return
+  span?.setAttribute('http.response.status_code', status)
+  if (status >= 500) span?.setStatus({ code: SpanStatusCode.ERROR })
+}
