@@ -7,15 +7,27 @@ import { type HrTime, TraceFlags } from '@opentelemetry/api'
 import { millisToHrTime } from '@opentelemetry/core'
 import type { Span } from '@opentelemetry/sdk-trace'
 
-/** Returns a clock: milliseconds since the epoch with microseconds behind the point, never off by more than 1 ms. */
+/** How far the performance clock may be ahead of the wall clock's millisecond before that counts as drift. */
+const TOLERANCE_MS = 0.1
+
+/**
+ * Returns a clock: milliseconds since the epoch with microseconds behind the point, never off by more than 1.1 ms. It goes as
+ * evenly as `fine` does until the two have parted: what is measured with it can be added to durations of the same `fine`.
+ */
 export function createClock(wall = Date.now, fine = () => performance.timeOrigin + performance.now()): () => number {
   let correction = 0
   return () => {
-    const least = wall()
-    const now = fine() + correction
+    let least: number
+    let now: number
+    do {
+      least = wall()
+      now = fine() + correction
+      // Whoever was held up between the two readings knows nothing of how they stand to each other.
+    } while (wall() > least + 1)
     // `fine` is read after `wall`, so it may just have gone past the millisecond; more than that is drift.
+    if (now >= least && now <= least + 1 + TOLERANCE_MS) return now
     const within = Math.min(Math.max(now, least), least + 1)
-    if (now < least || now > least + 1.1) correction += within - now
+    correction += within - now
     return within
   }
 }
@@ -23,10 +35,16 @@ export function createClock(wall = Date.now, fine = () => performance.timeOrigin
 const clock = createClock()
 const MILLISECOND = 1e6
 
-/** Gives a span that was started "now" its fine start; one whose start was given keeps it. To be called in `onStart`. */
+/**
+ * Gives a span that was started "now" its fine start; one whose start was given keeps it. To be called in `onStart`. A process
+ * may have been held up since the span began, for milliseconds under load: the SDK measures from the beginning on, and so is
+ * the start.
+ */
 export function refineStart(span: Span): void {
   if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0 || span.startTime[1] % MILLISECOND !== 0) return
-  const start: HrTime = millisToHrTime(clock())
+  // Private in the SDK: what it subtracts at the end. Without it the start would be late by the hold-up, and the end too.
+  const { _performanceStartTime: began } = span as unknown as { _performanceStartTime: number }
+  const start: HrTime = millisToHrTime(clock() - (performance.now() - began))
   // Readonly in the type; the SDK computes event and end times from this very field.
   ;(span as { startTime: HrTime }).startTime = start
 }
