@@ -19,6 +19,24 @@ test('self time is what no child covers, counting overlap once and only inside t
   assert.equal(root?.selfTime, 100 - 50 - 10)
 })
 
+test('a child that ends after its parent is known by how much; one that ends with it, or has none, is not', () => {
+  const [root] = buildTree(
+    makeTrace([
+      { id: 'r', at: [0, 100] },
+      { id: 'with', parent: 'r', at: [10, 100] },
+      { id: 'late', parent: 'r', at: [90, 150] },
+      { id: 'below', parent: 'late', at: [95, 140] },
+    ]),
+  )
+  const all = visibleRows([root!], new Set()).map(({ span, outlives }) => [span.spanId, outlives])
+  assert.deepEqual(all, [
+    ['r', 0],
+    ['with', 0],
+    ['late', 50],
+    ['below', 0],
+  ])
+})
+
 test('the critical path goes back through the child that ended last', () => {
   assert.deepEqual(
     path([

@@ -54,6 +54,8 @@ export interface SpanNode {
   readonly selfTime: number
   /** Names a parent that isn't in the trace: it was lost, or not sampled. */
   readonly orphan: boolean
+  /** Nanoseconds by which it ends after its parent; 0 when it does not. */
+  readonly outlives: number
 }
 
 /** Roots by start time; a span whose parent is missing is a root too, and a cycle of parents is cut. */
@@ -67,17 +69,18 @@ export function buildTree(trace: Trace): SpanNode[] {
     else childrenOf.set(parent, [span])
   }
   const placed = new Set<string>()
-  const nodesOf = (spans: readonly Span[], depth: number): Growing[] =>
+  const nodesOf = (spans: readonly Span[], depth: number, parent?: Span): Growing[] =>
     spans
       .filter((span) => !placed.has(span.spanId) && placed.add(span.spanId))
       .sort((a, b) => a.start - b.start || b.duration - a.duration)
       .map((span) => {
         const orphan = depth === 0 && span.parentSpanId !== ''
-        return { span, children: [], depth, size: 1, selfTime: span.duration, orphan }
+        const outlives = parent ? Math.max(0, span.start + span.duration - parent.start - parent.duration) : 0
+        return { span, children: [], depth, size: 1, selfTime: span.duration, orphan, outlives }
       })
   const grow = (roots: readonly Growing[]): void => {
     const grown = depthFirst(roots, (node) => {
-      node.children = nodesOf(childrenOf.get(node.span.spanId) ?? [], node.depth + 1)
+      node.children = nodesOf(childrenOf.get(node.span.spanId) ?? [], node.depth + 1, node.span)
       return node.children
     })
     for (const node of grown.reverse()) {

@@ -105,6 +105,14 @@ export function WaterfallRow({
             no parent
           </span>
         )}
+        {node.outlives > 0 && (
+          <span
+            class="span-outlives"
+            title={`It ends ${formatNanos(node.outlives)} after its parent: nobody waited for it, or two clocks differ`}
+          >
+            ends after parent
+          </span>
+        )}
         {closed && <span class="span-count">+{node.size - 1}</span>}
       </span>
       <Bar span={span} color={color} window={window} segments={path.get(span.spanId) ?? []} traceStart={traceStart} />
