@@ -291,8 +291,10 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
     status: 503,
     title: 'Not available now',
     from: ['every service'],
-    meaning: 'PostgreSQL is away, too slow, or has no connection to give. The service recovers by itself.',
-    whatToDo: 'Try again. When it stays, `GET /health` names the service whose database does not answer.',
+    meaning:
+      'PostgreSQL is away, too slow, has no connection to give, is out of disk or memory, or only reads. The service recovers by itself.',
+    whatToDo:
+      'Try again after the seconds in `Retry-After`. When it stays, `GET /health` names the service whose database does not answer, and the service’s log has what PostgreSQL said.',
     retry: 'with-key',
   },
   'next-hop-unavailable': {

@@ -183,6 +183,26 @@ test('orders of the same products in opposite order do not wait for each other i
   assert.equal((await service.call('GET', '/inventory/laptop-001')).json.on_hand, 940)
 })
 
+test('a disk that is full in the middle of an order: 503 with Retry-After, nothing written, and no restart', async () => {
+  const body = { product_id: 'phone-001', quantity: 1, ...customer }
+  const written = async () => [
+    (await ledger(database)).orders,
+    (await service.call('GET', '/inventory/phone-001')).json.available,
+  ]
+  const before = await written()
+  await database.query(`
+    create function fill_disk() returns trigger language plpgsql as
+      $$ begin raise 'could not extend file "base/1/2": No space left on device' using errcode = 'disk_full'; end $$;
+    create trigger full_disk before insert on outbox for each row execute function fill_disk()`)
+  const refused = await service.call('POST', '/orders', body)
+  assert.deepEqual([refused.status, refused.json.type], [503, '/problems/database-unavailable'], refused.text)
+  assert.equal(refused.headers.get('retry-after'), '10')
+  assert.doesNotMatch(refused.text, /extend file/)
+  assert.deepEqual(await written(), before)
+  await database.query('drop trigger full_disk on outbox; drop function fill_disk()')
+  assert.equal((await service.call('POST', '/orders', body)).status, 201)
+})
+
 test('each of all these orders has exactly one audit row, and nothing waits', async () => {
   await until('the outbox is empty', 10, async () => (await ledger(database)).waiting === 0)
   const { orders, audited, twice, dead } = await ledger(database)

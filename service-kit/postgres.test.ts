@@ -51,12 +51,13 @@ async function pidOf(db: Database): Promise<number> {
   return (await db.query<{ pid: number }>(PID))[0]!.pid
 }
 
-const isUnavailable = (error: unknown) => {
+const unavailableFor = (seconds: number) => (error: unknown) => {
   assert.ok(error instanceof ProblemError, String(error))
   const { status, kind, retryAfter } = error.details
-  assert.deepEqual({ status, kind, retryAfter }, { status: 503, kind: 'database-unavailable', retryAfter: 1 })
+  assert.deepEqual({ status, kind, retryAfter }, { status: 503, kind: 'database-unavailable', retryAfter: seconds })
   return true
 }
+const isUnavailable = unavailableFor(1)
 
 test('a statement is one line and prepared once per connection under its name; int8 comes as a number', async () => {
   await using opened = open()
@@ -99,13 +100,71 @@ test('a transaction commits what it did when its work resolves, and nothing when
   assert.equal(await pidOf(opened.db), pid)
 })
 
-test('what passes by itself is 503, every other code reaches the caller', async () => {
+test('what passes is 503, soon or in a while; every other code reaches the caller', async () => {
   await using opened = open()
   const raise = (code: string) => opened.db.query(sql('', `do $$ begin raise sqlstate '${code}'; end $$`))
-  const { unique_violation, foreign_key_violation, check_violation, insufficient_privilege, ...passing } = SQLSTATE
-  for (const code of Object.values(passing)) await assert.rejects(raise(code), isUnavailable, code)
-  const lasting = [unique_violation, foreign_key_violation, check_violation, insufficient_privilege, '22P02']
+  // Class 53, 58, read-only: https://www.postgresql.org/docs/current/errcodes-appendix.html
+  for (const code of ['53000', '53100', '53200', '53400', '58000', '58030', '25006'])
+    await assert.rejects(raise(code), unavailableFor(10), code)
+  for (const code of [
+    '53300',
+    '57014',
+    '57P01',
+    '57P02',
+    '57P03',
+    '57P05',
+    '08006',
+    '55P03',
+    '40001',
+    '40P01',
+    '25P03',
+    '25P04',
+  ])
+    await assert.rejects(raise(code), isUnavailable, code)
+  const { unique_violation, foreign_key_violation, check_violation, insufficient_privilege } = SQLSTATE
+  // Damage and missing files do not pass: somebody has to come.
+  const lasting = [
+    unique_violation,
+    foreign_key_violation,
+    check_violation,
+    insufficient_privilege,
+    '22P02',
+    '58P01',
+    'XX001',
+  ]
   for (const code of lasting) await assert.rejects(raise(code), { code })
+})
+
+test('a role that has no connection left is 503, and served when there is one', async () => {
+  await owner.query(`
+    create role narrow login password 'narrow' connection limit 1;
+    grant connect on database ${owner.name} to narrow`)
+  const connection = { ...owner.connection(), user: 'narrow', password: 'narrow' }
+  await using second = open({ connection })
+  {
+    await using first = open({ connection })
+    await pidOf(first.db)
+    await assert.rejects(pidOf(second.db), isUnavailable)
+  }
+  await until('the first has left', 10, () => pidOf(second.db).catch(() => undefined))
+})
+
+test('a server that only reads is 503, and its connection is not lent again: another server may write by now', async () => {
+  await using opened = open()
+  const before = await pidOf(opened.db)
+  await opened.db.query(sql('', 'set default_transaction_read_only = on'))
+  await assert.rejects(opened.db.query(ADD, [70, 'read only']), unavailableFor(10))
+  assert.notEqual(await pidOf(opened.db), before)
+  assert.deepEqual(await opened.db.query(ADD, [70, 'written']), [{ id: 70, name: 'written' }])
+  await opened.db.query(sql('', 'set default_transaction_read_only = on'))
+  const late = opened.db.transaction((tx) => tx.query(ADD, [71, 'read only']))
+  await assert.rejects(late, unavailableFor(10))
+  assert.deepEqual(await opened.db.query(ADD, [71, 'written']), [{ id: 71, name: 'written' }])
+})
+
+test('a socket that is not there is 503', async () => {
+  await using opened = open({ connection: { ...owner.connection(), host: '/nowhere' } })
+  await assert.rejects(opened.db.check(), isUnavailable)
 })
 
 test('a statement over its time limit is cancelled, and the connection goes on', async () => {

@@ -60,8 +60,9 @@ const types = {
 
 /**
  * A pool that connects with its first statement. Everything it runs rejects with a ProblemError 503
- * (`database-unavailable`, one second) when the database is away, too slow or overloaded, or with PostgreSQL's own error,
- * whose `code` is its SQLSTATE. A connection in an unknown state is not lent again.
+ * (`database-unavailable`; one second, ten where PostgreSQL is out of disk or memory or only reads) when the database is away,
+ * too slow, overloaded or in need, or with PostgreSQL's own error, whose `code` is its SQLSTATE. A connection in an unknown
+ * state is not lent again.
  */
 export function createDatabase(options: DatabaseOptions): Database {
   const { metrics, logger } = options
@@ -117,7 +118,7 @@ export function createDatabase(options: DatabaseOptions): Database {
     try {
       return await run<Row>(client, statement, values)
     } catch (error) {
-      if (isConnectionLoss((error as ProblemError).cause ?? error)) broken = error as Error
+      if (isSpent((error as ProblemError).cause ?? error)) broken = error as Error
       throw error
     } finally {
       client.release(broken)
@@ -141,7 +142,7 @@ export function createDatabase(options: DatabaseOptions): Database {
   }
 
   async function rollBack(client: pg.PoolClient, error: unknown): Promise<Error | undefined> {
-    if (isConnectionLoss((error as Error).cause ?? error)) return error as Error
+    if (isSpent((error as Error).cause ?? error)) return error as Error
     try {
       await run(client, ROLLBACK)
       return undefined
@@ -185,20 +186,44 @@ export const SQLSTATE = {
   insufficient_privilege: '42501',
   query_canceled: '57014',
   lock_not_available: '55P03',
+  insufficient_resources: '53000',
+  disk_full: '53100',
+  out_of_memory: '53200',
   too_many_connections: '53300',
+  configuration_limit_exceeded: '53400',
+  system_error: '58000',
+  io_error: '58030',
+  read_only_sql_transaction: '25006',
   serialization_failure: '40001',
   deadlock_detected: '40P01',
   idle_in_transaction_session_timeout: '25P03',
+  transaction_timeout: '25P04',
 } as const
 
-const TRY_LATER: readonly string[] = [
+/** Busy: the next try may do. */
+const BUSY: readonly string[] = [
   SQLSTATE.query_canceled,
   SQLSTATE.lock_not_available,
   SQLSTATE.too_many_connections,
   SQLSTATE.serialization_failure,
   SQLSTATE.deadlock_detected,
   SQLSTATE.idle_in_transaction_session_timeout,
+  SQLSTATE.transaction_timeout,
 ]
+/** Out of disk or memory, can't read or write its files, or may not write since another server took over: takes a while. */
+const IN_NEED: readonly string[] = [
+  SQLSTATE.insufficient_resources,
+  SQLSTATE.disk_full,
+  SQLSTATE.out_of_memory,
+  SQLSTATE.configuration_limit_exceeded,
+  SQLSTATE.system_error,
+  SQLSTATE.io_error,
+  SQLSTATE.read_only_sql_transaction,
+]
+const BUSY_SECONDS = 1
+const NEED_SECONDS = 10
+/** This process or its machine is out of file descriptors or ports; ENOENT: PostgreSQL's Unix socket is not there. */
+const NOT_CONNECTED = ['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENETDOWN', 'ENOENT']
 const NETWORK = [
   'ECONNREFUSED',
   'ECONNRESET',
@@ -223,11 +248,19 @@ export function isConnectionLoss(error: unknown): boolean {
   )
 }
 
-/** Down, overloaded or too slow is 503 and passes; anything else keeps its SQLSTATE for the caller. */
+/** Nothing more can be done on this connection: it is gone, or leads to a server that only reads since another one writes. */
+function isSpent(error: unknown): boolean {
+  return isConnectionLoss(error) || (error as { code?: string }).code === SQLSTATE.read_only_sql_transaction
+}
+
+/** Down, overloaded, in need or too slow is 503 and passes; anything else keeps its SQLSTATE for the caller. */
 function databaseProblem(error: unknown): Error {
-  const { code } = error as { code?: string }
-  if (isAcquireTimeout(error) || isConnectionLoss(error) || (code !== undefined && TRY_LATER.includes(code))) {
-    return unavailable('database-unavailable', `database: ${(error as Error).message}`, 1, error)
-  }
-  return error as Error
+  const { code = '' } = error as { code?: string }
+  const retryAfter = IN_NEED.includes(code)
+    ? NEED_SECONDS
+    : isAcquireTimeout(error) || isConnectionLoss(error) || BUSY.includes(code) || NOT_CONNECTED.includes(code)
+      ? BUSY_SECONDS
+      : undefined
+  if (retryAfter === undefined) return error as Error
+  return unavailable('database-unavailable', `database: ${(error as Error).message}`, retryAfter, error)
 }
