@@ -48,7 +48,9 @@ async function start(options: Partial<HealthOptions> & { behind?: string } = {})
   const service = { name: 'asked', version: '1.2.3' }
   const metrics = createMetrics(service, KIT_METRICS)
   const nextService =
-    options.behind === undefined ? undefined : createServiceClient({ url: options.behind, peer: 'behind', metrics })
+    options.behind === undefined
+      ? undefined
+      : createServiceClient({ url: options.behind, peer: 'behind', metrics, logger })
   const app = createHttpApp(
     { logger, metrics, config: { REQUEST_BUDGET_MS: 10_000, SIGHTLINE_ALLOWED_HOSTS: allowedHosts() } },
     (routes) =>

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import { test } from 'node:test'
+import log4js from 'log4js'
 import { z } from 'zod'
 import { createServiceClient, isRefusal, type ServiceClient } from './http-client.ts'
 import { createMetrics } from './metrics.ts'
@@ -70,7 +71,13 @@ async function startPeer(handler: Handler, options: { timeoutMs?: number; path?:
 
 function startClient(url: string, timeoutMs?: number) {
   const metrics = createMetrics({ name: 'asking', version: '1' }, catalogue)
-  const client = createServiceClient({ url, peer: 'next', metrics, ...(timeoutMs ? { timeoutMs } : {}) })
+  const client = createServiceClient({
+    url,
+    peer: 'next',
+    metrics,
+    logger: log4js.getLogger('next'),
+    ...(timeoutMs ? { timeoutMs } : {}),
+  })
   return { client, scrape: async () => (await metrics.scrape()).body }
 }
 

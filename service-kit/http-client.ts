@@ -7,6 +7,8 @@ import { trace } from '@opentelemetry/api'
 import { Pool } from 'undici'
 import type { z } from 'zod'
 import { CircuitOpenError, type CircuitState, createCircuitBreaker } from './circuit-breaker.ts'
+import { roundMs } from './durations.ts'
+import type { Logger } from './logging.ts'
 import { isUtf8, parseMediaType } from './media-type.ts'
 import { type Metrics, observe } from './metrics.ts'
 import { badGateway, deadlineExceeded, gatewayTimeout, ProblemError, unavailable } from './problems.ts'
@@ -19,6 +21,7 @@ export interface ServiceClientOptions {
   /** Its name, for metrics and messages. */
   peer: string
   metrics: Metrics
+  logger: Logger
   /** Longest time one call may take, tries included, milliseconds (default 10,000). */
   timeoutMs?: number
 }
@@ -82,7 +85,7 @@ const BROKEN = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']
 
 /** A client of one service; nothing is connected before the first call. */
 export function createServiceClient(options: ServiceClientOptions): ServiceClient {
-  const { peer, metrics } = options
+  const { peer, metrics, logger } = options
   const base = new URL(options.url)
   const prefix = base.pathname.replace(/\/$/, '')
   const pool = new Pool(base.origin, {
@@ -153,7 +156,15 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
       throw error
     } finally {
       clearTimeout(timer)
-      observe(duration, labels, (performance.now() - started) / 1000)
+      const ms = performance.now() - started
+      observe(duration, labels, ms / 1000)
+      // Of requests only, as statements are.
+      if (logger.isDebugEnabled() && trace.getActiveSpan() !== undefined) {
+        const { http_response_status_code: status, error_type } = labels
+        const outcome = error_type === '' ? { status: Number(status) } : { error_type }
+        const fields = { ...outcome, duration_ms: roundMs(ms), budget_ms: Math.round(timeoutMs) }
+        logger.debug(`called ${peer} ${method} ${path}`, fields)
+      }
     }
   }
 

@@ -24,7 +24,7 @@ let overload: ProblemError | undefined
 before(async () => {
   log4js.configure({
     appenders: { kept: { type: 'recording' } },
-    categories: { default: { appenders: ['kept'], level: 'debug' } },
+    categories: { default: { appenders: ['kept'], level: 'info' } },
   })
   metrics = createMetrics(service, KIT_METRICS)
   const logger = log4js.getLogger('served')

@@ -188,6 +188,11 @@ function addRoute<Definition extends RouteDefinition>(
         if (refusal) throw refusal
         const left = remainingMs()
         serverSpan()?.setAttribute('deadline.remaining_ms', Math.round(left))
+        options.logger.debug(`${ctx.method} ${path} begins`, {
+          method: ctx.method,
+          route: path,
+          budget_ms: Math.round(left),
+        })
         if (left <= 0) throw deadlineExceeded()
       }
       const answer = await handler(await checkRequest(ctx, definition))

@@ -1,6 +1,8 @@
 /** A pool of PostgreSQL connections: named (prepared) statements, transactions, metrics, and errors a caller can act on. */
 import { performance } from 'node:perf_hooks'
+import { trace } from '@opentelemetry/api'
 import pg from 'pg'
+import { roundMs } from './durations.ts'
 import type { Logger } from './logging.ts'
 import { type Metrics, observe } from './metrics.ts'
 import { type ProblemError, unavailable } from './problems.ts'
@@ -91,15 +93,23 @@ export function createDatabase(options: DatabaseOptions): Database {
   async function run<Row extends object>(target: pg.Pool | pg.PoolClient, statement: Statement, values?: unknown[]) {
     const started = performance.now()
     let failure: string | undefined
+    let rows = 0
     try {
       const result = await target.query({ name: statement.name, text: statement.text, values })
+      rows = result.rowCount ?? 0
       return result.rows as Row[]
     } catch (error) {
       failure = (error as { code?: string }).code ?? (error as Error).name
       throw databaseProblem(error)
     } finally {
-      const labels = { db_query_summary: statement.name || statement.text, error_type: failure ?? '' }
-      observe(duration, labels, (performance.now() - started) / 1000)
+      const summary = statement.name || statement.text
+      const ms = performance.now() - started
+      observe(duration, { db_query_summary: summary, error_type: failure ?? '' }, ms / 1000)
+      // Of requests only: probes and what runs in the background would bury them. Never the values.
+      if (logger.isDebugEnabled() && trace.getActiveSpan() !== undefined) {
+        const outcome = failure === undefined ? { rows } : { error_type: failure }
+        logger.debug(`statement ${summary}`, { ...outcome, duration_ms: roundMs(ms) })
+      }
     }
   }
 

@@ -61,7 +61,9 @@ export function createParts<Config extends ServiceEnvironment>(
   })
   const url = config.NEXT_SERVICE_URL
   const peer = config.NEXT_SERVICE_NAME ?? (url ? new URL(url).hostname : '')
-  const nextService = url ? createServiceClient({ url, peer, metrics, timeoutMs: config.HOP_TIMEOUT_MS }) : undefined
+  const nextService = url
+    ? createServiceClient({ url, peer, metrics, logger, timeoutMs: config.HOP_TIMEOUT_MS })
+    : undefined
   const { admit } = createLoadGuard(config.SHED_DELAY_MS, metrics)
   return { service, config, logger, metrics, database, nextService, isDraining, admit }
 }

@@ -332,6 +332,39 @@ test('a hop that gives up on the next one is a client that went away, and its or
   await until('order and audit row', 20, async () => (await placed(traceId)).length === 1)
 })
 
+test('LOG_LEVEL=debug tells the story of a request at a hop: begin, statements, call, end; nobody is named', async () => {
+  await using first = await startProcess('user-service', database.connection('user_service'), {
+    OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+    NEXT_SERVICE_URL: order.url,
+    NEXT_SERVICE_NAME: 'order-service',
+    LOG_LEVEL: 'debug',
+  })
+  await first.call('GET', '/ready')
+  const { json } = await first.call('POST', '/process', { ...JOHN, user_id: 1777 }, { 'x-request-id': 'debug-1' })
+  const lines = await until('the last line of the request', 10, () => {
+    const found = first.lines.filter((line) => line.request_id === 'debug-1')
+    return found.at(-1)?.message === 'POST /process 200' && found
+  })
+  assert.deepEqual(
+    lines.map(({ level, message }) => `${level} ${message}`),
+    [
+      'debug POST /process begins',
+      'debug statement find_user',
+      'debug statement store_user',
+      'debug called order-service POST /process',
+      'info request processed',
+      'info POST /process 200',
+    ],
+  )
+  for (const line of lines) assert.equal(line.trace_id, json.trace_id)
+  const [begins, find, , called] = lines
+  assert.deepEqual([find!.rows, called!.status], [0, 200])
+  assert.ok(Number(find!.duration_ms) > 0 && Number(called!.budget_ms) <= Number(begins!.budget_ms))
+  assert.doesNotMatch(JSON.stringify(lines), /John|john@/)
+  const background = first.lines.filter((line) => /^(statement|called) /.test(String(line.message)))
+  assert.equal(background.filter((line) => line.request_id !== 'debug-1').length, 0, 'probes tell no story')
+})
+
 test('SIGTERM finishes what is in flight, flushes telemetry and ends within 10 s', async (t) => {
   const holder = new pg.Client(database.connection())
   await holder.connect()
