@@ -9,6 +9,7 @@ import {
   text,
 } from '../http.ts'
 import { QueryError } from './language/errors.ts'
+import { GiveWay } from './language/turn.ts'
 
 /** `part`: what stands for the path's `{name}`, its percent-escapes resolved; '' where there is none. */
 export type RouteHandler<Context> = (context: Context, request: ApiRequest, part: string) => ApiResponse
@@ -40,6 +41,7 @@ export function createRouter<Context>(
     try {
       return found.handler(context, request, decodePart(found.part))
     } catch (error) {
+      if (error instanceof GiveWay) throw error
       // What a query turns out to be unable to do only while it runs is the client's to know, too.
       return errorAnswer(error instanceof QueryError ? httpError(400, error.message) : error, (other) => {
         throw other

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads'
 import { type ApiHandler, type ApiResponse, text } from '../http.ts'
 import type { Signal } from '../store/signal-store.ts'
 import type { StoreSettings, StoreStats } from '../store/worker-store.ts'
-import type { Api, FromWorker, ToWorker } from './worker-protocol.ts'
+import type { Api, FromWorker, ToWorker, WorkerData } from './worker-protocol.ts'
 
 export interface WorkerHandle {
   /** Resolves when the worker has read the log and can answer. Rejects when its first start fails. */
@@ -32,15 +32,23 @@ const RESTART_AFTER_MS = 500
 const STOP_WITHIN_MS = 3_000
 /** Batches are taken over this soon even when nobody asks; long enough to take several at once. */
 const TELL_AFTER_MS = 100
-/** A query that never reaches a point where it checks its deadline is ended with its thread. */
+/** A worker that says nothing for so long beyond the time of a query is in one that never looks at the clock: it is ended. */
 const HUNG_AFTER_MS = 15_000
+const LOOK_EVERY_MS = 1_000
 const HEAP_MB = 1024
 /** V8 would let it grow to a hundred: most of that is garbage that waits, and resident. */
 const YOUNG_HEAP_MB = 24
 
 /** A handle on a worker that doesn't run yet. */
 export function createWorkerHandle(settings: StoreSettings, events: WorkerEvents): WorkerHandle {
-  const waiting = createWaitingQueries(settings.queryTimeoutMs + HUNG_AFTER_MS, () => void worker?.terminate())
+  const waiting = createWaitingQueries()
+  const unstarted = new SharedArrayBuffer(4)
+  let heardOf = performance.now()
+  const watch = setInterval(() => {
+    if (waiting.size() === 0 || performance.now() - heardOf < settings.queryTimeoutMs + HUNG_AFTER_MS) return
+    events.log('error', 'A query can not be ended: its thread is.')
+    void worker?.terminate()
+  }, LOOK_EVERY_MS).unref()
   let worker: Worker | undefined
   let isReady = false
   let everReady = false
@@ -51,13 +59,17 @@ export function createWorkerHandle(settings: StoreSettings, events: WorkerEvents
 
   function start(): Promise<void> {
     isReady = false
+    // Those of a worker that ended are given up.
+    Atomics.store(new Int32Array(unstarted), 0, 0)
+    const workerData: WorkerData = { settings, unstarted }
     const started = new Worker(new URL('./worker.ts', import.meta.url), {
-      workerData: settings,
+      workerData,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_HEAP_MB },
     })
     worker = started
     return new Promise((resolve, reject) => {
       started.on('message', (message: FromWorker) => {
+        heardOf = performance.now()
         if (message.kind === 'ready') {
           isReady = true
           everReady = true
@@ -106,6 +118,7 @@ export function createWorkerHandle(settings: StoreSettings, events: WorkerEvents
       if (!isReady) return text(503, 'The query worker is starting.', { 'retry-after': '1' })
       if (waiting.size() >= MAX_WAITING) return text(429, 'Too many queries are waiting.', { 'retry-after': '1' })
       const { id, response } = waiting.add(api)
+      Atomics.add(new Int32Array(unstarted), 0, 1)
       post({ kind: 'request', id, api, request: { ...request, query: request.query.toString() } })
       return response
     }
@@ -125,6 +138,7 @@ export function createWorkerHandle(settings: StoreSettings, events: WorkerEvents
     async close() {
       closing = true
       clearTimeout(telling)
+      clearInterval(watch)
       const done = new Promise<void>((resolve) => {
         stopped = resolve
       })
@@ -146,18 +160,15 @@ interface WaitingQueries {
   size(): number
 }
 
-/** `onHung` is called when a query has waited for `patienceMs`, and as long for each that was before it. */
-function createWaitingQueries(patienceMs: number, onHung: () => void): WaitingQueries {
-  const waiting = new Map<number, { api: Api; resolve(response: ApiResponse): void; timer: NodeJS.Timeout }>()
+function createWaitingQueries(): WaitingQueries {
+  const waiting = new Map<number, { api: Api; resolve(response: ApiResponse): void }>()
   let lastId = 0
 
   return {
     add(api) {
       const id = ++lastId
       const response = new Promise<ApiResponse>((resolve) => {
-        // Queries run one after the other: the patience of one must cover those before it.
-        const timer = setTimeout(onHung, patienceMs * (waiting.size + 1)).unref()
-        waiting.set(id, { api, resolve, timer })
+        waiting.set(id, { api, resolve })
       })
       return { id, response }
     },
@@ -165,16 +176,12 @@ function createWaitingQueries(patienceMs: number, onHung: () => void): WaitingQu
       const query = waiting.get(id)
       if (query === undefined) return undefined
       waiting.delete(id)
-      clearTimeout(query.timer)
       query.resolve(response)
       return query.api
     },
     giveUp() {
       const problem = 'The query could not be finished. Ask for less: a shorter range, fewer groups.'
-      for (const { resolve, timer } of waiting.values()) {
-        clearTimeout(timer)
-        resolve(text(503, problem, { 'retry-after': '1' }))
-      }
+      for (const { resolve } of waiting.values()) resolve(text(503, problem, { 'retry-after': '1' }))
       waiting.clear()
     },
     size: () => waiting.size,

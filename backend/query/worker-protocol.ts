@@ -1,9 +1,15 @@
 /** Both threads. What they say to each other. */
 import type { ApiRequest, ApiResponse } from '../http.ts'
 import type { Signal } from '../store/signal-store.ts'
-import type { StoreStats } from '../store/worker-store.ts'
+import type { StoreSettings, StoreStats } from '../store/worker-store.ts'
 
 export type Api = 'tempo' | 'loki'
+
+export interface WorkerData {
+  readonly settings: StoreSettings
+  /** One 32-bit number: queries that were handed over and have not begun. */
+  readonly unstarted: SharedArrayBuffer
+}
 
 export type ToWorker =
   /** `query` is the query string: a URLSearchParams doesn't survive the way between threads. */

@@ -5,18 +5,24 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Trace } from '@sightline/otlp-messages'
-import { type ApiHandler, type ApiResponse, errorAnswer } from '../http.ts'
+import { type ApiHandler, type ApiRequest, type ApiResponse, errorAnswer, httpError } from '../http.ts'
 import { toOtlp } from '../store/to-otlp.ts'
-import { createWorkerStore, type StoreSettings } from '../store/worker-store.ts'
+import { createWorkerStore } from '../store/worker-store.ts'
+import { GiveWay, takeTurn } from './language/turn.ts'
 import { createLokiApi } from './loki-api/index.ts'
 import { createTempoApi } from './tempo-api/index.ts'
-import type { Api, FromWorker, ToWorker } from './worker-protocol.ts'
+import type { Api, FromWorker, ToWorker, WorkerData } from './worker-protocol.ts'
+
+/** What a query may take before it gives way to others, at first and at most, milliseconds. */
+const FIRST_SLICE_MS = 250
+const LONGEST_SLICE_MS = 2_000
 
 const port = parentPort
 if (port === null) throw new Error('worker.ts runs as a worker thread of main.ts')
 const tell = (message: FromWorker) => port.postMessage(message)
 
-const settings = workerData as StoreSettings
+const { settings, unstarted } = workerData as WorkerData
+const waiting = new Int32Array(unstarted)
 const store = createWorkerStore(settings, {
   log: (level, message) => tell({ kind: 'log', level, message }),
   sealed: (signal, below) => tell({ kind: 'sealed', signal, below }),
@@ -30,8 +36,11 @@ const apis: Record<Api, ApiHandler> = {
 
 port.on('message', (message: ToWorker) => {
   if (message.kind === 'accepted') store.work()
-  else if (message.kind === 'request') void answer(message)
-  else {
+  else if (message.kind === 'request') {
+    Atomics.sub(waiting, 0, 1)
+    const request = { ...message.request, query: new URLSearchParams(message.request.query) }
+    void answer({ id: message.id, api: message.api, request, asked: performance.now(), spentMs: 0, tries: 0 })
+  } else {
     clearInterval(timer)
     store.close()
     tell({ kind: 'stopped' })
@@ -39,17 +48,60 @@ port.on('message', (message: ToWorker) => {
   }
 })
 
-async function answer({ id, api, request }: Extract<ToWorker, { kind: 'request' }>): Promise<void> {
-  const started = performance.now()
+interface Asked {
+  readonly id: number
+  readonly api: Api
+  readonly request: ApiRequest
+  /** When it came, by `performance.now`. */
+  readonly asked: number
+  /** What it has taken in all tries. */
+  spentMs: number
+  tries: number
+}
+
+/** Those that gave way to others; they are run again, from the start, when nothing new waits. */
+const gaveWay: Asked[] = []
+
+/**
+ * Runs a query and answers it, unless it gives way to others that have not begun: then it is run anew after them. As its slice
+ * doubles, that costs at most twice its time; its limit of time holds over all tries.
+ */
+async function answer(query: Asked): Promise<void> {
+  const { id, api, request } = query
+  const began = performance.now()
   let response: ApiResponse
   try {
     // A query sees everything that was accepted before it was asked.
     store.catchUp()
-    response = await store.query(() => apis[api]({ ...request, query: new URLSearchParams(request.query) }))
+    const limits = {
+      leftMs: settings.queryTimeoutMs - query.spentMs,
+      sliceMs: Math.min(FIRST_SLICE_MS * 2 ** query.tries, LONGEST_SLICE_MS),
+      othersWait: () => Atomics.load(waiting, 0) > 0,
+      overtime,
+    }
+    response = await store.query(() => takeTurn(limits, () => apis[api](request) as ApiResponse))
   } catch (error) {
+    if (error instanceof GiveWay) {
+      query.spentMs += performance.now() - began
+      query.tries += 1
+      if (gaveWay.push(query) === 1) setImmediate(runNext)
+      return
+    }
     response = errorAnswer(error, tellFailure)
   }
-  tell({ kind: 'response', id, response, seconds: (performance.now() - started) / 1000 })
+  tell({ kind: 'response', id, response, seconds: (performance.now() - query.asked) / 1000 })
+}
+
+/** By an immediate each: in between the messages are read, and what is new runs first. */
+async function runNext(): Promise<void> {
+  await answer(gaveWay[0]!)
+  gaveWay.shift()
+  if (gaveWay.length > 0) setImmediate(runNext)
+}
+
+function overtime(): Error {
+  const seconds = settings.queryTimeoutMs / 1000
+  return httpError(503, `The query took longer than ${seconds} s. Ask for a shorter range, or a smaller limit.`)
 }
 
 function traceById(traceId: string): Trace | undefined {

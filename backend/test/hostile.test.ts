@@ -11,7 +11,7 @@ import { after, before, describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { until } from '@sightline/service-kit/poll'
 import { post, startBackend, type TestBackend } from './backend.ts'
-import { traceBytes } from './otlp.ts'
+import { logBytes, traceBytes } from './otlp.ts'
 
 const MB = 1 << 20
 /** 50,000 new attribute names each: 20 make a million. */
@@ -227,6 +227,50 @@ describe('hostile input', { concurrency: false }, () => {
     socket.write(Buffer.from(request, 'latin1'))
     return text(socket)
   }
+
+  test('a query that takes long ends when its time is up, and others are answered meanwhile', async () => {
+    // Sets of one trace as deep as it has spans: each `>>` walks millions of steps, and there are hundreds of them.
+    const deep = Array.from({ length: 2_000 }, (_, i) => ({
+      trace: 'deeb',
+      id: (i + 1).toString(16),
+      ...(i > 0 && { parent: i.toString(16) }),
+      startMs: Date.now(),
+      name: 'link',
+    }))
+    assert.equal((await post(`${backend.otlp}/v1/traces`, traceBytes(deep))).status, 200)
+    const line = { body: `!${'word '.repeat(100_000)}`, service: 'long', ms: Date.now() }
+    const logs = Array.from({ length: 200 }, () => ({ body: 'short', service: 'short', ms: Date.now() }))
+    assert.equal((await post(`${backend.otlp}/v1/logs`, logBytes([line, ...logs]))).status, 200)
+
+    const chain = `{ name = "link" } | by(name) | ${Array(600).fill('{ name = "link" }').join(' >> ')}`
+    const work = '{{ range $i, $n := 2000 }}{{ printf "%9999d" 1 | len }}{{ end }}'
+    const loki = (query: string) => `${backend.loki}/loki/api/v1/query_range?query=${encodeURIComponent(query)}`
+    const long: [string, number[]][] = [
+      [`${backend.tempo}/api/search?q=${encodeURIComponent(chain)}`, [503]],
+      [loki(`{service_name="short"} | line_format \`${work}\``), [200, 400, 503]],
+      [loki('{service_name="long"} | regexp `(?P<a>(\\w+ ?){1,200})!`'), [400]],
+    ]
+    for (const [url, statuses] of long) {
+      let answered = false
+      const answer = fetch(url).then(async (response) => {
+        answered = true
+        return { status: response.status, body: await response.text() }
+      })
+      let meanwhile = 0
+      while (!answered) {
+        const quick = await fetch(`${backend.tempo}/api/search?q=%7B%20name%20%3D%20%22none%22%20%7D&limit=1`)
+        assert.equal(quick.status, 200)
+        await quick.text()
+        if (!answered) meanwhile++
+      }
+      const { status, body } = await answer
+      assert.ok(statuses.includes(status), `${status}: ${body.slice(0, 300)}`)
+      if (status === 503) {
+        assert.match(body, /took longer than 5 s/)
+        assert.ok(meanwhile >= 2, `${meanwhile} answered meanwhile`)
+      }
+    }
+  })
 
   test('half a request, then silence, does not hold up others', async () => {
     const { port } = new URL(backend.otlp)

@@ -55,6 +55,16 @@ test('a query that takes too long is stopped', () => {
   )
 })
 
+test('an answer of lines without measure is refused', () => {
+  const tree = parse('{a="b"} | line_format `{{ repeat 1000000 "x" }}`')
+  assert.ok(tree.kind === 'log')
+  const lines = Array.from({ length: 100 }, (_, k) => ({ timeNs: BigInt(k), labels: { a: 'b' }, line: 'x' }))
+  const few = { range: { startNs: 0n, endNs: 100n }, direction: 'forward' } as const
+  const source = sourceOf(buildLogTable(lines))
+  assert.equal(select(tree, source, { ...few, limit: 50 }).length, 50)
+  assert.throws(() => select(tree, source, { ...few, limit: 100 }), /the lines come to more than 64 million characters/)
+})
+
 test('long runs of digits are read once, whatever they are taken for', () => {
   const digits = '1'.repeat(100_000)
   const before = process.cpuUsage()

@@ -67,6 +67,7 @@ export function select(query: LogQuery, source: LogSource, options: SelectOption
         row.move(rows[forward ? k : rows.length - 1 - k]!)
         if (!scan.run(row)) continue
         found += 1
+        budget.keep(row.line.length)
         kept.push({ timeNs: row.timeNs, entry: { timeNs: row.timeNs, line: row.line, ...row.categories() } })
       }
       if (kept.length >= wanted) cut()

@@ -1,5 +1,6 @@
 /** Pipeline stages as functions of a row, in the order they were written. */
 import { QueryError } from '../language/errors.ts'
+import { GiveWay, tick } from '../language/turn.ts'
 import type { LabelChoice, Stage } from './ast.ts'
 import { compileLabelFilter } from './label-filter.ts'
 import { compileLineFilter } from './line-filter.ts'
@@ -75,11 +76,12 @@ const always =
 const COLORS = /\x1b\[[0-9;]*[A-Za-z]/g
 
 function formatted(row: Row, format: (row: Row) => string): string | undefined {
+  tick()
   try {
     return format(row)
   } catch (error) {
     // A pattern that has used up its time ends the query.
-    if (error instanceof QueryError) throw error
+    if (error instanceof QueryError || error instanceof GiveWay) throw error
     row.fail('TemplateFormatErr', error instanceof Error ? error.message : 'template failed')
     return undefined
   }

@@ -3,6 +3,7 @@
  * per distinct value of a column; rows are then matched by code.
  */
 
+import { tick } from '../language/turn.ts'
 import type { ArithmeticOperator, Binary, FieldExpression, Literal } from './ast.ts'
 import { isField } from './ast.ts'
 import { childScope, type Frame, readField } from './fields.ts'
@@ -33,6 +34,7 @@ import {
 
 /** The rows for which a boolean expression holds. */
 export function truth(expression: FieldExpression, frame: Frame): Mask {
+  tick()
   if (expression.kind === 'unary' && expression.op === '!') {
     // `!span.cached` asks for false, not for "anything but true": spans without the attribute don't match.
     if (isField(expression.of)) return compareToConstant('=', readField(expression.of, frame), FALSE, frame.rows, true)
@@ -207,6 +209,7 @@ function match({ op, left, right }: Binary, frame: Frame): Mask {
 
 /** The value of an expression on each row of the frame. */
 export function evaluate(expression: FieldExpression, frame: Frame): Vector {
+  tick()
   switch (expression.kind) {
     case 'literal':
       return { is: 'constant', type: expression.type, value: expression.value ?? undefined }

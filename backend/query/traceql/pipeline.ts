@@ -2,6 +2,7 @@
  * A search pipeline over one table. The spans still in play are a mask; `by()` splits each trace into several sets, which
  * a column of set numbers tells apart. No object is made per span.
  */
+import { tick } from '../language/turn.ts'
 import type { Aggregate, Scalar, ScalarFilter, SpansetExpression, Stage } from './ast.ts'
 import { evaluate } from './evaluate.ts'
 import { spanFrame, traceOfRow } from './fields.ts'
@@ -46,6 +47,7 @@ export function notesOf(sets: Sets, set: number): NamedValue[] {
 
 function runStage(sets: Sets, stage: Stage): Sets {
   if (sets.mask === false) return sets
+  tick()
   switch (stage.kind) {
     case 'wrapped':
       return stage.stages.reduce(runStage, sets)

@@ -1,4 +1,5 @@
 /** `>` `>>` `<` `<<` `~` over whole tables, by the array of parent rows. Masks in, mask out. */
+import { tick } from '../language/turn.ts'
 import type { Relation, StructuralOperator } from './ast.ts'
 import type { Mask } from './mask.ts'
 import type { SpanTable } from './span-table.ts'
@@ -13,6 +14,7 @@ const INVERSE: Readonly<Record<Relation, Relation>> = { '>': '<', '<': '>', '>>'
  * `right` for which it doesn't hold, `&` adds the rows of `left` that made it hold.
  */
 export function relate(op: StructuralOperator, left: Mask, right: Mask, table: SpanTable, setOf: SetOf): Uint8Array {
+  tick()
   const a = bytes(left, table.rows)
   const b = bytes(right, table.rows)
   const prefix = op[0]
@@ -122,6 +124,8 @@ function ancestorsInSet(a: Uint8Array, b: Uint8Array, parent: Int32Array, setOf:
 }
 
 function pathUp(row: number, parent: Int32Array): number[] {
+  // A trace can be as deep as it has spans.
+  if ((row & 63) === 0) tick()
   const path = new Set<number>()
   for (let up = parent[row]!; up >= 0 && !path.has(up); up = parent[up]!) path.add(up)
   return [...path]
