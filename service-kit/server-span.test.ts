@@ -8,6 +8,7 @@ import { hrTimeToMicroseconds } from '@opentelemetry/core'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import log4js from 'log4js'
 import { z } from 'zod'
+import { allowedHosts } from './allowed-hosts.ts'
 import { createHttpApp } from './http-server.ts'
 import { type HttpServer, listen } from './listen.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
@@ -47,7 +48,11 @@ beforeEach(() => {
 })
 
 function start(): Promise<HttpServer> {
-  const options = { logger: log4js.getLogger('served'), metrics, config: { REQUEST_BUDGET_MS: 10_000 } }
+  const options = {
+    logger: log4js.getLogger('served'),
+    metrics,
+    config: { REQUEST_BUDGET_MS: 10_000, SIGHTLINE_ALLOWED_HOSTS: allowedHosts() },
+  }
   const app = createHttpApp(options, (routes) => {
     const slow = (answer: () => { status: number; body: unknown }) => () =>
       inSpan('work', {}, async () => {

@@ -69,15 +69,9 @@ export function createWorkerStore(settings: StoreSettings, events: WorkerStoreEv
   const cache = createCache(settings.cacheBytes)
   const stores = openStores(settings, cache, events)
   const { catchUp, replay } = createIntake(reader, stores, events, broken)
-<<<<<<< HEAD
   const retention = createRetention({ stores, retentionMs: settings.retentionMs, log: events.log })
   const keepHouse = createHousekeeping(stores, cache, retention, events)
-  const deadline = Number.POSITIVE_INFINITY
-  const lastQuery = Number.NEGATIVE_INFINITY
-=======
-  const keepHouse = createHousekeeping(stores, cache, events)
-  let lastQuery = 0
->>>>>>> 4c84d6c (A long query ends in time, and lets others go first)
+  let lastQuery = Number.NEGATIVE_INFINITY
 
   function* timed<T>(tables: Iterable<T>): Generator<T> {
     for (const table of tables) {
