@@ -15,6 +15,8 @@ export interface NativeRegex {
 
 /** Steps that V8 may take at worst, as a power of two. */
 const BUDGET_BITS = 24
+/** The same without open-ended quantifiers, where a step is no more than the comparison of two characters. */
+const FIXED_BITS = 26
 const MAX_OPTIONAL = 4
 const MAX_WAYS = 64
 
@@ -42,6 +44,8 @@ export function translate(pattern: string): NativeRegex | undefined {
   let at = 0
   let open = 0
   let optional = 0
+  /** Characters that a match has at least, counted ones included. */
+  let fixed = 0
   let ways = 1
   /** Of each open group, the alternatives so far. */
   const alternatives: number[] = []
@@ -94,6 +98,7 @@ export function translate(pattern: string): NativeRegex | undefined {
       const repeat = match(QUANTIFIER, pattern, at)
       if (repeat) at += repeat[0].length
       if (/[*+?{]/.test(pattern[at] ?? '')) return undefined
+      fixed += Number(repeat?.[1] ?? 1)
       if (repeat?.[0].startsWith('?')) optional += 1
       else if (repeat && !repeat[1]) open += 1
       const literal = plain ?? punct
@@ -109,7 +114,11 @@ export function translate(pattern: string): NativeRegex | undefined {
   if (!regex) return undefined
   const power = 1 + open
   const bits = BUDGET_BITS - optional - Math.log2(ways)
-  const maxLength = power === 1 ? Number.POSITIVE_INFINITY : Math.floor(2 ** (bits / power))
+  const maxLength =
+    power === 1
+      ? Math.floor(2 ** (FIXED_BITS - optional - Math.log2(ways)) / Math.max(fixed, 1))
+      : // Up to 64 characters are in the budget.
+        Math.floor((2 ** bits / Math.max(fixed / 64, 1)) ** (1 / power))
   return { regex, maxLength, literals: flags === 'u' && longest.length > 1 ? [longest] : undefined }
 }
 

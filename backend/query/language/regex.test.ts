@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { QueryError } from './errors.ts'
 import { translate } from './native-regex.ts'
 import { compileRe2 } from './re2.ts'
-import { fullMatcher, fullReplacer, searchRegex } from './regex.ts'
+import { fullMatcher, fullReplacer, replaceAllRegex, searchRegex } from './regex.ts'
 
 test('a pattern finds the same by V8, by RE2JS and by the shortcuts', () => {
   const atom = fc.constantFrom('a', 'b', '.', '[ab]', '[^a]', '\\d', '\\.', 'ab')
@@ -44,7 +44,7 @@ test('alternatives of successive groups multiply: V8 gets no pattern with many w
 })
 
 test('patterns have one size and one time, whichever way they are matched', () => {
-  for (const compile of [fullMatcher, searchRegex, fullReplacer]) {
+  for (const compile of [fullMatcher, searchRegex, (pattern: string) => fullReplacer(pattern, 100)]) {
     compile('x'.repeat(4_000))
     assert.throws(() => compile('x'.repeat(4_001)), { message: 'the pattern is longer than 4000 characters' })
     assert.throws(() => compile('(x?y?){333}'.repeat(90)), { message: /its repeats come to \d+ steps, at most 20000/ })
@@ -56,6 +56,23 @@ test('patterns have one size and one time, whichever way they are matched', () =
     },
     (error) => error instanceof QueryError && error.kind === 'limit' && /takes too long/.test(error.message),
   )
+})
+
+test('V8 gets no text that is too long for a counted pattern', () => {
+  const long = 'a'.repeat(1_000_000)
+  const spent = process.cpuUsage()
+  assert.equal(searchRegex('a{999}b').test(long), false)
+  assert.equal(searchRegex(`${'a'.repeat(2_000)}b`).test(long), false)
+  const { user } = process.cpuUsage(spent)
+  assert.ok(user < 10_000_000, `${user} us`)
+  assert.ok(translate('x[0-9]{3}')!.maxLength > 10_000_000)
+  assert.ok(translate('a{999}b')!.maxLength < 100_000)
+})
+
+test('a replacement has a size, however often it names a group', () => {
+  assert.throws(() => fullReplacer('(.*)', 1_000)('x'.repeat(100), '$1'.repeat(11)), /longer than 1000 characters/)
+  assert.equal(fullReplacer('(.*)', 1_000)('x'.repeat(100), '$1'.repeat(9))?.length, 900)
+  assert.throws(() => replaceAllRegex('.+', false, 1_000)('x'.repeat(100), '$0'.repeat(11)), /longer than 1000/)
 })
 
 test('only what a match takes beyond an ordinary one counts', () => {

@@ -87,12 +87,18 @@ export function captureRegex(pattern: string): CaptureRegex {
   }
 }
 
-/** For `label_replace`: the replacement with `$1`, `${name}` filled in when the whole text matches. */
-export function fullReplacer(pattern: string): (text: string, replacement: string) => string | undefined {
+/**
+ * For `label_replace`: the replacement with `$1`, `${name}` filled in when the whole text matches. Throws an Error when that has
+ * more than `maxText` characters.
+ */
+export function fullReplacer(
+  pattern: string,
+  maxText: number,
+): (text: string, replacement: string) => string | undefined {
   const engine = compileRe2(pattern, { whole: true, dotAll: true })
   return (text, replacement) => {
     const found = engine.exec(text)
-    return found ? expand(replacement, found) : undefined
+    return found ? expand(replacement, found, maxText) : undefined
   }
 }
 
@@ -107,7 +113,7 @@ export function replaceAllRegex(
     let out = ''
     let end = 0
     for (const found of engine.matchAll(text)) {
-      out += text.slice(end, found.index) + (literal ? replacement : expand(replacement, found))
+      out += text.slice(end, found.index) + (literal ? replacement : expand(replacement, found, maxText))
       end = (found.index ?? 0) + found[0].length
       if (out.length > maxText) throw new Error(`the result is longer than ${maxText} characters`)
     }
@@ -128,10 +134,14 @@ export function countRegex(pattern: string): (text: string) => number {
 /**
  * Go's template: `$name` takes the longest name, `${name}` exactly this one, `$$` is a dollar; unknown ones are empty.
  */
-function expand(template: string, found: RegExpMatchArray): string {
+function expand(template: string, found: RegExpMatchArray, maxText: number): string {
+  let length = template.length
   return template.replace(/\$(?:\$|\{(\w+)\}|(\w+))/g, (whole, braced?: string, bare?: string) => {
     const name = braced ?? bare
     if (name === undefined) return whole === '$$' ? '$' : whole
-    return (/^\d+$/.test(name) ? found[Number(name)] : found.groups?.[name]) ?? ''
+    const value = (/^\d+$/.test(name) ? found[Number(name)] : found.groups?.[name]) ?? ''
+    length += value.length
+    if (length > maxText) throw new Error(`the result is longer than ${maxText} characters`)
+    return value
   })
 }

@@ -65,6 +65,40 @@ test('an answer of lines without measure is refused', () => {
   assert.throws(() => select(tree, source, { ...few, limit: 100 }), /the lines come to more than 64 million characters/)
 })
 
+test('lists that are compared in a loop within a loop count as work; names of nested keys have a size', () => {
+  const list = `[${Array.from({ length: 20_000 }, () => 1)}]`
+  const loops = '{{ $l := fromJson __line__ }}{{ range $l }}{{ range $l }}{{ if eq $l $l }}{{ end }}{{ end }}{{ end }}'
+  assert.equal(count(`{a="b"} | line_format \`${loops}\` | __error_details__=~".*too much work.*"`, list), 1)
+  const leaves = Array.from({ length: 20_000 }, (_, index) => `"x${index}":1`)
+  const nested = `${`{"${'k'.repeat(9_000)}":`.repeat(100)}{${leaves}}${'}'.repeat(100)}`
+  assert.equal(count('{a="b"} | json | __error_details__=~".*names of more than.*"', nested), 1)
+})
+
+test('a label is not written without measure', () => {
+  const tree = parse(`label_replace(count_over_time({a="b"}[1h]), "z", "${'$1'.repeat(1_000)}", "a", "(.*)")`)
+  assert.ok(tree.kind !== 'log')
+  const source = (value: string) => sourceOf(buildLogTable([{ timeNs: 1n, labels: { a: 'b', b: value }, line: 'x' }]))
+  assert.equal(metricsRange(tree, source('c'), { startNs: 0n, endNs: 10n, stepNs: 10n }).length, 1)
+  const long = parse(`label_replace(count_over_time({a="b"}[1h]), "z", "${'$1'.repeat(1_000)}", "b", "(.*)")`)
+  assert.ok(long.kind !== 'log')
+  assert.throws(
+    () => metricsRange(long, source('c'.repeat(100)), { startNs: 0n, endNs: 10n, stepNs: 10n }),
+    /label_replace: the result is longer than 65536 characters/,
+  )
+})
+
+test('set operators take the time of their series, not of their pairs', () => {
+  const lines = Array.from({ length: 3_000 }, (_, k) => ({ timeNs: 1n, labels: { a: `${k}` }, line: 'x' }))
+  const tree = parse('sum(count_over_time({a=~".+"}[1s]) and on () count_over_time({a=~".+"}[1s]))')
+  assert.ok(tree.kind !== 'log')
+  const grid = { startNs: 0n, endNs: 1_000_000_000n, stepNs: 10_000_000n }
+  const spent = process.cpuUsage()
+  const [series] = metricsRange(tree, sourceOf(buildLogTable(lines)), grid)
+  assert.equal(series!.points[0]!.value, 3_000)
+  const { user } = process.cpuUsage(spent)
+  assert.ok(user < 20_000_000, `${user} us`)
+})
+
 test('long runs of digits are read once, whatever they are taken for', () => {
   const digits = '1'.repeat(100_000)
   const before = process.cpuUsage()

@@ -67,7 +67,7 @@ export function select(query: LogQuery, source: LogSource, options: SelectOption
         row.move(rows[forward ? k : rows.length - 1 - k]!)
         if (!scan.run(row)) continue
         found += 1
-        budget.keep(row.line.length)
+        budget.keep(charactersOf(row))
         kept.push({ timeNs: row.timeNs, entry: { timeNs: row.timeNs, line: row.line, ...row.categories() } })
       }
       if (kept.length >= wanted) cut()
@@ -76,6 +76,13 @@ export function select(query: LogQuery, source: LogSource, options: SelectOption
   }
   const entries = kept.map(({ entry }) => entry)
   return intervalNs > 0 ? thin(entries, BigInt(intervalNs), limit) : entries
+}
+
+/** Of its line and of the labels that stages made; those it was stored with are shared. */
+function charactersOf(row: Row): number {
+  let count = row.line.length
+  for (const [name, value] of row.parsed) count += name.length + value.length
+  return count
 }
 
 function thin(entries: readonly LogEntry[], intervalNs: bigint, limit: number): LogEntry[] {

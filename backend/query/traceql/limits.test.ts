@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { check, parse, search, TraceQLError } from './index.ts'
+import { check, metricsRange, parse, search, TraceQLError } from './index.ts'
 import { compileRegex } from './regex.ts'
 import { type PlainSpan, plainSource } from './test/spans.ts'
 
@@ -76,6 +76,21 @@ test('patterns that grow without bounds are refused', () => {
   ]) {
     bounded(() => assert.throws(() => check(parse(`{ name =~ "${pattern}" }`)), TraceQLError, pattern))
   }
+})
+
+test('the points of a metrics query are counted over all of its parts', () => {
+  const spans = Array.from({ length: 100 }, (_, i) => span({ name: `n${i}`, startNs: BigInt(i) * 5_000_000_000n }))
+  const ask = (query: string) =>
+    metricsRange(check(parse(query)), plainSource(spans), {
+      range: { startNs: 0n, endNs: 10_000_000_000_000n },
+      stepNs: 1_000_000_000n,
+    })
+  const part = '({ } | rate() by (name))'
+  assert.equal(ask(part).length, 100)
+  const many = `${`${part} + (`.repeat(10)}${part}${')'.repeat(10)}`
+  assert.throws(() => ask(many), /the query makes too many series/)
+  const quantiles = Array.from({ length: 500 }, (_, i) => i / 500)
+  assert.throws(() => ask(`{ } | quantile_over_time(duration, ${quantiles})`), /the query makes too many series/)
 })
 
 test("spans that are each other's parent end no walk in a circle", () => {

@@ -1,4 +1,5 @@
 /** The hot loop of metrics queries: every span that matched goes into a cell, by its labels and its interval. */
+import { tick } from '../language/turn.ts'
 import type { MetricsAggregate } from './ast.ts'
 import { TraceQLError } from './errors.ts'
 import { evaluate } from './evaluate.ts'
@@ -45,6 +46,18 @@ export interface Collected {
 
 const MAX_CELLS = 4_000_000
 
+/** A `hold` for one query over so many points. */
+export function createHold(text: string, points: number): () => void {
+  let cells = 0
+  return () => {
+    tick()
+    cells += points
+    if (cells <= MAX_CELLS) return
+    const hint = 'group by fewer values, ask for fewer quantiles, or choose a longer step'
+    throw new TraceQLError('limit', text, 0, 'the query makes too many series', hint)
+  }
+}
+
 /** What a query is run with. */
 export interface Context {
   readonly source: SpanSource
@@ -53,6 +66,8 @@ export interface Context {
   /** Beyond so many series no more spans are looked at. */
   readonly maxSeries: number
   readonly text: string
+  /** Counts a line of values, in all parts of the query. Throws a `TraceQLError` of kind `limit` when there are too many. */
+  hold(): void
 }
 
 interface Job {
@@ -61,29 +76,20 @@ interface Job {
   readonly maxSeries: number
   readonly series: Map<string, CollectedSeries>
   readonly slots: Uint8Array
-  readonly tooMany: () => TraceQLError
-  cells: number
+  hold(): void
   isDuration: boolean
 }
 
 /** Counts all spans that match into cells. Throws a `TraceQLError` of kind `limit` when these become too many. */
 export function collect(expression: MetricsAggregate, context: Context): Collected {
-  const { source, grid, exemplars, maxSeries, text } = context
+  const { source, grid, exemplars, maxSeries } = context
   const job: Job = {
     expression,
     grid,
     maxSeries,
     series: new Map(),
     slots: new Uint8Array(exemplars),
-    tooMany: () =>
-      new TraceQLError(
-        'limit',
-        text,
-        expression.at,
-        'the query makes too many series',
-        'group by fewer values or choose a longer step',
-      ),
-    cells: 0,
+    hold: context.hold,
     isDuration: false,
   }
   const { fn, by } = expression
@@ -198,8 +204,7 @@ function presentLabels(labels: readonly NamedValue[], bucketed: boolean): readon
 }
 
 function cells(job: Job): Float64Array {
-  job.cells += job.grid.points
-  if (job.cells > MAX_CELLS) throw job.tooMany()
+  job.hold()
   return new Float64Array(job.grid.points)
 }
 

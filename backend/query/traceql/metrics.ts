@@ -9,6 +9,7 @@ import {
   type CollectedSeries,
   type Context,
   collect,
+  createHold,
   type Found,
   type Grid,
 } from './metrics-collect.ts'
@@ -96,7 +97,14 @@ function run(
   const asked = query.hints.find(({ name }) => name === 'exemplars')?.value
   const number = asked?.type === 'int' ? Math.min(Math.max(Number(asked.value), 0), 1_000) : exemplars
   const wanted = asked?.value === false ? 0 : number
-  const lines = evaluate(query.expression, { source, grid, exemplars: wanted, maxSeries, text: query.text })
+  const lines = evaluate(query.expression, {
+    source,
+    grid,
+    exemplars: wanted,
+    maxSeries,
+    text: query.text,
+    hold: createHold(query.text, grid.points),
+  })
   return lines.sort((a, b) => compareText(promLabels(a.labels), promLabels(b.labels)))
 }
 
@@ -107,7 +115,7 @@ function compareText(a: string, b: string): number {
 function evaluate(expression: MetricsExpression, context: Context): Line[] {
   switch (expression.kind) {
     case 'metrics':
-      return linesOf(expression, collect(expression, context), context.grid).filter(hasSamples)
+      return linesOf(expression, collect(expression, context), context).filter(hasSamples)
     case 'rank':
       return rank(evaluate(expression.of, context), expression.fn, expression.limit, context.grid.points)
     case 'threshold': {
@@ -125,6 +133,7 @@ function evaluate(expression: MetricsExpression, context: Context): Line[] {
         evaluate(expression.left, context),
         evaluate(expression.right, context),
         nameOf(expression),
+        context,
       )
     case 'number':
       return [{ labels: [], values: new Float64Array(context.grid.points).fill(expression.value), exemplars: [] }]
@@ -135,12 +144,12 @@ function hasSamples({ values }: Line): boolean {
   return values.some((value) => !Number.isNaN(value))
 }
 
-function linesOf(expression: MetricsAggregate, collected: Collected, grid: Grid): Line[] {
+function linesOf(expression: MetricsAggregate, collected: Collected, { grid, hold }: Context): Line[] {
   const { fn, quantiles } = expression
   const named = expression.by.length === 0
   const name: NamedValue[] = named ? [{ key: '__name__', value: { type: 'string', value: fn } }] : []
   return collected.series.flatMap((series): Line[] => {
-    if (fn === 'quantile_over_time') return quantileLines(series, quantiles, collected.scale, grid)
+    if (fn === 'quantile_over_time') return quantileLines(series, quantiles, collected.scale, { grid, hold })
     if (fn === 'histogram_over_time') return histogramLines(series, collected.scale, grid)
     const values = cellValues(fn, series, collected.scale, Number(grid.stepNs) / 1e9)
     const counted = fn === 'rate' || fn === 'count_over_time'
@@ -177,17 +186,20 @@ function quantileLines(
   { labels, buckets, found }: CollectedSeries,
   quantiles: readonly number[],
   scale: number,
-  grid: Grid,
+  { grid, hold }: Pick<Context, 'grid' | 'hold'>,
 ): Line[] {
   const exponents = [...buckets!.keys()].sort((a, b) => a - b)
-  const lines = quantiles.map((p) => ({
-    labels: [...labels, { key: 'p', value: { type: 'float' as const, value: p } }],
-    values: Float64Array.from(
-      { length: grid.points },
-      (_, point) => scale * quantile(p, exponents, (exponent) => buckets!.get(exponent)![point]!),
-    ),
-    exemplars: [] as Exemplar[],
-  }))
+  const lines = quantiles.map((p) => {
+    hold()
+    return {
+      labels: [...labels, { key: 'p', value: { type: 'float' as const, value: p } }],
+      values: Float64Array.from(
+        { length: grid.points },
+        (_, point) => scale * quantile(p, exponents, (exponent) => buckets!.get(exponent)![point]!),
+      ),
+      exemplars: [] as Exemplar[],
+    }
+  })
   // An exemplar belongs to the first quantile that is at least as large.
   const ascending = lines.toSorted(
     (a, b) => Number(a.labels.at(-1)!.value.value) - Number(b.labels.at(-1)!.value.value),
@@ -246,12 +258,16 @@ function rank(lines: Line[], fn: 'topk' | 'bottomk', limit: number, points: numb
 }
 
 /** Lines with equal labels meet; a side that is one line without labels of its own meets every line of the other side. */
-function calculate(op: '+' | '-' | '*' | '/', left: Line[], right: Line[], name: string): Line[] {
-  const apply = (a: Line, b: Line, labels: readonly NamedValue[]): Line => ({
+function calculate(op: '+' | '-' | '*' | '/', left: Line[], right: Line[], name: string, { hold }: Context): Line[] {
+  const combine = (a: Line, b: Line, labels: readonly NamedValue[]): Line => ({
     labels: isUnlabelled(labels) ? [{ key: '__name__', value: { type: 'string', value: name } }] : labels,
     values: a.values.map((value, i) => finite(applyTo(op, value, b.values[i]!))),
     exemplars: [...a.exemplars, ...b.exemplars],
   })
+  const apply: typeof combine = (a, b, labels) => {
+    hold()
+    return combine(a, b, labels)
+  }
   if (isScalar(left)) return right.map((line) => apply(left[0]!, line, line.labels)).filter(hasSamples)
   if (isScalar(right)) return left.map((line) => apply(line, right[0]!, line.labels)).filter(hasSamples)
   const partners = new Map(right.map((line) => [promLabels(line.labels), line]))

@@ -1,4 +1,5 @@
 /** `a / on (x) b`, `a > bool 5`, `a or b`: two operands -> series. */
+import { tick } from '../../language/turn.ts'
 import type { BinaryOp, CompareOp, Matching, MetricQuery } from '../ast.ts'
 import { COMPARISONS, isComparison } from '../comparisons.ts'
 import { evaluationError } from '../errors.ts'
@@ -86,16 +87,30 @@ function setOperation(
   right: readonly Series[],
   grid: Grid,
 ): Series[] {
-  const keepWhere = (input: readonly Series[], other: Map<string, Series[]>, matched: boolean): Series[] =>
-    input.map((series) => {
-      const partners = other.get(matchKey(series.labels, matching)) ?? []
-      const present = series.present.map((own, k) =>
-        own === 1 && partners.some((partner) => partner.present[k] === 1) === matched ? 1 : 0,
-      )
-      return { ...series, present }
+  const keepWhere = (input: readonly Series[], other: readonly Series[], matched: boolean): Series[] => {
+    const presence = presenceByKey(other, matching, grid)
+    return input.map((series) => {
+      tick()
+      const partner = presence.get(matchKey(series.labels, matching))
+      const wanted = matched ? 1 : 0
+      return { ...series, present: series.present.map((own, k) => own & ((partner?.[k] ?? 0) === wanted ? 1 : 0)) }
     })
-  if (op === 'or') return merge([...left, ...keepWhere(right, indexSeries(left, matching), false)], grid)
-  return keepWhere(left, indexSeries(right, matching), op === 'and')
+  }
+  if (op === 'or') return merge([...left, ...keepWhere(right, left, false)], grid)
+  return keepWhere(left, right, op === 'and')
+}
+
+/** Per key, 1 at each step where any of its series has a value. */
+function presenceByKey(input: readonly Series[], matching: Matching | undefined, grid: Grid): Map<string, Uint8Array> {
+  const presence = new Map<string, Uint8Array>()
+  for (const series of input) {
+    tick()
+    const key = matchKey(series.labels, matching)
+    const known = presence.get(key) ?? new Uint8Array(grid.count)
+    presence.set(key, known)
+    for (let k = 0; k < known.length; k += 1) known[k]! |= series.present[k]!
+  }
+  return presence
 }
 
 /** Series with equal labels become one. */
@@ -126,6 +141,7 @@ function matchSeries(
   const [many, one] = oneIsRight ? [left, indexSeries(right, matching)] : [right, indexSeries(left, matching)]
   const out = new Map<string, Series>()
   for (const series of many) {
+    tick()
     const partners = one.get(matchKey(series.labels, matching)) ?? []
     for (let k = 0; k < grid.count; k += 1) {
       if (!series.present[k]) continue

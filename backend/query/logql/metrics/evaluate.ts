@@ -1,5 +1,7 @@
 /** Metric queries over a range of time or at one moment. */
+import { QueryError } from '../../language/errors.ts'
 import { fullReplacer } from '../../language/regex.ts'
+import { GiveWay, tick } from '../../language/turn.ts'
 import type { Grouping, MetricQuery } from '../ast.ts'
 import { type Budget, createBudget } from '../budget.ts'
 import { limitError } from '../errors.ts'
@@ -124,13 +126,26 @@ function pushedGrouping({ op, grouping, expression }: MetricQuery & { kind: 'vec
 }
 
 function replaceLabels(query: MetricQuery & { kind: 'label-replace' }, input: readonly Series[]): Series[] {
-  const replace = fullReplacer(query.regex)
+  const replace = fullReplacer(query.regex, MAX_LABEL)
   return input.map((series) => {
-    const value = replace(labelOf(series.labels, query.source), query.replacement)
+    tick()
+    const value = replaced(replace, labelOf(series.labels, query.source), query.replacement)
     if (value === undefined) return series
     const { [query.target]: _, ...others } = series.labels
     return { ...series, labels: value === '' ? others : { ...others, [query.target]: value } }
   })
 }
+
+function replaced(replace: ReturnType<typeof fullReplacer>, text: string, replacement: string): string | undefined {
+  try {
+    return replace(text, replacement)
+  } catch (error) {
+    if (error instanceof QueryError || error instanceof GiveWay) throw error
+    throw limitError(`label_replace: ${(error as Error).message}`)
+  }
+}
+
+/** Characters that `label_replace` may write. */
+const MAX_LABEL = 1 << 16
 
 const labelOf = (labels: Labels, name: string): string => (Object.hasOwn(labels, name) ? labels[name]! : '')

@@ -22,13 +22,21 @@ export function compileJson(extractions: readonly Extraction[]): RowStep {
     }
   }
   return (row) => {
+    let characters = 0
     const problem = scanJson(row.line, (path, text) => {
+      for (const key of path) characters += key.length
+      if (characters > MAX_NAMES) return
       const name = joinPath(path)
       if (name) row.extract(name, text)
     })
     if (problem) row.fail('JSONParserErr', problem)
+    else if (characters > MAX_NAMES)
+      row.fail('JSONParserErr', `nested keys make names of more than ${MAX_NAMES} characters`)
   }
 }
+
+/** Characters of all names of a line: each leaf repeats the keys above it. */
+const MAX_NAMES = 4 << 20
 
 /** A line that breaks off still has what stands before the break. */
 function lookUp(line: string): (path: JsonPath) => string | undefined {

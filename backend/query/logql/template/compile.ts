@@ -61,12 +61,27 @@ function write(run: Run, text: string): void {
 function spend(run: Run, ...values: readonly Value[]): void {
   run.work += STEP_COST
   for (const value of values) {
+    if (typeof value === 'object') run.work += sizeOf(value)
     if (typeof value !== 'string') continue
     if (value.length > MAX_TEXT) throw new Error(`the template makes a text of more than ${MAX_TEXT} characters`)
     run.work += value.length
   }
   if (run.work > MAX_WORK) throw new Error('the template does too much work for one line')
 }
+
+/** Characters and entries of a list or a map, and of what is in it. */
+function sizeOf(value: Value): number {
+  if (typeof value === 'string') return value.length
+  if (typeof value !== 'object' || (!isList(value) && value.kind === 'time')) return 1
+  const known = sizes.get(value)
+  if (known !== undefined) return known
+  let size = 1
+  for (const one of isList(value) ? value : value.entries.values()) size += sizeOf(one)
+  sizes.set(value, size)
+  return size
+}
+
+const sizes = new WeakMap<object, number>()
 
 function runBlock(node: TemplateNode & { kind: 'if' | 'with' | 'range' }, dot: Dot, run: Run): void {
   const scope = run.variables.length
@@ -83,6 +98,7 @@ function runBlock(node: TemplateNode & { kind: 'if' | 'with' | 'range' }, dot: D
 
 function runRange(node: TemplateNode & { kind: 'if' | 'with' | 'range' }, dot: Dot, run: Run): void {
   const value = evalPipe({ ...node.pipe, declare: [] }, dot, run)
+  spend(run, value)
   const entries = rangeEntries(value)
   if (entries.length === 0) runNodes(node.otherwise, dot, run)
   const scope = run.variables.length
