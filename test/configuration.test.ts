@@ -1,7 +1,7 @@
 /** Names and ports stand in several files, because each has its own reader. Here they are held together. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { extraServices } from '@sightline/local'
@@ -14,6 +14,7 @@ import { stackPorts } from '../scripts/stack.ts'
 interface Service {
   image: string
   ports?: string[]
+  expose?: string[]
   environment?: Record<string, string>
   env_file?: string[]
   profiles?: string[]
@@ -45,9 +46,9 @@ const grafanaTypes = {
 
 /** Where a service of the stack's network listens: its published ports, and those that are for neighbours only. */
 const portsInside = new Map(
-  Object.entries(services).map(([name, { ports = [] }]) => [
+  Object.entries(services).map(([name, { ports = [], expose = [] }]) => [
     name,
-    new Set(ports.map((port) => publishedPort(port).inside)),
+    new Set([...ports.map((port) => publishedPort(port).inside), ...expose.map(Number)]),
   ]),
 )
 for (const [name, { environment = {} }] of Object.entries(services)) {
@@ -163,6 +164,26 @@ test('what listens in the stack’s network answers by its name there, and by wh
     assert.ok(hosts.includes(name), `${name} (${image}) in x-switches`)
     assert.match(hosts.at(-1)!, /^\$\{SIGHTLINE_ALLOWED_HOSTS:-\}$/, name)
   }
+})
+
+test('no engine is open on this machine but through the doors, and each door leads to its engine', () => {
+  const template = read('observability/doors.conf.template')
+  const doors = new Map(
+    [...template.matchAll(/^ {4}(\d+) ([a-z]+:\d+);$/gm)].map(([, port, to]) => [Number(port), to!]),
+  )
+  assert.deepEqual(
+    services.doors!.ports!.map((port) => publishedPort(port).inside).toSorted(),
+    [...doors.keys()].toSorted(),
+  )
+  for (const [port, to] of doors) {
+    assertReachable(to, 'doors.conf.template')
+    assert.equal(portOf(to), port, 'the same port outside and inside')
+    assert.match(template, new RegExp(`^ {4}listen ${port};$`, 'm'))
+  }
+  for (const engine of ['tempo', 'loki', 'prometheus', 'jaeger'])
+    assert.equal(services[engine]!.ports, undefined, engine)
+  // It is sourced by the image only when it may be executed.
+  assert.ok(statSync(join(root, 'gateway/switches.sh')).mode & 0o111)
 })
 
 test('the gateway’s templates find every variable they name, and an upstream for each service', () => {
