@@ -1,6 +1,7 @@
 /**
- * `npm run test:stack`: observability/expectations.yaml on a running system: the stack of docker-compose.yaml, or whatever
- * GATEWAY_URL, USER_SERVICE_URL, TEMPO_URL, LOKI_URL, PROMETHEUS_URL and DATABASE_URL point at.
+ * `npm run test:stack`: observability/expectations.yaml, and what arrives late, on a running system: the stack of
+ * docker-compose.yaml, or whatever GATEWAY_URL, USER_SERVICE_URL, OTLP_URL, TEMPO_URL, LOKI_URL, PROMETHEUS_URL and
+ * DATABASE_URL point at.
  */
 import { spawnSync } from 'node:child_process'
 import { readFlags } from '@sightline/local/flags'
@@ -11,8 +12,8 @@ import { stackPorts } from './stack.ts'
 
 const usage = `npm run test:stack
 
-Tests what observability/expectations.yaml says on a running system: the stack, or what GATEWAY_URL, USER_SERVICE_URL,
-TEMPO_URL, LOKI_URL, PROMETHEUS_URL and DATABASE_URL point at.`
+Tests what observability/expectations.yaml says, and what arrives late, on a running system: the stack, or what GATEWAY_URL,
+USER_SERVICE_URL, OTLP_URL, TEMPO_URL, LOKI_URL, PROMETHEUS_URL and DATABASE_URL point at.`
 readFlags(usage, {})
 // The settings beside docker-compose.yaml, as Compose reads them.
 const settings = { ...readDotEnv(), ...process.env }
@@ -23,6 +24,7 @@ const targets: Record<string, string | undefined> = {
   TEMPO_URL: at('TEMPO_PORT'),
   LOKI_URL: at('LOKI_PORT'),
   PROMETHEUS_URL: at('PROMETHEUS_PORT'),
+  OTLP_URL: at('OTLP_HTTP_PORT'),
 }
 for (const name of Object.keys(targets)) targets[name] = process.env[name] || targets[name]
 targets.DATABASE_URL = process.env.DATABASE_URL || databaseOfTheStack()
@@ -36,11 +38,21 @@ try {
   const reason = ((error as Error).cause as Error | undefined)?.message ?? (error as Error).message
   fail(`Nothing answers at ${targets.GATEWAY_URL} (${reason}). Start the stack: npm run stack:up, or set GATEWAY_URL.`)
 }
-const run = spawnSync(process.execPath, ['--test', '--test-reporter=spec', 'test/expectations.stack.ts'], {
-  cwd: root,
-  stdio: 'inherit',
-  env: { ...process.env, ...targets },
-})
+const run = spawnSync(
+  process.execPath,
+  [
+    '--test',
+    '--test-reporter=spec',
+    '--test-concurrency=1',
+    'test/expectations.stack.ts',
+    'test/late-telemetry.stack.ts',
+  ],
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ...targets },
+  },
+)
 process.exitCode = run.status ?? 1
 
 function databaseOfTheStack(): string | undefined {

@@ -10,6 +10,7 @@ import { parse } from 'yaml'
 import { LATENCY_BUCKETS } from '../backend/service-graph/histogram.ts'
 import { passwordFiles } from '../scripts/stack/compose.ts'
 import { stackPorts } from '../scripts/stack.ts'
+import { BRIDGE_HOURS } from './bridge.ts'
 
 interface Service {
   image: string
@@ -383,4 +384,24 @@ test('service graph and span metrics have one set of buckets, wherever they are 
   assert.deepEqual(tempo.span_metrics.histogram_buckets, [...LATENCY_BUCKETS])
   assert.deepEqual(tempo.service_graphs.histogram_buckets, [...LATENCY_BUCKETS])
   assert.deepEqual(collector.latency_histogram_buckets.map(seconds), [...LATENCY_BUCKETS])
+})
+
+test('what arrives as late as the bridge is long is kept by every engine, and found', () => {
+  const engine = (name: string) => parse(read(`observability/${name}.yaml`).replace(/\$\{[^}]*\}/g, 'x'))
+  const hours = (text: string) => Number.parseFloat(text) / (text.endsWith('m') ? 60 : 1)
+  const { live_store, query_frontend, storage } = engine('tempo')
+  const slack = hours(live_store.wal.ingestion_time_range_slack)
+  assert.ok(slack >= BRIDGE_HOURS)
+  assert.equal(hours(storage.trace.wal.ingestion_time_range_slack), slack)
+  // A block whose traces all ended before the time-out could be cleared away before it is complete.
+  assert.ok(hours(live_store.complete_block_timeout) >= slack + 1)
+  for (const kind of ['search', 'metrics']) {
+    assert.ok(hours(query_frontend[kind].query_backend_after) < hours(live_store.complete_block_timeout), kind)
+  }
+  const { ingester, querier, limits_config } = engine('loki')
+  assert.ok(hours(ingester.max_chunk_age) / 2 >= BRIDGE_HOURS)
+  assert.ok(hours(querier.query_ingesters_within) > hours(ingester.max_chunk_age))
+  assert.ok(hours(limits_config.reject_old_samples_max_age) >= BRIDGE_HOURS)
+  const { storage: tsdb } = parse(read('observability/prometheus/prometheus.yml'))
+  assert.ok(hours(tsdb.tsdb.out_of_order_time_window) >= BRIDGE_HOURS)
 })
