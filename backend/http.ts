@@ -84,6 +84,8 @@ export const json = (status: number, value: unknown, headers: Record<string, str
 
 /** Queries come in the address, percent-encoded: Node's 16 KiB would cut off the long ones of dashboards. */
 const MAX_HEADER_BYTES = 64 * 1024
+/** An upload that moves may take so long, however slowly it moves; one that stands still is cut by `createUploads`. */
+const LONGEST_UPLOAD_MS = 600_000
 
 /**
  * Starts a server on `port` (0: any free one) and resolves when it listens. Rejects with the port's number and
@@ -91,7 +93,7 @@ const MAX_HEADER_BYTES = 64 * 1024
  */
 export async function listen(listener: RequestListener, host: string, port: number, variable: string): Promise<Server> {
   const server = createServer(
-    { keepAliveTimeout: 65_000, requestTimeout: 60_000, maxHeaderSize: MAX_HEADER_BYTES },
+    { keepAliveTimeout: 65_000, requestTimeout: LONGEST_UPLOAD_MS, maxHeaderSize: MAX_HEADER_BYTES },
     listener,
   )
   server.on('clientError', refuseUnreadable)
@@ -153,19 +155,30 @@ const MAX_BODY_BYTES = 8 << 20
  * Serves an `ApiHandler` to whom `hosts` lets in. A body beyond 8 MiB is refused with 413, what the handler throws is told
  * by `errorAnswer`.
  */
-export function serveApi(handler: ApiHandler, hosts: AllowedHosts, onError: (error: unknown) => void): RequestListener {
+export function serveApi(
+  handler: ApiHandler,
+  hosts: AllowedHosts,
+  onError: (error: unknown) => void,
+  uploads: Uploads = createUploads(8 * MAX_BODY_BYTES),
+): RequestListener {
   return (req, res) => {
-    void answer(handler, hosts, req)
+    void answer(handler, hosts, req, uploads)
       .catch((error: unknown) => errorAnswer(error, onError))
       .then((response) => send(req, res, response))
   }
 }
 
-async function answer(handler: ApiHandler, hosts: AllowedHosts, req: IncomingMessage): Promise<ApiResponse> {
+async function answer(
+  handler: ApiHandler,
+  hosts: AllowedHosts,
+  req: IncomingMessage,
+  uploads: Uploads,
+): Promise<ApiResponse> {
   assertAllowed(req, hosts)
-  const body = req.method === 'GET' || req.method === 'HEAD' ? undefined : await readBody(req, MAX_BODY_BYTES)
   const [path, query] = splitUrl(req.url ?? '/')
-  return handler({ method: req.method ?? 'GET', path, query, headers: flatHeaders(req), body })
+  const request = { method: req.method ?? 'GET', path, query, headers: flatHeaders(req) }
+  if (req.method === 'GET' || req.method === 'HEAD') return handler(request)
+  return uploads.take(req, MAX_BODY_BYTES, (body) => handler({ ...request, body }))
 }
 
 /** `/path?a=b`, or that as a whole URL (RFC 9112, 3.2.2) -> [`/path`, a=b]. The path stays percent-encoded. */
@@ -184,21 +197,125 @@ export function flatHeaders(req: IncomingMessage): Record<string, string> {
   return flat
 }
 
+export interface Uploads {
+  /**
+   * Reads the whole body and hands it to `use`, with a function that is told of further bytes made of it (decompressed
+   * ones); until `use` is done they count. Rejects with an HttpError: 413 as soon as the body is known to be larger than
+   * `limit` bytes, 408 when it stands still, 429 when it had to make room, 400 when the client went away.
+   */
+  take<T>(
+    req: IncomingMessage,
+    limit: number,
+    use: (body: Buffer, grown: (bytes: number) => void) => T | Promise<T>,
+  ): Promise<T>
+}
+
+interface Upload {
+  bytes: number
+  readonly startedMs: number
+  /** While it is being read; undefined once its body is whole. */
+  cut: ((error: HttpError) => void) | undefined
+}
+
 /**
- * The whole body. Throws an HttpError: 413 as soon as it is known to be larger than `limit` bytes, 400 when the client
- * went away.
+ * Bodies that are under way to one port, `maxBytes` of them at once, counted as they arrive: what is only announced takes
+ * nothing from others. One that sends nothing for `idleMs` is cut. When there is no more room, the one that moves most slowly
+ * makes some, if it has been at it for so long; otherwise the newest is told to come back.
  */
-export async function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
+export function createUploads(maxBytes: number, idleMs = 10_000): Uploads {
+  const open = new Set<Upload>()
+  let held = 0
+
+  function grow(upload: Upload, bytes: number): void {
+    upload.bytes += bytes
+    held += bytes
+    while (held > maxBytes) {
+      const slow = slowest(open, performance.now(), idleMs)
+      if (slow === undefined || slow === upload) throw FULL()
+      // Its room is free at once, not when its client hears of it.
+      close(slow)
+      slow.cut!(FULL())
+    }
+  }
+
+  function close(upload: Upload): void {
+    if (open.delete(upload)) held -= upload.bytes
+  }
+
+  return {
+    async take(req, limit, use) {
+      const upload: Upload = { bytes: 0, startedMs: performance.now(), cut: undefined }
+      open.add(upload)
+      try {
+        const body = await readBody(req, limit, {
+          idleMs,
+          arrived: (bytes) => grow(upload, bytes),
+          cuttable: (cut) => {
+            upload.cut = cut
+          },
+        })
+        return await use(body, (bytes) => grow(upload, bytes))
+      } finally {
+        close(upload)
+      }
+    },
+  }
+}
+
+const FULL = () => httpError(429, 'Too much is being received at once. Send this again.', { 'retry-after': '1' })
+
+/** Of the uploads that have been moving for `ms` at least, the one with the fewest bytes a second. */
+function slowest(open: Iterable<Upload>, nowMs: number, ms: number): Upload | undefined {
+  let slow: Upload | undefined
+  const rate = ({ bytes, startedMs }: Upload) => bytes / (nowMs - startedMs)
+  for (const upload of open) {
+    if (upload.cut === undefined || upload.bytes === 0 || nowMs - upload.startedMs < ms) continue
+    if (slow === undefined || rate(upload) < rate(slow)) slow = upload
+  }
+  return slow
+}
+
+interface Reading {
+  readonly idleMs: number
+  /** Told of each part; what it throws ends the reading. */
+  arrived(bytes: number): void
+  /** Gets what ends the reading from outside, and undefined once that is too late. */
+  cuttable(cut: ((error: HttpError) => void) | undefined): void
+}
+
+/** With more announced, memory is taken as the body comes. */
+const FIRST_BYTES = 256 << 10
+
+function readBody(req: IncomingMessage, limit: number, reading: Reading): Promise<Buffer> {
   const tooLarge = () =>
     httpError(413, `The body is larger than the ${limit} bytes accepted here. Send it in smaller parts.`)
-  const announced = Number(req.headers['content-length'] ?? 0)
-  if (announced > limit) throw tooLarge()
-  // With the length known the parts go straight to their place; joining them would take the memory twice.
-  let body = Buffer.allocUnsafeSlow(announced || 16_384)
+  const announced = Number(req.headers['content-length'] ?? 16_384)
+  if (announced > limit) return Promise.reject(tooLarge())
+  let body = Buffer.allocUnsafeSlow(Math.min(announced, FIRST_BYTES))
   let size = 0
-  try {
-    for await (const chunk of req as AsyncIterable<Buffer>) {
-      if (size + chunk.length > limit) throw tooLarge()
+  return new Promise((resolve, reject) => {
+    const idle = setTimeout(
+      () => end(httpError(408, `Nothing of the body came for ${reading.idleMs / 1000} s. Send the request again.`)),
+      reading.idleMs,
+    )
+    const end = (error: unknown): void => {
+      clearTimeout(idle)
+      reading.cuttable(undefined)
+      req.off('data', take).off('end', whole).off('error', gone).off('close', gone)
+      // Read no further. The answer goes out before the connection is closed (`send`), and a late error has a listener.
+      req.on('error', () => {}).pause()
+      if (error === undefined) resolve(body.subarray(0, size))
+      else reject(error)
+    }
+    const take = (chunk: Buffer): void => {
+      idle.refresh()
+      try {
+        if (size + chunk.length > limit) throw tooLarge()
+        reading.arrived(chunk.length)
+      } catch (error) {
+        end(error)
+        return
+      }
       if (size + chunk.length > body.length) {
         const larger = Buffer.allocUnsafeSlow(Math.min(limit, Math.max(body.length * 2, size + chunk.length)))
         body.copy(larger, 0, 0, size)
@@ -206,11 +323,12 @@ export async function readBody(req: IncomingMessage, limit: number): Promise<Buf
       }
       size += chunk.copy(body, size)
     }
-  } catch (error) {
+    const whole = (): void => end(undefined)
     // The client went away: nobody is there to be told, and it is no fault of ours.
-    throw isHttpError(error) ? error : httpError(400, 'The request ended before its body did.')
-  }
-  return body.subarray(0, size)
+    const gone = (): void => end(httpError(400, 'The request ended before its body did.'))
+    reading.cuttable(end)
+    req.on('data', take).on('end', whole).on('error', gone).on('close', gone)
+  })
 }
 
 /** Sends an answer: its body is left out for HEAD, and a connection with an unread body is closed after it. */

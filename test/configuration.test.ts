@@ -177,7 +177,7 @@ test('no engine is open on this machine but through the doors, and each door lea
     [...doors.keys()].toSorted(),
   )
   for (const [port, to] of doors) {
-    assertReachable(to, 'doors.conf.template')
+    assertReachable(to, 'doors.conf.template', 'doors')
     assert.equal(portOf(to), port, 'the same port outside and inside')
     assert.match(template, new RegExp(`^ {4}listen ${port};$`, 'm'))
   }

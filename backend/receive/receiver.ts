@@ -17,7 +17,7 @@ import {
   RpcStatusSchema,
 } from '@sightline/otlp-messages'
 import type { AllowedHosts } from '@sightline/service-kit/allowed-hosts'
-import { type ApiResponse, assertAllowed, httpError, isHttpError, readBody, send, splitUrl } from '../http.ts'
+import { type ApiResponse, assertAllowed, createUploads, httpError, isHttpError, send, splitUrl } from '../http.ts'
 import type { ReadCounts } from '../otlp/traces.ts'
 import { isWireError } from '../otlp/wire.ts'
 import { hexIdsToBase64 } from './json-ids.ts'
@@ -28,6 +28,8 @@ export interface ReceiverDeps {
   readonly hosts: AllowedHosts
   /** Largest body accepted, before and after decompression. */
   readonly maxBodyBytes: number
+  /** After so long without a byte an upload is cut; 10 s by default. */
+  readonly idleMs?: number
   onError(error: unknown): void
   onRequest?(outcome: { signal: string; status: number; bytes: number }): void
 }
@@ -43,6 +45,7 @@ const RPC_CODES: Record<number, number> = {
   403: 7,
   404: 5,
   405: 12,
+  408: 4,
   413: 3,
   415: 3,
   421: 7,
@@ -56,9 +59,7 @@ const RPC_CODES: Record<number, number> = {
  * `onError` is told.
  */
 export function createReceiver(deps: ReceiverDeps): RequestListener {
-  // Decoded bodies are what takes memory: more than a few at once wait for nothing, the exporter is told to come back.
-  let bytesInFlight = 0
-  const maxInFlight = deps.maxBodyBytes * 8
+  const uploads = createUploads(deps.maxBodyBytes * 8, deps.idleMs)
 
   return (req, res) => {
     const started = { signal: 'unknown', bytes: 0 }
@@ -82,17 +83,12 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
     if (encoding === undefined) {
       throw httpError(415, 'Content-Type must be application/x-protobuf or application/json.')
     }
-    if (bytesInFlight > maxInFlight) throw httpError(429, 'Too much is being received at once.', { 'retry-after': '1' })
-    const reserved = Number(req.headers['content-length'] ?? deps.maxBodyBytes)
-    bytesInFlight += reserved
-    try {
-      const body = await decompressed(req, await readBody(req, deps.maxBodyBytes), deps.maxBodyBytes)
+    return uploads.take(req, deps.maxBodyBytes, async (sent, grown) => {
+      const body = await decompressed(req, sent, deps.maxBodyBytes)
+      if (body !== sent) grown(body.length)
       started.bytes = body.length
-      if (signal === 'metrics') return refuseMetrics(encoding)
-      return await ingest(signal, body, encoding)
-    } finally {
-      bytesInFlight -= reserved
-    }
+      return signal === 'metrics' ? refuseMetrics(encoding) : ingest(signal, body, encoding)
+    })
   }
 
   async function ingest(signal: 'traces' | 'logs', body: Buffer, encoding: Encoding): Promise<ApiResponse> {

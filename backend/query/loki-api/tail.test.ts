@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { allowedHosts } from '@sightline/service-kit/allowed-hosts'
@@ -147,4 +147,34 @@ test('what a full first answer left out is not sent behind it', { timeout: 20_00
   assert.deepEqual(got, ['35', '36', '37', '38', '39', 'new'])
   client.close()
   await once(client, 'close')
+})
+
+test('a client that sends a long frame is cut off before it is read', { timeout: 20_000 }, async (context) => {
+  const loki = createLokiApi({
+    logs: { tables: (range, direction) => sourceOf(buildLogTable([line('x')])).tables(range, direction) },
+  })
+  const server = await listen(serveApi(loki, hosts, onError), '127.0.0.1', 0, 'LOKI_PORT')
+  const stop = attachTail(server, { loki, hosts, intervalMs: 5, onError })
+  context.after(() => {
+    stop()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  const socket = connect(port, '127.0.0.1')
+  socket.write(
+    `GET /loki/api/v1/tail?query=${encodeURIComponent('{app="x"}')} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: upgrade\r\n` +
+      'upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n',
+  )
+  await once(socket, 'data')
+  // The beginning of a masked binary frame that announces 64 MiB: nothing of it needs to arrive.
+  const header = Buffer.alloc(14)
+  header.writeUInt16BE(0x82ff, 0)
+  header.writeBigUInt64BE(64n << 20n, 2)
+  socket.write(header)
+  const received: Buffer[] = []
+  socket.on('data', (chunk: Buffer) => received.push(chunk))
+  await once(socket, 'end')
+  // A close frame with 1009, "message too big".
+  assert.ok(Buffer.concat(received).includes(Buffer.from([0x88, 0x02, 0x03, 0xf1])))
+  socket.destroy()
 })

@@ -28,10 +28,12 @@ const TAIL_PATH = '/loki/api/v1/tail'
 const MAX_TAILS = 20
 /** Bytes a slow client may leave unread before lines are left out for it. */
 const MAX_BUFFERED = 4 << 20
+/** A tail is listened to: all it may say is to close, or to ask for a sign of life. */
+const MAX_PAYLOAD_BYTES = 1024
 
 /** Takes WebSocket upgrades of the server. The returned function ends all tails. */
 export function attachTail(server: Server, deps: TailDeps): () => void {
-  const sockets = new WebSocketServer({ noServer: true })
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_PAYLOAD_BYTES })
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // Node takes its own listener off an upgraded socket, and an error nobody listens to ends the process.
     socket.on('error', () => socket.destroy())
@@ -142,7 +144,10 @@ function follow(client: WebSocket, query: URLSearchParams, deps: TailDeps): void
     })
   }
   client.on('close', () => clearTimeout(timer))
-  client.on('error', deps.onError)
+  client.on('error', (error: NodeJS.ErrnoException) => {
+    // A frame that is too long or no frame at all is the client's fault, and the socket has been closed with its code.
+    if (!error.code?.startsWith('WS_ERR_')) deps.onError(error)
+  })
   run()
 }
 
