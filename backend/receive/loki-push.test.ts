@@ -64,3 +64,19 @@ test('what is no push is refused with its first fault, and nothing is stored', a
   assert.equal(protobuf.response.status, 415)
   assert.match(String(protobuf.response.body), /send application\/json/)
 })
+
+test('half a character pair in lines, labels and metadata is U+FFFD, not the end of the push', async () => {
+  const values = [['1', 'cut \ud83d', { 'k\ud83d': '\udc00' }]]
+  const { response, taken } = await push({ streams: [{ stream: { app: '\ud83dx' }, values }] })
+  assert.equal(response.status, 204)
+  const [resource] = fromBinary(ExportLogsServiceRequestSchema, taken[0]!).resourceLogs
+  assert.equal(resource!.resource!.attributes[0]!.value!.value.value, '\ufffdx')
+  const [record] = resource!.scopeLogs[0]!.logRecords
+  assert.equal(record!.body!.value.value, 'cut \ufffd')
+  assert.deepEqual([record!.attributes[0]!.key, record!.attributes[0]!.value!.value.value], ['k\ufffd', '\ufffd'])
+})
+
+test('a time beyond 64 bits is refused', async () => {
+  const { response } = await push({ streams: [{ stream: { app: 'x' }, values: [['9'.repeat(20), 'x']] }] })
+  assert.equal(response.status, 400)
+})

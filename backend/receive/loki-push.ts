@@ -84,6 +84,7 @@ function toOtlp({ streams }: PushBody): Uint8Array {
 }
 
 const attributes = (values: Record<string, string>) =>
-  Object.entries(values).map(([key, value]) => ({ key, value: textValue(value) }))
+  Object.entries(values).map(([key, value]) => ({ key: key.toWellFormed(), value: textValue(value) }))
 
-const textValue = (value: string) => ({ value: { case: 'stringValue' as const, value } })
+/** A line cut in the middle of a character pair keeps the rest of it, which protobuf couldn't hold. */
+const textValue = (value: string) => ({ value: { case: 'stringValue' as const, value: value.toWellFormed() } })

@@ -6,7 +6,7 @@ import type { IncomingMessage, RequestListener } from 'node:http'
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib'
 import type { Message } from '@bufbuild/protobuf'
-import { create, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf'
+import { create, toBinary, toJson } from '@bufbuild/protobuf'
 import type { GenMessage } from '@bufbuild/protobuf/codegenv2'
 import {
   ExportLogsServiceRequestSchema,
@@ -20,7 +20,7 @@ import type { AllowedHosts } from '@sightline/service-kit/allowed-hosts'
 import { type ApiResponse, assertAllowed, createUploads, httpError, isHttpError, send, splitUrl } from '../http.ts'
 import type { ReadCounts } from '../otlp/traces.ts'
 import { isWireError } from '../otlp/wire.ts'
-import { hexIdsToBase64 } from './json-ids.ts'
+import { jsonToProtobuf } from './otlp-json.ts'
 
 export interface ReceiverDeps {
   ingestTraces(bytes: Uint8Array): Promise<ReadCounts>
@@ -142,40 +142,6 @@ async function decompressed(req: IncomingMessage, body: Buffer, limit: number): 
     }
     throw httpError(400, `The body can't be decompressed as ${coding}.`)
   }
-}
-
-/** Anything nested deeper is an attack on the JSON parser's stack or on ours: a span's value allows 32 levels. */
-const MAX_JSON_DEPTH = 100
-
-function jsonToProtobuf<T extends Message>(body: Buffer, schema: GenMessage<T>): Uint8Array {
-  if (jsonDepth(body) > MAX_JSON_DEPTH) throw httpError(400, `The JSON is nested deeper than ${MAX_JSON_DEPTH} levels.`)
-  let parsed: JsonValue
-  try {
-    parsed = JSON.parse(body.toString('utf8')) as JsonValue
-  } catch (error) {
-    throw httpError(400, `The body is not JSON: ${(error as Error).message}`)
-  }
-  try {
-    return toBinary(schema, fromJson(schema, hexIdsToBase64(parsed), { ignoreUnknownFields: true }))
-  } catch (error) {
-    throw httpError(400, `The body is not OTLP/JSON: ${(error as Error).message}`)
-  }
-}
-
-function jsonDepth(body: Buffer): number {
-  let depth = 0
-  let deepest = 0
-  let inString = false
-  for (let i = 0; i < body.length; i++) {
-    const byte = body[i]!
-    if (inString) {
-      if (byte === 0x5c) i++
-      else if (byte === 0x22) inString = false
-    } else if (byte === 0x22) inString = true
-    else if (byte === 0x7b || byte === 0x5b) deepest = Math.max(deepest, ++depth)
-    else if (byte === 0x7d || byte === 0x5d) depth--
-  }
-  return deepest
 }
 
 function refuseMetrics(encoding: Encoding): ApiResponse {
