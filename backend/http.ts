@@ -283,6 +283,9 @@ interface Reading {
   cuttable(cut: ((error: HttpError) => void) | undefined): void
 }
 
+const stoodStill = (ms: number) =>
+  httpError(408, `Nothing of the body came for ${ms / 1000} s. Send the request again.`)
+
 /** With more announced, memory is taken as the body comes. */
 const FIRST_BYTES = 256 << 10
 
@@ -293,12 +296,18 @@ function readBody(req: IncomingMessage, limit: number, reading: Reading): Promis
   if (announced > limit) return Promise.reject(tooLarge())
   let body = Buffer.allocUnsafeSlow(Math.min(announced, FIRST_BYTES))
   let size = 0
+  let ended = false
   return new Promise((resolve, reject) => {
-    const idle = setTimeout(
-      () => end(httpError(408, `Nothing of the body came for ${reading.idleMs / 1000} s. Send the request again.`)),
-      reading.idleMs,
-    )
+    const idle = setTimeout(() => {
+      // After a busy moment of this process timers come before what has arrived meanwhile: that is looked at first.
+      const before = size
+      setImmediate(() => {
+        if (size === before) end(stoodStill(reading.idleMs))
+      })
+    }, reading.idleMs)
     const end = (error: unknown): void => {
+      if (ended) return
+      ended = true
       clearTimeout(idle)
       reading.cuttable(undefined)
       req.off('data', take).off('end', whole).off('error', gone).off('close', gone)
