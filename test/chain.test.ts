@@ -201,6 +201,65 @@ test('too much stock: 409, found by {status=error}, the exception on check_inven
   await assertFailedAt(answer.json.trace_id, 'check_inventory', 'insufficient_stock')
 })
 
+test('a client that gives up: its order and audit row are there, and nothing says a status that was not sent', async () => {
+  const traceId = 'c11e47c11e47c11e47c11e47c11e47ff'
+  const db = new pg.Client(system.postgres)
+  await db.connect()
+  try {
+    await db.query('begin; lock table orders in exclusive mode')
+    const gone = new AbortController()
+    const asking = fetch(`${system.urls.gateway}/api/v1/process`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', traceparent: `00-${traceId}-b7ad6b7169203331-01` },
+      body: JSON.stringify(john),
+      signal: gone.signal,
+    })
+    const refused = assert.rejects(asking, { name: 'AbortError' })
+    const waiting = "select count(*)::int as n from pg_locks where relation = 'orders'::regclass and not granted"
+    await until('the order waits', 15, async () => (await db.query(waiting)).rows[0].n === 1)
+    gone.abort()
+    await refused
+    await until(
+      'the gateway has noticed',
+      15,
+      () => system.logs(`{service_name="gateway"} | trace_id="${traceId}"`),
+      (lines) => assert.match(lines[0]?.line ?? '', /^POST \/api\/v1\/process not answered \d+ ms$/),
+    )
+    await db.query('commit')
+    await until('the audit row', 15, async () => {
+      const { rows } = await db.query('select id from audit_logs where trace_id = $1', [traceId])
+      return rows.length === 1
+    })
+  } finally {
+    await db.end()
+  }
+  const outcome = ({ service, error, attributes }: Span) =>
+    [service, attributes['http.response.status_code'], attributes['error.type'], error] as const
+  await system.trace(traceId, 15, (spans) =>
+    assert.deepEqual(
+      spans
+        .filter(({ kind }) => kind === 'SERVER')
+        .map(outcome)
+        .toSorted(),
+      [
+        ['audit-service', 200, undefined, false],
+        ['gateway', undefined, 'client_closed_request', false],
+        ['order-service', 200, undefined, false],
+        ['user-service', undefined, 'client_closed_request', false],
+      ],
+    ),
+  )
+  await until(
+    'Prometheus has counted it, under no status',
+    20,
+    () => system.prometheusQuery('http_server_request_duration_seconds_count{error_type="client_closed_request"}'),
+    (found) => {
+      const counted = found.map(({ metric, value }) => [metric.job, metric.http_response_status_code, value])
+      assert.deepEqual(counted, [['user-service', undefined, 1]])
+    },
+  )
+})
+
 // `npm run test:stack` demands the same of the real engines.
 test('requests leave behind what observability/expectations.yaml says', async (t) => {
   const { user, password, host, port, database } = system.postgres
