@@ -86,7 +86,8 @@ export function serverSpan() {
  * holds by then (404 until a handler has answered).
  */
 export function outcomeOf(ctx: Context): Ending {
-  if (ctx.writable) return { status: ctx.status, errorType: undefined }
+  // Koa can't tell of a response that still waits for the one before it on the same connection (pipelining).
+  if (ctx.writable && !ctx.req.socket.destroyed) return { status: ctx.status, errorType: undefined }
   return endingOf(ctx.req.socket) ?? { status: undefined, errorType: CLIENT_GONE }
 }
 
