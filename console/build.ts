@@ -38,8 +38,9 @@ export async function buildConsole(builds = BUILDS): Promise<{ dist: string; bui
   const outDir = mkdtempSync(join(builds, '.'))
   try {
     await build({ configFile: join(root, 'vite.config.ts'), build: { outDir } })
-    // Temporary folders are their maker's alone; the next start may be another user's.
-    chmodSync(outDir, 0o755)
+    // Temporary folders are their maker's alone, and so may be all that it makes; the next start may be another user's.
+    for (const path of ['', ...readdirSync(outDir, { recursive: true })].map((name) => join(outDir, String(name))))
+      chmodSync(path, statSync(path).isDirectory() ? 0o755 : 0o644)
     renameSync(outDir, dist)
   } catch (error) {
     rmSync(outDir, { recursive: true, force: true })

@@ -69,16 +69,13 @@ export async function startComponent(
 
 function spawnComponent(spec: ComponentSpec, home: string): RunningComponent {
   const logFile = logFileOf(home, spec.name)
-  mkdirSync(join(home, 'logs', spec.name), { recursive: true })
-  const log = openSync(logFile, 'a')
+  mkdirSync(join(home, 'logs', spec.name), { recursive: true, mode: 0o700 })
+  const log = openSync(logFile, 'a', 0o600)
   const logFrom = fstatSync(log).size
   // A process group of its own: a Ctrl-C in the terminal reaches the launcher alone, which stops all in order.
-  const child = spawn(spec.command, spec.args, {
-    cwd: spec.cwd,
-    env: spec.env,
-    detached: true,
-    stdio: ['ignore', log, log],
-  })
+  const child = withClosedMask(() =>
+    spawn(spec.command, spec.args, { cwd: spec.cwd, env: spec.env, detached: true, stdio: ['ignore', log, log] }),
+  )
   closeSync(log)
   const exited = new Promise<Exit>((ended) => {
     child.once('exit', (code, signal) => ended({ code, signal }))
@@ -94,6 +91,16 @@ function spawnComponent(spec: ComponentSpec, home: string): RunningComponent {
     exited,
     stop: () => stopChild(child, exited, spec),
   })
+}
+
+/** What a process that `start` starts writes is for its user alone. The mask is this whole process's: it is put back at once. */
+function withClosedMask(start: () => ChildProcess): ChildProcess {
+  const mask = process.umask(0o077)
+  try {
+    return start()
+  } finally {
+    process.umask(mask)
+  }
 }
 
 /** Notes a running process in its pid file for as long as it runs, and remembers whether its end was asked for. */

@@ -61,8 +61,8 @@ function look(file: Followed, print: ((name: string, line: string) => void) | nu
 
 /** Somebody may have removed the folder, to have fresh logs: it is made again. */
 function sizeOf(path: string): number {
-  mkdirSync(dirname(path), { recursive: true })
-  const fd = openSync(path, 'a+')
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const fd = openSync(path, 'a+', 0o600)
   try {
     return fstatSync(fd).size
   } finally {

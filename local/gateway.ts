@@ -23,7 +23,7 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
   const folder = join(settings.home, 'gateway')
   const run = join(folder, 'run')
   const logs = join(settings.home, 'logs/gateway')
-  for (const path of [run, logs]) mkdirSync(path, { recursive: true })
+  for (const path of [run, logs]) mkdirSync(path, { recursive: true, mode: 0o700 })
   const accessLog = join(logs, 'access.log')
   const telemetry = telemetryVariant(settings, nginx)
   const { ports, env } = settings

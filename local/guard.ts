@@ -11,8 +11,8 @@ import { killProcessGroup, logFileOf } from './component.ts'
 /** Watches over the state folder `home` for this process until the function that it returns is called. */
 export function startGuard(home: string): () => void {
   const logFile = logFileOf(home, 'guard')
-  mkdirSync(dirname(logFile), { recursive: true })
-  const log = openSync(logFile, 'a')
+  mkdirSync(dirname(logFile), { recursive: true, mode: 0o700 })
+  const log = openSync(logFile, 'a', 0o600)
   const guard = spawn(
     '/bin/sh',
     ['-c', 'cat; exec "$@"', 'sightline-guard', process.execPath, join(import.meta.dirname, 'stop-left.ts'), home],

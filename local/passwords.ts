@@ -16,7 +16,7 @@ export function readOrMakePasswords(home: string): Passwords {
   if (missing.length === 0) return passwords
   for (const role of missing) passwords[role] = randomBytes(18).toString('base64url')
   const path = fileIn(home)
-  mkdirSync(home, { recursive: true })
+  mkdirSync(home, { recursive: true, mode: 0o700 })
   writeFileSync(`${path}.new`, `${JSON.stringify(passwords, null, 2)}\n`, { mode: 0o600 })
   renameSync(`${path}.new`, path)
   return passwords

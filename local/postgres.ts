@@ -1,6 +1,15 @@
 /** PostgreSQL as a component of local mode: db/server.ts runs it; here is what a kept data folder needs beyond that. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { findPrograms, runningServerPid, startPostgres, stopLeftover } from '@sightline/db/server'
@@ -22,6 +31,7 @@ export async function startPostgresComponent(settings: Settings, password: strin
   assertUsable(program, dataDir)
   await clearLeftovers(dataDir)
   const statements = existsSync(join(dirname(program), '../lib/postgresql/pg_stat_statements.so'))
+  mkdirSync(dirname(logFileOf(home, 'postgres')), { recursive: true, mode: 0o700 })
   const server = await startPostgres({
     dataDir,
     port: ports.POSTGRES_PORT,

@@ -36,9 +36,9 @@ export function processIdentity(pid) {
  * files have it, its identity on the second.
  */
 export function writePidFile(path, pid) {
-  mkdirSync(dirname(path), { recursive: true })
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const temporary = `${path}.${process.pid}.new`
-  writeFileSync(temporary, `${pid}\n${processIdentity(pid)}\n`)
+  writeFileSync(temporary, `${pid}\n${processIdentity(pid)}\n`, { mode: 0o600 })
   renameSync(temporary, path)
 }
 
@@ -60,7 +60,7 @@ export function livingProcess(path) {
  * A lock whose process is gone is taken over; link() makes sure that only one of several takers wins.
  */
 export function takeLock(path) {
-  mkdirSync(dirname(path), { recursive: true })
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const mine = `${path}.${process.pid}`
   writePidFile(mine, process.pid)
   try {

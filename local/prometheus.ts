@@ -19,7 +19,7 @@ export function preparePrometheus(
   const folder = join(settings.home, 'prometheus')
   const { ports } = settings
   rmSync(join(folder, 'config'), { recursive: true, force: true })
-  mkdirSync(join(folder, 'data'), { recursive: true })
+  mkdirSync(join(folder, 'data'), { recursive: true, mode: 0o700 })
   cpSync(join(root, 'observability/prometheus'), join(folder, 'config'), { recursive: true })
   // Same labels as the stack's targets, so that every query and panel means the same in both.
   const targets = [

@@ -1,5 +1,5 @@
 /** The folder that holds all of one installation's state: taken by one launcher at a time, and cleared of what a killed one left. */
-import { existsSync, readdirSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, readdirSync } from 'node:fs'
 import { mkdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stopLeftover } from '@sightline/db/server'
@@ -23,6 +23,7 @@ const lockFileOf = (home: string) => join(home, 'run/launcher.lock')
  */
 export async function takeStateFolder(home: string): Promise<() => void> {
   await assertRoomFor(home)
+  closeToOthers(home)
   const lock = takeLock(lockFileOf(home))
   if (lock.holder !== null) {
     throw startError(
@@ -42,7 +43,7 @@ export async function takeStateFolder(home: string): Promise<() => void> {
 
 /** A full disk half-way through leaves a database that won't start: say so before. */
 async function assertRoomFor(home: string): Promise<void> {
-  await mkdir(home, { recursive: true })
+  await mkdir(home, { recursive: true, mode: 0o700 })
   const { bavail, bsize } = await statfs(home)
   const free = bavail * bsize
   if (free >= ROOM_NEEDED) return
@@ -50,6 +51,33 @@ async function assertRoomFor(home: string): Promise<void> {
     `Only ${Math.floor(free / MEGABYTE)} MB are free where ${home} lies; ${ROOM_NEEDED / MEGABYTE} MB are needed.\n` +
       'Free some space, or put the state elsewhere: SIGHTLINE_HOME=/path/on/another/disk npm start',
   )
+}
+
+/**
+ * Logs of all users' requests, keys and passwords lie in it: it is for its owner alone, and so is what an earlier version left
+ * open in it. A folder that holds other things too is not ours to close; in it only what is ours is closed.
+ */
+export function closeToOthers(home: string): void {
+  const entries = readdirSync(home)
+  if (entries.every((name) => OURS.test(name))) close(home)
+  for (const name of entries.filter((entry) => OURS.test(entry))) {
+    close(join(home, name))
+    // PostgreSQL refuses a data folder that is open to others by itself.
+    if (name.startsWith('postgres') || !lstatSync(join(home, name)).isDirectory()) continue
+    for (const inner of readdirSync(join(home, name), { recursive: true })) close(join(home, name, String(inner)))
+  }
+}
+
+/** Links are left alone, and what has gone meanwhile. */
+function close(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (!found || found.isSymbolicLink() || (found.mode & 0o077) === 0) return
+  try {
+    chmodSync(path, found.mode & 0o700)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
+    throw startError(`${path} belongs to another user: start as that one, or give it away with chown -R.`, error)
+  }
 }
 
 /** Stops what a killed launcher has left running in the folder. Resolves to the names of what it found. */
