@@ -11,24 +11,27 @@ import type { Span } from '@opentelemetry/sdk-trace'
 const TOLERANCE_MS = 0.1
 
 /**
- * Returns a clock: milliseconds since the epoch with microseconds behind the point, never off by more than 1.1 ms. It goes as
- * evenly as `fine` does until the two have parted: what is measured with it can be added to durations of the same `fine`.
+ * Returns a clock: milliseconds since the epoch with microseconds behind the point, never off by more than 1.1 ms, of now or
+ * of a moment that `fine` gave not long ago. It goes as evenly as `fine` does until the two have parted: what is measured with
+ * it can be added to durations of the same `fine`.
  */
-export function createClock(wall = Date.now, fine = () => performance.timeOrigin + performance.now()): () => number {
+export function createClock(
+  wall = Date.now,
+  fine = () => performance.timeOrigin + performance.now(),
+): (moment?: number) => number {
   let correction = 0
-  return () => {
+  return (moment) => {
     let least: number
-    let now: number
+    let reading: number
     do {
       least = wall()
-      now = fine() + correction
+      reading = fine()
       // Whoever was held up between the two readings knows nothing of how they stand to each other.
     } while (wall() > least + 1)
+    const now = reading + correction
     // `fine` is read after `wall`, so it may just have gone past the millisecond; more than that is drift.
-    if (now >= least && now <= least + 1 + TOLERANCE_MS) return now
-    const within = Math.min(Math.max(now, least), least + 1)
-    correction += within - now
-    return within
+    if (now < least || now > least + 1 + TOLERANCE_MS) correction += Math.min(Math.max(now, least), least + 1) - now
+    return (moment ?? reading) + correction
   }
 }
 
@@ -44,7 +47,7 @@ export function refineStart(span: Span): void {
   if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0 || span.startTime[1] % MILLISECOND !== 0) return
   // Private in the SDK: what it subtracts at the end. Without it the start would be late by the hold-up, and the end too.
   const { _performanceStartTime: began } = span as unknown as { _performanceStartTime: number }
-  const start: HrTime = millisToHrTime(clock() - (performance.now() - began))
+  const start: HrTime = millisToHrTime(clock(performance.timeOrigin + began))
   // Readonly in the type; the SDK computes event and end times from this very field.
   ;(span as { startTime: HrTime }).startTime = start
 }
