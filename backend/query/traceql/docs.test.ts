@@ -1,24 +1,15 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { check, metricsRange, parse, search } from './index.ts'
-import { exampleSpans } from './test/data.ts'
-import { plainSource } from './test/spans.ts'
+import { check, parse } from './index.ts'
 
-const BASE = 1_760_000_000_000_000_000n
-const source = plainSource(exampleSpans(BASE))
 const page = readFileSync(new URL('../../../docs/traceql.md', import.meta.url), 'utf8')
 
 const examples = [...page.matchAll(/```traceql\n([\s\S]*?)```/g)].flatMap((block) => block[1]!.trim().split('\n'))
 
-test('every example of docs/traceql.md finds something', () => {
+test('every example of docs/traceql.md is a query; test/documented-queries.test.ts asks them', () => {
   assert.ok(examples.length > 30)
-  for (const example of examples) {
-    const query = check(parse(example))
-    const range = { startNs: BASE, endNs: BASE + 10_000_000_000n }
-    const found = query.kind === 'search' ? search(query, source) : metricsRange(query, source, { range })
-    assert.ok(found.length > 0, example)
-  }
+  for (const example of examples) check(parse(example))
 })
 
 test('every error of docs/traceql.md reads as printed there', () => {
