@@ -43,7 +43,7 @@ async function startOnce(dir: string, env: Record<string, string>): Promise<Test
   }
   try {
     // Its own word: at a port that is somebody else's, /ready would be as well.
-    await until('the backend is ready', 20, () => child.exitCode !== null || output().includes('Ready: OTLP on'))
+    await until('the backend is ready', 90, () => child.exitCode !== null || output().includes('Ready: OTLP on'))
     if (child.exitCode !== null) throw new Error(`the backend ended at its start:\n${output()}`)
   } catch (error) {
     await backend.stop('SIGKILL')

@@ -35,6 +35,8 @@ export async function startInProcess<Schema extends z.ZodType<ServiceEnvironment
   const { host, port, user, password, database } = options.connection
   const config = readConfig(options.schema, {
     PORT: '0',
+    // A machine that stands still for seconds must not become a 503 where a test wants a 200.
+    SHED_DELAY_MS: '0',
     PGHOST: host,
     PGPORT: String(port),
     PGUSER: user,
