@@ -248,6 +248,20 @@ test('a server that stops before its work is done says that of itself', async ()
   assert.deepEqual([attributes['error.type'], attributes['http.response.status_code']], ['server_stopped', undefined])
 })
 
+test('a body that is not read to its end: the refusal is sent, and the span has its status', async () => {
+  const body = new ReadableStream({
+    start(stream) {
+      for (let sent = 0; sent < 70; sent++) stream.enqueue(new Uint8Array(1024))
+      stream.close()
+    },
+  })
+  const options = { method: 'POST', headers: { 'content-type': 'application/json' }, body, duplex: 'half' }
+  const answer = await fetch(`http://127.0.0.1:${server.port}/bodies`, options as RequestInit)
+  assert.equal(answer.status, 413)
+  const { attributes } = await ended()
+  assert.deepEqual([attributes['http.response.status_code'], attributes['error.type']], [413, 'body_too_large'])
+})
+
 test('a body that can not be read as HTTP: the status is the one that was written on the connection', async () => {
   const socket = connect(server.port, '127.0.0.1')
   let text = ''
