@@ -1,8 +1,8 @@
 /** Checkpoints of the chain as it is: made, kept in a file, and moved on while the service runs. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import * as fs from 'node:fs'
-import path from 'node:path'
 import { type Component, type KitParts, type Queries, sql } from '@sightline/service-kit'
+import { writeWhole } from '@sightline/service-kit/whole-file'
 import { type Checkpoint, isEmptied, readCheckpoint, readSigningKey, signCheckpoint } from './checkpoint-format.ts'
 import type { Config } from './config.ts'
 import { sealAt } from './verify.ts'
@@ -62,17 +62,9 @@ function lastCheckpoint(file: string, privateKey: KeyObject): Checkpoint | undef
   }
 }
 
-/** Writes whole or not at all, and on the disk when it returns: neither a reader nor a power cut leaves half a checkpoint. */
+/** To be kept elsewhere, too: everybody may read it. */
 function writeCheckpoint(file: string, checkpoint: Checkpoint): void {
-  const whole = `${file}.${process.pid}`
-  fs.writeFileSync(whole, `${JSON.stringify(checkpoint, null, 2)}\n`, { flush: true })
-  fs.renameSync(whole, file)
-  const folder = fs.openSync(path.dirname(file), 'r')
-  try {
-    fs.fsyncSync(folder)
-  } finally {
-    fs.closeSync(folder)
-  }
+  writeWhole(file, `${JSON.stringify(checkpoint, null, 2)}\n`, 0o644)
 }
 
 /** Keeps the checkpoint file up to date while the service runs; undefined when no file and key are configured. */

@@ -88,9 +88,10 @@ async function run(): Promise<unknown> {
 
 /** The data folder and its write-ahead log, or neither. */
 function openData(path: string): { folder: DataFolder; wal: Wal } {
-  const folder = openFolder(path)
+  const warn = (message: string) => log('warn', message)
+  const folder = openFolder(path, warn)
   try {
-    return { folder, wal: openWal(folder.path, (message) => log('warn', message)) }
+    return { folder, wal: openWal(folder.path, warn) }
   } catch (error) {
     folder.release()
     throw error

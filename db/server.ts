@@ -63,7 +63,8 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const launcher = launcherFor([dataDir, programs.postgres])
 
   refuseRunningServer(dataDir)
-  await initialise(dataDir, user, options.password, programs.initdb, launcher, deadline)
+  const initdb = { program: programs.initdb, durable: options.durable !== false }
+  await initialise(dataDir, user, options.password, initdb, launcher, deadline)
   const port = options.port === 0 ? await freePort(host) : options.port
   const settings = {
     listen_addresses: host,
@@ -231,7 +232,7 @@ async function initialise(
   dataDir: string,
   user: string,
   password: string,
-  initdb: string,
+  initdb: { program: string; durable: boolean },
   launcher: Launcher,
   deadline: number,
 ): Promise<void> {
@@ -251,10 +252,11 @@ async function initialise(
     const args = ['-D', fresh, '-U', user, '--pwfile', passwordFile, '--auth=scram-sha-256', '--encoding=UTF8']
     // The builtin provider sorts the same on every machine, whatever its libc or ICU.
     // PostgreSQL knows it since 17; plain C is the nearest before that.
-    args.push('--locale=C', '--no-sync', '--no-instructions')
-    const version = Number(/ (\d+)/.exec(execFileSync(initdb, ['--version'], { encoding: 'utf8' }))?.[1])
+    args.push('--locale=C', '--no-instructions')
+    if (!initdb.durable) args.push('--no-sync')
+    const version = Number(/ (\d+)/.exec(execFileSync(initdb.program, ['--version'], { encoding: 'utf8' }))?.[1])
     if (version >= 17) args.push('--locale-provider=builtin', '--builtin-locale=C.UTF-8')
-    const child = launcher.spawn(initdb, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = launcher.spawn(initdb.program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += String(chunk)))
     const timer = setTimeout(() => child.kill('SIGKILL'), Math.max(1, deadline - Date.now()))

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -20,6 +20,17 @@ test('passwords are made once, for the owner only; a role that came later gets i
   assert.deepEqual(kept, older)
   assert.ok(own.length > 20 && own !== dashboards)
   assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), { ...older, dashboards: own })
+})
+
+test('a file that a power cut has emptied is made anew as long as no database knows what stood in it', (t) => {
+  const home = mkdtempSync(join(tmpdir(), 'sightline-passwords-'))
+  t.after(() => rmSync(home, { recursive: true }))
+  const path = join(home, 'passwords.json')
+  writeFileSync(path, '')
+  assert.equal(new Set(Object.values(readOrMakePasswords(home))).size, 5)
+  mkdirSync(join(home, 'postgres'))
+  writeFileSync(path, '')
+  assert.throws(() => readOrMakePasswords(home), /passwords\.json is damaged\. Restore it, or start empty/)
 })
 
 test('a damaged file is refused, and stays', (t) => {

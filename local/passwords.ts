@@ -1,7 +1,8 @@
 /** The database passwords of one installation: made at its first start, kept in its state folder, readable by its owner only. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { writeWhole } from '@sightline/service-kit/whole-file'
 import { startError } from './settings.ts'
 
 const roles = ['sightline', 'user_service', 'order_service', 'audit_service', 'dashboards'] as const
@@ -17,8 +18,7 @@ export function readOrMakePasswords(home: string): Passwords {
   for (const role of missing) passwords[role] = randomBytes(18).toString('base64url')
   const path = fileIn(home)
   mkdirSync(home, { recursive: true, mode: 0o700 })
-  writeFileSync(`${path}.new`, `${JSON.stringify(passwords, null, 2)}\n`, { mode: 0o600 })
-  renameSync(`${path}.new`, path)
+  writeWhole(path, `${JSON.stringify(passwords, null, 2)}\n`)
   return passwords
 }
 
@@ -29,10 +29,13 @@ export function readOrMakePasswords(home: string): Passwords {
 export function readPasswords(home: string): Partial<Passwords> | null {
   const path = fileIn(home)
   if (!existsSync(path)) return null
+  // Emptied by a power cut before there was a database that knows what stood in it: then nothing is lost.
+  const text = readFileSync(path, 'utf8')
+  if (text.replaceAll('\0', '').trim() === '' && !existsSync(join(home, 'postgres'))) return null
   const unreadable = `${path} is damaged. Restore it, or start empty: npm run reset`
   let passwords: Partial<Passwords>
   try {
-    passwords = JSON.parse(readFileSync(path, 'utf8'))
+    passwords = JSON.parse(text)
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     throw startError(unreadable, error)

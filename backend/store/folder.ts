@@ -1,7 +1,8 @@
 /** Main thread. The data folder: made when missing, refused when a newer version wrote it or another process has it. */
-import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { writeWhole } from '@sightline/service-kit/whole-file'
 
 /** Raised when files change so that an older version can't read them. */
 export const FORMAT = 1
@@ -11,12 +12,14 @@ export interface DataFolder {
   release(): void
 }
 
-/** Throws an Error that says what to do. The lock is the operating system's: it ends with the process, however that ends. */
-export function openFolder(path: string): DataFolder {
+/**
+ * Throws an Error that says what to do. `warn` hears of what was found damaged and is not needed to go on. The lock is the operating system's: it ends with the process, however that ends.
+ */
+export function openFolder(path: string, warn: (message: string) => void = () => undefined): DataFolder {
   mkdirSync(join(path, 'blocks'), { recursive: true })
   const lock = lockFolder(path)
   try {
-    checkFormat(path)
+    checkFormat(path, warn)
   } catch (error) {
     lock.close()
     throw error
@@ -54,13 +57,17 @@ function takeLock(file: string): DatabaseSync {
   }
 }
 
-function checkFormat(path: string): void {
+function checkFormat(path: string, warn: (message: string) => void): void {
   const file = join(path, 'FORMAT')
-  if (!existsSync(file)) {
-    writeFileSync(file, `${FORMAT}\n`)
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : null
+  if (text === null || isEmptied(text)) {
+    // Only format 1 was ever written in a way that a power cut could empty.
+    if (text !== null)
+      warn(`${file} is empty, as after a power cut. It is written anew; the folder's data is read as it is.`)
+    writeWhole(file, `${FORMAT}\n`)
     return
   }
-  const found = Number(readFileSync(file, 'utf8'))
+  const found = Number(text)
   if (found > FORMAT) {
     throw new Error(
       `The folder ${path} was written by a newer version (format ${found}; this one reads up to ${FORMAT}). ` +
@@ -70,3 +77,6 @@ function checkFormat(path: string): void {
   if (!(found >= 1))
     throw new Error(`${file} should hold a format number. Restore it, or remove the folder to start anew.`)
 }
+
+/** Nothing, or zeros: what is left of a file that was made but not yet on the disk when the power went. */
+const isEmptied = (text: string) => text.replaceAll('\0', '').trim() === ''

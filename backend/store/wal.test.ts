@@ -311,3 +311,18 @@ test('a damaged lock file is no lock, and one that is held stays held', () => {
   assert.throws(() => openFolder(dir), /in use by another process/)
   held.release()
 })
+
+test('a FORMAT that a power cut has emptied is told and written anew; one with something else in it is refused', () => {
+  for (const text of ['', '\n', '\0\0']) {
+    const dir = folder()
+    writeFileSync(join(dir, 'FORMAT'), text)
+    const warnings: string[] = []
+    openFolder(dir, (message) => warnings.push(message)).release()
+    assert.match(warnings.join(), /FORMAT is empty, as after a power cut/)
+    assert.equal(readFileSync(join(dir, 'FORMAT'), 'utf8'), `${FORMAT}\n`)
+  }
+  const dir = folder()
+  writeFileSync(join(dir, 'FORMAT'), 'one\n')
+  assert.throws(() => openFolder(dir), /should hold a format number/)
+  assert.equal(readFileSync(join(dir, 'FORMAT'), 'utf8'), 'one\n')
+})

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -58,7 +58,18 @@ test('each record reaches the Collector as a span, also when it was away, and on
   await once(first, 'exit')
 
   appendFileSync(accessLog, `${recordLine({ span_id: 'b'.repeat(16) })}\n`)
-  start()
+  const second = start()
   await until('the second span', 15, () => received.length === 2)
   assert.deepEqual(received, ['a'.repeat(16), 'b'.repeat(16)])
+  second.kill('SIGTERM')
+  await once(second, 'exit')
+})
+
+test('positions that a power cut has emptied do not block: what is there is sent again', async () => {
+  writeFileSync(`${accessLog}.forwarded`, '')
+  const sent = received.length
+  const again = start()
+  await until('both spans once more', 15, () => received.length === sent + 2)
+  again.kill('SIGTERM')
+  await once(again, 'exit')
 })

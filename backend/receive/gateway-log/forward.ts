@@ -7,8 +7,9 @@
  * Each record is sent at least once: the position is written down after the Collector has taken the batch, beside the
  * log.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { writeWhole } from '@sightline/service-kit/whole-file'
 import { VERSION } from '../../version.ts'
 import { followAccessLog, type GatewayLogSink } from './follower.ts'
 import { gatewaySwitches } from './switches.ts'
@@ -57,13 +58,16 @@ async function send(body: Uint8Array): Promise<void> {
 
 function remember({ name, value }: { name: string; value: string }): void {
   positions[name] = value
-  writeFileSync(`${positionFile}.new`, JSON.stringify(positions))
-  renameSync(`${positionFile}.new`, positionFile)
+  writeWhole(positionFile, JSON.stringify(positions), 0o644)
 }
 
 function readPositions(): Record<string, string> {
   try {
-    return JSON.parse(readFileSync(positionFile, 'utf8')) as Record<string, string>
+    const text = readFileSync(positionFile, 'utf8')
+    if (text.replaceAll('\0', '').trim() !== '') return JSON.parse(text) as Record<string, string>
+    // Emptied by a power cut. Spans that are sent again have the same ids.
+    console.error(`${positionFile} is empty: the access log is read from its beginning.`)
+    return {}
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
     throw error
