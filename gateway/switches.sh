@@ -7,6 +7,11 @@
 #   GATEWAY_ALLOWED_HOSTS   pattern of the hosts that requests may be for, and pages from
 #   GATEWAY_PII             mask or show, for masking.conf
 #   GATEWAY_REQUEST_ERRORS  level from which the error log speaks of single requests
+#
+# And what the limit of open files (ulimit -n) leaves room for:
+#
+#   GATEWAY_WORKER_CONNECTIONS  of one worker, to clients and to services together
+#   GATEWAY_MAX_CONNECTIONS     of one client: as given, or a quarter of those where there are fewer than 4096
 
 # The digits that are at least (1 - $1) of all: what OpenTelemetry's consistent probability sampling keeps
 # (https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/), and service-kit/telemetry/sampler.ts.
@@ -84,4 +89,17 @@ case "${SIGHTLINE_PII:-mask}" in
 esac
 
 GATEWAY_SAMPLED_IDS=$(sampled_ids "$ratio")
-export GATEWAY_ALLOWED_HOSTS GATEWAY_SAMPLER_PARENT GATEWAY_SAMPLED_IDS GATEWAY_PII GATEWAY_REQUEST_ERRORS GATEWAY_PROPAGATORS
+
+# Each connection is an open file, and a request has two of them: its client's and its service's. 64 are for logs, listening
+# sockets and bodies on disk. A client over its limit gets a 429 as long as Nginx has room to take its connection; without
+# room it breaks connections off. Hence a quarter, as the defaults have it.
+files=$(ulimit -n)
+case "$files" in *[!0-9]*) files=4160 ;; esac
+GATEWAY_WORKER_CONNECTIONS=$((files < 4160 ? files - 64 : 4096))
+quarter=$((GATEWAY_WORKER_CONNECTIONS / 4))
+if [ "$files" -lt 4160 ] && [ "${GATEWAY_MAX_CONNECTIONS:=1000}" -gt "$quarter" ]; then
+  GATEWAY_MAX_CONNECTIONS=$quarter
+fi
+: "${GATEWAY_MAX_CONNECTIONS:=1000}"
+
+export GATEWAY_WORKER_CONNECTIONS GATEWAY_MAX_CONNECTIONS GATEWAY_ALLOWED_HOSTS GATEWAY_SAMPLER_PARENT GATEWAY_SAMPLED_IDS GATEWAY_PII GATEWAY_REQUEST_ERRORS GATEWAY_PROPAGATORS

@@ -52,6 +52,11 @@ export async function prepareComponents(
 
   const gateway = prepareGateway(settings, nginx, await freePort(settings.ports))
   const metrics = preparePrometheus(settings, prometheus, await portClosedToBrowsers(settings.ports))
+  if (gateway.connections < 4096)
+    say(
+      `the limit of open files (ulimit -n) leaves the gateway ${gateway.connections} connections instead of 4096, ` +
+        'a quarter of them for one client',
+    )
   const configured = new Map<ServiceName, NodeJS.ProcessEnv>()
   const run = (spec: ComponentSpec) => startComponent(spec, settings.home, signal)
   const startService = (name: ServiceName) => () => {

@@ -13,6 +13,8 @@ export interface Gateway {
   pidFile: string
   /** Where the backend reads stub_status. */
   statusUrl: string
+  /** Of one worker, to clients and services together: 4096, or what the limit of open files leaves room for. */
+  connections: number
 }
 
 /**
@@ -26,6 +28,7 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
   for (const path of [run, logs]) mkdirSync(path, { recursive: true, mode: 0o700 })
   const accessLog = join(logs, 'access.log')
   const telemetry = telemetryVariant(settings, nginx)
+  const told = switches(settings)
   const { ports, env } = settings
   renderTemplates(join(root, 'gateway'), folder, {
     GATEWAY_LISTEN: `127.0.0.1:${ports.GATEWAY_PORT}`,
@@ -41,12 +44,11 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
     GATEWAY_WORKERS: env.GATEWAY_WORKERS ?? '1',
     GATEWAY_RATE_LIMIT: env.GATEWAY_RATE_LIMIT,
     GATEWAY_RATE_BURST: env.GATEWAY_RATE_BURST,
-    GATEWAY_MAX_CONNECTIONS: env.GATEWAY_MAX_CONNECTIONS,
     GATEWAY_MAX_BODY: env.GATEWAY_MAX_BODY,
     GATEWAY_UPSTREAM_TIMEOUT: env.GATEWAY_UPSTREAM_TIMEOUT,
     GATEWAY_CLIENT_TIMEOUT: env.GATEWAY_CLIENT_TIMEOUT,
     GATEWAY_API_KEY: apiKey(env.GATEWAY_API_KEY ?? ''),
-    ...switches(settings),
+    ...told,
   })
   // As root the workers would be another user, who may not enter a clone under /root.
   const user = process.getuid?.() === 0 ? ' user root;' : ''
@@ -55,6 +57,7 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
     accessLog,
     pidFile: join(run, 'nginx.pid'),
     statusUrl,
+    connections: Number(told.GATEWAY_WORKER_CONNECTIONS),
     spec: {
       name: 'gateway',
       command: nginx.path,
@@ -80,17 +83,35 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
   }
 }
 
-/** What the OTEL_* variables, SIGHTLINE_PII and SIGHTLINE_ALLOWED_HOSTS mean for the template, by the same lines of shell as in the stack. */
+/** Below it the services, which live with the same limit, have no room either for the database and each other. */
+const FEWEST_CONNECTIONS = 128
+
+/**
+ * What the OTEL_* variables, SIGHTLINE_PII, SIGHTLINE_ALLOWED_HOSTS and the limit of open files mean for the template, by the same lines of shell as in
+ * the stack.
+ */
 function switches(settings: Settings): Record<string, string> {
-  const given = Object.entries(settings.env).filter(([name]) => /^(OTEL_|SIGHTLINE_(PII|ALLOWED_HOSTS)$)/.test(name))
-  const env = { PATH: process.env.PATH, ...Object.fromEntries(given) }
+  const given = Object.entries(settings.env).filter(([name]) =>
+    /^(OTEL_|SIGHTLINE_(PII|ALLOWED_HOSTS)$|GATEWAY_MAX_CONNECTIONS$)/.test(name),
+  )
+  const env: NodeJS.ProcessEnv = { PATH: process.env.PATH, ...Object.fromEntries(given) }
   const script = join(root, 'gateway/switches.sh')
   const attributes = join(settings.home, 'gateway/resource-attributes.conf')
+  const most = Number(env.GATEWAY_MAX_CONNECTIONS)
+  if (!Number.isInteger(most) || most < 1)
+    throw startError(`GATEWAY_MAX_CONNECTIONS=${env.GATEWAY_MAX_CONNECTIONS} is no whole number from 1 on.`)
   const text = execFileSync('/bin/sh', ['-c', '. "$0"; resource_attributes >"$1"; env', script, attributes], {
     encoding: 'utf8',
     env,
   })
-  return Object.fromEntries([...text.matchAll(/^(GATEWAY_\w+)=(.*)$/gm)].map(([, name, value]) => [name!, value!]))
+  const told: Record<string, string> = Object.fromEntries(
+    [...text.matchAll(/^(GATEWAY_\w+)=(.*)$/gm)].map(([, name, value]) => [name!, value!]),
+  )
+  if (Number(told.GATEWAY_WORKER_CONNECTIONS) >= FEWEST_CONNECTIONS) return told
+  throw startError(
+    `The limit of open files (ulimit -n) leaves the gateway ${told.GATEWAY_WORKER_CONNECTIONS} connections; ` +
+      `${FEWEST_CONNECTIONS} are needed. Raise it in this shell first: ulimit -n 4096`,
+  )
 }
 
 /** The key stands in a regular expression of the template, and a short one could be guessed. */

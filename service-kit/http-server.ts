@@ -10,6 +10,7 @@ import type { z } from 'zod'
 import { type AllowedHosts, refusalOf } from './allowed-hosts.ts'
 import { readJson } from './body.ts'
 import { roundMs } from './durations.ts'
+import type { Ending } from './listen.ts'
 import type { Logger } from './logging.ts'
 import { type Metrics, observe } from './metrics.ts'
 import {
@@ -122,6 +123,8 @@ async function serve(
   active: ReturnType<Metrics['gauge']>,
 ): Promise<void> {
   const request = requestContextFrom(ctx.headers, options.config.REQUEST_BUDGET_MS)
+  // A request whose body is not read to its end has none any more.
+  const { socket } = ctx.req
   ctx.set('X-Request-ID', request.requestId)
   ctx.set('X-Trace-Id', request.traceId)
   active.inc()
@@ -135,7 +138,7 @@ async function serve(
         answerProblem(ctx, error, options)
       }
       active.dec()
-      finish(ctx, request, options, answered)
+      finish(ctx, request, outcomeOf(ctx, socket), options, answered)
     }),
   )
 }
@@ -144,11 +147,11 @@ async function serve(
 function finish(
   ctx: Context,
   request: RequestContext,
+  outcome: Ending,
   options: HttpAppOptions,
   answered: ReturnType<Metrics['histogram']>,
 ) {
   const seconds = (performance.now() - request.startedAt) / 1000
-  const outcome = outcomeOf(ctx)
   const { status } = outcome
   const lost = (status === undefined && outcome.errorType) || ''
   const method = methodLabel(ctx.method)

@@ -3,6 +3,7 @@
  * Made here and not by an instrumentation of `node:http`: that one ends it when the event loop hears that the connection took
  * the answer, which under load is after the caller has read it, and with the status that Koa happens to hold then.
  */
+import type { Socket } from 'node:net'
 import {
   type Attributes,
   context,
@@ -82,13 +83,13 @@ export function serverSpan() {
 }
 
 /**
- * To be asked when all work is done: whether `ctx.status` will be sent. Where the connection is gone it never is, whatever Koa
- * holds by then (404 until a handler has answered).
+ * To be asked when all work is done: whether `ctx.status` will be sent on the request's `socket`. Where the connection is gone
+ * it never is, whatever Koa holds by then (404 until a handler has answered).
  */
-export function outcomeOf(ctx: Context): Ending {
+export function outcomeOf(ctx: Context, socket: Socket): Ending {
   // Koa can't tell of a response that still waits for the one before it on the same connection (pipelining).
-  if (ctx.writable && !ctx.req.socket.destroyed) return { status: ctx.status, errorType: undefined }
-  return endingOf(ctx.req.socket) ?? { status: undefined, errorType: CLIENT_GONE }
+  if (ctx.writable && !socket.destroyed) return { status: ctx.status, errorType: undefined }
+  return endingOf(socket) ?? { status: undefined, errorType: CLIENT_GONE }
 }
 
 /**
