@@ -84,3 +84,33 @@ test('in the container the OTEL_* variables become those of the templates', () =
   assert.match(stdout, /^GATEWAY_SAMPLER_PARENT=follow$/m)
   assert.match(stdout, /^GATEWAY_SAMPLED_IDS=\(\?!\)$/m)
 })
+
+test('in the container the key may be a file, which is held to the same rule', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sightline-gateway-key-'))
+  const file = join(folder, 'key')
+  const start = (env: NodeJS.ProcessEnv) =>
+    spawnSync(
+      'sh',
+      ['-c', '. "$0"; kill $!; sh -c \'echo "$GATEWAY_API_KEY"\'', join(import.meta.dirname, 'container-start.envsh')],
+      {
+        encoding: 'utf8',
+        env: {
+          PATH: process.env.PATH,
+          GATEWAY_TEMPLATES: import.meta.dirname,
+          NGINX_ENVSUBST_OUTPUT_DIR: folder,
+          GATEWAY_API_KEY_FILE: file,
+          ...env,
+        },
+      },
+    )
+  try {
+    assert.equal(start({}).status, 1, 'a file that is not there')
+    writeFileSync(file, `${'k'.repeat(16)}\n`)
+    assert.equal(start({}).stdout, `${'k'.repeat(16)}\n`, 'the templates get it from the environment')
+    assert.match(start({ GATEWAY_API_KEY: 'k'.repeat(16) }).stderr, /both set: leave one of them out/)
+    writeFileSync(file, 'short')
+    assert.match(start({}).stderr, /GATEWAY_API_KEY must be 16 to 128/)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
