@@ -297,7 +297,7 @@ test('a part reaches on the network whom it has to and nobody else', () => {
     edge: ['gateway', 'load'],
     app: ['gateway', ...chain, ...added, 'collector', 'prometheus'],
     data: ['postgres', ...chain, 'migrate', 'grafana'],
-    telemetry: ['collector', 'collector-ready', 'tempo', 'loki', 'prometheus', 'grafana', 'jaeger'],
+    telemetry: ['collector', 'collector-ready', 'tempo', 'loki', 'prometheus', 'grafana', 'jaeger', 'doors'],
   }
   assert.deepEqual(Object.keys(networks), Object.keys(expected))
   for (const [network, names] of Object.entries(expected)) {

@@ -108,6 +108,7 @@ for (const name of Object.keys(ENTRANCES)) {
     const slow = Array.from({ length: 8 }, () => begin(body.length - 1000))
     let left = 999
     const moving = new AbortController()
+    context.after(() => moving.abort())
     const trickle = (async () => {
       for await (const _ of setInterval(IDLE_MS / 5, undefined, { signal: moving.signal })) {
         const at = body.length - left--
