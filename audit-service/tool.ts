@@ -5,9 +5,11 @@
  *   node audit-service/tool.ts checkpoint --out FILE --key FILE               signs the end of the chain
  *   node audit-service/tool.ts keys --out FOLDER                              makes an Ed25519 key pair
  */
+
 import * as fs from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { counted } from '@sightline/contracts/counted'
 import { withFiles } from '@sightline/service-kit/config'
 import pg from 'pg'
 import { renewCheckpoint } from './checkpoint.ts'
@@ -55,13 +57,13 @@ async function verify(options: Options): Promise<number> {
   )
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
   const { first_broken: fault, checked, unsealed, last_hash, duration_ms } = result
-  console.log(`${checked} rows checked in ${(duration_ms / 1000).toFixed(1)} s, ${unsealed} not sealed yet`)
+  console.log(`${counted(checked, 'row')} checked in ${(duration_ms / 1000).toFixed(1)} s, ${unsealed} not sealed yet`)
   if (fault === null && known !== undefined) {
     const age = Math.round((Date.now() - Date.parse(known.created_at)) / 1000)
     const since = result.last_position - known.position
     console.log(
       `intact; last seal ${last_hash}; agrees with the checkpoint at ${known.position}\n` +
-        `The checkpoint was signed at ${known.created_at}, ${age} s ago: of the ${since} rows sealed since, and of any that were ` +
+        `The checkpoint was signed at ${known.created_at}, ${age} s ago: of the ${counted(since, 'row')} sealed since, and of any that were ` +
         'cut off behind it, it says nothing.',
     )
     if (age <= maxAge) return 0

@@ -117,7 +117,8 @@ for (const name of Object.keys(ENTRANCES)) {
     })().catch(() => {})
     let answered = 0
     await until('quick ones are answered, and a slow one has given way', 30, async () => {
-      const results = await Promise.all([whole(), whole()])
+      // A server that refuses and closes may take its answer along.
+      const results = await Promise.all([whole(), whole()].map((one) => one.catch(() => 0)))
       if (results.every((result) => result === status)) answered++
       return answered >= 5 && slow.some(({ answer }) => answer.startsWith('HTTP/1.1 429 '))
     })

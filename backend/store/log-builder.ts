@@ -147,7 +147,7 @@ export class LogBuilder {
   private stream(owner: OwnerLabels, level: string): number {
     let ordinal = owner.ordinals.get(level)
     if (ordinal === undefined) {
-      ordinal = this.ordinal({ service_name: owner.service, level, job: owner.job })
+      ordinal = this.ordinal({ service_name: owner.service, level, job: owner.service })
       owner.ordinals.set(level, ordinal)
     }
     return ordinal
@@ -176,7 +176,6 @@ export class LogBuilder {
 
 interface OwnerLabels {
   readonly service: string
-  readonly job: string
   /** All attributes as labels, unchanged: for pushed streams. */
   readonly labels: Labels
   /** Resource attributes other than service.name, flattened. */
@@ -190,16 +189,14 @@ function ownerLabels(resource: OwnerRecord): OwnerLabels {
   const labels: Record<string, string> = {}
   const metadata: [string, string][] = []
   let service = 'unknown_service'
-  let namespace = ''
   for (let i = 0; i < attributes.count; i++) {
     const key = attributes.keys[i]!
     const value = attributes.values[i]
     labels[key] = String(value ?? '')
     if (key === 'service.name') service = String(value)
     else flatten(key, attributes.types[i]!, value, (name, text) => metadata.push([name, text]))
-    if (key === 'service.namespace') namespace = String(value)
   }
-  return { service, job: namespace ? `${namespace}/${service}` : service, labels, metadata, ordinals: new Map() }
+  return { service, labels, metadata, ordinals: new Map() }
 }
 
 /** Loki's names: anything but letters, digits and `_` becomes `_`; nested keys are joined by `_`. */

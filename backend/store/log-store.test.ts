@@ -67,7 +67,7 @@ test('lines are served in order of time, with Loki labels and metadata', () => {
   ])
   assert.deepEqual(lines(store), ['first', 'second é'])
   const [table] = [...store.tables(ALL, 'forward')]
-  assert.deepEqual(table!.streams[table!.stream[1]!], { service_name: 'order', level: 'error', job: 'sightline/order' })
+  assert.deepEqual(table!.streams[table!.stream[1]!], { service_name: 'order', level: 'error', job: 'order' })
   const metadata = (name: string) => table!.metadata(name)?.values[table!.metadata(name)!.codes[1]!]
   assert.deepEqual(['trace_id', 'request_id', 'n', 'service_namespace', 'detected_level'].map(metadata), [
     'abc'.padStart(32, '0'),

@@ -1,9 +1,11 @@
 /** Both threads. The write-ahead log's file: its tables, its ordinals, and what to do when it is damaged. */
+
 import { hash, randomUUID } from 'node:crypto'
 import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { zstdDecompressSync } from 'node:zlib'
+import { counted } from '@sightline/contracts/counted'
 import type { Signal } from './signal-store.ts'
 import { PAGE_BYTES, type SqliteValue, salvageRows, unnamedDamage } from './sqlite-pages.ts'
 
@@ -74,7 +76,7 @@ function salvage(path: string, reason: string, warn: (message: string) => void):
   const fresh = openDatabase(path)
   const saved = copyReadable(aside, fresh)
   warn(
-    `The write-ahead log ${path} is damaged (${reason}). ${saved} batches were saved; the damaged file is kept as ${aside}.`,
+    `The write-ahead log ${path} is damaged (${reason}). ${counted(saved, 'batch was', 'batches were')} saved; the damaged file is kept as ${aside}.`,
   )
   return fresh
 }

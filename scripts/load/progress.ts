@@ -1,3 +1,4 @@
+import { counted } from '@sightline/contracts/counted'
 import type { Tally } from './tally.ts'
 
 interface Bounds {
@@ -31,7 +32,7 @@ export class Progress {
     const seconds = this.#tally.seconds()
     const done = Math.min(1, Math.max(sent / this.#bounds.count, (seconds * 1000) / this.#bounds.milliseconds))
     const bar = '█'.repeat(Math.round(done * WIDTH)).padEnd(WIDTH, '░')
-    const text = `${bar} ${(done * 100).toFixed(0).padStart(3)} %  ${sent} requests  ${(sent / seconds).toFixed(1)}/s  ${unexpected} unexpected`
+    const text = `${bar} ${(done * 100).toFixed(0).padStart(3)} %  ${counted(sent, 'request')}  ${(sent / seconds).toFixed(1)}/s  ${unexpected} unexpected`
     process.stdout.write(this.#live ? `\r${text}\x1b[K` : `${text}\n`)
   }
 }

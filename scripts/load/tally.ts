@@ -1,3 +1,4 @@
+import { counted } from '@sightline/contracts/counted'
 import type { Exchange, Kind } from './operations.ts'
 
 interface Row {
@@ -33,7 +34,7 @@ export class Tally {
   summary(): string {
     const seconds = this.seconds()
     const lines = [
-      `${this.sent} requests in ${seconds.toFixed(1)} s (${(this.sent / seconds).toFixed(1)}/s), ${this.unexpected} unexpected`,
+      `${counted(this.sent, 'request')} in ${seconds.toFixed(1)} s (${(this.sent / seconds).toFixed(1)}/s), ${this.unexpected} unexpected`,
       `${'kind'.padEnd(10)}${['count', 'p50 ms', 'p90', 'p95', 'p99', 'max'].map((name) => name.padStart(9)).join('')}  answers`,
     ]
     for (const [kind, row] of [...this.#rows].sort(([a], [b]) => a.localeCompare(b))) {

@@ -1,3 +1,4 @@
+import { counted } from '@sightline/contracts/counted'
 import { oneLine } from '@sightline/local/terminal'
 import type { LogLine } from './logs.ts'
 import { extent, type Row, type Span } from './spans.ts'
@@ -21,7 +22,7 @@ export function renderWaterfall(traceId: string, layout: readonly Row[], width: 
   const barWidth = Math.max(MIN_BAR, width - serviceWidth - nameWidth - 14)
   const errors = rows.filter((row) => row.error).length
   const services = new Set(rows.map((row) => row.service)).size
-  const header = `${traceId}  ${rows.length} spans, ${services} services, ${duration(total)}${errors ? `, ${errors} errors` : ''}`
+  const header = `${traceId}  ${counted(rows.length, 'span')}, ${counted(services, 'service')}, ${duration(total)}${errors ? `, ${counted(errors, 'error')}` : ''}`
   const lines = rows.map((row) => {
     const from = Math.min(barWidth - 1, Math.floor((Number(row.start - start) / total) * barWidth))
     const length = Math.max(1, Math.round((Number(row.end - row.start) / total) * barWidth))
@@ -50,7 +51,7 @@ export function renderLogs(logs: readonly LogLine[], spans: readonly Span[], pai
     const offset = `${((Number(log.time - start) / 1e6) | 0).toString().padStart(6)} ms`
     return `${offset}  ${paint.dim(log.service.padEnd(serviceWidth))}  ${colour(log.level.padEnd(5))}  ${log.message}`
   })
-  return ['', paint.bold(`${logs.length} log lines`), ...lines].join('\n')
+  return ['', paint.bold(counted(logs.length, 'log line')), ...lines].join('\n')
 }
 
 const cut = (text: string, width: number) => (text.length > width ? `${text.slice(0, width - 1)}…` : text.padEnd(width))

@@ -1,4 +1,5 @@
 /** /audit: the audit table with filters, each row linked to its trace, and whether the hash chain holds. */
+import { counted } from '@sightline/contracts/counted'
 import { useEffect, useState } from 'preact/hooks'
 import { type AuditFilter, auditPage, type Row, toField, verifyAudit } from '../data/audit.ts'
 import type { Field, Frame } from '../data/frame.ts'
@@ -167,7 +168,7 @@ function VerifyState() {
         <>
           <Icon name={intact ? 'check' : 'warning'} />
           {intact
-            ? `Chain intact${data.complete === false ? ' so far' : ''}: ${data.checked ?? 0} rows checked, ${data.unsealed ?? 0} waiting for their seal`
+            ? `Chain intact${data.complete === false ? ' so far' : ''}: ${counted(data.checked ?? 0, 'row')} checked, ${data.unsealed ?? 0} waiting for their seal`
             : `Chain ${data.status ?? 'broken'} at row ${data.first_broken?.audit_id ?? data.first_broken?.position ?? '?'}: ${data.first_broken?.reason ?? ''}`}
         </>
       )}

@@ -1,4 +1,5 @@
 /** What a query found: as chart, table, logs, trace: whatever fits the answer. */
+import { counted } from '@sightline/contracts/counted'
 import { useMemo } from 'preact/hooks'
 import type { SourceId } from '../data/datasources.ts'
 import { displayName, type Field, type Frame, numberFields } from '../data/frame.ts'
@@ -127,9 +128,9 @@ function Answer({ source, query, data, run, panel, size }: AnswerProps) {
 }
 
 function summary(data: PanelData): string {
-  if (data.logs.length) return `${data.logs.length} lines`
+  if (data.logs.length) return counted(data.logs.length, 'line')
   if (data.frames.some((frame) => frame.name !== undefined)) return `${data.frames.length} series`
-  return `${data.frames[0]?.fields[0]?.values.length ?? 0} rows`
+  return counted(data.frames[0]?.fields[0]?.values.length ?? 0, 'row')
 }
 
 /** A row per series, a column per label, and the last value. */

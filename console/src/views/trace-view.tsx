@@ -1,4 +1,5 @@
 /** One trace: header, overview, waterfall, and beside it the details of the chosen span. */
+import { counted } from '@sightline/contracts/counted'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { serviceColor } from '../data/colors.ts'
 import { localDateTime } from '../data/time-range.ts'
@@ -163,9 +164,9 @@ function TraceHeader({ trace, rootName, compact }: { trace: Trace; rootName: str
     <div class="trace-header">
       <strong class="trace-title">{rootName}</strong>
       <span>{formatNanos(trace.duration)}</span>
-      <span>{trace.spans.length} spans</span>
-      <span>{shares.length} services</span>
-      {errors > 0 && <span class="error-text">{errors} errors</span>}
+      <span>{counted(trace.spans.length, 'span')}</span>
+      <span>{counted(shares.length, 'service')}</span>
+      {errors > 0 && <span class="error-text">{counted(errors, 'error')}</span>}
       <time class="muted">{localDateTime(Number(trace.startNs / 1_000_000n))}</time>
       {!compact && (
         <span class="trace-id">
