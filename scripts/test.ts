@@ -8,6 +8,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
+import { availableParallelism, loadavg } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 
 const node = process.execPath
@@ -47,9 +48,15 @@ const steps: Record<string, Stage>[] = [
     e2e: (output) => nodeTest(['test/**/*.test.ts'], 1, output),
   },
 ]
-/** A test or a stage that hangs fails after this, in milliseconds, instead of holding up whoever waits for it. */
-const TEST_LIMIT = 5 * 60_000
-const STAGE_LIMIT = 20 * 60_000
+/**
+ * What hangs fails, in milliseconds, instead of holding up whoever waits for it: a test after its time, a stage that says
+ * nothing for so long. A machine with too much to do needs more time for a test, and more in all, but still says something.
+ */
+const TEST_LIMIT = 5 * 60_000 * Math.min(3, Math.max(1, loadavg()[0]! / availableParallelism()))
+const SILENCE_LIMIT = 2 * TEST_LIMIT
+/** What is told to end has so long to do it in order. */
+const END_WITHIN = 30_000
+const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 const USAGE = `npm test [-- STAGE...] [--only FILE...]
 
@@ -100,17 +107,14 @@ async function sideBySide(stages: [name: string, stage: Stage][]): Promise<boole
 
 /** Where a program of a stage writes to: the terminal itself, or a place from which it is shown when its turn has come. */
 interface Output {
-  stdio: 'inherit' | ['ignore', 'pipe', 'pipe']
   take(child: ChildProcess): void
   show(): void
 }
 
 function createOutput(atOnce: boolean): Output {
-  if (atOnce) return { stdio: 'inherit', take: () => undefined, show: () => undefined }
-  let held: Buffer[] | null = []
+  let held: Buffer[] | null = atOnce ? null : []
   const take = (chunk: Buffer) => void (held ? held.push(chunk) : process.stdout.write(chunk))
   return {
-    stdio: ['ignore', 'pipe', 'pipe'],
     take(child) {
       child.stdout!.on('data', take)
       child.stderr!.on('data', take)
@@ -125,26 +129,49 @@ function createOutput(atOnce: boolean): Output {
 async function nodeTest(patterns: string[], concurrency: number, output: Output): Promise<void> {
   const files = globSync(only.length ? only : patterns, { exclude: (path) => path.includes('node_modules') }).sort()
   if (files.length === 0) throw new Error(`No test file matches ${(only.length ? only : patterns).join(' ')}`)
-  const limits = [`--test-timeout=${TEST_LIMIT}`, '--import', join(import.meta.dirname, 'test-limit.mjs')]
+  const limits = [`--test-timeout=${Math.round(TEST_LIMIT)}`, '--import', join(import.meta.dirname, 'test-limit.mjs')]
   await run(node, ['--test', `--test-concurrency=${concurrency}`, ...limits, '--test-reporter=spec', ...files], output)
 }
 
-/** Rejects when it fails, with a message that says what did. */
+/**
+ * Rejects when it fails, with a message that says what did. All that it starts shares its process group, and ends with it:
+ * services that a test has started and could not stop any more, say.
+ */
 function run(command: string, args: string[], output: Output): Promise<void> {
   const path = `${resolve(import.meta.dirname, '../node_modules/.bin')}${delimiter}${process.env.PATH}`
-  const env = { ...process.env, PATH: path }
-  const child = spawn(command, args, { stdio: output.stdio, env, timeout: STAGE_LIMIT })
+  const colours = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}
+  const env = { ...colours, ...process.env, PATH: path }
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env, detached: true })
   output.take(child)
-  const began = performance.now()
-  const stop = (signal: NodeJS.Signals) => child.kill(signal)
-  process.on('SIGTERM', stop)
+  let why = ''
+  let last: NodeJS.Timeout | undefined
+  const stop = (reason: string) => {
+    why ||= reason
+    signalGroup(child, 'SIGTERM')
+    last ??= setTimeout(() => signalGroup(child, 'SIGKILL'), END_WITHIN)
+  }
+  const silence = setTimeout(stop, SILENCE_LIMIT, `, silent for ${Math.round(SILENCE_LIMIT / 60_000)} minutes`)
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', () => silence.refresh())
+  const forward = (signal: NodeJS.Signals) => stop(`, ${signal}`)
+  for (const signal of STOPPING) process.on(signal, forward)
   return new Promise((done, failed) => {
     child.once('error', failed)
+    // Whoever is left holds the pipes open: the child's end comes first, then that of its group, then that of the output.
+    child.once('exit', () => signalGroup(child, 'SIGKILL'))
     child.once('close', (code, signal) => {
-      process.off('SIGTERM', stop)
-      if (code === 0) return done()
-      const late = performance.now() - began > STAGE_LIMIT ? ` after ${STAGE_LIMIT / 60_000} minutes` : ''
-      failed(new Error(`${command} ${args.slice(0, 3).join(' ')} failed (${signal ?? `exit ${code}`}${late})`))
+      clearTimeout(silence)
+      clearTimeout(last)
+      for (const name of STOPPING) process.off(name, forward)
+      if (code === 0 && why === '') return done()
+      failed(new Error(`${command} ${args.slice(0, 3).join(' ')} failed (${signal ?? `exit ${code}`}${why})`))
     })
   })
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-child.pid!, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
