@@ -369,21 +369,33 @@ test('SIGTERM finishes what is in flight, flushes telemetry and ends within 10 s
   const holder = new pg.Client(database.connection())
   await holder.connect()
   t.after(() => holder.end())
-  await holder.query('begin; lock table orders in exclusive mode')
-  const running = Promise.all(Array.from({ length: 20 }, () => user.call('POST', '/process', JOHN)))
-  running.catch(() => {})
-  await until('requests in flight', 10, async () => {
-    const { text } = await user.call('GET', '/metrics')
-    // This one is among them.
-    return sample(text, 'http_server_active_requests')! > 20
-  })
+  /** Twenty requests in flight that wait for a lock, and since when, milliseconds. */
+  const held = async () => {
+    await holder.query('begin; lock table orders in exclusive mode')
+    const since = performance.now()
+    const answers = Promise.all(Array.from({ length: 20 }, () => user.call('POST', '/process', JOHN)))
+    answers.catch(() => {})
+    await until('requests in flight', 10, async () => {
+      const { text } = await user.call('GET', '/metrics')
+      // This one is among them.
+      return sample(text, 'http_server_active_requests')! > 20
+    })
+    return { since, answers }
+  }
+  let running = await held()
+  // On a busy machine the requests may have waited for nearly the 3 s after which a lock is given up with a 503: anew then.
+  for (let tries = 1; performance.now() - running.since > 1_500 && tries < 10; tries++) {
+    await holder.query('commit')
+    await running.answers
+    running = await held()
+  }
   const stopping = user.stop()
   await holder.query('commit')
   const stopped = await stopping
   assert.equal(stopped.code, 0)
   assert.ok(stopped.seconds < 10, `${stopped.seconds} s`)
-  const answers = await running
-  for (const answer of answers) assert.equal(answer.status, 200)
+  const answers = await running.answers
+  for (const answer of answers) assert.equal(answer.status, 200, answer.text)
   for (const { json } of answers) {
     const spans = sink.spans.filter((span) => span.traceId === json.trace_id && span.service === 'user-service')
     assert.ok(
