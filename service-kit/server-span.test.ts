@@ -122,7 +122,7 @@ async function begin(path: string, port = server.port): Promise<Socket> {
   })
   const socket = connect(port, '127.0.0.1')
   socket.on('error', () => {})
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
   await reached
   return socket
 }
@@ -225,7 +225,7 @@ test('of two requests on one connection, sent at once, neither has a status when
   const reached = new Promise<void>((resolve) => {
     begun = resolve
   })
-  socket.write('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n')
+  socket.write('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n')
   await reached
   await goAway(socket)
   release()
@@ -267,7 +267,7 @@ test('a body that can not be read as HTTP: the status is the one that was writte
   let text = ''
   socket.setEncoding('utf8').on('data', (chunk) => (text += chunk))
   const head =
-    'POST /bodies HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n'
+    'POST /bodies HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n'
   socket.write(`${head}not a length\r\n`)
   await once(socket, 'close')
   assert.match(text, /^HTTP\/1\.1 400 /)

@@ -59,6 +59,7 @@ export function methodLabel(method: string): string {
 function requestAttributes(ctx: Context): Attributes {
   const { socket, httpVersion } = ctx.req
   const method = methodLabel(ctx.method)
+  const [path, query] = splitTarget(ctx.url)
   // Where the gateway is in front, it says what it was asked for and by whom.
   const [, host = '', port] = /^(.*?)(?::(\d+))?$/.exec(ctx.get('x-forwarded-host') || ctx.get('host')) ?? []
   const client = ctx.get('x-forwarded-for').split(',')[0]!.trim() || socket.remoteAddress
@@ -66,8 +67,8 @@ function requestAttributes(ctx: Context): Attributes {
     'http.request.method': method,
     ...(method === ctx.method ? {} : { 'http.request.method_original': ctx.method }),
     'url.scheme': 'http',
-    'url.path': ctx.path,
-    ...(ctx.querystring === '' ? {} : { 'url.query': ctx.querystring }),
+    'url.path': path,
+    ...(query === '' ? {} : { 'url.query': query }),
     ...(host === '' ? {} : { 'server.address': host, 'server.port': Number(port ?? 80) }),
     ...(client === undefined ? {} : { 'client.address': client }),
     'network.peer.address': socket.remoteAddress,
@@ -75,6 +76,13 @@ function requestAttributes(ctx: Context): Attributes {
     'network.protocol.version': httpVersion,
     ...(ctx.get('user-agent') === '' ? {} : { 'user_agent.original': ctx.get('user-agent') }),
   }
+}
+
+/** Path and query of a request line, which may hold a whole URL or nonsense: Koa's own reading of it throws on some. */
+function splitTarget(target: string): [path: string, query: string] {
+  const local = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
+  const mark = local.indexOf('?')
+  return mark < 0 ? [local || '/', ''] : [local.slice(0, mark) || '/', local.slice(mark + 1)]
 }
 
 /** The server span of the request in which this is called; undefined without one. */

@@ -33,7 +33,7 @@ const STOP_WITHIN_MS = 3_000
 /** Batches are taken over this soon even when nobody asks; long enough to take several at once. */
 const TELL_AFTER_MS = 100
 /** A worker that says nothing for so long beyond the time of a query is in one that never looks at the clock: it is ended. */
-const HUNG_AFTER_MS = 15_000
+const HUNG_AFTER_MS = 60_000
 const LOOK_EVERY_MS = 1_000
 const HEAP_MB = 1024
 /** V8 would let it grow to a hundred: most of that is garbage that waits, and resident. */

@@ -63,7 +63,7 @@ test('a waterfall shows time, errors and their reason', () => {
     span('b', 'a', 50_000_000, 100_000_000, { error: true, statusMessage: 'out of stock' }),
   ])
   const [header, first, second, reason] = renderWaterfall('t1', rows, 80, plain).split('\n')
-  assert.match(header!, /^t1 {2}2 spans, 1 services, 100.0 ms, 1 errors$/)
+  assert.match(header!, /^t1 {2}2 spans, 1 service, 100.0 ms, 1 error$/)
   const bar = (line: string) => [line.indexOf('━'), line.lastIndexOf('━')]
   assert.equal(bar(first!)[1], bar(second!)[1])
   assert.ok(Math.abs(bar(second!)[0]! - (bar(first!)[0]! + bar(first!)[1]!) / 2) <= 1)
