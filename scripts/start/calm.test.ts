@@ -21,6 +21,9 @@ test('everyday lines of every part are left to the files', () => {
     '{"timestamp":"2026-11-28T14:02:52.318Z","level":"info","service":"embedded","message":"Ready"}',
     '2026-11-28 13:59:13.894 UTC [3019] LOG:  checkpoint complete: wrote 1037 buffers',
     'ts=2026-11-28T14:02:58.448Z caller=main.go:823 level=warn msg="Received SIGTERM, exiting gracefully..."',
+    '{',
+    "  name: 'POST',",
+    '}',
     '2026/11/28 13:59:13 [warn] 7#7: *1 a client request body is buffered',
   ])
     print('part', line)

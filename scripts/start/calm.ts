@@ -10,6 +10,8 @@ const EVERYDAY = [
   /^\{.*"level":"(trace|debug|info|warn)"/,
   /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \S+ \[\d+\] (\S+@\S+ )?(DEBUG\d|LOG|INFO|NOTICE|WARNING|DETAIL|HINT|CONTEXT|STATEMENT): /,
   /\blevel=(debug|info|warn)\b/,
+  // What the console exporter prints: an object over several lines.
+  /^[{}]$/,
   /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d \[(debug|info|notice|warn)\]/,
 ]
 

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
-import { DiagLogLevel, diag } from '@opentelemetry/api'
+import { DiagLogLevel, diag, trace } from '@opentelemetry/api'
+import { type ExportResult, ExportResultCode } from '@opentelemetry/core'
 import { OTLPLogExporter } from '@opentelemetry/exporter-logs-otlp-proto'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { ConsoleLogRecordExporter } from '@opentelemetry/sdk-logs'
 import { ConsoleSpanExporter } from '@opentelemetry/sdk-trace'
+import { startMemoryTelemetry } from '../test/memory-telemetry.ts'
+import { startOtlpSink } from '../test/otlp-sink.ts'
 import { logExporter, spanExporter } from './exporters.ts'
 
 let warnings: string[]
@@ -29,6 +32,24 @@ test('otlp and console are made, none is none', () => {
   assert.deepEqual(warnings, [])
 })
 
+test('a list exports to each of its names, and has failed when one of them has', async (t) => {
+  await using sink = await startOtlpSink()
+  await using memory = startMemoryTelemetry()
+  const printed = t.mock.method(console, 'dir', () => undefined)
+  trace.getTracer('test').startSpan('work').end()
+  process.env.OTEL_EXPORTER_OTLP_ENDPOINT = sink.url
+  t.after(() => delete process.env.OTEL_EXPORTER_OTLP_ENDPOINT)
+  const sent = spanExporter('otlp, console')!
+  const exported = () => new Promise<ExportResult>((done) => sent.export([memory.span('work')], done))
+  assert.equal((await exported()).code, ExportResultCode.SUCCESS)
+  assert.equal(printed.mock.callCount(), 1)
+  assert.equal(sink.spans.length, 1)
+  sink.status = 400
+  assert.equal((await exported()).code, ExportResultCode.FAILED)
+  assert.equal(printed.mock.callCount(), 2)
+  await sent.shutdown()
+})
+
 test('a name that is unknown exports nothing and says which there are; another protocol is answered by ours', () => {
   assert.equal(spanExporter('zipkin'), undefined)
   assert.equal(logExporter('file'), undefined)
@@ -37,8 +58,8 @@ test('a name that is unknown exports nothing and says which there are; another p
   process.env.OTEL_EXPORTER_OTLP_PROTOCOL = 'http/protobuf'
   assert.ok(spanExporter('otlp') instanceof OTLPTraceExporter)
   assert.deepEqual(warnings, [
-    'OTEL_TRACES_EXPORTER=zipkin: use otlp, console or none; nothing is exported',
-    'OTEL_LOGS_EXPORTER=file: use otlp, console or none; nothing is exported',
+    'OTEL_TRACES_EXPORTER: there is no exporter zipkin; use otlp, console or none',
+    'OTEL_LOGS_EXPORTER: there is no exporter file; use otlp, console or none',
     'OTEL_EXPORTER_OTLP_PROTOCOL=grpc: using http/protobuf',
   ])
 })

@@ -42,5 +42,6 @@ test('exporters other than otlp, and OTEL_SDK_DISABLED, mean the gateway too', (
   assert.deepEqual(unwanted({ OTEL_TRACES_EXPORTER: 'otlp', OTEL_LOGS_EXPORTER: '' }), [false, false])
   assert.deepEqual(unwanted({ OTEL_TRACES_EXPORTER: 'none', OTEL_SDK_DISABLED: 'false' }), [true, false])
   assert.deepEqual(unwanted({ OTEL_LOGS_EXPORTER: 'console' }), [false, true])
+  assert.deepEqual(unwanted({ OTEL_TRACES_EXPORTER: 'console, otlp' }), [false, false])
   assert.deepEqual(unwanted({ OTEL_SDK_DISABLED: 'TRUE' }), [true, true])
 })

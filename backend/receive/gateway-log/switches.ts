@@ -10,7 +10,8 @@ export interface GatewaySwitches {
 /** `onError` hears of attributes that can't be read; then none of them is taken, as in the SDKs. */
 export function gatewaySwitches(env: NodeJS.ProcessEnv, onError: (error: unknown) => void): GatewaySwitches {
   const disabled = env.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true'
-  const unwanted = (exporter: string | undefined) => disabled || (exporter?.trim() || 'otlp') !== 'otlp'
+  const unwanted = (exporter: string | undefined) =>
+    disabled || !(exporter?.trim() || 'otlp').split(',').some((name) => name.trim() === 'otlp')
   return {
     attributes: readAttributes(env.OTEL_RESOURCE_ATTRIBUTES ?? '', onError),
     unwanted: { traces: unwanted(env.OTEL_TRACES_EXPORTER), logs: unwanted(env.OTEL_LOGS_EXPORTER) },
