@@ -126,7 +126,7 @@ test('its log lines are found by trace id, from every hop, with the same request
   for (const { labels, line } of lines) {
     assert.equal(labels.request_id, 'req-e2e-1', line)
     assert.match(labels.span_id ?? '', /^[0-9a-f]{16}$/, line)
-    assert.equal(labels.job, `sightline/${labels.service_name}`)
+    assert.equal(labels.job, labels.service_name)
     assert.ok(labels.level, line)
   }
   assert.doesNotMatch(JSON.stringify(lines), /John Doe|john@example\.com/)

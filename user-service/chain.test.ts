@@ -310,7 +310,9 @@ test('a client that gives up: its order is placed, and no hop says a status that
     [],
   )
   assert.equal((await placed(traceId)).length, 1)
-  const line = user.lines.find((one) => one.trace_id === traceId && one.message === 'POST /process not answered')!
+  const line = await until('its log line', 20, () =>
+    user.lines.find((one) => one.trace_id === traceId && one.message === 'POST /process not answered'),
+  )
   assert.deepEqual([line.level, line.error_type, line.status], ['warn', 'client_closed_request', undefined])
 })
 
