@@ -59,7 +59,11 @@ export async function showAllPanels(page: Page): Promise<void> {
   await page.evaluate(`(async () => {
     for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight / 2) {
       scrollTo(0, y)
-      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+      // Chromium draws nothing for a page that it takes for hidden: then time has to do.
+      await new Promise((done) => {
+        requestAnimationFrame(() => requestAnimationFrame(done))
+        setTimeout(done, 250)
+      })
     }
     scrollTo(0, 0)
   })()`)
