@@ -75,7 +75,9 @@ const CLOSED_TO_BROWSERS = [
 
 /** A free port for what can't look at who asks: no web page reaches it. Throws a startError when none is left. */
 export async function portClosedToBrowsers(others: Ports): Promise<number> {
-  for (const port of CLOSED_TO_BROWSERS) {
+  // Two systems that start at the same time must not both find the same one free.
+  const first = Math.floor(Math.random() * CLOSED_TO_BROWSERS.length)
+  for (const port of [...CLOSED_TO_BROWSERS.slice(first), ...CLOSED_TO_BROWSERS.slice(0, first)]) {
     if (!Object.values(others).includes(port) && (await whyNot(port)) === null) return port
   }
   throw startError(
