@@ -4,9 +4,10 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { listensOn } from './port-holder.ts'
+import { signalGroup } from './process-group.ts'
 import { livingProcess, writePidFile } from './process-identity.mjs'
 import { startError } from './settings.ts'
 
@@ -51,6 +52,13 @@ export const pidFileOf = (home: string, name: string) => join(home, 'run', `${na
 /** Where a component's output goes, in the state folder `home`. */
 export const logFileOf = (home: string, name: string) => join(home, 'logs', name, 'output.log')
 
+/** The file descriptor of where a component's output is appended, for its user alone. */
+export function openLog(home: string, name: string): number {
+  const file = logFileOf(home, name)
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  return openSync(file, 'a', 0o600)
+}
+
 /** Rejects with a startError and leaves nothing running when the process ends, is too slow, or `signal` says to give up. */
 export async function startComponent(
   spec: ComponentSpec,
@@ -68,9 +76,7 @@ export async function startComponent(
 }
 
 function spawnComponent(spec: ComponentSpec, home: string): RunningComponent {
-  const logFile = logFileOf(home, spec.name)
-  mkdirSync(join(home, 'logs', spec.name), { recursive: true, mode: 0o700 })
-  const log = openSync(logFile, 'a', 0o600)
+  const log = openLog(home, spec.name)
   const logFrom = fstatSync(log).size
   // A process group of its own: a Ctrl-C in the terminal reaches the launcher alone, which stops all in order.
   const child = withClosedMask(() =>
@@ -140,26 +146,15 @@ async function stopChild(child: ChildProcess, exited: Promise<Exit>, spec: Compo
   const late = delay(spec.stopWithinMs, 'late', { signal: deadline.signal }).catch(() => 'cancelled')
   const first = await Promise.race([exited, late])
   deadline.abort()
-  if (first === 'late') killProcessGroup(child.pid!)
+  if (first === 'late') signalGroup(child.pid!, 'SIGKILL')
   await exited
-}
-
-/** Ends a component at once, with its children (Nginx workers): they share its process group. False when all are gone. */
-export function killProcessGroup(pid: number): boolean {
-  try {
-    process.kill(-pid, 'SIGKILL')
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
-    throw error
-  }
 }
 
 /** Ends what a process that is gone has left of its group. Resolves when nothing of it runs, or a second later. */
 async function endProcessGroup(pid: number): Promise<void> {
   const deadline = Date.now() + 1000
   // A process that is dead but not yet collected by init counts as there: hence the deadline.
-  while (killProcessGroup(pid) && Date.now() < deadline) await delay(10)
+  while (signalGroup(pid, 'SIGKILL') && Date.now() < deadline) await delay(10)
 }
 
 async function untilReady(spec: ComponentSpec, component: RunningComponent, signal?: AbortSignal): Promise<void> {

@@ -4,15 +4,14 @@
  * Until then it costs a megabyte and no time.
  */
 import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { killProcessGroup, logFileOf } from './component.ts'
+import { closeSync } from 'node:fs'
+import { join } from 'node:path'
+import { openLog } from './component.ts'
+import { signalGroup } from './process-group.ts'
 
 /** Watches over the state folder `home` for this process until the function that it returns is called. */
 export function startGuard(home: string): () => void {
-  const logFile = logFileOf(home, 'guard')
-  mkdirSync(dirname(logFile), { recursive: true, mode: 0o700 })
-  const log = openSync(logFile, 'a', 0o600)
+  const log = openLog(home, 'guard')
   const guard = spawn(
     '/bin/sh',
     ['-c', 'cat; exec "$@"', 'sightline-guard', process.execPath, join(import.meta.dirname, 'stop-left.ts'), home],
@@ -25,6 +24,6 @@ export function startGuard(home: string): () => void {
   )
   guard.unref()
   return () => {
-    if (guard.pid) killProcessGroup(guard.pid)
+    if (guard.pid) signalGroup(guard.pid, 'SIGKILL')
   }
 }

@@ -1,7 +1,8 @@
 /** Components without a launcher: how one that ends in a hurry lets go of them, and how the next start finds them. */
 import { rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { killProcessGroup, pidFileOf } from './component.ts'
+import { pidFileOf } from './component.ts'
+import { signalGroup } from './process-group.ts'
 import { livingProcess } from './process-identity.mjs'
 
 const STOP_WITHIN_MS = 10_000
@@ -42,7 +43,7 @@ export async function stopOrphans(home: string, orphans: readonly Orphan[]): Pro
     if (runs()) process.kill(pid, stopSignalOf(name))
     const deadline = Date.now() + STOP_WITHIN_MS
     while (runs() && Date.now() < deadline) await delay(25)
-    if (runs()) killProcessGroup(pid)
+    if (runs()) signalGroup(pid, 'SIGKILL')
     while (runs()) await delay(25)
     if (livingProcess(file) === null) rmSync(file, { force: true })
   }

@@ -10,6 +10,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { availableParallelism, loadavg } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
+import { signalGroup } from '@sightline/local/process-group'
 
 const node = process.execPath
 const unitTests = [
@@ -147,8 +148,8 @@ function run(command: string, args: string[], output: Output): Promise<void> {
   let last: NodeJS.Timeout | undefined
   const stop = (reason: string) => {
     why ||= reason
-    signalGroup(child, 'SIGTERM')
-    last ??= setTimeout(() => signalGroup(child, 'SIGKILL'), END_WITHIN)
+    signalGroup(child.pid!, 'SIGTERM')
+    last ??= setTimeout(() => signalGroup(child.pid!, 'SIGKILL'), END_WITHIN)
   }
   const silence = setTimeout(stop, SILENCE_LIMIT, `, silent for ${Math.round(SILENCE_LIMIT / 60_000)} minutes`)
   for (const stream of [child.stdout, child.stderr]) stream.on('data', () => silence.refresh())
@@ -157,7 +158,7 @@ function run(command: string, args: string[], output: Output): Promise<void> {
   return new Promise((done, failed) => {
     child.once('error', failed)
     // Whoever is left holds the pipes open: the child's end comes first, then that of its group, then that of the output.
-    child.once('exit', () => signalGroup(child, 'SIGKILL'))
+    child.once('exit', () => signalGroup(child.pid!, 'SIGKILL'))
     child.once('close', (code, signal) => {
       clearTimeout(silence)
       clearTimeout(last)
@@ -166,12 +167,4 @@ function run(command: string, args: string[], output: Output): Promise<void> {
       failed(new Error(`${command} ${args.slice(0, 3).join(' ')} failed (${signal ?? `exit ${code}`}${why})`))
     })
   })
-}
-
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-child.pid!, signal)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
 }
