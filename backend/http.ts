@@ -14,6 +14,7 @@ import {
 } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type AllowedHosts, refusalOf } from '@sightline/service-kit/allowed-hosts'
+import { localTarget } from '@sightline/service-kit/request-target'
 
 export interface ApiRequest {
   readonly method: string
@@ -183,7 +184,7 @@ async function answer(
 
 /** `/path?a=b`, or that as a whole URL (RFC 9112, 3.2.2) -> [`/path`, a=b]. The path stays percent-encoded. */
 export function splitUrl(target: string): [path: string, query: URLSearchParams] {
-  const url = target.replace(/^https?:\/\/[^/?#]*/i, '')
+  const url = localTarget(target)
   const mark = url.indexOf('?')
   return mark < 0 ? [url, new URLSearchParams()] : [url.slice(0, mark), new URLSearchParams(url.slice(mark + 1))]
 }

@@ -16,6 +16,7 @@ import {
 import { getRPCMetadata, RPCType, setRPCMetadata, suppressTracing } from '@opentelemetry/core'
 import type { Context } from 'koa'
 import { type Ending, endingOf } from './listen.ts'
+import { localTarget } from './request-target.ts'
 import { telemetry } from './telemetry/state.ts'
 
 /** `error.type` of a request whose client closed the connection before there was an answer: Nginx' 499, by its name. */
@@ -80,7 +81,7 @@ function requestAttributes(ctx: Context): Attributes {
 
 /** Path and query of a request line, which may hold a whole URL or nonsense: Koa's own reading of it throws on some. */
 function splitTarget(target: string): [path: string, query: string] {
-  const local = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
+  const local = localTarget(target)
   const mark = local.indexOf('?')
   return mark < 0 ? [local || '/', ''] : [local.slice(0, mark) || '/', local.slice(mark + 1)]
 }

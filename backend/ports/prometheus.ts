@@ -4,6 +4,7 @@
  */
 import { Agent, type IncomingHttpHeaders, type RequestListener, request } from 'node:http'
 import type { AllowedHosts } from '@sightline/service-kit/allowed-hosts'
+import { localTarget } from '@sightline/service-kit/request-target'
 import { assertAllowed, errorAnswer, httpError, send } from '../http.ts'
 
 /** Of one connection, not of the message (RFC 9110, 7.6.1): not passed on. */
@@ -30,7 +31,7 @@ export function prometheusPort(
       return refuse(error)
     }
     const headers = { ...endToEnd(req.headers), host }
-    const path = (req.url ?? '/').replace(/^https?:\/\/[^/?#]*/i, '') || '/'
+    const path = localTarget(req.url ?? '/') || '/'
     const forwarded = request({ agent, hostname, port, path, headers, method: req.method, timeout: TIMEOUT_MS })
     forwarded.once('response', (answer) => {
       res.writeHead(answer.statusCode!, endToEnd(answer.headers))

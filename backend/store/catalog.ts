@@ -1,5 +1,7 @@
 /** Worker thread. The blocks of one signal: which there are, reading them through the cache, writing, forgetting. */
+
 import { unlinkSync } from 'node:fs'
+import { counted } from '@sightline/contracts/counted'
 import {
   type BlockFile,
   type BlockHeader,
@@ -207,8 +209,6 @@ function removed(kind: string, blocks: readonly Block[]): string {
   const range = `from ${isoTime(times[0]!)} to ${isoTime(times.at(-1)!)}`
   return `Retention removed ${counted(blocks.length, 'block')} of ${kind}: ${rows}, ${blockBytes} bytes, ${range}.`
 }
-
-const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
 
 /** The 64 bits of a time end in 2554, well within what a Date can hold. */
 const isoTime = (ns: bigint) => new Date(Number(ns / 1_000_000n)).toISOString()
