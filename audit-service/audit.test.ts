@@ -5,7 +5,7 @@ import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, before, type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import { until } from '@sightline/service-kit/poll'
@@ -221,14 +221,19 @@ test('a signed checkpoint shows a cut-off end and a chain made anew, which the c
   assert.match(anew.first_broken!.reason, /made anew/)
 })
 
+/** Where a test may have its checkpoint written; its folder goes with the test. */
+function checkpointFile(t: TestContext): string {
+  const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-audit-'))
+  t.after(() => fs.rmSync(folder, { recursive: true }))
+  return path.join(folder, 'checkpoint.json')
+}
+
 test('a checkpoint file moves on a chain that still holds it, and is kept otherwise', async (t) => {
   await using database = await cluster.createDatabase()
   await sealedRows(database, 30)
   await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
   const queries = service.parts.database
-  const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-audit-'))
-  t.after(() => fs.rmSync(folder, { recursive: true }))
-  const file = path.join(folder, 'checkpoint.json')
+  const file = checkpointFile(t)
   const key = createPrivateKey(makeKeys().privateKey)
   assert.equal((await renewCheckpoint(queries, key, file))?.position, 30)
   const kept = fs.readFileSync(file, 'utf8')
@@ -244,9 +249,7 @@ test('a checkpoint file that was emptied is written anew, one that was put back 
   await sealedRows(database, 30)
   await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
   const queries = service.parts.database
-  const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-audit-'))
-  t.after(() => fs.rmSync(folder, { recursive: true }))
-  const file = path.join(folder, 'checkpoint.json')
+  const file = checkpointFile(t)
   const { privateKey, publicKey } = makeKeys()
   const key = createPrivateKey(privateKey)
   const read = () => readCheckpoint(fs.readFileSync(file, 'utf8'), publicKey)
@@ -269,7 +272,7 @@ test('a checkpoint file that was emptied is written anew, one that was put back 
   const anew = await renewCheckpoint(queries, key, file)
   assert.equal(anew?.position, 20)
   assert.ok(anew!.created_at >= newest.created_at, 'after a minute it is signed anew, with the date of now')
-  assert.deepEqual(fs.readdirSync(folder), ['checkpoint.json'])
+  assert.deepEqual(fs.readdirSync(path.dirname(file)), ['checkpoint.json'])
 })
 
 test('a check in parts finds what a whole one finds, and no part of it hides or invents a fault', async () => {

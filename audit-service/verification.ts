@@ -3,7 +3,14 @@
  * take every connection, and the processor, from the rows that are to be recorded.
  */
 import type { AuditVerification } from '@sightline/contracts'
-import { type Component, createDatabase, type KitParts, remainingMs, tooMany } from '@sightline/service-kit'
+import {
+  type Component,
+  connectionOf,
+  createDatabase,
+  type KitParts,
+  remainingMs,
+  tooMany,
+} from '@sightline/service-kit'
 import type { Config } from './config.ts'
 import { verifyChain } from './verify.ts'
 
@@ -22,13 +29,7 @@ export function createVerification(
 ): Verification {
   const { config, service, metrics, logger } = deps
   const database = createDatabase({
-    connection: {
-      host: config.PGHOST,
-      port: config.PGPORT,
-      database: config.PGDATABASE,
-      user: config.PGUSER,
-      password: config.PGPASSWORD,
-    },
+    connection: connectionOf(config),
     applicationName: `${service.name} verification`,
     poolMax: 1,
     poolMetrics: false,

@@ -40,6 +40,15 @@ export const serviceEnvironment = z.object({
 /** What every service reads, checked and typed. */
 export type ServiceEnvironment = z.infer<typeof serviceEnvironment>
 
+/** Where the database is and as whom it is asked, for `createDatabase`. */
+export const connectionOf = (config: ServiceEnvironment) => ({
+  host: config.PGHOST,
+  port: config.PGPORT,
+  database: config.PGDATABASE,
+  user: config.PGUSER,
+  password: config.PGPASSWORD,
+})
+
 /**
  * Checks the environment; the error names every bad variable at once, without its value (it may be a secret). NAME_FILE
  * stands for NAME, as in `withFiles`.

@@ -1,7 +1,7 @@
 /** What is identical in all services. The telemetry itself is started by `@sightline/service-kit/register`. */
 export { ownChainEntry } from './chain-entry.ts'
 export { CLEAN_STEP, createCleaner } from './cleaner.ts'
-export { serviceEnvironment } from './config.ts'
+export { connectionOf, serviceEnvironment } from './config.ts'
 export { elapsedMs } from './durations.ts'
 export { addCommonRoutes } from './health.ts'
 export { isRefusal, type ServiceClient } from './http-client.ts'

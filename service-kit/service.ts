@@ -1,7 +1,7 @@
 /** The life of one service process: settings, logging, database, next hop, server; and all of it backwards at the end. */
 import type Koa from 'koa'
 import type { z } from 'zod'
-import { readConfig, type ServiceEnvironment } from './config.ts'
+import { connectionOf, readConfig, type ServiceEnvironment } from './config.ts'
 import { createServiceClient, type ServiceClient } from './http-client.ts'
 import { type HttpServer, listen } from './listen.ts'
 import { createLoadGuard } from './load-guard.ts'
@@ -47,13 +47,7 @@ export function createParts<Config extends ServiceEnvironment>(
   const logger = getLogger(service.name)
   const metrics = createMetrics(service, catalogue)
   const database = createDatabase({
-    connection: {
-      host: config.PGHOST,
-      port: config.PGPORT,
-      database: config.PGDATABASE,
-      user: config.PGUSER,
-      password: config.PGPASSWORD,
-    },
+    connection: connectionOf(config),
     applicationName: service.name,
     poolMax: config.DB_POOL_MAX,
     metrics,
