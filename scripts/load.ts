@@ -71,6 +71,7 @@ try {
   await pool.close()
 }
 console.log(tally.summary())
+console.log(whereToLook())
 if (tally.unexpected > 0) process.exitCode = 1
 
 async function send({ rate, count, milliseconds, concurrency, mix }: Plan, into: Tally): Promise<void> {
@@ -86,6 +87,20 @@ async function send({ rate, count, milliseconds, concurrency, mix }: Plan, into:
     underWay.add(one)
   }
   await Promise.all(underWay)
+}
+
+/** The same minutes on the pages of the console, which may listen elsewhere when the gateway was named by GATEWAY_URL. */
+function whereToLook(): string {
+  const { ports } = readSettings()
+  const console_ = `http://localhost:${ports.CONSOLE_PORT}`
+  const minutes = Math.max(Math.ceil(performance.now() / 60_000), 2)
+  const range = `from=now-${minutes}m&to=now`
+  const found = new URLSearchParams({ source: 'tempo', query: '{ status = error }' })
+  return `
+Where to look
+  the board of these requests   ${console_}/d/sightline-chain?${range}
+  those that failed, as traces  ${console_}/explore?${found}&${range}
+  the newest one here           npm run trace`
 }
 
 async function exchange(wanted: Exchange, into: Tally): Promise<void> {

@@ -150,6 +150,82 @@ test(
   },
 )
 
+test('a board on a phone is one column, and nothing on it is wider than the screen', options, async () => {
+  for (const board of BOARDS) {
+    const { page } = await open(`/d/sightline-${board}?refresh=off`, { viewport: { width: 390, height: 844 } })
+    await showAllPanels(page)
+    const lefts = await page.evaluate<number[]>(
+      `[...document.querySelectorAll('.board-cell')].map((cell) => Math.round(cell.getBoundingClientRect().left))`,
+    )
+    assert.ok(lefts.length > 5, board)
+    assert.deepEqual([...new Set(lefts)], [lefts[0]], board)
+    assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth'), 0, board)
+    assert.deepEqual(await cutNumbers(page), [], board)
+    await page.context().close()
+  }
+})
+
+test('at 1440 px no title and no number is cut, and no number lies on its past', options, async () => {
+  for (const board of BOARDS) {
+    const { page } = await open(`/d/sightline-${board}?refresh=off`, { viewport: { width: 1440, height: 900 } })
+    await showAllPanels(page)
+    assert.deepEqual(await cutNumbers(page), [], board)
+    const cutTitles = await page.evaluate<string[]>(
+      `[...document.querySelectorAll('.panel-head h3')].filter((title) => title.scrollWidth > title.clientWidth).map((title) => title.textContent)`,
+    )
+    assert.deepEqual(cutTitles, [], board)
+    await page.context().close()
+  }
+})
+
+/** Texts of stat panels that don't fit into their tile, or lie on the line below them. */
+const cutNumbers = (page: Page): Promise<string[]> =>
+  page.evaluate(`[...document.querySelectorAll('.stat')].filter((tile) => {
+    const text = tile.querySelector('.stat-value')
+    const range = document.createRange()
+    range.selectNodeContents(text)
+    const ink = range.getBoundingClientRect()
+    const box = tile.getBoundingClientRect()
+    const line = tile.querySelector('.stat-shape')?.getBoundingClientRect()
+    return ink.left < box.left - 1 || ink.right > box.right + 1 || (line && ink.bottom > line.top + 1)
+  }).map((tile) => tile.textContent)`)
+
+test('each page has a title of its own', options, async () => {
+  const { traceId } = await storedOrder()
+  const { page } = await open('/')
+  const titles: string[] = []
+  for (const path of [
+    '/',
+    '/d/sightline-chain',
+    '/d/sightline-audit',
+    '/explore',
+    '/map',
+    '/audit',
+    `/trace/${traceId}`,
+  ]) {
+    await page.goto(system.urls.console + path)
+    await page.waitForFunction(`document.title.endsWith(' · Sightline') && !document.title.startsWith('Trace ')`)
+    titles.push(await page.title())
+  }
+  assert.equal(new Set(titles).size, titles.length, titles.join(', '))
+  assert.ok(titles.includes('Chain · Sightline'), titles.join(', '))
+  assert.ok(titles.includes(`gateway: POST /api/v1/process · ${traceId.slice(0, 8)} · Sightline`), titles.join(', '))
+  await page.context().close()
+})
+
+test('a board of a young system opens with the minutes that there are', options, async () => {
+  const { page } = await open('/d/sightline-chain?refresh=off')
+  await showAllPanels(page)
+  const [label, from] = await page.evaluate<[string, number]>(`(async () => {
+    const asked = new URLSearchParams({ query: 'time() - min(min_over_time(timestamp(up)[1h:15s]))' })
+    const answer = await (await fetch('/api/prometheus/api/v1/query', { method: 'POST', body: asked })).json()
+    return [document.querySelector('.time-controls').innerText, Number(answer.data.result[0].value[1]) / 60]
+  })()`)
+  const minutes = Number(/Last (\d+) minutes/.exec(label)?.[1])
+  assert.ok(from > 14 || Math.abs(minutes - Math.max(from, 1)) <= 1.5, `${label} shows ${from} minutes of data`)
+  await page.context().close()
+})
+
 /** By the browser's debugger, so that the page's policy needs no exception for the test. */
 async function runAxe(page: Page, source: string): Promise<string[]> {
   await page.evaluate(source)

@@ -1,9 +1,13 @@
 /** The frame around every page, and which page an address means. */
 import { lazy, Suspense } from 'preact/compat'
+import { useEffect, useState } from 'preact/hooks'
 import { AuditPage } from '../audit/audit-page.tsx'
 import { DashboardPage } from '../dashboards/dashboard-page.tsx'
 import { findEntry, loadDashboard, loadEntries } from '../data/dashboards.ts'
+import { beginOfData, fillingRange } from '../data/first-sight.ts'
 import type { DashboardEntry } from '../data/grafana-json.ts'
+import { newClient } from '../data/http.ts'
+import type { RawRange } from '../data/time-range.ts'
 import { MapPage } from '../map/map-page.tsx'
 import { ErrorBoundary } from '../shell/error-boundary.tsx'
 import { Failure, Loading } from '../shell/states.tsx'
@@ -58,10 +62,15 @@ function Route({ page, id, entries }: { page: string; id: string; entries: reado
 
 /** A dashboard brings its own time range and refresh, so it frames itself. */
 function DashboardRoute({ entry, entries }: { entry: DashboardEntry; entries: readonly DashboardEntry[] }) {
-  const { data: dashboard, error } = useQuery(entry.file, (signal) => loadDashboard(entry, signal))
+  const { data, error } = useQuery(entry.file, async (signal) => {
+    const [dashboard, began] = await Promise.all([loadDashboard(entry, signal), dataBegan(signal)])
+    return { dashboard, began }
+  })
+  const dashboard = data?.dashboard
   const refresh = dashboard?.refresh || 'off'
+  const range = useFillingRange(dashboard?.time ?? DEFAULT_RANGE, data?.began)
   return (
-    <TimeProvider defaults={dashboard?.time ?? DEFAULT_RANGE} defaultRefresh={refresh}>
+    <TimeProvider defaults={range} defaultRefresh={refresh}>
       <TopBar entries={entries} page="d" uid={entry.uid}>
         <TimeControls defaultRefresh={refresh} />
       </TopBar>
@@ -70,4 +79,20 @@ function DashboardRoute({ entry, entries }: { entry: DashboardEntry; entries: re
       <ErrorBoundary>{dashboard && <DashboardPage dashboard={dashboard} />}</ErrorBoundary>
     </TimeProvider>
   )
+}
+
+/** Without metrics a board shows its own range, and its panels say what is missing. */
+const dataBegan = (signal: AbortSignal) => beginOfData(newClient(signal), Date.now()).catch(() => undefined)
+
+/** `board`, or as much of it as there is data for: it grows each minute until it is the board's own. */
+function useFillingRange(board: RawRange, began: number | undefined): RawRange {
+  const [now, setNow] = useState(Date.now)
+  const range = fillingRange(board, began, now)
+  const whole = range === board
+  useEffect(() => {
+    if (whole) return undefined
+    const timer = setInterval(() => setNow(Date.now()), 60_000)
+    return () => clearInterval(timer)
+  }, [whole])
+  return range
 }

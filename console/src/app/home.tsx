@@ -1,8 +1,10 @@
 /** All dashboards of the folder, those dropped in by hand included. */
 import type { DashboardEntry } from '../data/grafana-json.ts'
+import { useTitle } from '../shell/title.ts'
 import './home.css'
 
 export function Home({ entries }: { entries: readonly DashboardEntry[] }) {
+  useTitle('Dashboards')
   return (
     <main class="page home">
       <h1>Dashboards</h1>

@@ -7,6 +7,7 @@ import { newClient } from '../data/http.ts'
 import { Icon } from '../shell/icons.tsx'
 import { Failure, Loading, NoData } from '../shell/states.tsx'
 import { useTime } from '../shell/time.tsx'
+import { useTitle } from '../shell/title.ts'
 import { setParams, useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { DataTable } from '../views/data-table.tsx'
@@ -33,6 +34,7 @@ const COLUMNS: readonly { name: string; label: string; link?: string }[] = [
 export function AuditPage() {
   const { params } = useAddress()
   const { tick } = useTime()
+  useTitle('Audit table')
   const filter: AuditFilter = Object.fromEntries(
     FILTERS.flatMap(({ name }) => (params.get(name) ? [[name, params.get(name)!]] : [])),
   )

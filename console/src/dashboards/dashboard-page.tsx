@@ -6,6 +6,7 @@ import { single } from '../data/interpolate.ts'
 import { Icon } from '../shell/icons.tsx'
 import { Failure, Loading } from '../shell/states.tsx'
 import { useTime } from '../shell/time.tsx'
+import { useTitle } from '../shell/title.ts'
 import { setParams, useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { type PlacedPanel, type Section, toSections } from './grid.ts'
@@ -29,6 +30,8 @@ export function DashboardPage({ dashboard }: { dashboard: Dashboard }) {
     resolveVariables(definitions, chosen, newClient(signal), time.range),
   )
   const alone = params.get('viewPanel')
+  const panel = alone && allPanels(dashboard).find((one) => String(one.id) === alone)?.title
+  useTitle(panel ? `${panel} · ${dashboard.title}` : dashboard.title)
   return (
     <main class="page dashboard">
       <div class="page-head">
@@ -126,7 +129,7 @@ function Placed({ placed, variables, dashboard }: BodyProps & { placed: PlacedPa
     return scope ? new Map([...all, [scope.name, single(scope.value)] as const]) : all
   }, [variables, scope])
   return (
-    <div class="board-cell" style={{ gridColumn: `${x + 1} / span ${w}`, gridRow: `${y + 1} / span ${h}` }}>
+    <div class="board-cell" style={{ '--x': x + 1, '--y': y + 1, '--w': w, '--h': h }}>
       <PanelFrame panel={panel} variables={values} dashboard={dashboard} />
     </div>
   )

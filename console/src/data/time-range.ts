@@ -121,6 +121,8 @@ export const QUICK_RANGES: readonly { label: string; raw: RawRange }[] = Object.
 /** `Last 5 minutes`, or both ends in local time. */
 export function rangeLabel(raw: RawRange): string {
   if (raw.to === 'now' && QUICK_LABELS[raw.from]) return QUICK_LABELS[raw.from]!
+  const minutes = raw.to === 'now' && /^now-(\d+)m$/.exec(raw.from)?.[1]
+  if (minutes) return `Last ${minutes} minute${minutes === '1' ? '' : 's'}`
   return `${timeLabel(raw.from)} to ${timeLabel(raw.to)}`
 }
 
@@ -133,6 +135,9 @@ export function localDateTime(ms: number): string {
   const date = new Date(ms)
   return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${localTime(ms)}`
 }
+
+/** Whether a moment (ms since 1970) lies in the present day, by the local calendar. */
+export const isToday = (ms: number): boolean => new Date(ms).toDateString() === new Date().toDateString()
 
 /** `12:00:00`, or `12:00:00.250` with `millis`. */
 export function localTime(ms: number, millis = false): string {

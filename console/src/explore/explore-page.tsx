@@ -3,6 +3,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks'
 import { DATA_SOURCES, type SourceId } from '../data/datasources.ts'
 import { Icon } from '../shell/icons.tsx'
 import { useTime } from '../shell/time.tsx'
+import { useTitle } from '../shell/title.ts'
 import { setParams, useAddress } from '../shell/url.ts'
 import { completionFor } from './completion.ts'
 import { Editor } from './editor.tsx'
@@ -17,6 +18,7 @@ const SOURCES: readonly ExploreSource[] = ['tempo', 'loki', 'prometheus']
 export default function ExplorePage() {
   const { params } = useAddress()
   const { raw, range, refreshNow } = useTime()
+  useTitle('Explore')
   const source = SOURCES.find((one) => one === params.get('source')) ?? 'tempo'
   const asked = params.get('query') ?? ''
   const [text, setText] = useState(asked)

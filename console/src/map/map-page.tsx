@@ -6,6 +6,7 @@ import { edgeHref, nodeHref } from '../data/map-links.ts'
 import { loadServiceGraph } from '../data/service-graph.ts'
 import { Failure, Loading, NoData } from '../shell/states.tsx'
 import { useTime } from '../shell/time.tsx'
+import { useTitle } from '../shell/title.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { useSize } from '../shell/use-size.ts'
 import { DataTable } from '../views/data-table.tsx'
@@ -14,6 +15,7 @@ import './map-page.css'
 
 export function MapPage() {
   const { raw, range, tick } = useTime()
+  useTitle('Service map')
   const {
     data: graph,
     error,

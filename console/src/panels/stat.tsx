@@ -1,6 +1,6 @@
-/** Big numbers, with the shape of their past behind them. */
+/** Big numbers, with the shape of their past below them. */
 import { NoData } from '../shell/states.tsx'
-import { Sparkline } from '../views/sparkline.tsx'
+import { hasShape, Sparkline } from '../views/sparkline.tsx'
 import { type DisplayValue, displayValues } from './display-values.ts'
 import type { PanelProps } from './props.ts'
 import './stat.css'
@@ -23,12 +23,16 @@ export function Stat(props: PanelProps) {
   if (values.length === 0) return <NoData />
   const named = textMode === 'value_and_name' || textMode === 'name' || (textMode === 'auto' && values.length > 1)
   const wide = orientation === 'vertical' || (orientation === 'auto' && props.width > props.height)
-  const share = values.length
+  const tile = {
+    width: wide ? (props.width - GAP * (values.length - 1)) / values.length : props.width,
+    height: wide ? props.height : (props.height - GAP * (values.length - 1)) / values.length,
+  }
+  // A tile too low for both shows the number alone.
+  const graph = graphMode === 'area' && tile.height >= 56 && values.some((one) => hasShape(one.field.values))
   const size = fontSize(
-    props.width / (wide ? share : 1),
-    props.height / (wide ? 1 : share),
-    Math.max(...values.map((one) => one.text.length)),
-    named,
+    tile.width - 2 * MARGIN,
+    tile.height * (graph ? 1 - SHAPE : 1) - (named ? NAME_HEIGHT : 0),
+    values.map((one) => one.text),
   )
   return (
     <div class={`stats${wide ? '' : ' column'}`}>
@@ -37,7 +41,7 @@ export function Stat(props: PanelProps) {
           key={`${one.name}/${index}`}
           one={one}
           colorMode={colorMode}
-          graph={graphMode === 'area'}
+          graph={graph}
           named={named}
           showValue={textMode !== 'name'}
           size={size}
@@ -64,7 +68,6 @@ function StatTile({ one, colorMode, graph, named, showValue, size }: TileProps) 
       class={`stat${filled ? ' filled' : ' tinted'}`}
       style={filled ? { background: one.color } : { '--data-color': color }}
     >
-      {graph && <Sparkline values={one.field.values} color={filled ? '#ffffff' : one.color} />}
       <div class="stat-text">
         {named && <div class="stat-name">{one.name}</div>}
         {showValue && (
@@ -73,9 +76,34 @@ function StatTile({ one, colorMode, graph, named, showValue, size }: TileProps) 
           </div>
         )}
       </div>
+      {graph && (
+        <div class="stat-shape" style={{ height: `${SHAPE * 100}%` }}>
+          <Sparkline values={one.field.values} color={filled ? '#ffffff' : one.color} />
+        </div>
+      )}
     </div>
   )
 }
 
-const fontSize = (width: number, height: number, characters: number, named: boolean): number =>
-  Math.max(Math.min((width - 20) / (characters * 0.6), (height - (named ? 22 : 0)) * 0.55, 54), 14)
+/** Pixels between tiles, beside a number, and for its name; and the part of a tile's height that its past takes. */
+const GAP = 8
+const MARGIN = 6
+const NAME_HEIGHT = 18
+const SHAPE = 0.36
+const LINE_HEIGHT = 1.15
+
+/** In px: the largest at which every text fits into the space, within what reads well. */
+function fontSize(width: number, height: number, texts: readonly string[]): number {
+  const widest = Math.max(...texts.map((text) => widthAt100(text)))
+  return Math.max(Math.min((width / widest) * 100, height / LINE_HEIGHT, 54), 12)
+}
+
+let pen: CanvasRenderingContext2D | null | undefined
+
+/** Digits are as wide as the font makes them: 0.6 em is a guess that cuts a percent sign off. */
+function widthAt100(text: string): number {
+  pen ??= document.createElement('canvas').getContext('2d')
+  if (!pen) return text.length * 65
+  pen.font = `600 100px ${getComputedStyle(document.documentElement).fontFamily}`
+  return pen.measureText(text).width * 1.02
+}

@@ -5,6 +5,7 @@ import { fetchTrace, isTraceId } from '../data/tempo.ts'
 import type { Trace } from '../data/trace.ts'
 import { formatNanos } from '../data/units.ts'
 import { Failure, Loading } from '../shell/states.tsx'
+import { useTitle } from '../shell/title.ts'
 import { navigate, setParams, useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { TraceView } from '../views/trace-view.tsx'
@@ -16,6 +17,7 @@ export function TracePage({ traceId }: { traceId: string }) {
   const { params } = useAddress()
   const compare = params.get('compare') ?? undefined
   const { data, error, loading } = useTrace(traceId)
+  useTitle(titleOf(traceId, data, compare))
   return (
     <main class="page trace-page">
       <div class="page-head">
@@ -36,6 +38,12 @@ export function TracePage({ traceId }: { traceId: string }) {
       {compare && <CompareWith key={compare} left={data} traceId={compare} />}
     </main>
   )
+}
+
+const titleOf = (traceId: string, trace: Trace | undefined, compare: string | undefined): string => {
+  if (compare) return `${traceId.slice(0, 8)} and ${compare.slice(0, 8)}`
+  const root = trace?.spans.find((span) => !span.parentSpanId)
+  return root ? `${root.service}: ${root.name} · ${traceId.slice(0, 8)}` : `Trace ${traceId.slice(0, 8)}`
 }
 
 function CompareWith({ left, traceId }: { left: Trace | undefined; traceId: string }) {

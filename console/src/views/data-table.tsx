@@ -5,7 +5,7 @@ import { valueColor, valueRatio, valueText } from '../data/field-config.ts'
 import { displayName, type Field, type Frame, numberAt, rowCount } from '../data/frame.ts'
 import type { Variables } from '../data/interpolate.ts'
 import { cellLinks } from '../data/links.ts'
-import { localDateTime } from '../data/time-range.ts'
+import { isToday, localDateTime, localTime } from '../data/time-range.ts'
 import { sortedRows } from '../data/transformations.ts'
 import { Sparkline } from './sparkline.tsx'
 import './data-table.css'
@@ -113,10 +113,9 @@ function Cell({ field, frame, row, variables }: CellProps) {
   if (kind === 'services') return <ServiceTags stats={value as ServiceStats} />
   if (kind === 'sparkline' && Array.isArray(value))
     return <Sparkline values={value} color={valueColor(field.config, numberAt(field, row))} />
-  const text =
-    field.type === 'time' && typeof value === 'number' && !field.config.unit
-      ? localDateTime(value)
-      : valueText(field.config, value)
+  const moment = field.type === 'time' && typeof value === 'number' && !field.config.unit ? value : undefined
+  if (moment !== undefined && isToday(moment)) return <span title={localDateTime(moment)}>{localTime(moment)}</span>
+  const text = moment === undefined ? valueText(field.config, value) : localDateTime(moment)
   const link = cellLinks(field, frame, row, variables)[0]
   if (link) {
     return (
@@ -170,8 +169,8 @@ type ServiceStats = Readonly<Record<string, { spanCount?: number; errorCount?: n
 const ServiceTags = ({ stats }: { stats: ServiceStats }) => (
   <span class="service-tags">
     {Object.entries(stats).map(([service, { spanCount = 0, errorCount = 0 }]) => (
-      <span key={service} class="service-tag" style={{ borderColor: serviceColor(service) }}>
-        {service} <b>{spanCount}</b>
+      <span key={service} class="service-tag" style={{ borderColor: serviceColor(service) }} title={service}>
+        <span class="service-tag-name">{service}</span> <b>{spanCount}</b>
         {errorCount > 0 && <em> {errorCount} err</em>}
       </span>
     ))}

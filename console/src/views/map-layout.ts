@@ -24,25 +24,40 @@ const LABEL_HEIGHT = 40
 /** The name of a way in `MapLayout.edges`. */
 export const edgeKey = (source: string, target: string): string => `${source} -> ${target}`
 
+/** Callers to the left of, or above, what they call. */
+export type Direction = 'LR' | 'TB'
+
 const known = new Map<string, MapLayout>()
 
 /** The same names and connections, in whatever order, give the very same layout. */
-export function layoutMap(nodes: readonly string[], edges: readonly { source: string; target: string }[]): MapLayout {
+export function layoutMap(
+  nodes: readonly string[],
+  edges: readonly { source: string; target: string }[],
+  direction: Direction = 'LR',
+): MapLayout {
   const names = nodes.toSorted()
   const pairs = edges
     .map(({ source, target }) => ({ source, target }))
     .toSorted((a, b) => (edgeKey(a.source, a.target) < edgeKey(b.source, b.target) ? -1 : 1))
-  const key = JSON.stringify([names, pairs])
+  const key = JSON.stringify([direction, names, pairs])
   const found = known.get(key)
   if (found) return found
-  const made = compute(names, pairs)
+  const made = compute(names, pairs, direction)
   known.set(key, made)
   return made
 }
 
-function compute(names: readonly string[], pairs: readonly { source: string; target: string }[]): MapLayout {
+/** How much a layout can be drawn larger than its own size in so many pixels. */
+export const scaleInto = (layout: MapLayout, width: number, height: number): number =>
+  Math.min(width / layout.width, height / layout.height)
+
+function compute(
+  names: readonly string[],
+  pairs: readonly { source: string; target: string }[],
+  rankdir: Direction,
+): MapLayout {
   const graph = new Graph({ multigraph: false })
-  graph.setGraph({ rankdir: 'LR', nodesep: 40, ranksep: 56, edgesep: 26, marginx: 30, marginy: 20 })
+  graph.setGraph({ rankdir, nodesep: 40, ranksep: 56, edgesep: 26, marginx: 30, marginy: 20 })
   graph.setDefaultEdgeLabel(() => ({}))
   // dagre keys plain objects by id: a service may have a name that every object knows.
   const ids = new Map(names.map((name, index) => [name, `n${index}`]))

@@ -2,7 +2,7 @@
 import { serviceColor } from '../data/colors.ts'
 import type { Flow, GraphEdge, GraphNode, ServiceGraph } from '../data/graph.ts'
 import { formatValue } from '../data/units.ts'
-import { curve, edgeKey, layoutMap, middle, NODE_RADIUS, type Point } from './map-layout.ts'
+import { curve, edgeKey, layoutMap, middle, NODE_RADIUS, type Point, scaleInto } from './map-layout.ts'
 import './service-map.css'
 
 interface MapProps {
@@ -28,11 +28,17 @@ const sentence = (name: string, flow: Flow): string =>
   `${name}: ${rateText(flow)}, ${errorText(flow)} errors${flow.p95 === null ? '' : `, p95 ${p95Text(flow)}`}`
 
 export function ServiceMap({ graph, label, selected, nodeHref, edgeHref, width, height }: MapProps) {
-  const layout = layoutMap(
-    graph.nodes.map((node) => node.id),
-    graph.edges,
-  )
-  const scale = Math.min(width / layout.width, height / layout.height, 1.3)
+  // A phone is higher than wide: there callers stand above what they call.
+  const layout = (['LR', 'TB'] as const)
+    .map((direction) =>
+      layoutMap(
+        graph.nodes.map((node) => node.id),
+        graph.edges,
+        direction,
+      ),
+    )
+    .reduce((one, other) => (scaleInto(other, width, height) > 1.2 * scaleInto(one, width, height) ? other : one))
+  const scale = Math.min(scaleInto(layout, width, height), 1.3)
   const view = { width: width / scale, height: height / scale }
   const offset = { x: (view.width - layout.width) / 2, y: (view.height - layout.height) / 2 }
   return (

@@ -2,11 +2,16 @@
 import { withAlpha } from '../data/colors.ts'
 import './sparkline.css'
 
+const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+
+/** Whether there are enough numbers for a line. */
+export const hasShape = (values: readonly unknown[]): boolean => values.filter(isNumber).length >= 3
+
 /** Draws nothing for fewer than three numbers. */
 export function Sparkline({ values, color }: { values: readonly unknown[]; color: string }) {
-  const numbers = values.map((value) => (typeof value === 'number' && Number.isFinite(value) ? value : null))
-  const known = numbers.filter((value): value is number => value !== null)
-  if (known.length < 3) return null
+  if (!hasShape(values)) return null
+  const numbers = values.map((value) => (isNumber(value) ? value : null))
+  const known = numbers.filter(isNumber)
   const low = Math.min(...known, 0)
   const high = Math.max(...known)
   const points = numbers.flatMap((value, i) =>

@@ -74,7 +74,7 @@ export function WaterfallRow({
       style={{ top: `${index * ROW_HEIGHT}px` }}
       onClick={choose}
     >
-      <span class="span-name" style={{ paddingLeft: `${Math.min(node.depth, 24) * 14 + 6}px` }}>
+      <span class="span-name" style={{ '--depth': Math.min(node.depth, 24) }}>
         {node.children.length > 0 ? (
           <span
             class="twisty"

@@ -74,7 +74,7 @@ export const audit: Board = {
             [
               3,
               number({
-                title: 'Waiting for a seal',
+                title: 'Unsealed rows',
                 description: 'Rows that are stored but not in the chain yet; they are sealed in batches.',
                 unit: 'none',
                 thresholds: steps([null, 'green'], [1000, 'yellow'], [10_000, 'red']),
