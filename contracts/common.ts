@@ -15,6 +15,13 @@ export const productId = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ . -')
   .meta({ description: 'Id of the product', example: 'demo-product' })
+export const productNumber = z.int().min(1).max(MAX_INTEGER).meta({ description: 'Number of the product', example: 1 })
+/** Whether a product is meant by its number, or could be. */
+export const isProductNumber = (reference: string) => /^[1-9][0-9]{0,9}$/.test(reference)
+/** A product as a client names it: by id, or by number as a number or as text. What comes out is text. */
+export const productReference = z
+  .union([productNumber.transform(String), productId], 'must be the id or the number of a product')
+  .meta({ description: 'Id or number of the product' })
 export const action = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ . -')
@@ -32,6 +39,8 @@ export const personName = z
   .meta({ description: 'Name of a person', example: 'John Doe' })
 export const email = z.email().max(254).meta({ description: 'E-mail address', example: 'john@example.com' })
 export const quantity = z.int().min(1).max(1_000_000).meta({ description: 'Number of pieces', example: 2 })
+/** The same in a query. */
+export const quantityText = z.coerce.number().int().min(1).max(1_000_000)
 export const money = z
   .number()
   .nonnegative()
@@ -48,7 +57,7 @@ export const traceId = z
 export const requestId = z.string().regex(REQUEST_ID_PATTERN).meta({ description: 'X-Request-ID of the request' })
 export const timestamp = z.iso.datetime().meta({ description: 'UTC time, RFC 3339' })
 
-export const itemRequest = z.strictObject({ product_id: productId, quantity })
+export const itemRequest = z.strictObject({ product_id: productReference, quantity })
 export type ItemRequest = z.infer<typeof itemRequest>
 
 const limit = z.coerce.number().int().min(1).max(100).default(20).meta({ description: 'Entries per page' })

@@ -18,6 +18,8 @@ export interface Endpoint<
   params?: Params
   query?: Query
   body?: Body
+  /** The body's fields as query parameters: what a request without a body may send instead. */
+  fieldsInQuery?: z.ZodType<z.output<Body>>
   answers: Record<number, z.ZodType>
   problems: readonly number[]
   /** Takes an `Idempotency-Key` header. */
@@ -48,6 +50,7 @@ export const userEndpoints = {
       'Order as a user; the answer comes when order and audit row are durable (200) or the audit row will follow (202)',
     query: none,
     body: m.processRequest,
+    fieldsInQuery: m.processQuery,
     answers: { 200: m.processAnswer, 202: m.processAnswer },
     problems: [...BODY_PROBLEMS, 404, 409, ...HOP_PROBLEMS],
     idempotencyKey: true,
@@ -87,6 +90,7 @@ export const orderEndpoints = {
     summary: 'Orders one product',
     query: none,
     body: m.orderRequest,
+    fieldsInQuery: m.orderQuery,
     answers: { 201: m.orderAnswer, 202: m.orderAnswer },
     problems: [...BODY_PROBLEMS, 404, 409, 503, 504],
     idempotencyKey: true,
@@ -141,6 +145,16 @@ export const orderEndpoints = {
     query: none,
     answers: { 200: m.inventory },
     problems: [404, 422, 503],
+  }),
+  checkInventory: endpoint({
+    method: 'post',
+    path: '/inventory/check',
+    summary: 'Whether there is enough of what would be ordered; nothing is reserved',
+    query: none,
+    body: m.stockQuestion,
+    fieldsInQuery: m.stockQuestionQuery,
+    answers: { 200: m.stockAnswer },
+    problems: [...BODY_PROBLEMS, 404, 503],
   }),
   reserve: stockChange('reserve', 'Promises pieces that are available'),
   release: stockChange('release', 'Takes back a promise'),

@@ -4,6 +4,7 @@ import {
   action,
   currency,
   email,
+  isProductNumber,
   itemRequest,
   money,
   orderId,
@@ -12,7 +13,10 @@ import {
   pageQuery,
   personName,
   productId,
+  productNumber,
+  productReference,
   quantity,
+  quantityText,
   requestId,
   timestamp,
   traceId,
@@ -33,6 +37,8 @@ export const processRequest = z
   })
   .meta({ id: 'ProcessRequest' })
 export type ProcessRequest = z.infer<typeof processRequest>
+/** The same as query parameters of a POST without a body; a list of items has no place there. */
+export const processQuery = processRequest.omit({ items: true }).extend({ user_id: userIdText })
 
 /** A user as stored: what requests have told so far. */
 export const user = z
@@ -121,41 +127,64 @@ export const processAnswer = z
   .meta({ id: 'ProcessAnswer' })
 export type ProcessAnswer = z.infer<typeof processAnswer>
 
-/** `POST /orders`: one product, for a known user or for a customer given by name and e-mail. */
-export const orderRequest = z
-  .strictObject({
-    product_id: productId,
-    quantity,
-    user_id: userId.optional(),
-    customer_name: personName.optional(),
-    customer_email: email.optional(),
-  })
-  .superRefine((value, context) => {
-    const named = value.customer_name !== undefined || value.customer_email !== undefined
-    const say = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
-    if (value.user_id !== undefined && named)
-      say('user_id', 'give user_id, or customer_name and customer_email, not both')
-    if (value.user_id !== undefined) return
-    if (value.customer_name === undefined) say('customer_name', 'required when user_id is absent')
-    if (value.customer_email === undefined) say('customer_email', 'required when user_id is absent')
-  })
-  .meta({
-    id: 'OrderRequest',
-    // The same rule for readers of the OpenAPI document.
-    override: ({ jsonSchema }: { jsonSchema: Record<string, unknown> }) => {
-      jsonSchema.oneOf = [
-        { required: ['user_id'], properties: { customer_name: false, customer_email: false } },
-        { required: ['customer_name', 'customer_email'], properties: { user_id: false } },
-      ]
-    },
-  })
+const orderFields = z.strictObject({
+  product_id: productReference,
+  quantity,
+  user_id: userId.optional(),
+  customer_name: personName.optional(),
+  customer_email: email.optional(),
+})
+
+/** A product's number and a quantity are an order of nobody's; who gives more, or the product's id, says who orders. */
+function checkCustomer(value: z.output<typeof orderFields>, context: z.RefinementCtx): void {
+  const named = value.customer_name !== undefined || value.customer_email !== undefined
+  const say = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
+  if (value.user_id !== undefined && named)
+    say('user_id', 'give user_id, or customer_name and customer_email, not both')
+  if (value.user_id !== undefined || (!named && isProductNumber(value.product_id))) return
+  if (value.customer_name === undefined) say('customer_name', 'required when user_id is absent')
+  if (value.customer_email === undefined) say('customer_email', 'required when user_id is absent')
+}
+
+/** `POST /orders`: one product, for a known user, for a customer given by name and e-mail, or, by its number, for nobody. */
+export const orderRequest = orderFields.superRefine(checkCustomer).meta({
+  id: 'OrderRequest',
+  // The same rule for readers of the OpenAPI document.
+  override: ({ jsonSchema }: { jsonSchema: Record<string, unknown> }) => {
+    const number = { anyOf: [{ type: 'integer' }, { type: 'string', pattern: '^[1-9][0-9]{0,9}$' }] }
+    jsonSchema.oneOf = [
+      { required: ['user_id'], properties: { customer_name: false, customer_email: false } },
+      { required: ['customer_name', 'customer_email'], properties: { user_id: false } },
+      { properties: { product_id: number, user_id: false, customer_name: false, customer_email: false } },
+    ]
+  },
+})
 export type OrderRequest = z.infer<typeof orderRequest>
+/** The same as query parameters of a POST without a body. */
+export const orderQuery = orderFields
+  .extend({ quantity: quantityText, user_id: userIdText.optional() })
+  .superRefine(checkCustomer)
 export const orderAnswer = z.object({ order, audit: auditReceipt }).meta({ id: 'OrderAnswer' })
 export type OrderAnswer = z.infer<typeof orderAnswer>
 
-/** What can be ordered. Without `stock_tracked` there is always enough of it. */
+const stock = z
+  .int()
+  .min(0)
+  .nullable()
+  .meta({ description: 'Pieces that can be ordered now; null where there is always enough' })
+
+/** What can be ordered. Without `stock_tracked` there is always enough of it. `available`: there is a piece to order. */
 export const product = z
-  .object({ id: productId, name: z.string(), unit_price: money, currency, stock_tracked: z.boolean() })
+  .object({
+    id: productId,
+    number: productNumber,
+    name: z.string(),
+    unit_price: money,
+    currency,
+    stock_tracked: z.boolean(),
+    stock,
+    available: z.boolean(),
+  })
   .meta({ id: 'Product' })
 export type Product = z.infer<typeof product>
 export const productPage = pageOf(product).meta({ id: 'ProductPage' })
@@ -174,6 +203,48 @@ export const inventory = z
 export type Inventory = z.infer<typeof inventory>
 export const inventoryPage = pageOf(inventory).meta({ id: 'InventoryPage' })
 export const quantityRequest = z.strictObject({ quantity }).meta({ id: 'QuantityRequest' })
+
+/** `POST /inventory/check`: several products, or one without a list. */
+export const stockQuestion = z
+  .strictObject({ items: items.optional(), ...itemRequest.partial().shape })
+  .superRefine((value, context) => {
+    const say = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
+    const { items: list, product_id, quantity } = value
+    if (list !== undefined && (product_id !== undefined || quantity !== undefined))
+      say('items', 'give items, or product_id and quantity, not both')
+    if (list !== undefined) return
+    if (product_id === undefined) say('product_id', 'required when items is absent')
+    if (quantity === undefined) say('quantity', 'required when items is absent')
+  })
+  .meta({
+    id: 'StockQuestion',
+    override: ({ jsonSchema }: { jsonSchema: Record<string, unknown> }) => {
+      jsonSchema.oneOf = [
+        { required: ['items'], properties: { product_id: false, quantity: false } },
+        { required: ['product_id', 'quantity'], properties: { items: false } },
+      ]
+    },
+  })
+  .transform(({ items: list, product_id, quantity }) => ({
+    items: list ?? [{ product_id: product_id!, quantity: quantity! }],
+  }))
+export type StockQuestion = z.infer<typeof stockQuestion>
+/** One product as query parameters of a POST without a body. */
+export const stockQuestionQuery = itemRequest
+  .extend({ quantity: quantityText })
+  .transform((item): StockQuestion => ({ items: [item] }))
+
+/**
+ * Answer to it: whether an order of all that would find enough at this moment, and of which item. Items of one product count
+ * together, as in an order.
+ */
+export const stockAnswer = z
+  .object({
+    available: z.boolean(),
+    items: z.array(z.object({ product_id: productId, name: z.string(), quantity, available: z.boolean(), stock })),
+  })
+  .meta({ id: 'StockAnswer' })
+export type StockAnswer = z.infer<typeof stockAnswer>
 
 /** `POST /process` of audit-service and of any service behind it: the event that was committed with the order. */
 export const auditEvent = z

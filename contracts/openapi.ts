@@ -19,6 +19,9 @@ const REASONS: Record<number, string> = {
   504: 'The time budget is used up',
 }
 
+const FIELDS_IN_QUERY =
+  'A request without a body may have the fields of the body (lists excepted) as query parameters instead.'
+
 /** The document of one service; `endpoints` are its own, health and readiness are added. */
 export function openApiDocument(
   service: { name: string; version: string },
@@ -46,6 +49,8 @@ function operation(operationId: string, endpoint: Endpoint): ZodOpenApiOperation
   return {
     operationId,
     summary: endpoint.summary,
+    // Either body or query: OpenAPI has no word for that, and a generated client is best served with the body.
+    ...(endpoint.fieldsInQuery ? { description: FIELDS_IN_QUERY } : {}),
     requestParams: {
       ...(endpoint.params ? { path: endpoint.params as never } : {}),
       ...(endpoint.query ? { query: endpoint.query as never } : {}),

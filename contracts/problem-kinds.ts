@@ -105,8 +105,8 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
     title: 'Unknown product',
     from: ['order-service'],
     meaning:
-      'There is no product with this id, or its stock is not counted. Nothing was ordered, of the other items neither.',
-    whatToDo: 'Take an id of `GET /api/v1/products`; for stock, of `GET /api/v1/inventory`.',
+      'There is no product with this id or number, or its stock is not counted. Nothing was ordered, of the other items neither.',
+    whatToDo: 'Take an id or a number of `GET /api/v1/products`; for stock, of `GET /api/v1/inventory`.',
     retry: 'after-change',
   },
   'unknown-order': {
@@ -224,7 +224,8 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
     status: 422,
     title: 'Invalid request',
     from: ['user-service', 'order-service'],
-    meaning: 'This `Idempotency-Key` came with another body within the last 24 hours. Nothing was done for this one.',
+    meaning:
+      'This `Idempotency-Key` came with another request within the last 24 hours. Nothing was done for this one.',
     whatToDo: 'Take a new key for a new request; repeat an old one word for word.',
     retry: 'no',
   },

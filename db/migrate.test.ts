@@ -99,6 +99,46 @@ test('the shelves are stocked as documented', async () => {
   )
 })
 
+test('products and users that were there before keep what they are, and get their numbers behind the known ones', async () => {
+  await using earlier = await cluster.createDatabase()
+  const file = new URL('migrations/0007_product_numbers.sql', import.meta.url)
+  const [up, down] = fs.readFileSync(file, 'utf8').split('-- Down Migration') as [string, string]
+  await earlier.query(down)
+  await earlier.query(`
+    delete from users where id = 123;
+    update users set name = 'Of before' where id = 456;
+    insert into products (id, name, unit_price, created_at) values
+      ('later', 'Later', 1, now() + interval '1 hour'), ('own', 'Own', 1, now())`)
+  await earlier.query(up)
+  await earlier.query(`insert into products (id, name, unit_price) values ('new', 'New', 1)`)
+  const products = await earlier.query<{ id: string }>('select id from products order by number')
+  assert.deepEqual(
+    products.map(({ id }) => id),
+    ['demo-product', 'laptop-001', 'phone-001', 'headphones-001', 'standard-action', 'own', 'later', 'new'],
+  )
+  assert.deepEqual(await earlier.query("select number from products where id = 'new'"), [{ number: 8 }])
+  assert.deepEqual(await earlier.query('select id, name from users order by id'), [
+    { id: 123, name: null },
+    { id: 456, name: 'Of before' },
+    { id: 789, name: null },
+    { id: 1001, name: null },
+  ])
+})
+
+test('an order is for a user, for a whole customer or for nobody', async () => {
+  const order = (fields: string, values: string) =>
+    as(
+      undefined,
+      `insert into orders (${fields} event_id, action, status, total, currency)
+       values (${values} gen_random_uuid(), 'a', 'completed', 1, 'USD')`,
+    )
+  assert.equal(await order('', ''), 'allowed')
+  assert.equal(await order('user_id,', '123,'), 'allowed')
+  assert.equal(await order('customer_name, customer_email,', `'A', 'a@example.com',`), 'allowed')
+  assert.equal(await order('customer_name,', `'A',`), '23514')
+  assert.equal(await order('customer_email,', `'a@example.com',`), '23514')
+})
+
 async function as(role: ServiceRole | undefined, text: string): Promise<string> {
   const client = new pg.Client(database.connection(role))
   await client.connect()

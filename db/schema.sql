@@ -104,7 +104,7 @@ create table orders (
   trace_id character(32),
   request_id text,
   created_at timestamp with time zone default now() not null,
-  constraint orders_check CHECK (((user_id IS NOT NULL) OR ((customer_name IS NOT NULL) AND (customer_email IS NOT NULL)))),
+  constraint orders_customer_check CHECK (((user_id IS NOT NULL) OR ((customer_name IS NULL) = (customer_email IS NULL)))),
   constraint orders_status_check CHECK ((status = 'completed'::text)),
   constraint orders_total_check CHECK ((total >= (0)::numeric)),
   constraint orders_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
@@ -135,9 +135,12 @@ create table products (
   currency character(3) default 'USD'::bpchar not null,
   stock_tracked boolean default true not null,
   created_at timestamp with time zone default now() not null,
+  number integer generated always as identity not null,
   constraint products_id_check CHECK ((id ~ '^[A-Za-z0-9_.-]{1,64}$'::text)),
+  constraint products_number_check CHECK ((number >= 1)),
   constraint products_unit_price_check CHECK ((unit_price >= (0)::numeric)),
-  constraint products_pkey PRIMARY KEY (id)
+  constraint products_pkey PRIMARY KEY (id),
+  constraint products_number_key UNIQUE (number)
 );
 
 create table users (

@@ -27,7 +27,7 @@ const STANDARD_ITEMS: ItemRequest[] = [{ product_id: 'standard-action', quantity
 
 /** An order as it is asked for. */
 export interface OrderDraft {
-  /** Either a stored user, or a customer given by name and e-mail. */
+  /** A stored user, or a customer given by name and e-mail; an order without either is nobody's. */
   userId: number | null
   customer: { name: string; email: string } | null
   action: string
@@ -61,16 +61,18 @@ export function createCommitOrder(
   const operations = metrics.counter('inventory_operations_total')
 
   return async (draft) => {
-    const items = draft.items ?? STANDARD_ITEMS
+    const asked = draft.items ?? STANDARD_ITEMS
     const attributes = {
       'order.action': draft.action,
-      'order.items.count': items.length,
-      'order.product_ids': items.map((item) => item.product_id),
-      'order.quantities': items.map((item) => item.quantity),
+      'order.items.count': asked.length,
+      'order.product_ids': productIds(asked),
+      'order.quantities': asked.map((item) => item.quantity),
     }
     try {
       return await inSpan('create_order', attributes, async (span) => {
-        const products = await validateOrder(database, draft, items)
+        const products = await validateOrder(database, draft, asked)
+        const items = asked.map((item) => ({ ...item, product_id: products.get(item.product_id)!.id }))
+        span.setAttribute('order.product_ids', productIds(items))
         checkDeadline()
         const { order, replayed } = await database.transaction((tx) => writeOrder(tx, draft, items, products))
         span.setAttributes({ 'order.id': String(order.id), 'order.total': majorUnits(order.total_cents) })
@@ -162,14 +164,17 @@ export function createCommitOrder(
   }
 }
 
-/** The products by id; 404 for a product or user that does not exist. */
+const productIds = (items: ItemRequest[]) => items.map((item) => item.product_id)
+
+/** The products by id, and by what they were asked for as; 404 for a product or user that does not exist. */
 function validateOrder(database: Queries, draft: OrderDraft, items: ItemRequest[]): Promise<Map<string, ProductRow>> {
   return inSpan('validate_order', { 'order.items.count': items.length }, async () => {
-    const ids = [...new Set(items.map((item) => item.product_id))]
-    const products = new Map((await findProducts(database, ids)).map((product) => [product.id, product]))
-    const unknown = ids.find((id) => !products.has(id))
+    const references = [...new Set(productIds(items))]
+    const products = await findProducts(database, references)
+    const unknown = references.find((reference) => !products.has(reference))
     if (unknown !== undefined) throw notFound('product', unknown)
     if (draft.userId !== null && !(await userExists(database, draft.userId))) throw notFound('user', draft.userId)
+    for (const product of [...products.values()]) products.set(product.id, product)
     return products
   })
 }

@@ -12,11 +12,12 @@ import {
   type Routes,
 } from '@sightline/service-kit'
 import type Koa from 'koa'
+import { checkStock } from './check-stock.ts'
 import type { Config } from './config.ts'
 import { changeStock, findStock, listStock, type StockOperation, toStockView } from './inventory.ts'
 import { findOrder, listOrders, toOrderView } from './orders.ts'
 import type { PlaceOrder } from './place-order.ts'
-import { findProducts, listProducts, toProductView } from './products.ts'
+import { findStockedProducts, listProducts, productIdOf, toProductView } from './products.ts'
 
 export interface AppParts extends KitParts<Config> {
   answers: AnswerStore
@@ -54,7 +55,7 @@ function addOrderRoutes(routes: Routes, { answers, database, placeOrder }: AppPa
     answers.once(headers, body, async (idempotency) => {
       const { status, order, audit } = await placeOrder({
         userId: body.user_id ?? null,
-        customer: body.user_id === undefined ? { name: body.customer_name!, email: body.customer_email! } : null,
+        customer: body.customer_name === undefined ? null : { name: body.customer_name, email: body.customer_email! },
         action: 'order',
         items: [{ product_id: body.product_id, quantity: body.quantity }],
         idempotency,
@@ -82,7 +83,7 @@ function addProductRoutes(routes: Routes, { database }: AppParts): void {
   })
 
   routes.add(orderEndpoints.getProduct, async ({ params }) => {
-    const [product] = await findProducts(database, [params.id])
+    const product = (await findStockedProducts(database, [params.id])).get(params.id)
     if (product === undefined) throw notFound('product', params.id)
     return { status: 200, body: toProductView(product) }
   })
@@ -109,10 +110,15 @@ function addInventoryRoutes(routes: Routes, { database, logger, metrics }: AppPa
   })
 
   routes.add(orderEndpoints.getInventory, async ({ params }) => {
-    const row = await findStock(database, params.product_id)
+    const row = await findStock(database, await productIdOf(database, params.product_id))
     if (row === undefined) throw notFound('product', params.product_id)
     return { status: 200, body: toStockView(row) }
   })
+
+  routes.add(orderEndpoints.checkInventory, async ({ body }) => ({
+    status: 200,
+    body: await checkStock(database, body),
+  }))
 
   for (const operation of ['reserve', 'release', 'add'] as const) {
     routes.add(orderEndpoints[operation], async ({ params, body, headers }) => {
@@ -121,9 +127,10 @@ function addInventoryRoutes(routes: Routes, { database, logger, metrics }: AppPa
         throw invalid([
           { parameter: 'Idempotency-Key', detail: 'is not taken here: read the stock before a repetition' },
         ])
-      const row = await changeStock(database, operation, params.product_id, body.quantity)
+      const productId = await productIdOf(database, params.product_id)
+      const row = await changeStock(database, operation, productId, body.quantity)
       operations.inc({ operation, outcome: row === undefined ? 'refused' : 'done' })
-      if (row === undefined) throw await refusal(operation, params.product_id, body.quantity)
+      if (row === undefined) throw await refusal(operation, productId, body.quantity)
       return { status: 200, body: toStockView(row) }
     })
   }

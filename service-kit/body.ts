@@ -8,6 +8,11 @@ export const BODY_LIMIT = 64 * 1024
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
+/** Whether the request brings a body of at least one byte, as far as its headers tell (RFC 9112, 6). */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
 /**
  * The parsed body of a request with `application/json` in UTF-8 (RFC 8259), uncompressed and of at most BODY_LIMIT bytes.
  * Throws a ProblemError: 415 for another type, charset or encoding, 413 for too much, 400 for what is not JSON or ended

@@ -41,6 +41,12 @@ before(async () => {
     }))
     const body = z.strictObject({ name: z.string(), 'a/b~c': z.array(z.number()).optional() })
     routes.add({ method: 'post', path: '/things/{id}', ...thing, body }, ({ body }) => ({ status: 201, body }))
+    const fieldsInQuery = z.strictObject({ name: z.string(), size: z.coerce.number().int().optional() })
+    const noQuery = z.strictObject({})
+    routes.add({ method: 'post', path: '/brief', query: noQuery, body, fieldsInQuery }, ({ query, body }) => ({
+      status: 201,
+      body: { query, body },
+    }))
     routes.add({ method: 'get', path: '/text' }, () => ({
       status: 200,
       body: 'plain',
@@ -93,6 +99,34 @@ test('all faults of a request are named at once, each where it is', async () => 
     json.errors.map((error: { pointer?: string; parameter?: string }) => error.pointer ?? error.parameter),
     ['id', 'limit', 'query', '/name', '/a~1b~0c/1'],
   )
+})
+
+test('without a body the fields may be in the query, by the same checks; with one they may not', async () => {
+  const faults = async (path: string, body?: unknown, headers?: Record<string, string>) => {
+    const { status, json } = await ask('POST', path, body, headers)
+    return [
+      status,
+      json.errors?.map((error: { pointer?: string; parameter?: string }) => error.pointer ?? error.parameter),
+    ]
+  }
+  const brief = await ask('POST', '/brief?name=x%20y&size=3')
+  assert.deepEqual([brief.status, brief.json], [201, { query: {}, body: { name: 'x y', size: 3 } }])
+  assert.deepEqual((await ask('POST', '/brief', { name: 'x' })).json, { query: {}, body: { name: 'x' } })
+  assert.deepEqual(await faults('/brief?size=x&more=1'), [422, ['name', 'size', 'query']])
+  assert.deepEqual(await faults('/brief?name=x', { name: 'x' }), [422, ['query']])
+  assert.deepEqual(await faults('/brief?name=x', { name: 1 }), [422, ['query', '/name']])
+  // curl -d '' says how long it is, and names a type of its own.
+  const form = { 'content-type': 'application/x-www-form-urlencoded' }
+  assert.equal((await ask('POST', '/brief?name=x', '', form)).status, 201)
+  assert.equal((await ask('POST', '/brief', '', form)).status, 415)
+  assert.equal((await ask('POST', '/things/7?name=x')).status, 415, 'a route that reads a body only')
+  const chunked = await fetch(`http://127.0.0.1:${server.port}/brief?name=x`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: new Blob(['{"name":"x"}']).stream(),
+    duplex: 'half',
+  } as RequestInit)
+  assert.equal(chunked.status, 422, await chunked.text())
 })
 
 test('request and trace id are in the answer, also of a failure, and known inside', async () => {

@@ -8,7 +8,7 @@ import { trace } from '@opentelemetry/api'
 import Koa, { type Context, type Next } from 'koa'
 import type { z } from 'zod'
 import { type AllowedHosts, refusalOf } from './allowed-hosts.ts'
-import { readJson } from './body.ts'
+import { hasBody, readJson } from './body.ts'
 import { roundMs } from './durations.ts'
 import type { Ending } from './listen.ts'
 import type { Logger } from './logging.ts'
@@ -42,6 +42,8 @@ export interface RouteDefinition {
   params?: z.ZodType
   query?: z.ZodType
   body?: z.ZodType
+  /** Makes the same of a query, for a request that has no body and says it there. */
+  fieldsInQuery?: z.ZodType
   /**
    * Asked by machines every few seconds: answered under overload and without a look at the time budget, kept out of the
    * log, and traced only when the request carries a trace.
@@ -240,8 +242,17 @@ async function checkRequest<Definition extends RouteDefinition>(
     pointer: path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join(''),
   })
   const params = check(definition.params, { ...ctx.params }, parameter)
-  const query = check(definition.query, { ...ctx.query }, parameter)
-  const body = definition.body ? check(definition.body, await readJson(ctx.req), pointer) : undefined
+  const asked = { ...ctx.query }
+  const { fieldsInQuery } = definition
+  const saysMore = fieldsInQuery !== undefined && Object.keys(asked).length > 0
+  const query = check(definition.query, saysMore ? {} : asked, parameter)
+  let body: unknown
+  if (saysMore && !hasBody(ctx.req)) body = check(fieldsInQuery, asked, parameter)
+  else if (definition.body) {
+    if (saysMore)
+      errors.push({ parameter: 'query', detail: 'there is a body: give all fields there, or all in the query' })
+    body = check(definition.body, await readJson(ctx.req), pointer)
+  }
   if (errors.length > 0) throw invalid(errors)
   return { params, query, body, headers: ctx.headers } as RouteRequest<Definition>
 }
