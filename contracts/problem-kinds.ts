@@ -79,7 +79,7 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
     from: ['gateway'],
     meaning: 'The gateway publishes nothing at this path.',
     whatToDo:
-      'Look the path up in `/api/v1/user-service/openapi.json` or its siblings of order-service and audit-service.',
+      'Look the path up in `GET /`, which lists all, or in `/api/v1/user-service/openapi.json` and its siblings of order-service and audit-service.',
     retry: 'no',
   },
   'not-found': {

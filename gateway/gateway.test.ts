@@ -1,5 +1,6 @@
 /** The gateway's own behaviour, on a real Nginx before a service that repeats what it was told. */
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import { connect } from 'node:net'
@@ -13,6 +14,7 @@ import { parseAccessRecord } from '../backend/receive/gateway-log/access-record.
 import { followAccessLog } from '../backend/receive/gateway-log/follower.ts'
 import { parseStubStatus } from '../backend/receive/gateway-log/metrics.ts'
 import { PROBLEM_KINDS } from '../contracts/problem-kinds.ts'
+import { FRONT_PAGE, publishedRoutes, renderFrontPage } from './front-page.ts'
 
 interface Told {
   method: string
@@ -27,6 +29,7 @@ let service: Server
 let gateway: RunningComponent
 let url: string
 let port: number
+let consolePort: number
 let statusUrl: string
 let accessLog: string
 let pidFile: string
@@ -50,6 +53,7 @@ before(async () => {
   const prepared = prepareGateway(settings, await findNginx(), await freePort(ports))
   gateway = await startComponent(prepared.spec, home)
   port = ports.GATEWAY_PORT
+  consolePort = ports.CONSOLE_PORT
   url = `http://127.0.0.1:${port}`
   ;({ statusUrl, accessLog, pidFile } = prepared)
 })
@@ -182,7 +186,7 @@ async function problem(response: Response, status: number, type: string): Promis
 }
 
 test("nginx's own errors are problems with both ids", async () => {
-  for (const path of ['/', '/metrics', '/api/v1/user-service/metrics', '/api/v1/inventory/x/steal', '/.problem']) {
+  for (const path of ['/metrics', '/api/v1/user-service/metrics', '/api/v1/inventory/x/steal', '/.problem']) {
     await problem(await fetch(url + path), 404, 'not-published')
   }
   await problem(
@@ -224,6 +228,70 @@ test('the type of a problem leads to what it means: JSON, or HTML for who asks f
     const about = (await (await fetch(`${url}/problems/${kind}`)).json()) as Record<string, unknown>
     assert.deepEqual([about.type, about.status, about.title], [`/problems/${kind}`, status, title])
   }
+})
+
+const BROWSER = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' }
+
+test('the front page is JSON with every route and address, and each route is there', async () => {
+  const answer = await fetch(`${url}/`)
+  assert.deepEqual([answer.status, answer.headers.get('content-type')], [200, 'application/json'])
+  assert.equal(answer.headers.get('vary'), 'Accept')
+  const {
+    urls,
+    routes,
+    try: commands,
+  } = (await answer.json()) as {
+    urls: Record<string, string>
+    routes: { method: string; path: string; summary: string }[]
+    try: string[]
+  }
+  assert.deepEqual(routes, publishedRoutes())
+  assert.deepEqual([urls.api, urls.console], [url, `http://127.0.0.1:${consolePort}`])
+  assert.deepEqual(Object.keys(urls), ['api', 'console', 'traces', 'logs', 'metrics', 'telemetry_in'])
+  assert.equal(commands[0], `curl -X POST '${url}/api/v1/orders?product_id=1&quantity=2'`)
+  for (const { method, path } of routes) {
+    const { status, headers } = await fetch(url + path.replace(/\{\w+\}/g, '1'), { method })
+    // audit-service is down here; what isn't published is the gateway's own 404.
+    assert.ok([200, 502].includes(status), `${method} ${path}: ${status}`)
+    assert.equal(headers.get('content-type')!.includes('problem'), status === 502, path)
+  }
+})
+
+test('in a browser the front page is HTML under a policy that lets only its own style through', async () => {
+  const answer = await fetch(`${url}/`, { headers: { ...BROWSER, 'x-request-id': 'front-page' } })
+  assert.deepEqual([answer.status, answer.headers.get('content-type')], [200, 'text/html; charset=utf-8'])
+  const page = await answer.text()
+  assert.match(page, new RegExp(`<a href="http://127.0.0.1:${consolePort}/">Dashboards`))
+  assert.ok(page.includes(`${url}/api/v1/products/1`))
+  for (const { method, path } of publishedRoutes()) assert.ok(page.includes(`${method} ${path}<`), path)
+  assert.match(page, /<\/html>\n$/)
+  const policy = answer.headers.get('content-security-policy')!
+  assert.match(policy, /^default-src 'none'; style-src 'sha256-[^']+'; img-src data:; .*frame-ancestors 'none'$/)
+  const [, style] = /<style>(.*)<\/style>/.exec(page)!
+  assert.ok(policy.includes(createHash('sha256').update(style!).digest('base64')))
+  const loaded = [...page.matchAll(/ (?:src|srcset|action|on\w+)=/g)]
+  assert.deepEqual([loaded.length, /<link(?! rel="icon" href="data:,">)/.test(page)], [0, false])
+  const { route, sampled, status } = await recordOf('front-page')
+  assert.deepEqual([route, sampled, status], ['/', true, 200], 'it has a trace like any other')
+})
+
+test('the front page takes GET and HEAD only, and repeats nothing of a Host that could be markup', async () => {
+  const head = await fetch(`${url}/?a=b`, { method: 'HEAD', headers: BROWSER })
+  assert.deepEqual([head.status, await head.text()], [200, ''])
+  for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
+    const refused = await fetch(`${url}/`, { method })
+    assert.equal(refused.headers.get('allow'), 'GET, HEAD', method)
+    await problem(refused, 405, 'method-not-allowed')
+  }
+  for (const path of ['/.front-html', '/.front-json']) await problem(await fetch(url + path), 404, 'not-published')
+  const odd = await raw('GET / HTTP/1.1\r\nHost: localhost:"><b>\r\nAccept: text/html\r\nConnection: close\r\n\r\n')
+  assert.doesNotMatch(odd, /"><b>/)
+  const named = await raw('GET / HTTP/1.1\r\nHost: localhost:80\r\nAccept: text/html\r\nConnection: close\r\n\r\n')
+  assert.match(named, /http:\/\/localhost:80\/api/)
+})
+
+test('the front page is what its program writes', () => {
+  assert.equal(readFileSync(join(import.meta.dirname, '..', FRONT_PAGE), 'utf8'), renderFrontPage())
 })
 
 test('a problem that does not exist is a 404, and a page takes GET and HEAD only', async () => {

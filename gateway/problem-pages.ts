@@ -5,11 +5,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PROBLEM_KINDS, type ProblemKind, RETRY_ADVICE } from '../contracts/problem-kinds.ts'
+import { quoted } from './configuration-word.ts'
 
 const root = join(import.meta.dirname, '..')
 const REWRITE = 'node gateway/problem-pages.ts'
-/** Nginx reads no longer word in its configuration, bytes. */
-const LONGEST_WORD = 4_000
 
 /** Each generated file by its path in the project. */
 export function renderPages(): Record<string, string> {
@@ -27,14 +26,6 @@ function renderMaps(): string {
     map('gateway_problem_html', renderHtml) +
     map('gateway_problem_json', renderJson)
   )
-}
-
-/** A word of Nginx's configuration. */
-function quoted(text: string): string {
-  if (text.includes('$')) throw new Error(`Nginx would read a variable in: ${text}`)
-  const word = `'${text.replace(/[\\']/g, '\\$&')}'`
-  if (Buffer.byteLength(word) > LONGEST_WORD) throw new Error(`Shorten what is said of it: ${text}`)
-  return word
 }
 
 /** Without style and script: the gateway's Content-Security-Policy lets none through. */
