@@ -38,6 +38,9 @@ const environment = z.object({
   /** Set: the Prometheus at PROMETHEUS_URL is served there, to whom it may be. */
   PROMETHEUS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   PROMETHEUS_URL: z.url().default('http://127.0.0.1:9090'),
+  /** Set both: the Alertmanager at ALERTMANAGER_URL is served there likewise. */
+  ALERTMANAGER_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
+  ALERTMANAGER_URL: z.url().optional(),
   AUDIT_SERVICE_URL: z.url().default('http://127.0.0.1:5003'),
   /** What SQL panels ask; without a password they say that there is no database. */
   PGHOST: z.string().min(1).default('127.0.0.1'),

@@ -15,7 +15,7 @@ import { type BackendMetrics, createMetrics } from './metrics.ts'
 import { buildPages, consolePort } from './ports/console.ts'
 import { lokiPort } from './ports/loki.ts'
 import { createPorts, type PortSpec } from './ports/open-ports.ts'
-import { prometheusPort } from './ports/prometheus.ts'
+import { passedOnPort } from './ports/passed-on.ts'
 import { tempoPort } from './ports/tempo.ts'
 import { attachTail } from './query/loki-api/tail.ts'
 import { createWorkerHandle, type WorkerHandle } from './query/worker-handle.ts'
@@ -149,8 +149,12 @@ function portsOf(config: Config, ingest: Ingest, worker: WorkerHandle, metrics: 
     { listener: consolePort(config), port: config.CONSOLE_PORT, variable: 'CONSOLE_PORT' },
   ]
   if (config.PROMETHEUS_PORT !== undefined) {
-    const listener = prometheusPort(config.PROMETHEUS_URL, hosts, logError)
+    const listener = passedOnPort('Prometheus', config.PROMETHEUS_URL, hosts, logError)
     specs.push({ listener, port: config.PROMETHEUS_PORT, variable: 'PROMETHEUS_PORT' })
+  }
+  if (config.ALERTMANAGER_URL !== undefined && config.ALERTMANAGER_PORT !== undefined) {
+    const listener = passedOnPort('Alertmanager', config.ALERTMANAGER_URL, hosts, logError)
+    specs.push({ listener, port: config.ALERTMANAGER_PORT, variable: 'ALERTMANAGER_PORT' })
   }
   return createPorts(config.HOST, specs)
 }

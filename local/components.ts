@@ -1,16 +1,17 @@
 /** What local mode consists of, in which order it starts, and how each component is started. */
+import { alertmanagerSpec } from './alertmanager.ts'
 import { type ComponentSpec, type RunningComponent, startComponent } from './component.ts'
 import { extraServices } from './extra-services.ts'
 import { prepareGateway } from './gateway.ts'
 import type { Passwords } from './passwords.ts'
-import { freePort, portClosedToBrowsers } from './ports.ts'
+import { freePort, placesClosedToBrowsers } from './ports.ts'
 import { startPostgresComponent } from './postgres.ts'
-import { findNginx, findPrometheus } from './programs.ts'
+import { type FindOptions, findAlertmanager, findNginx, findPrometheus, type Program } from './programs.ts'
 import { preparePrometheus } from './prometheus.ts'
 import { backendSpec, type ServiceName, serviceSpec } from './services.ts'
-import type { Settings } from './settings.ts'
+import { type Settings, startError } from './settings.ts'
 
-export type ComponentName = 'postgres' | 'telemetry-backend' | 'prometheus' | 'gateway' | ServiceName
+export type ComponentName = 'postgres' | 'telemetry-backend' | 'alertmanager' | 'prometheus' | 'gateway' | ServiceName
 
 /** The end of the chain first. Names of added services are known at run time only; they are used like the others. */
 export const serviceNames: readonly ServiceName[] = [
@@ -24,12 +25,15 @@ export const serviceNames: readonly ServiceName[] = [
 export const componentNames: readonly ComponentName[] = [
   'postgres',
   'telemetry-backend',
+  'alertmanager',
   'prometheus',
   ...serviceNames,
   'gateway',
 ]
 
 export interface Components {
+  /** False where there is none: its starter then rejects, and the rest runs without. */
+  hasAlertmanager: boolean
   starters: Record<ComponentName, () => Promise<RunningComponent>>
   /** From its next start on, a service has these variables on top of the system's. */
   configure(name: ServiceName, env: NodeJS.ProcessEnv): void
@@ -48,10 +52,16 @@ export async function prepareComponents(
   const finding = { signal, fetching: (what: string) => say(`fetching ${what} ...`) }
   const nginx = await findNginx(finding)
   const prometheus = await findPrometheus(finding)
-  say(`found nginx ${nginx.version} (${nginx.from}), prometheus ${prometheus.version} (${prometheus.from})`)
+  const alertmanager = await findAlertmanagerIfAny(finding, say)
+  const found = Object.entries({ nginx, prometheus, alertmanager }).flatMap(([name, program]) =>
+    program ? [`${name} ${program.version} (${program.from})`] : [],
+  )
+  say(`found ${found.join(', ')}`)
 
   const gateway = prepareGateway(settings, nginx, await freePort(settings.ports))
-  const metrics = preparePrometheus(settings, prometheus, await portClosedToBrowsers(settings.ports))
+  const places = await placesClosedToBrowsers(settings.ports)
+  const alerts = alertmanager && places.alertmanager
+  const metrics = preparePrometheus(settings, prometheus, places.prometheus, alerts)
   if (gateway.connections < 4096)
     say(
       `the limit of open files (ulimit -n) leaves the gateway ${gateway.connections} connections instead of 4096, ` +
@@ -65,13 +75,32 @@ export async function prepareComponents(
   }
   const services = Object.fromEntries(serviceNames.map((name) => [name, startService(name)]))
   return {
+    hasAlertmanager: alertmanager !== null,
     starters: {
       postgres: () => startPostgresComponent(settings, passwords.sightline),
-      'telemetry-backend': () => run(backendSpec(settings, gateway, metrics.url, passwords)),
+      'telemetry-backend': () =>
+        run(backendSpec(settings, gateway, { prometheus: metrics.url, alertmanager: alerts }, passwords)),
+      alertmanager: async () => {
+        if (!alertmanager) throw startError('There is no Alertmanager on this machine.')
+        return run(alertmanagerSpec(settings, alertmanager, places.alertmanager))
+      },
       prometheus: () => run(metrics.spec),
       ...(services as Record<ServiceName, () => Promise<RunningComponent>>),
       gateway: () => run(gateway.spec),
     },
     configure: (name, env) => void configured.set(name, env),
+  }
+}
+
+/** Alerts are evaluated, and shown on the boards, without it: a machine that has none is told so, and goes on. */
+async function findAlertmanagerIfAny(options: FindOptions, say: (line: string) => void): Promise<Program | null> {
+  try {
+    return await findAlertmanager(options)
+  } catch (error) {
+    if ((error as Error).name !== 'StartError') throw error
+    say(
+      `alertmanager is off, alerts are on the boards all the same: ${(error as Error).message.replaceAll('\n', '. ')}`,
+    )
+    return null
   }
 }

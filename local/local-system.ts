@@ -62,11 +62,13 @@ export interface Urls {
   tempo: string
   loki: string
   prometheus: string
+  /** Null where there is none. */
+  alertmanager: string | null
   otlp: string
 }
 
 /** As a user types them: everything listens on this machine only. */
-export function urlsOf(ports: Ports): Urls {
+export function urlsOf(ports: Ports, hasAlertmanager: boolean): Urls {
   const at = (port: number) => `http://localhost:${port}`
   return {
     gateway: at(ports.GATEWAY_PORT),
@@ -77,6 +79,7 @@ export function urlsOf(ports: Ports): Urls {
     tempo: at(ports.TEMPO_PORT),
     loki: at(ports.LOKI_PORT),
     prometheus: at(ports.PROMETHEUS_PORT),
+    alertmanager: hasAlertmanager ? at(ports.ALERTMANAGER_PORT) : null,
     otlp: at(ports.OTLP_HTTP_PORT),
   }
 }

@@ -25,9 +25,9 @@ async function heldBy(port: number): Promise<string> {
 }
 
 /** The error code of listening on a port, or null when it is free. */
-async function whyNot(port: number): Promise<string | null> {
+async function whyNot(port: number, host?: string): Promise<string | null> {
   try {
-    await closed(await listenOn(port))
+    await closed(await listenOn(port, host))
     return null
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? (error as Error).message
@@ -73,16 +73,34 @@ const CLOSED_TO_BROWSERS = [
   ],
 ]
 
-/** A free port for what can't look at who asks: no web page reaches it. Throws a startError when none is left. */
-export async function portClosedToBrowsers(others: Ports): Promise<number> {
+/** Where something listens. */
+export interface Place {
+  host: string
+  port: number
+}
+
+/** Linux has all of 127.0.0.0/8, macOS its first address. */
+const SECOND_LOOPBACK = process.platform === 'linux' ? '127.0.0.2' : '127.0.0.1'
+
+/**
+ * Free places for what can't look at who asks: no web page reaches them. Throws a startError when none is left. The second
+ * one is the same port on another address where there is one: ports that browsers refuse are few.
+ */
+export async function placesClosedToBrowsers(others: Ports): Promise<{ prometheus: Place; alertmanager: Place }> {
   // Two systems that start at the same time must not both find the same one free.
   const first = Math.floor(Math.random() * CLOSED_TO_BROWSERS.length)
-  for (const port of [...CLOSED_TO_BROWSERS.slice(first), ...CLOSED_TO_BROWSERS.slice(0, first)]) {
-    if (!Object.values(others).includes(port) && (await whyNot(port)) === null) return port
+  const ports = [...CLOSED_TO_BROWSERS.slice(first), ...CLOSED_TO_BROWSERS.slice(0, first)]
+  const find = async (host: string, taken: readonly number[]): Promise<Place> => {
+    for (const port of ports) if (!taken.includes(port) && (await whyNot(port, host)) === null) return { host, port }
+    const list = CLOSED_TO_BROWSERS.join(', ')
+    throw startError(
+      `Prometheus and Alertmanager need one of these ports each for themselves, and none is free: ${list}.`,
+    )
   }
-  throw startError(
-    `Prometheus needs one of these ports for itself, and none is free: ${CLOSED_TO_BROWSERS.join(', ')}.`,
-  )
+  const taken = Object.values(others)
+  const prometheus = await find('127.0.0.1', taken)
+  const shared = prometheus.host === SECOND_LOOPBACK ? [prometheus.port] : []
+  return { prometheus, alertmanager: await find(SECOND_LOOPBACK, [...taken, ...shared]) }
 }
 
 /**
@@ -103,11 +121,11 @@ async function listenAnywhere(): Promise<Server> {
 const LOWEST_FREE = 12_000
 const HIGHEST_FREE = 32_000
 
-function listenOn(port: number): Promise<Server> {
+function listenOn(port: number, host = '127.0.0.1'): Promise<Server> {
   return new Promise((listening, failed) => {
     const server = createServer()
     server.once('error', failed)
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => listening(server))
+    server.listen({ port, host, exclusive: true }, () => listening(server))
   })
 }
 

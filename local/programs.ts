@@ -1,4 +1,7 @@
-/** Where Nginx and Prometheus come from: PATH, else Debian's or Ubuntu's packages, else a message that says how to get them. */
+/**
+ * Where Nginx, Prometheus and Alertmanager come from: PATH, else Debian's or Ubuntu's packages, else a message that says how to
+ * get them.
+ */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -12,6 +15,8 @@ export interface Program {
   from: 'PATH' | 'Debian packages'
   /** Environment it needs beyond the usual: libraries unpacked with it. */
   env: Record<string, string>
+  /** A command that runs it, to stand before `path` and the arguments; empty when it runs as it is. */
+  through: readonly string[]
 }
 
 /** Kept between starts and resets, ignored by git, gone with node_modules. */
@@ -26,44 +31,93 @@ export interface FindOptions {
 /** Rejects with a startError that says how to get it when there is none. */
 export function findNginx(options: FindOptions = {}): Promise<Program> {
   // On older releases "nginx" is an empty package that pulls in nginx-core.
-  return find('nginx', ['nginx', 'nginx-core'], 'usr/sbin/nginx', ['-v'], /nginx\/([\d.]+)/, options)
+  const wanted = { names: ['nginx'], packages: ['nginx', 'nginx-core'], binary: 'usr/sbin/nginx' }
+  return find({ ...wanted, ask: ['-v'], version: /nginx\/([\d.]+)/, howToInstall: howToInstall('nginx') }, options)
 }
 
 /** Rejects with a startError that says how to get it when there is none. */
 export function findPrometheus(options: FindOptions = {}): Promise<Program> {
-  return find('prometheus', ['prometheus'], 'usr/bin/prometheus', ['--version'], /version ([\d.]+)/, options)
+  const wanted = { names: ['prometheus'], packages: ['prometheus'], binary: 'usr/bin/prometheus' }
+  const how = howToInstall('prometheus')
+  return find({ ...wanted, ask: ['--version'], version: /version ([\d.]+)/, howToInstall: how }, options)
 }
 
-async function find(
-  name: string,
-  packages: string[],
-  binary: string,
-  ask: string[],
-  version: RegExp,
-  { signal, fetching }: FindOptions,
-): Promise<Program> {
-  const installed = onPath(name)
-  // A shim (snap, mise) that goes by its own name is not the program.
-  if (installed && basename(installed) === name)
-    return { path: installed, version: askVersion(installed, ask, version, {}), from: 'PATH', env: {} }
-  if (!hasApt()) throw startError(howToInstall(name))
+/** Rejects with a startError that says how to get it when there is none, or when the one of the package can't be run unpacked. */
+export function findAlertmanager(options: FindOptions = {}): Promise<Program> {
+  return find(
+    {
+      names: ['alertmanager', 'prometheus-alertmanager'],
+      packages: ['prometheus-alertmanager'],
+      binary: 'usr/bin/prometheus-alertmanager',
+      ask: ['--version'],
+      version: /version ([\d.]+)/,
+      howToInstall: 'macOS: brew install alertmanager. Debian, Ubuntu: sudo apt-get install prometheus-alertmanager',
+      // Debian's build reads its templates from /usr/share/prometheus and nowhere else. In a mount namespace of its own it
+      // finds there what the package holds; for everybody else /usr/share stays as it is.
+      through: (folder) => [
+        'unshare',
+        '--map-root-user',
+        '--mount',
+        '/bin/sh',
+        '-c',
+        OWN_SHARE,
+        join(folder, 'usr/share'),
+      ],
+    },
+    options,
+  )
+}
+
+const OWN_SHARE = 'mount --bind "$0" /usr/share && exec "$@"'
+
+interface Wanted {
+  /** What it is called on PATH; its folder in the cache has the first name. */
+  names: readonly string[]
+  packages: string[]
+  /** Its path inside the package. */
+  binary: string
+  /** Arguments that make it tell its version, and where that stands in what it says. */
+  ask: string[]
+  version: RegExp
+  howToInstall: string
+  /** What an unpacked one is run by, where it needs that. */
+  through?(folder: string): string[]
+}
+
+async function find(wanted: Wanted, { signal, fetching }: FindOptions): Promise<Program> {
+  for (const name of wanted.names) {
+    const path = onPath(name)
+    // A shim (snap, mise) that goes by its own name is not the program.
+    if (path && basename(path) === name) {
+      const program = { path, from: 'PATH', env: {}, through: [] } as const
+      return { ...program, version: askVersion(program, wanted) }
+    }
+  }
+  if (!hasApt()) throw startError(wanted.howToInstall)
+  const name = wanted.names[0]!
   try {
     const folder = join(cache, release(), name)
-    if (!existsSync(join(folder, binary))) fetching?.(`${name} (Debian package)`)
-    const { path, libraryPath } = await unpackProgram(packages, binary, folder, signal)
+    if (!existsSync(join(folder, wanted.binary))) fetching?.(`${name} (Debian package)`)
+    const { path, libraryPath } = await unpackProgram(wanted.packages, wanted.binary, folder, signal)
     const env: Record<string, string> = libraryPath ? { LD_LIBRARY_PATH: libraryPath } : {}
-    return { path, version: askVersion(path, ask, version, env), from: 'Debian packages', env }
+    const program = { path, from: 'Debian packages', env, through: wanted.through?.(folder) ?? [] } as const
+    return { ...program, version: askVersion(program, wanted) }
   } catch (error) {
     if (signal?.aborted || (error as NodeJS.ErrnoException).code === 'ENOSPC') throw error
-    throw startError(`${(error as Error).message}\n${howToInstall(name)}`, error)
+    throw startError(`${(error as Error).message}\n${wanted.howToInstall}`, error)
   }
 }
 
-function askVersion(path: string, args: string[], pattern: RegExp, env: Record<string, string>): string {
+function askVersion({ path, env, through }: Omit<Program, 'version'>, { ask, version }: Wanted): string {
   const options = { encoding: 'utf8', env: { ...process.env, ...env } } as const
   // Nginx answers on stderr: let the shell join the two.
-  const text = execFileSync('/bin/sh', ['-c', '"$0" "$@" 2>&1', path, ...args], options)
-  return pattern.exec(text)?.[1] ?? 'unknown'
+  try {
+    const text = execFileSync('/bin/sh', ['-c', '"$0" "$@" 2>&1', ...through, path, ...ask], options)
+    return version.exec(text)?.[1] ?? 'unknown'
+  } catch (error) {
+    const said = (error as { stdout?: string }).stdout?.trim()
+    throw startError(`${path} can't be run: ${said || (error as Error).message}`, error)
+  }
 }
 
 /** Packages of one release don't run on another: a moved or upgraded machine unpacks anew. */

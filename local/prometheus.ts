@@ -3,18 +3,21 @@ import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ComponentSpec } from './component.ts'
 import { extraServices } from './extra-services.ts'
+import type { Place } from './ports.ts'
 import { httpOk } from './probes.ts'
 import type { Program } from './programs.ts'
 import { root, type Settings } from './settings.ts'
 
 /**
  * Writes its configuration and targets into the state folder, anew at each start, and says how to run it and where it listens:
- * on `port`, which is for the backend. That answers PROMETHEUS_PORT, because Prometheus does not look at who asks.
+ * at a place that is for the backend. That answers PROMETHEUS_PORT, because Prometheus does not look at who asks.
+ * `alertmanager`: where its alerts go, null for nowhere.
  */
 export function preparePrometheus(
   settings: Settings,
   prometheus: Program,
-  port: number,
+  { host, port }: Place,
+  alertmanager: Place | null,
 ): { spec: ComponentSpec; url: string } {
   const folder = join(settings.home, 'prometheus')
   const { ports } = settings
@@ -31,10 +34,13 @@ export function preparePrometheus(
     ['prometheus', port],
   ] as const
   const groups = targets.map(([job, port]) => ({ targets: [`127.0.0.1:${port}`], labels: { job } }))
-  rmSync(join(folder, 'config/targets'), { recursive: true, force: true })
-  mkdirSync(join(folder, 'config/targets'))
-  writeFileSync(join(folder, 'config/targets/local.json'), `${JSON.stringify(groups, null, 2)}\n`)
-  const url = `http://127.0.0.1:${port}`
+  const receivers = alertmanager ? [{ targets: [`${alertmanager.host}:${alertmanager.port}`] }] : []
+  writeTargets(join(folder, 'config/alertmanagers'), receivers)
+  writeTargets(join(folder, 'config/targets'), [
+    ...groups,
+    ...receivers.map((group) => ({ ...group, labels: { job: 'alertmanager' } })),
+  ])
+  const url = `http://${host}:${port}`
   const spec: ComponentSpec = {
     name: 'prometheus',
     command: prometheus.path,
@@ -43,7 +49,7 @@ export function preparePrometheus(
       `--storage.tsdb.path=${join(folder, 'data')}`,
       `--storage.tsdb.retention.time=${settings.env.METRICS_RETENTION ?? '15d'}`,
       '--storage.tsdb.retention.size=2GB',
-      `--web.listen-address=127.0.0.1:${port}`,
+      `--web.listen-address=${host}:${port}`,
       `--web.external-url=http://localhost:${ports.PROMETHEUS_PORT}/`,
       '--enable-feature=exemplar-storage',
       // By default a page of any site may read what it is asked. Nothing of ours asks from another origin: nobody may.
@@ -59,4 +65,11 @@ export function preparePrometheus(
     stopWithinMs: 15_000,
   }
   return { spec, url }
+}
+
+/** In the place of the stack's. */
+function writeTargets(folder: string, groups: { targets: string[]; labels?: { job: string } }[]): void {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'local.json'), `${JSON.stringify(groups, null, 2)}\n`)
 }

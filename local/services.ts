@@ -6,6 +6,7 @@ import { roleVariables } from './database.ts'
 import { extraServices } from './extra-services.ts'
 import type { Gateway } from './gateway.ts'
 import type { Passwords } from './passwords.ts'
+import type { Place } from './ports.ts'
 import { httpOk } from './probes.ts'
 import { type PortName, root, type Settings, startError } from './settings.ts'
 
@@ -75,13 +76,13 @@ function placeOf(name: ServiceName): { port: PortName; role: ServiceRole | null;
 }
 
 /**
- * The telemetry backend, which also reads the gateway's access log and status, and answers PROMETHEUS_PORT for the Prometheus
- * at `prometheusUrl`.
+ * The telemetry backend, which also reads the gateway's access log and status, and answers PROMETHEUS_PORT and
+ * ALERTMANAGER_PORT for those who are `behind` them.
  */
 export function backendSpec(
   settings: Settings,
   gateway: Gateway,
-  prometheusUrl: string,
+  behind: { prometheus: string; alertmanager: Place | null },
   passwords: Passwords,
 ): ComponentSpec {
   const { ports, env, home } = settings
@@ -99,13 +100,23 @@ export function backendSpec(
       GATEWAY_ACCESS_LOG: gateway.accessLog,
       GATEWAY_PID_FILE: gateway.pidFile,
       GATEWAY_STATUS_URL: gateway.statusUrl,
-      PROMETHEUS_URL: prometheusUrl,
+      PROMETHEUS_URL: behind.prometheus,
+      ALERTMANAGER_URL: behind.alertmanager
+        ? `http://${behind.alertmanager.host}:${behind.alertmanager.port}`
+        : undefined,
       AUDIT_SERVICE_URL: at(ports.AUDIT_SERVICE_PORT),
       // The console runs the SQL of dashboards, as the role that may read what they show.
       ...roleVariables(settings, 'dashboards', passwords.dashboards),
     },
     ready: () => httpOk(`${at(ports.TEMPO_PORT)}/ready`),
-    ports: [ports.TEMPO_PORT, ports.LOKI_PORT, ports.OTLP_HTTP_PORT, ports.CONSOLE_PORT, ports.PROMETHEUS_PORT],
+    ports: [
+      ports.TEMPO_PORT,
+      ports.LOKI_PORT,
+      ports.OTLP_HTTP_PORT,
+      ports.CONSOLE_PORT,
+      ports.PROMETHEUS_PORT,
+      ...(behind.alertmanager ? [ports.ALERTMANAGER_PORT] : []),
+    ],
     readyWithinMs: 30_000,
     stopSignal: 'SIGTERM',
     stopWithinMs: 15_000,

@@ -17,6 +17,7 @@ const ownPortNames = [
   'TEMPO_PORT',
   'LOKI_PORT',
   'PROMETHEUS_PORT',
+  'ALERTMANAGER_PORT',
   'OTLP_HTTP_PORT',
 ] as const
 export type PortName = (typeof ownPortNames)[number]

@@ -2,7 +2,7 @@
  * Local mode as one value: the same system for `npm start`, for the drills and for the end-to-end tests.
  *
  *   settings -> the state folder is ours -> ports are free -> programs are found
- *     -> postgres, migrations | telemetry-backend | prometheus
+ *     -> postgres, migrations | telemetry-backend | alertmanager | prometheus
  *     -> audit-service | order-service | user-service
  *     -> gateway
  *
@@ -46,7 +46,7 @@ export async function startLocal(options: LocalOptions = {}): Promise<LocalSyste
       onComponentEnded: (name, description) => options.onComponentEnded?.(name, description),
       release,
     })
-    await startInOrder(supervisor, settings, passwords, say, options.signal)
+    await startInOrder(supervisor, components.hasAlertmanager, settings, passwords, say, options.signal)
     return systemOf(supervisor, components, settings, passwords)
   } catch (error) {
     if (supervisor) await supervisor.stop()
@@ -57,6 +57,7 @@ export async function startLocal(options: LocalOptions = {}): Promise<LocalSyste
 
 async function startInOrder(
   supervisor: Supervisor<ComponentName>,
+  hasAlertmanager: boolean,
   settings: Settings,
   passwords: Passwords,
   say: (line: string) => void,
@@ -73,6 +74,7 @@ async function startInOrder(
       say('database is up to date')
     },
     () => start('telemetry-backend'),
+    ...(hasAlertmanager ? [() => start('alertmanager')] : []),
     () => start('prometheus'),
   ])
   await together(serviceNames.map((name) => () => start(name)))
@@ -99,7 +101,7 @@ function systemOf(
   return {
     home: settings.home,
     ports: settings.ports,
-    urls: urlsOf(settings.ports),
+    urls: urlsOf(settings.ports, components.hasAlertmanager),
     logFiles: logFiles as Record<ComponentName, string>,
     postgres: ownerConnection(settings, passwords),
     pid: (name) => supervisor.component(name).pid,

@@ -23,6 +23,7 @@ export const stackPorts = {
   TEMPO_PORT: 3200,
   LOKI_PORT: 3100,
   PROMETHEUS_PORT: 9090,
+  ALERTMANAGER_PORT: 9093,
   OTLP_HTTP_PORT: 4318,
   OTLP_GRPC_PORT: 4317,
   COLLECTOR_METRICS_PORT: 8888,
@@ -123,6 +124,7 @@ ${colour.bold('Sightline runs on Collector, Tempo, Loki, Prometheus and Grafana'
   Traces       ${at('TEMPO_PORT')}   (Tempo API)
   Logs         ${at('LOKI_PORT')}   (Loki API)
   Metrics      ${at('PROMETHEUS_PORT')}
+  Alerts       ${at('ALERTMANAGER_PORT')}   (Alertmanager)
   Telemetry in ${at('OTLP_HTTP_PORT')}   (OTLP over HTTP; gRPC on ${ports.OTLP_GRPC_PORT})
   PostgreSQL   localhost:${ports.POSTGRES_PORT}, database sightline, user sightline, password ${passwords.postgres}
 ${jaegerPort ? `  Jaeger       http://localhost:${jaegerPort}\n` : ''}

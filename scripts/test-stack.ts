@@ -1,7 +1,7 @@
 /**
  * `npm run test:stack`: observability/expectations.yaml, and what arrives late, on a running system: the stack of
- * docker-compose.yaml, or whatever GATEWAY_URL, USER_SERVICE_URL, OTLP_URL, TEMPO_URL, LOKI_URL, PROMETHEUS_URL and
- * DATABASE_URL point at.
+ * docker-compose.yaml, or whatever GATEWAY_URL, USER_SERVICE_URL, OTLP_URL, TEMPO_URL, LOKI_URL, PROMETHEUS_URL,
+ * ALERTMANAGER_URL and DATABASE_URL point at.
  */
 import { spawnSync } from 'node:child_process'
 import { readFlags } from '@sightline/local/flags'
@@ -13,7 +13,7 @@ import { stackPorts } from './stack.ts'
 const usage = `npm run test:stack
 
 Tests what observability/expectations.yaml says, and what arrives late, on a running system: the stack, or what GATEWAY_URL,
-USER_SERVICE_URL, OTLP_URL, TEMPO_URL, LOKI_URL, PROMETHEUS_URL and DATABASE_URL point at.`
+USER_SERVICE_URL, OTLP_URL, TEMPO_URL, LOKI_URL, PROMETHEUS_URL, ALERTMANAGER_URL and DATABASE_URL point at.`
 readFlags(usage, {})
 // The settings beside docker-compose.yaml, as Compose reads them.
 const settings = { ...readDotEnv(), ...process.env }
@@ -24,6 +24,7 @@ const targets: Record<string, string | undefined> = {
   TEMPO_URL: at('TEMPO_PORT'),
   LOKI_URL: at('LOKI_PORT'),
   PROMETHEUS_URL: at('PROMETHEUS_PORT'),
+  ALERTMANAGER_URL: at('ALERTMANAGER_PORT'),
   OTLP_URL: at('OTLP_HTTP_PORT'),
 }
 for (const name of Object.keys(targets)) targets[name] = process.env[name] || targets[name]

@@ -290,12 +290,19 @@ test('a load of orders leaves exactly one audit row and one complete trace each'
   }
 })
 
-test('no page opens the port at which Prometheus itself listens', async () => {
-  const [up] = await system.prometheusQuery('up{job="prometheus"}')
-  const url = `http://${up!.metric.instance}`
-  // Node has the list of the browsers.
-  const opened = await fetch(url).catch((error: TypeError) => error.cause)
-  assert.match(String(opened), /bad port/)
+test('no page opens the ports at which Prometheus and Alertmanager themselves listen', async () => {
+  const listening = await until(
+    'both are read',
+    20,
+    () => system.prometheusQuery('up{job=~"prometheus|alertmanager"} == 1'),
+    (found) => assert.equal(found.length, 2),
+  )
+  for (const { metric } of listening) {
+    // Node has the list of the browsers.
+    const opened = await fetch(`http://${metric.instance}`).catch((error: TypeError) => error.cause)
+    assert.match(String(opened), /bad port/, metric.job)
+  }
+  const url = `http://${listening.find(({ metric }) => metric.job === 'prometheus')!.metric.instance}`
   const answer = await ask(`${url}/api/v1/query?query=up`, { origin: 'https://evil.example' })
   assert.deepEqual([answer.statusCode, answer.headers['access-control-allow-origin']], [200, undefined])
 })
@@ -311,9 +318,22 @@ test('a page of another site reads nothing at any port, and a name that was made
     loki,
     otlp,
     prometheus,
+    alertmanager,
   } = system.urls
+  assert.ok(alertmanager, 'there is an Alertmanager')
   const foreign = { origin: 'https://evil.example' }
-  for (const url of [gateway, userService, orderService, auditService, pages, tempo, loki, otlp, prometheus]) {
+  for (const url of [
+    gateway,
+    userService,
+    orderService,
+    auditService,
+    pages,
+    tempo,
+    loki,
+    otlp,
+    prometheus,
+    alertmanager,
+  ]) {
     for (const path of ['/', '/ready', '/metrics', '/health']) {
       assert.equal((await ask(url + path, { host: 'evil.example' })).statusCode, 421, url + path)
       const answer = await ask(url + path, foreign)

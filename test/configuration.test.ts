@@ -122,10 +122,12 @@ test('every address that a program of the stack is told leads to a service and a
   const waited = [...composeText.matchAll(/wget -qO- (http:\S+?)( |\n|&|")/g)]
   assert.equal(waited.length, 1)
   assertReachable(waited[0]![1]!, 'compose', 'collector-ready')
-  const targets = JSON.parse(read('observability/prometheus/targets/stack.json')) as { targets: string[] }[]
-  for (const target of targets.flatMap((group) => group.targets)) {
-    // Prometheus itself is the only one that is asked at home.
-    assertReachable(target.replace(/^localhost:/, 'prometheus:'), 'targets/stack.json', 'prometheus')
+  for (const file of ['targets/stack.json', 'alertmanagers/stack.json']) {
+    const targets = JSON.parse(read(`observability/prometheus/${file}`)) as { targets: string[] }[]
+    for (const target of targets.flatMap((group) => group.targets)) {
+      // Prometheus itself is the only one that is asked at home.
+      assertReachable(target.replace(/^localhost:/, 'prometheus:'), file, 'prometheus')
+    }
   }
 })
 
@@ -181,7 +183,7 @@ test('no engine is open on this machine but through the doors, and each door lea
     assert.equal(portOf(to), port, 'the same port outside and inside')
     assert.match(template, new RegExp(`^ {4}listen ${port};$`, 'm'))
   }
-  for (const engine of ['tempo', 'loki', 'prometheus', 'jaeger'])
+  for (const engine of ['tempo', 'loki', 'prometheus', 'alertmanager', 'jaeger'])
     assert.equal(services[engine]!.ports, undefined, engine)
   // It is sourced by the image only when it may be executed.
   assert.ok(statSync(join(root, 'gateway/switches.sh')).mode & 0o111)
@@ -297,7 +299,17 @@ test('a part reaches on the network whom it has to and nobody else', () => {
     edge: ['gateway', 'load'],
     app: ['gateway', ...chain, ...added, 'collector', 'prometheus'],
     data: ['postgres', ...chain, 'migrate', 'grafana'],
-    telemetry: ['collector', 'collector-ready', 'tempo', 'loki', 'prometheus', 'grafana', 'jaeger', 'doors'],
+    telemetry: [
+      'collector',
+      'collector-ready',
+      'tempo',
+      'loki',
+      'prometheus',
+      'alertmanager',
+      'grafana',
+      'jaeger',
+      'doors',
+    ],
   }
   assert.deepEqual(Object.keys(networks), Object.keys(expected))
   for (const [network, names] of Object.entries(expected)) {

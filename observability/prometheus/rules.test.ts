@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { findPrometheus } from '@sightline/local'
+import { findAlertmanager, findPrometheus } from '@sightline/local'
 import { parse } from 'yaml'
 import { METRICS } from '../../contracts/telemetry-names.ts'
 
@@ -30,6 +30,17 @@ const promtool = (...args: string[]) =>
 test('Prometheus accepts its configuration and the rules it names', async () => {
   const { stdout } = await promtool('check', 'config', join(here, 'prometheus.yml'))
   assert.match(stdout, /SUCCESS: \d+ rule files found/)
+})
+
+test('Alertmanager accepts its configuration, which tells nobody', async () => {
+  const { path, through, env } = await findAlertmanager()
+  const [command, ...args] = [...through, join(dirname(path), 'amtool')]
+  const file = join(here, '../alertmanager.yaml')
+  const options = { env: { ...process.env, ...env } }
+  const { stdout } = await promisify(execFile)(command!, [...args, 'check-config', file], options)
+  assert.match(stdout, /SUCCESS/)
+  const { receivers } = parse(readFileSync(file, 'utf8')) as { receivers: object[] }
+  assert.deepEqual(receivers, [{ name: 'nobody' }])
 })
 
 test('the rules do what their tests say', async () => {

@@ -9,6 +9,7 @@ export const SERVICE_COLORS: Readonly<Record<string, string>> = {
   postgresql: '#e0b400',
   'telemetry-backend': '#ff7383',
   prometheus: '#e6522c',
+  alertmanager: '#c4733f',
   collector: '#8ab8ff',
   tempo: '#f2cc0c',
   loki: '#ca95e5',

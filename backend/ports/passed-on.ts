@@ -1,6 +1,7 @@
 /**
- * Main thread. What PROMETHEUS_PORT serves: everything of the Prometheus behind it, to whom `hosts` lets in. Prometheus itself
- * answers any Host, and whoever made a name of his own resolve to this machine could read all metrics.
+ * Main thread. What PROMETHEUS_PORT and ALERTMANAGER_PORT serve: everything of the program behind them, to whom `hosts` lets in.
+ * Both programs answer any Host, so that whoever made a name of his own resolve to this machine could read all metrics, and
+ * Alertmanager lets pages of every origin read and silence.
  */
 import { Agent, type IncomingHttpHeaders, type RequestListener, request } from 'node:http'
 import type { AllowedHosts } from '@sightline/service-kit/allowed-hosts'
@@ -12,8 +13,9 @@ const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trail
 /** Longer than Prometheus' own limit of a query, 2 min. */
 const TIMEOUT_MS = 150_000
 
-/** Answers 421 and 403 itself, and 502 when `upstream`, a base URL, does not answer. */
-export function prometheusPort(
+/** Answers 421 and 403 itself, and 502 when `upstream`, the base URL of the program called `name`, does not answer. */
+export function passedOnPort(
+  name: string,
   upstream: string,
   hosts: AllowedHosts,
   onError: (error: unknown) => void,
@@ -34,12 +36,12 @@ export function prometheusPort(
     const path = localTarget(req.url ?? '/') || '/'
     const forwarded = request({ agent, hostname, port, path, headers, method: req.method, timeout: TIMEOUT_MS })
     forwarded.once('response', (answer) => {
-      res.writeHead(answer.statusCode!, endToEnd(answer.headers))
+      res.writeHead(answer.statusCode!, ownOriginOnly(endToEnd(answer.headers)))
       answer.pipe(res)
       answer.once('error', () => res.destroy())
     })
     forwarded.once('timeout', () => forwarded.destroy(new Error('timeout')))
-    forwarded.once('error', () => refuse(httpError(502, `Prometheus does not answer at ${host}. Is it running?`)))
+    forwarded.once('error', () => refuse(httpError(502, `${name} does not answer at ${host}. Is it running?`)))
     res.once('close', () => forwarded.destroy())
     req.pipe(forwarded)
   }
@@ -52,3 +54,7 @@ function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
     Object.entries(headers).filter(([name]) => !HOP_BY_HOP.includes(name) && !named.includes(name)),
   )
 }
+
+/** Who may be read by pages of another origin says so by these headers; here nobody is. */
+const ownOriginOnly = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('access-control-')))

@@ -1,10 +1,10 @@
-/** What is passed on to Prometheus and back; a small server stands where Prometheus would. */
+/** What is passed on to Prometheus or Alertmanager and back; a small server stands where they would. */
 import assert from 'node:assert/strict'
 import { createServer, type IncomingHttpHeaders, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { allowedHosts } from '@sightline/service-kit/allowed-hosts'
-import { prometheusPort } from './prometheus.ts'
+import { passedOnPort } from './passed-on.ts'
 
 let upstream: Server
 let front: Server
@@ -17,10 +17,19 @@ before(async () => {
     for await (const chunk of req) body += chunk
     seen.push({ line: `${req.method} ${req.url} ${body}`, headers: req.headers })
     if (req.url === '/cut') res.destroy()
-    else res.writeHead(302, { location: '/graph', connection: 'x-own', 'x-own': '1' }).end('moved')
+    else
+      res
+        .writeHead(302, {
+          location: '/graph',
+          connection: 'x-own',
+          'x-own': '1',
+          // As Alertmanager says with every answer.
+          'access-control-allow-origin': '*',
+        })
+        .end('moved')
   })
   const base = `http://127.0.0.1:${await listen(upstream)}`
-  front = createServer(prometheusPort(base, allowedHosts(), (error) => assert.fail(String(error))))
+  front = createServer(passedOnPort('Prometheus', base, allowedHosts(), (error) => assert.fail(String(error))))
   url = `http://127.0.0.1:${await listen(front)}`
 })
 
@@ -55,6 +64,7 @@ test('a request is passed on whole, and its answer back, but for what concerns o
   })
   assert.deepEqual([answer.status, answer.headers.get('location'), await answer.text()], [302, '/graph', 'moved'])
   assert.equal(answer.headers.get('x-own'), null)
+  assert.equal(answer.headers.get('access-control-allow-origin'), null)
   const { line, headers } = seen.at(-1)!
   assert.equal(line, 'POST /api/v1/query?query=up%20%3E%200 time=1')
   assert.equal(headers['content-type'], 'application/x-www-form-urlencoded;charset=UTF-8')
