@@ -8,6 +8,7 @@ import { extraServices } from '@sightline/local'
 import { root } from '@sightline/local/settings'
 import { parse } from 'yaml'
 import { LATENCY_BUCKETS } from '../backend/service-graph/histogram.ts'
+import { GRAPH_ATTRIBUTES } from '../backend/service-graph/index.ts'
 import { passwordFiles } from '../scripts/stack/compose.ts'
 import { stackPorts } from '../scripts/stack.ts'
 import { BRIDGE_HOURS } from './bridge.ts'
@@ -396,6 +397,18 @@ test('service graph and span metrics have one set of buckets, wherever they are 
   assert.deepEqual(tempo.span_metrics.histogram_buckets, [...LATENCY_BUCKETS])
   assert.deepEqual(tempo.service_graphs.histogram_buckets, [...LATENCY_BUCKETS])
   assert.deepEqual(collector.latency_histogram_buckets.map(seconds), [...LATENCY_BUCKETS])
+})
+
+test('calls and spans are counted by status code, wherever that is done', () => {
+  const tempo = parse(read('observability/tempo.yaml').replace(/\$\{[^}]*\}/g, 'x')).metrics_generator.processor
+  const { connectors, processors } = parse(read('observability/collector.yaml'))
+  const dimensions = ['http.response.status_code']
+  for (const made of [tempo.span_metrics, tempo.service_graphs, connectors.service_graph])
+    assert.deepEqual(made.dimensions, dimensions)
+  const [, { statements }] = processors['transform/edge'].metric_statements
+  const labels = JSON.stringify(['client', 'server', 'connection_type', ...dimensions])
+  assert.deepEqual(statements, [`aggregate_on_attributes("sum", ${labels.replaceAll(',', ', ')})`])
+  assert.ok(GRAPH_ATTRIBUTES.has(dimensions[0]!))
 })
 
 test('what arrives as late as the bridge is long is kept by every engine, and found', () => {

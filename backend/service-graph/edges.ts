@@ -19,6 +19,8 @@ export interface Edge {
   readonly server: string
   readonly connection: '' | 'database' | 'messaging_system' | 'virtual_node'
   readonly failed: boolean
+  /** What the client was answered, else what the server says that it answered; '' for calls that are no HTTP. */
+  readonly httpStatus: string
   readonly clientSeconds: number | undefined
   readonly serverSeconds: number | undefined
   readonly traceId: string
@@ -154,6 +156,7 @@ function edge(
     server,
     connection,
     failed: clientEnd?.failed === true || serverEnd?.failed === true,
+    httpStatus: clientEnd?.httpStatus || serverEnd?.httpStatus || '',
     clientSeconds: clientEnd?.seconds,
     serverSeconds: serverEnd?.seconds,
     traceId: (clientEnd ?? serverEnd)!.traceId,

@@ -24,6 +24,8 @@ export interface GraphSpan {
   readonly connection: '' | 'database' | 'messaging_system'
   /** `host:port` of the other side, '' when unknown. */
   readonly address: string
+  /** http.response.status_code, '' for what has none. */
+  readonly httpStatus: string
 }
 
 /** The only span attributes that the graph reads; both generations of the semantic conventions. */
@@ -38,6 +40,7 @@ export const GRAPH_ATTRIBUTES: ReadonlySet<string> = new Set([
   'server.port',
   'net.peer.name',
   'net.peer.port',
+  'http.response.status_code',
 ])
 
 /** Copies what is needed: the record is reused for the next span. */
@@ -66,6 +69,7 @@ export function graphSpan(span: SpanRecord): GraphSpan {
     peer: values['peer.service'] ?? (database || (values['db.namespace'] ?? values['db.name'] ?? broker)),
     connection: database ? 'database' : broker ? 'messaging_system' : '',
     address: host === '' ? '' : port === '' ? host : `${host}:${port}`,
+    httpStatus: values['http.response.status_code'] ?? '',
   }
 }
 

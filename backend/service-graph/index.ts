@@ -26,24 +26,36 @@ export function createServiceGraph(registry: Registry<OpenMetricsContentType>, w
   const spans = new SpanSeriesSet()
   const lost = { dropped: 0, unpaired: new Map<string, number>() }
   let nowMs = 0
+  let reads = 0
   const finder = createEdgeFinder({
     onEdge: count,
     onUnpaired: ({ service }) => lost.unpaired.set(service, (lost.unpaired.get(service) ?? 0) + 1),
     onDropped: () => lost.dropped++,
     ...(waitMs !== undefined && { waitMs }),
   })
-  registerEdges(registry, () => edges.list(), lost)
-  registerSpans(registry, () => spans.list())
+  // Metrics are read in the order in which they are registered: with this one a reading begins.
+  counter(registry, 'traces_service_graph_dropped_spans', 'Ends of calls that could not wait for lack of room.', () => {
+    reads++
+    return [{ labels: {}, value: lost.dropped }]
+  })
+  /**
+   * A series is 0 in the first reading that shows it, as Tempo's are: Prometheus' rate() counts from the first value that it
+   * saw, and would miss what a series had when it appeared. The first refusal is often the only one.
+   */
+  const shown = (born: number, samples: Sample[]): Sample[] =>
+    born === reads - 1 ? samples.map(({ exemplar: _, ...sample }) => ({ ...sample, value: 0 })) : samples
+  registerEdges(registry, () => edges.list(), shown, lost.unpaired)
+  registerSpans(registry, () => spans.list(), shown)
 
   function measure(span: GraphSpan): void {
-    const series = spans.of(span)
+    const series = spans.of(span, reads)
     series.calls++
     series.bytes += span.bytes
     series.latency.observe(span.seconds, span.traceId, nowMs)
   }
 
   function count(edge: Edge): void {
-    const series = edges.of(edge)
+    const series = edges.of(edge, reads)
     series.total++
     if (edge.failed) series.failed++
     if (edge.clientSeconds !== undefined) series.client.observe(edge.clientSeconds, edge.traceId, nowMs)
@@ -66,50 +78,50 @@ export function createServiceGraph(registry: Registry<OpenMetricsContentType>, w
 }
 
 type Registers = Registry<OpenMetricsContentType>
+/** What is told of a series, which has these samples. */
+type Shown = (born: number, samples: Sample[]) => Sample[]
 
 function registerEdges(
   registry: Registers,
   edges: () => EdgeSeries[],
-  lost: { readonly dropped: number; readonly unpaired: ReadonlyMap<string, number> },
+  shown: Shown,
+  unpaired: ReadonlyMap<string, number>,
 ): void {
   counter(registry, 'traces_service_graph_request', 'Requests between two nodes.', () =>
-    edges().map(({ labels, total }) => ({ labels, value: total })),
+    edges().flatMap(({ labels, born, total }) => shown(born, [{ labels, value: total }])),
   )
   counter(
     registry,
     'traces_service_graph_request_failed',
     'Requests between two nodes that failed on either side.',
-    () => edges().map(({ labels, failed }) => ({ labels, value: failed })),
+    () => edges().flatMap(({ labels, born, failed }) => shown(born, [{ labels, value: failed }])),
   )
   histogram(
     registry,
     'traces_service_graph_request_client_seconds',
     'Time of a request as the client saw it.',
-    (name) => edges().flatMap(({ labels, client }) => client.samples(name, labels)),
+    (name) => edges().flatMap(({ labels, born, client }) => shown(born, client.samples(name, labels))),
   )
   histogram(
     registry,
     'traces_service_graph_request_server_seconds',
     'Time of a request as the server saw it.',
-    (name) => edges().flatMap(({ labels, server }) => server.samples(name, labels)),
+    (name) => edges().flatMap(({ labels, born, server }) => shown(born, server.samples(name, labels))),
   )
   counter(registry, 'traces_service_graph_unpaired_spans', 'Ends of calls whose other end never came.', () =>
-    [...lost.unpaired].map(([client, value]) => ({ labels: { client }, value })),
+    [...unpaired].map(([client, value]) => ({ labels: { client }, value })),
   )
-  counter(registry, 'traces_service_graph_dropped_spans', 'Ends of calls that could not wait for lack of room.', () => [
-    { labels: {}, value: lost.dropped },
-  ])
 }
 
-function registerSpans(registry: Registers, spans: () => SpanSeries[]): void {
+function registerSpans(registry: Registers, spans: () => SpanSeries[], shown: Shown): void {
   counter(registry, 'traces_spanmetrics_calls', 'Spans.', () =>
-    spans().map(({ labels, calls }) => ({ labels, value: calls })),
+    spans().flatMap(({ labels, born, calls }) => shown(born, [{ labels, value: calls }])),
   )
   counter(registry, 'traces_spanmetrics_size', 'Bytes of spans as received.', () =>
-    spans().map(({ labels, bytes }) => ({ labels, value: bytes })),
+    spans().flatMap(({ labels, born, bytes }) => shown(born, [{ labels, value: bytes }])),
   )
   histogram(registry, 'traces_spanmetrics_latency', 'Duration of spans in seconds.', (name) =>
-    spans().flatMap(({ labels, latency }) => latency.samples(name, labels)),
+    spans().flatMap(({ labels, born, latency }) => shown(born, latency.samples(name, labels))),
   )
 }
 

@@ -7,6 +7,8 @@ import { Histogram } from './histogram.ts'
 
 export interface EdgeSeries {
   readonly labels: Record<string, string>
+  /** How often the metrics had been read when it was made. */
+  readonly born: number
   total: number
   failed: number
   readonly client: Histogram
@@ -15,6 +17,7 @@ export interface EdgeSeries {
 
 export interface SpanSeries {
   readonly labels: Record<string, string>
+  readonly born: number
   calls: number
   bytes: number
   readonly latency: Histogram
@@ -28,20 +31,24 @@ const OTHER = '_other'
 const KINDS = ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSUMER']
 const STATUSES = ['UNSET', 'OK', 'ERROR']
 
-/** Series of edges by client, server and connection type. */
+/** As Tempo calls the dimension http.response.status_code: observability/tempo.yaml. */
+const httpLabel = (status: string): Record<string, string> =>
+  status === '' ? {} : { http_response_status_code: status }
+
+/** Series of edges by client, server, connection type and status code. */
 export class EdgeSeriesSet {
   private readonly byKey = new Map<string, EdgeSeries>()
 
   /** The edge's series, made when it is first asked for. */
-  of({ client, server, connection }: Edge): EdgeSeries {
+  of({ client, server, connection, httpStatus }: Edge, born: number): EdgeSeries {
     const full = this.byKey.size >= MAX_EDGES
-    const key = `${client}\0${server}\0${connection}`
+    const key = `${client}\0${server}\0${connection}\0${httpStatus}`
     const known = this.byKey.get(key) ?? (full ? this.byKey.get(OTHER) : undefined)
     if (known !== undefined) return known
     const labels = full
       ? { client: OTHER, server: OTHER, connection_type: '' }
-      : { client, server, connection_type: connection }
-    const series = { labels, total: 0, failed: 0, client: new Histogram(), server: new Histogram() }
+      : { client, server, connection_type: connection, ...httpLabel(httpStatus) }
+    const series = { labels, born, total: 0, failed: 0, client: new Histogram(), server: new Histogram() }
     this.byKey.set(full ? OTHER : key, series)
     return series
   }
@@ -51,27 +58,31 @@ export class EdgeSeriesSet {
   }
 }
 
-/** Series of spans by service, name, kind and status. */
+/** Series of spans by service, name, kind, status and status code. */
 export class SpanSeriesSet {
-  /** Looked up for every span: two maps and an array cost less than a key made of four parts. */
-  private readonly byService = new Map<string, Map<string, (SpanSeries | undefined)[]>>()
+  /** Looked up for every span: maps cost less than a key made of five parts. */
+  private readonly byService = new Map<string, Map<string, Map<string | number, SpanSeries>>>()
   private count = 0
 
   /** The span's series, made when it is first asked for. */
-  of(span: GraphSpan): SpanSeries {
-    const slot = span.kind * STATUSES.length + span.status
-    const known = this.byService.get(span.service)?.get(span.name)?.[slot]
+  of(span: GraphSpan, born: number): SpanSeries {
+    const slot = slotOf(span)
+    const known = this.byService.get(span.service)?.get(span.name)?.get(slot)
     if (known !== undefined) return known
     const full = this.count >= MAX_SPAN_SERIES
-    return full ? this.make(OTHER, OTHER, span, slot) : this.make(span.service, span.name, span, slot)
+    return full
+      ? this.make(OTHER, OTHER, { ...span, httpStatus: '' }, born)
+      : this.make(span.service, span.name, span, born)
   }
 
   list(): SpanSeries[] {
     const names = [...this.byService.values()].flatMap((slotsByName) => [...slotsByName.values()])
-    return names.flatMap((slots) => slots.flatMap((series) => series ?? []))
+    return names.flatMap((slots) => [...slots.values()])
   }
 
-  private make(service: string, name: string, { kind, status }: GraphSpan, slot: number): SpanSeries {
+  private make(service: string, name: string, span: GraphSpan, born: number): SpanSeries {
+    const { kind, status, httpStatus } = span
+    const slot = slotOf(span)
     let slotsByName = this.byService.get(service)
     if (slotsByName === undefined) {
       slotsByName = new Map()
@@ -79,21 +90,28 @@ export class SpanSeriesSet {
     }
     let slots = slotsByName.get(name)
     if (slots === undefined) {
-      slots = []
+      slots = new Map()
       slotsByName.set(name, slots)
     }
-    let series = slots[slot]
+    let series = slots.get(slot)
     if (series === undefined) {
       const labels = {
         service,
         span_name: name,
         span_kind: `SPAN_KIND_${KINDS[kind]}`,
         status_code: `STATUS_CODE_${STATUSES[status]}`,
+        ...httpLabel(httpStatus),
       }
-      series = { labels, calls: 0, bytes: 0, latency: new Histogram() }
-      slots[slot] = series
+      series = { labels, born, calls: 0, bytes: 0, latency: new Histogram() }
+      slots.set(slot, series)
       this.count++
     }
     return series
   }
+}
+
+/** A number where there is no status code, which is most spans: it costs no new string. */
+function slotOf({ kind, status, httpStatus }: GraphSpan): string | number {
+  const slot = kind * STATUSES.length + status
+  return httpStatus === '' ? slot : `${slot} ${httpStatus}`
 }

@@ -23,9 +23,17 @@ function newGraph() {
   return { graph: createServiceGraph(registry, 10_000), registry }
 }
 
+type Metrics = Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>
+
+/** The first one shows new series as 0. */
+async function secondReading(registry: Metrics): Promise<string> {
+  await registry.metrics()
+  return registry.metrics()
+}
+
 /** `client -> server (type): total/failed` */
-async function edges(registry: Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>): Promise<string[]> {
-  const text = await registry.metrics()
+async function edges(registry: Metrics): Promise<string[]> {
+  const text = await secondReading(registry)
   const found = new Map<string, [number, number]>()
   for (const [, failed, client, server, type, value] of text.matchAll(
     /traces_service_graph_request(_failed)?_total\{client="([^"]*)",server="([^"]*)",connection_type="([^"]*)"\} (\d+)/g,
@@ -134,7 +142,7 @@ test('a caller from outside with a traceparent of its own is the user', async ()
 test("span metrics carry Tempo's labels; exemplars name the trace as traceID", async () => {
   const { graph, registry } = newGraph()
   graph.add(staged(CHAIN), 1_700_000_000_000)
-  const text = await registry.metrics()
+  const text = await secondReading(registry)
   const labels = '{service="order-service",span_name="op",span_kind="SPAN_KIND_SERVER",status_code="STATUS_CODE_ERROR"'
   assert.ok(text.includes(`traces_spanmetrics_calls_total${labels}} 1`))
   assert.match(text, /traces_spanmetrics_size_total\{service="order-service"[^}]*\} \d\d+/)
@@ -156,6 +164,49 @@ test("span metrics carry Tempo's labels; exemplars name the trace as traceID", a
   assert.ok(text.endsWith('# EOF\n'))
 })
 
+test('calls are counted apart by the status code that they got', async () => {
+  const { graph, registry } = newGraph()
+  const answered = (trace: string, status: number): TestSpan[] => [
+    { trace, id: '1', service: 'gateway', kind: SERVER, attributes: { 'http.response.status_code': status } },
+    {
+      trace,
+      id: '2',
+      parent: '1',
+      service: 'user-service',
+      kind: SERVER,
+      status: status >= 500 ? 2 : 0,
+      attributes: { 'http.response.status_code': status },
+    },
+  ]
+  graph.add(staged([...answered('a', 200), ...answered('b', 404), ...answered('c', 404), ...answered('d', 503)]), 0)
+  const text = await secondReading(registry)
+  const edge = 'client="gateway",server="user-service",connection_type=""'
+  for (const [status, total, failed] of [
+    [200, 1, 0],
+    [404, 2, 0],
+    [503, 1, 1],
+  ]) {
+    assert.ok(text.includes(`request_total{${edge},http_response_status_code="${status}"} ${total}\n`), `${status}`)
+    assert.ok(text.includes(`request_failed_total{${edge},http_response_status_code="${status}"} ${failed}\n`))
+  }
+  assert.match(
+    text,
+    /spanmetrics_calls_total\{service="gateway"[^}]*STATUS_CODE_UNSET",http_response_status_code="404"\} 2/,
+  )
+})
+
+test('a series is 0 when it is first read, so that a rate sees how it began', async () => {
+  const { graph, registry } = newGraph()
+  const calls = async () =>
+    /^traces_spanmetrics_calls_total\{service="late".* (\d+)$/m.exec(await registry.metrics())?.[1]
+  assert.equal(await calls(), undefined)
+  graph.add(staged([{ trace: 'a', id: '1', service: 'late' }]), 0)
+  assert.equal(await calls(), '0')
+  assert.equal(await calls(), '1')
+  graph.add(staged([{ trace: 'b', id: '1', service: 'late' }]), 0)
+  assert.equal(await calls(), '2')
+})
+
 test('names without end fill one series, not the memory', async () => {
   const { graph, registry } = newGraph()
   for (let i = 0; i < 60; i++) {
@@ -166,7 +217,7 @@ test('names without end fill one series, not the memory', async () => {
       0,
     )
   }
-  const text = await registry.metrics()
+  const text = await secondReading(registry)
   assert.ok((text.match(/^traces_spanmetrics_calls_total/gm) ?? []).length < 5100)
   assert.match(text, /calls_total\{service="_other",span_name="_other"[^}]*\} 7\d{3}/)
 })

@@ -279,6 +279,8 @@ describe('the embedded backend', { concurrency: false }, () => {
     assert.equal((await ask('/ready')).status, 200)
     assert.equal((await ask('/nothing')).status, 404)
     assert.equal((await fetch(`${backend.tempo}/api/search`, { method: 'DELETE' })).status, 405)
+    // A series is 0 when it is first read.
+    await (await ask('/metrics')).text()
     const metrics = await (await ask('/metrics')).text()
     assert.match(metrics, /^embedded_accepted_items_total\{signal="traces"\} \d+$/m)
     assert.match(

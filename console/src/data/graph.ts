@@ -2,8 +2,10 @@
 export interface Flow {
   /** Requests per second. */
   readonly rate: number
-  /** 0..1 */
+  /** Share of calls that failed: answered 5xx, or not at all. 0..1 */
   readonly errorRatio: number
+  /** Share of calls that were refused: answered 4xx, which is the caller's doing. 0..1 */
+  readonly refusedRatio: number
   /** Seconds; null where nothing was measured. */
   readonly p95: number | null
 }

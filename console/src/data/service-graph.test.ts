@@ -9,7 +9,7 @@ const one = (client: string, server: string, value: number, connection_type = ''
   values: [value],
 })
 
-test('nodes sum what arrives; the first one takes what it sends; errors weigh by rate', () => {
+test('nodes sum what arrives; the first one takes what it sends; failures and refusals weigh by rate', () => {
   const totals = [
     one('user', 'gateway', 4, 'virtual_node'),
     one('gateway', 'orders', 3),
@@ -17,7 +17,10 @@ test('nodes sum what arrives; the first one takes what it sends; errors weigh by
     one('orders', 'postgresql', 8, 'database'),
     one('idle', 'gone', 0),
   ]
-  const { nodes, edges } = buildGraph(totals, [one('gateway', 'orders', 0.3)], [], 2)
+  const { nodes, edges } = buildGraph(
+    { totals, failures: [one('gateway', 'orders', 0.3)], refusals: [one('batch', 'orders', 0.5)], buckets: [] },
+    2,
+  )
   assert.deepEqual(
     edges.map((edge) => edge.id),
     ['batch -> orders', 'gateway -> orders', 'orders -> postgresql', 'user -> gateway'],
@@ -25,6 +28,11 @@ test('nodes sum what arrives; the first one takes what it sends; errors weigh by
   const node = Object.fromEntries(nodes.map((each) => [each.id, each]))
   assert.equal(node.orders?.rate, 8)
   assert.ok(Math.abs(node.orders!.errorRatio - 0.075) < 1e-12)
+  assert.equal(node.orders?.refusedRatio, 0.125)
+  assert.deepEqual(
+    edges.map((edge) => edge.refusedRatio),
+    [0.5, 0, 0, 0],
+  )
   assert.equal(node.user?.rate, 8)
   assert.equal(node.postgresql?.kind, 'database')
   assert.equal(edges[1]?.p95, null)
@@ -35,16 +43,22 @@ test('p95 of an edge comes from its buckets, of a node from those of all that ca
     Object.entries(counts).map(
       ([le, value]): Series => ({ ...one(client, 'orders', value), labels: { client, server: 'orders', le } }),
     )
-  const { nodes, edges } = buildGraph(
-    [one('gateway', 'orders', 10), one('batch', 'orders', 1), one('cron', 'orders', 1), one('idle', 'orders', 1)],
-    [],
-    [
+  const { nodes, edges } = buildGraph({
+    totals: [
+      one('gateway', 'orders', 10),
+      one('batch', 'orders', 1),
+      one('cron', 'orders', 1),
+      one('idle', 'orders', 1),
+    ],
+    failures: [],
+    refusals: [],
+    buckets: [
       ...buckets('gateway', { '0.1': 8, '0.5': 10, '+Inf': 10 }),
       ...buckets('batch', { '+Inf': 5, '0.5': 0, '0.1': 0 }),
       ...buckets('cron', { '0.1': 4, '0.5': 4, '+Inf': 4 }),
       ...buckets('idle', { '0.1': 0, '0.5': 0, '+Inf': 0 }),
     ],
-  )
+  })
   const p95 = Object.fromEntries([...edges, ...nodes].map((each) => [each.id, each.p95]))
   assert.equal(p95['gateway -> orders'], 0.4)
   // Beyond the last bound only that bound is known.

@@ -1,4 +1,4 @@
-/** Who calls whom, how often, how many fail and how slow: from the metrics that Tempo (or the embedded backend) derives. */
+/** Who calls whom, how often, how many fail or are refused, and how slow: from the metrics that Tempo (or the embedded backend) derives. */
 import type { GraphEdge, GraphNode, ServiceGraph } from './graph.ts'
 import type { Client } from './http.ts'
 import { instantQuery } from './prometheus.ts'
@@ -14,25 +14,34 @@ export async function loadServiceGraph(client: Client, range: TimeRange): Promis
   )
   const over = (metric: string, by: string) => `sum by (${by}) (rate(${metric}[${window}]))`
   const ask = (query: string) => instantQuery(client, query, range.to)
-  const [totals, failures, buckets, samples] = await Promise.all([
+  const [totals, failures, refusals, buckets, samples] = await Promise.all([
     ask(over('traces_service_graph_request_total', 'client, server, connection_type')),
-    ask(over('traces_service_graph_request_failed_total', 'client, server')),
+    // Client spans call a 4xx an error, server spans don't: by the code both ends, and all hops, say the same.
+    ask(over('traces_service_graph_request_failed_total{http_response_status_code!~"4.."}', 'client, server')),
+    ask(over('traces_service_graph_request_total{http_response_status_code=~"4.."}', 'client, server')),
     ask(over('traces_service_graph_request_server_seconds_bucket', 'client, server, le')),
     ask(`max(count_over_time(traces_service_graph_request_total[${window}]))`),
   ])
   // A system that has run for two minutes of the hour asked for had its requests in those two minutes.
   const covered = ((samples[0] && lastValue(samples[0])) ?? 0) * SCRAPE_INTERVAL_MS
-  return buildGraph(totals, failures, buckets, covered > 0 ? Math.max((range.to - range.from) / covered, 1) : 1)
+  const scale = covered > 0 ? Math.max((range.to - range.from) / covered, 1) : 1
+  return buildGraph({ totals, failures, refusals, buckets }, scale)
 }
 
-/** `buckets` have the label `le` and count cumulatively. Rates are multiplied by `scale`; nodes and edges come in the order of their names. */
-export function buildGraph(
-  totals: readonly Series[],
-  failures: readonly Series[],
-  buckets: readonly Series[],
-  scale = 1,
-): ServiceGraph {
-  const failed = new Map(failures.map((one) => [edgeId(one.labels), lastValue(one)]))
+/** Rates by client and server. */
+interface EdgeRates {
+  readonly totals: readonly Series[]
+  readonly failures: readonly Series[]
+  readonly refusals: readonly Series[]
+  /** With the label `le`, counting cumulatively. */
+  readonly buckets: readonly Series[]
+}
+
+/** Rates are multiplied by `scale`; nodes and edges come in the order of their names. */
+export function buildGraph({ totals, failures, refusals, buckets }: EdgeRates, scale = 1): ServiceGraph {
+  const byEdge = (series: readonly Series[]) => new Map(series.map((one) => [edgeId(one.labels), lastValue(one)]))
+  const failed = byEdge(failures)
+  const refused = byEdge(refusals)
   const edgeP95 = quantilesOf(0.95, buckets, edgeId)
   const nodeP95 = quantilesOf(0.95, buckets, ({ server = '' }) => server)
   const edges = totals
@@ -46,6 +55,7 @@ export function buildGraph(
         kind: one.labels.connection_type ?? '',
         rate,
         errorRatio: rate > 0 ? ((failed.get(id) ?? 0) * scale) / rate : 0,
+        refusedRatio: rate > 0 ? ((refused.get(id) ?? 0) * scale) / rate : 0,
         p95: lastValue(edgeP95.get(id)),
       }
     })
@@ -56,12 +66,14 @@ export function buildGraph(
     const incoming = edges.filter((edge) => edge.target === id)
     const flows = incoming.length ? incoming : edges.filter((edge) => edge.source === id)
     const rate = flows.reduce((total, edge) => total + edge.rate, 0)
-    const errors = flows.reduce((total, edge) => total + edge.rate * edge.errorRatio, 0)
+    const share = (ratio: 'errorRatio' | 'refusedRatio') =>
+      rate > 0 ? flows.reduce((total, edge) => total + edge.rate * edge[ratio], 0) / rate : 0
     return {
       id,
       kind: incoming.find((edge) => edge.kind)?.kind ?? '',
       rate,
-      errorRatio: rate > 0 ? errors / rate : 0,
+      errorRatio: share('errorRatio'),
+      refusedRatio: share('refusedRatio'),
       p95: lastValue(nodeP95.get(id)),
     }
   })

@@ -27,7 +27,8 @@ export function MapPage() {
       <div class="page-head">
         <h1>Service map</h1>
         <p class="muted">
-          Requests per second, p95 and failures in the chosen range. Click a circle or an arrow for its traces.
+          Requests per second and p95 in the chosen range. Red: failed (5xx or no answer); yellow: refused (4xx). Click
+          a circle or an arrow for its traces.
         </p>
       </div>
       {error && <Failure message={error} />}
@@ -82,6 +83,12 @@ function edgeTable({ edges }: ServiceGraph): Frame {
         'Errors',
         'number',
         edges.map((edge) => edge.errorRatio),
+        'percentunit',
+      ),
+      column(
+        'Refused (4xx)',
+        'number',
+        edges.map((edge) => edge.refusedRatio),
         'percentunit',
       ),
       column(

@@ -1,4 +1,4 @@
-/** The service map: circles whose rim shows the share of failures, arrows with rate and p95. */
+/** The service map: circles whose rim shows the share of failures and refusals, arrows with rate and p95. */
 import { serviceColor } from '../data/colors.ts'
 import type { Flow, GraphEdge, GraphNode, ServiceGraph } from '../data/graph.ts'
 import { formatValue } from '../data/units.ts'
@@ -22,10 +22,18 @@ const rateText = (flow: Flow): string => formatValue(flow.rate, { unit: 'reqps' 
 const shortRate = (flow: Flow): string =>
   `${formatValue(flow.rate, { unit: 'si', decimals: flow.rate < 0.095 ? 2 : flow.rate < 99.5 ? 1 : 0 })}/s`
 const p95Text = (flow: Flow): string => (flow.p95 === null ? '' : formatValue(flow.p95, { unit: 's' }))
-const errorText = (flow: Flow): string => formatValue(flow.errorRatio, { unit: 'percentunit' })
+const share = (ratio: number): string => formatValue(ratio, { unit: 'percentunit' })
 
 const sentence = (name: string, flow: Flow): string =>
-  `${name}: ${rateText(flow)}, ${errorText(flow)} errors${flow.p95 === null ? '' : `, p95 ${p95Text(flow)}`}`
+  [
+    `${name}: ${rateText(flow)}, ${share(flow.errorRatio)} failed (5xx or no answer)`,
+    ...(flow.refusedRatio > 0 ? [`${share(flow.refusedRatio)} refused (4xx)`] : []),
+    ...(flow.p95 === null ? [] : [`p95 ${p95Text(flow)}`]),
+  ].join(', ')
+
+/** From one in a hundred on. Failures before refusals: those are the service's doing, these the caller's. */
+const troubleOf = (flow: Flow): 'failing' | 'refusing' | '' =>
+  flow.errorRatio >= 0.01 ? 'failing' : flow.refusedRatio >= 0.01 ? 'refusing' : ''
 
 export function ServiceMap({ graph, label, selected, nodeHref, edgeHref, width, height }: MapProps) {
   // A phone is higher than wide: there callers stand above what they call.
@@ -50,7 +58,7 @@ export function ServiceMap({ graph, label, selected, nodeHref, edgeHref, width, 
       aria-label={label}
     >
       <defs>
-        {['', '-error'].map((kind) => (
+        {['', '-failing', '-refusing'].map((kind) => (
           <marker
             key={kind}
             id={`arrow${kind}`}
@@ -98,15 +106,21 @@ function Edge({
   href: string
   selected: boolean
 }) {
-  const failing = edge.errorRatio >= 0.01
+  const trouble = troubleOf(edge)
   const { x, y } = middle(points)
   const lines = [
     rateText(edge),
-    [p95Text(edge), edge.errorRatio > 0 ? `${errorText(edge)} err` : ''].filter(Boolean).join(' · '),
+    [
+      p95Text(edge),
+      edge.errorRatio > 0 ? `${share(edge.errorRatio)} err` : '',
+      edge.refusedRatio > 0 ? `${share(edge.refusedRatio)} 4xx` : '',
+    ]
+      .filter(Boolean)
+      .join(' · '),
   ].filter(Boolean)
   const half = Math.max(...lines.map((line) => line.length)) * 2.9 + 6
   return (
-    <a href={href} class={`map-edge${failing ? ' failing' : ''}${selected ? ' selected' : ''}`}>
+    <a href={href} class={`map-edge ${trouble}${selected ? ' selected' : ''}`}>
       <title>{`${sentence(`${edge.source} to ${edge.target}`, edge)}. Show its traces.`}</title>
       <path d={curve(points)} class="edge-reach" />
       {/* Busier edges are thicker, by the order of magnitude. */}
@@ -114,7 +128,7 @@ function Edge({
         d={curve(points)}
         class="edge-line"
         stroke-width={(1.4 + Math.log10(1 + edge.rate) * 1.2).toFixed(2)}
-        marker-end={`url(#arrow${failing ? '-error' : ''})`}
+        marker-end={`url(#arrow${trouble && `-${trouble}`})`}
       />
       <rect x={x - half} y={y - 13} width={half * 2} height={26} rx="5" class="edge-card" />
       {lines.map((line, i) => (
@@ -131,10 +145,19 @@ function Edge({
   )
 }
 
+const troubleText = (node: GraphNode): string =>
+  [
+    node.errorRatio > 0 ? `${share(node.errorRatio)} errors` : '',
+    node.refusedRatio > 0 ? `${share(node.refusedRatio)} 4xx` : '',
+  ]
+    .filter(Boolean)
+    .join(' · ')
+
 const CIRCUMFERENCE = 2 * Math.PI * NODE_RADIUS
 
 function Node({ node, at, href, selected }: { node: GraphNode; at: Point; href: string; selected: boolean }) {
   const bad = Math.min(node.errorRatio, 1) * CIRCUMFERENCE
+  const refused = Math.min(node.refusedRatio, 1 - Math.min(node.errorRatio, 1)) * CIRCUMFERENCE
   const database = node.kind === 'database'
   return (
     <a href={href} class={`map-node${selected ? ' selected' : ''}`}>
@@ -150,6 +173,14 @@ function Node({ node, at, href, selected }: { node: GraphNode; at: Point; href: 
             transform="rotate(-90)"
           />
         )}
+        {refused > 0.5 && (
+          <circle
+            r={NODE_RADIUS}
+            class="node-refused"
+            stroke-dasharray={`${refused} ${CIRCUMFERENCE - refused}`}
+            transform={`rotate(${(bad / CIRCUMFERENCE) * 360 - 90})`}
+          />
+        )}
         {node.p95 !== null && (
           <text y={-3} class="node-p95">
             {p95Text(node)}
@@ -163,7 +194,7 @@ function Node({ node, at, href, selected }: { node: GraphNode; at: Point; href: 
             {node.id}
           </text>
           <text class="node-kind" y={13} text-anchor="middle">
-            {database ? 'database' : node.errorRatio > 0 ? `${errorText(node)} errors` : ''}
+            {database ? 'database' : troubleText(node)}
           </text>
         </g>
         <circle r={4} cx={-NODE_RADIUS * 0.72} cy={-NODE_RADIUS * 0.72} fill={serviceColor(node.id)} class="node-dot" />
