@@ -3,7 +3,7 @@
  * (`@sightline/local/settings`), which load in no time.
  */
 export { type RunningComponent, startComponent } from './component.ts'
-export { roleVariables } from './database.ts'
+export { ownerConnection, roleVariables } from './database.ts'
 export { extraServices, readExtraServices } from './extra-services.ts'
 export { prepareGateway } from './gateway.ts'
 export type { LocalOptions, LocalSystem } from './local-system.ts'

@@ -5,6 +5,7 @@ import type { ComponentSpec } from './component.ts'
 import { roleVariables } from './database.ts'
 import { extraServices } from './extra-services.ts'
 import type { Gateway } from './gateway.ts'
+import { flagsFileOf } from './incident.ts'
 import type { Passwords } from './passwords.ts'
 import type { Place } from './ports.ts'
 import { httpOk } from './probes.ts'
@@ -52,6 +53,7 @@ export function serviceSpec(name: ServiceName, settings: Settings, passwords: Pa
       // What goes to the terminal is for people; the same lines as JSON are in the files.
       LOG_FORMAT: env.LOG_FORMAT ?? 'text',
       LOG_DIR: join(home, 'logs'),
+      SIGHTLINE_FLAGS_FILE: env.SIGHTLINE_FLAGS_FILE ?? flagsFileOf(home),
       OTEL_EXPORTER_OTLP_ENDPOINT: env.OTEL_EXPORTER_OTLP_ENDPOINT ?? `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`,
       OTEL_RESOURCE_ATTRIBUTES: env.OTEL_RESOURCE_ATTRIBUTES ?? 'deployment.environment.name=local',
     },

@@ -12,6 +12,7 @@ import { logFileOf } from './component.ts'
 import { type ComponentName, type Components, componentNames, prepareComponents, serviceNames } from './components.ts'
 import { ownerConnection, updateDatabase } from './database.ts'
 import { followFiles } from './follow.ts'
+import { endLeftIncident } from './incident.ts'
 import { type LocalOptions, type LocalSystem, urlsOf } from './local-system.ts'
 import { type Passwords, readOrMakePasswords } from './passwords.ts'
 import { assertPortsFree } from './ports.ts'
@@ -72,6 +73,8 @@ async function startInOrder(
       await start('postgres')
       await updateDatabase(settings, passwords)
       say('database is up to date')
+      const incident = await endLeftIncident(settings.home, ownerConnection(settings, passwords))
+      if (incident) say(`the incident ${incident}, which ran when the system ended, is over: all is as it was before`)
     },
     () => start('telemetry-backend'),
     ...(hasAlertmanager ? [() => start('alertmanager')] : []),

@@ -19,10 +19,12 @@ import { createKeyCleaner } from './idempotency-keys.ts'
 import { createOutbox } from './outbox.ts'
 import { createPlaceOrder } from './place-order.ts'
 import { createRelay } from './relay.ts'
+import { withReleases } from './releases.ts'
 import { createApp } from './routes.ts'
 
 /** Puts the service together from what the kit made; tests do the same with parts of their own. */
-export function compose(parts: KitParts<Config>): ServiceParts {
+export function compose(kitParts: KitParts<Config>): ServiceParts {
+  const parts = withReleases(kitParts)
   registerDatabaseState(parts)
   const outbox = createOutbox(parts)
   const commitOrder = createCommitOrder(parts)

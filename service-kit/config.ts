@@ -29,6 +29,8 @@ export const serviceEnvironment = z.object({
   LOG_DIR: optional,
   /** Names besides localhost and IP addresses that requests may come by, and pages they may come from. */
   SIGHTLINE_ALLOWED_HOSTS: z.string().optional().transform(toAllowedHosts),
+  /** Feature flags in flagd's format; read again whenever it changes. */
+  SIGHTLINE_FLAGS_FILE: optional,
   SIGHTLINE_PII: z.enum(['mask', 'show']).default('mask'),
   /** Longest time one request may take, milliseconds; a caller may ask for less. */
   REQUEST_BUDGET_MS: z.coerce.number().int().min(100).max(60_000).default(10_000),

@@ -2,6 +2,7 @@
 import type Koa from 'koa'
 import type { z } from 'zod'
 import { connectionOf, readConfig, type ServiceEnvironment } from './config.ts'
+import { type Flags, openFlags } from './flags/index.ts'
 import { createServiceClient, type ServiceClient } from './http-client.ts'
 import { type HttpServer, listen } from './listen.ts'
 import { createLoadGuard } from './load-guard.ts'
@@ -19,6 +20,7 @@ export interface KitParts<Config = ServiceEnvironment> {
   logger: Logger
   metrics: Metrics
   database: Database
+  flags: Flags
   nextService: ServiceClient | undefined
   isDraining: () => boolean
   /** Asked before each request: the refusal while the process is overloaded. */
@@ -46,6 +48,7 @@ export function createParts<Config extends ServiceEnvironment>(
 ): KitParts<Config> {
   const logger = getLogger(service.name)
   const metrics = createMetrics(service, catalogue)
+  const flags = openFlags(config.SIGHTLINE_FLAGS_FILE, service.name, logger)
   const database = createDatabase({
     connection: connectionOf(config),
     applicationName: service.name,
@@ -59,7 +62,7 @@ export function createParts<Config extends ServiceEnvironment>(
     ? createServiceClient({ url, peer, metrics, logger, timeoutMs: config.HOP_TIMEOUT_MS })
     : undefined
   const { admit } = createLoadGuard(config.SHED_DELAY_MS, metrics)
-  return { service, config, logger, metrics, database, nextService, isDraining, admit }
+  return { service, config, logger, metrics, database, flags, nextService, isDraining, admit }
 }
 
 /**
@@ -83,7 +86,7 @@ export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
   })
   let draining = false
   const parts = createParts(service, config, catalogue, () => draining)
-  const { logger, database, nextService } = parts
+  const { logger, database, flags, nextService } = parts
   const { app, background = {} } = compose(parts)
 
   const group = createRunGroup({
@@ -91,6 +94,7 @@ export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
     onEvent: (event, name, error) => report(logger, event, name, error),
   })
   group.add('telemetry', { stop: () => stopTelemetry(FLUSH_MS) })
+  group.add('flags', flags)
   group.add('database', { stop: () => database.close() })
   if (nextService) group.add('next hop', { stop: () => nextService.close() })
   for (const [name, component] of Object.entries(background)) group.add(name, component)

@@ -47,6 +47,7 @@ export async function startInProcess<Schema extends z.ZodType<ServiceEnvironment
   let draining = false
   const parts = createParts({ name: options.name, version: '0.0.0-test' }, config, options.catalogue, () => draining)
   const { app, background = {} } = options.compose(parts)
+  await parts.flags.start()
   for (const component of Object.values(background)) await component.start?.()
   const server = await listen(app.callback(), '127.0.0.1', config.PORT)
   const url = `http://127.0.0.1:${server.port}`
@@ -59,6 +60,7 @@ export async function startInProcess<Schema extends z.ZodType<ServiceEnvironment
     for (const component of Object.values(background).reverse()) await component.stop()
     await parts.nextService?.close()
     await parts.database.close()
+    await parts.flags.stop()
   }
   return {
     url,

@@ -1,0 +1,66 @@
+/** What an incident is: a fault behind feature flags, the load that meets it, what a player is told, and what the answer is. */
+import type { FlagSettings } from '@sightline/service-kit'
+import type { Span } from '../trace/spans.ts'
+import type { Mechanism } from './mechanisms.ts'
+import type { Place } from './place.ts'
+
+/** What a flag does while the incident runs. */
+export interface FlagPlan {
+  /** The variant's settings, never empty: `{}` is what "off" means. */
+  on: FlagSettings
+  /** Percent of requests that it meets, chosen by the seed and the request's id; default: all. */
+  share?: number
+  /** Only requests of these users. */
+  users?: readonly number[]
+}
+
+/** Weights of the kinds of request that the load is made of: see load.ts. */
+export type Mix = Partial<Record<'orders' | 'baskets' | 'reads', number>>
+
+/** One value per incident, in incidents/NAME.ts. */
+export interface Incident {
+  /** How it is started. Names what is seen, never what causes it; so do all other texts but hints and cause. */
+  name: string
+  title: string
+  /** 1 to 3. */
+  level: 1 | 2 | 3
+  /** What a player is told: what somebody has noticed. */
+  symptom: string
+  /** The same seed gives the same requests, and the same of them are hit. */
+  seed: string
+  flags: Record<string, FlagPlan>
+  /** Done as the owner of the database, which is within reach in local mode only. */
+  database?: {
+    begin: readonly string[]
+    /** Puts all of it back; safe when only a part of `begin` was done, and when run twice. */
+    undo: readonly string[]
+  }
+  /** Runs beside the load until the signal: a lock that is held, a second process. */
+  background?: (place: Place, signal: AbortSignal) => Promise<void>
+  load: { requestsPerSecond: number; mix: Mix }
+  /** In the order in which they are given, each nearer to the cause. */
+  hints: readonly string[]
+  cause: {
+    service: string
+    /** Names that count: of spans, routes, statements; case does not. The first is the one that is told. */
+    operations: readonly string[]
+    mechanism: Mechanism
+  }
+  /** Whether the fault can be seen on this span. It has to be false for spans that only wait for one that shows it. */
+  shows: (span: Span, trace: readonly Span[]) => boolean
+  /** Whether the fault can be seen in this log line; default: in those of a trace that shows it, of the service that causes it. */
+  line?: (line: string, labels: Record<string, string>) => boolean
+  /** Which metrics show it, and the labels of the series that does; none when no metric tells. */
+  metric?: { names: RegExp; series: (labels: Record<string, string>) => boolean }
+}
+
+/** Milliseconds from a span's start to its end. */
+export const milliseconds = (span: Span): number => Number(span.end - span.start) / 1e6
+
+/** Spans whose parent is this one. */
+export const childrenOf = (span: Span, trace: readonly Span[]): Span[] =>
+  trace.filter(({ parentId }) => parentId === span.id)
+
+/** Spans below this one, however deep. */
+export const descendantsOf = (span: Span, trace: readonly Span[]): Span[] =>
+  childrenOf(span, trace).flatMap((child) => [child, ...descendantsOf(child, trace)])

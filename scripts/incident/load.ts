@@ -1,0 +1,126 @@
+/** The load of an incident: the same seed sends the same requests, with the same ids, in the same order. */
+import { createHash } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Incident, Mix } from './incident.ts'
+import type { Place } from './place.ts'
+
+/** One request to the gateway. */
+interface Shot {
+  method: 'GET' | 'POST'
+  path: string
+  body?: object
+}
+
+const PRODUCTS = ['demo-product', 'headphones-001', 'laptop-001', 'phone-001']
+const READS = ['/api/v1/products', '/api/v1/orders?limit=20', '/api/v1/inventory', '/api/v1/users?limit=20']
+/** An answer that is not there by then counts as none. */
+const PATIENCE_MS = 20_000
+/** So long nothing may answer until the system counts as ended, milliseconds. */
+const GONE_MS = 10_000
+
+/** Sends until the signal, in an open loop. Resolves early when the system is gone. */
+export async function sendLoad(
+  place: Place,
+  incident: Incident,
+  perSecond: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const next = shots(incident.load.mix, seededRandom(incident.seed))
+  const began = performance.now()
+  const underWay = new Set<Promise<void>>()
+  let answeredAt = performance.now()
+  for (let n = 0; !signal.aborted && performance.now() - answeredAt < GONE_MS; n++) {
+    await delay(Math.max(0, began + (n * 1000) / perSecond - performance.now()), undefined, { signal }).catch(() => {})
+    if (signal.aborted) break
+    const one = send(place, next(n), `${incident.seed}-${n}`)
+      .then((answered) => {
+        if (answered) answeredAt = performance.now()
+      })
+      .finally(() => underWay.delete(one))
+    underWay.add(one)
+  }
+  await Promise.all(underWay)
+}
+
+/** Whether anything answered. What it answered is what the player is to find out. */
+async function send(place: Place, { method, path, body }: Shot, requestId: string): Promise<boolean> {
+  try {
+    const response = await fetch(place.gateway + path, {
+      method,
+      headers: {
+        ...place.credentials,
+        'x-request-id': requestId,
+        'user-agent': 'shop-frontend',
+        ...(body ? { 'content-type': 'application/json' } : {}),
+      },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    })
+    await response.arrayBuffer()
+    return true
+  } catch (error) {
+    // Slow is not gone.
+    return (error as Error).name === 'TimeoutError'
+  }
+}
+
+/** Each kind in proportion to its weight; which one comes next is drawn. */
+function shots(mix: Mix, random: () => number): (n: number) => Shot {
+  const kinds = { orders, baskets: baskets(random), reads }
+  const weights = Object.entries(mix) as [keyof typeof kinds, number][]
+  const total = weights.reduce((sum, [, weight]) => sum + weight, 0)
+  return (n) => {
+    let point = random() * total
+    for (const [kind, weight] of weights) {
+      point -= weight
+      if (point < 0) return kinds[kind](n)
+    }
+    return kinds[weights.at(-1)![0]](n)
+  }
+}
+
+/** One standard action: its stock isn't counted. */
+function orders(n: number): Shot {
+  const user = 2001 + (n % 40)
+  const body = {
+    user_id: user,
+    user_name: `Shopper ${user}`,
+    user_email: `shopper-${user}@example.com`,
+    action: 'purchase',
+  }
+  return { method: 'POST', path: '/api/v1/process', body }
+}
+
+/** Several products in one order; before each basket, one piece of each of its products is put into stock. */
+function baskets(random: () => number): (n: number) => Shot {
+  const waiting: Shot[] = []
+  return (n) => {
+    const shot = waiting.shift()
+    if (shot) return shot
+    const products = PRODUCTS.filter(() => random() < 0.6)
+    if (products.length === 0) products.push(PRODUCTS[n % PRODUCTS.length]!)
+    const items = products.map((product_id) => ({ product_id, quantity: 1 }))
+    const added = products.map(
+      (id): Shot => ({ method: 'POST', path: `/api/v1/inventory/${id}/add`, body: { quantity: 1 } }),
+    )
+    waiting.push(...added.slice(1), {
+      method: 'POST',
+      path: '/api/v1/process',
+      body: { user_id: 2001 + (n % 40), action: 'purchase', items },
+    })
+    return added[0]!
+  }
+}
+
+const reads = (n: number): Shot => ({ method: 'GET', path: READS[n % READS.length]! })
+
+/** mulberry32 (public domain): numbers from 0 to 1, always the same for the same text. */
+export function seededRandom(seed: string): () => number {
+  let state = createHash('sha256').update(seed).digest().readUInt32LE(0)
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}

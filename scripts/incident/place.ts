@@ -1,0 +1,51 @@
+/** The running system that an incident happens in, as a command finds it: by settings, as all other commands do. */
+import { inspectStateFolder, ownerConnection, readPasswords } from '@sightline/local'
+import { readSettings, type Settings, startError } from '@sightline/local/settings'
+
+/** Where the parts answer, and what may be done there. */
+export interface Place {
+  home: string
+  settings: Settings
+  gateway: string
+  tempo: string
+  loki: string
+  prometheus: string
+  /** What the gateway wants to see, when it has a key. */
+  credentials: Record<string, string>
+  /** The owner of the database; null on the stack, where only its containers know the password. */
+  owner: ReturnType<typeof ownerConnection> | null
+}
+
+/** Reads settings only; whether anything runs there is another question (`assertRuns`). */
+export function placeOf(settings: Settings = readSettings()): Place {
+  const { home, ports, env } = settings
+  const at = (port: number) => `http://127.0.0.1:${port}`
+  const passwords = inspectStateFolder(home).launcher === null ? null : readPasswords(home)
+  return {
+    home,
+    settings,
+    gateway: env.GATEWAY_URL ?? at(ports.GATEWAY_PORT),
+    tempo: env.TEMPO_URL ?? at(ports.TEMPO_PORT),
+    loki: env.LOKI_URL ?? at(ports.LOKI_PORT),
+    prometheus: env.PROMETHEUS_URL ?? at(ports.PROMETHEUS_PORT),
+    credentials: env.GATEWAY_API_KEY ? { 'x-api-key': env.GATEWAY_API_KEY } : {},
+    owner: passwords && ownerConnection(settings, passwords as Parameters<typeof ownerConnection>[1]),
+  }
+}
+
+/** Rejects with a startError when no gateway answers. */
+export async function assertRuns({ gateway }: Place): Promise<void> {
+  await fetch(`${gateway}/health`).catch((error: Error) => {
+    throw startError(
+      `Nothing answers at ${gateway} (${(error.cause as Error | undefined)?.message ?? error.message}). Start the system first: npm start\n` +
+        'Other ports? Set GATEWAY_PORT, TEMPO_PORT, LOKI_PORT and PROMETHEUS_PORT here too.',
+    )
+  })
+}
+
+/** A GET of a query API; rejects with the answer's text for any status but 200. */
+export async function askJson<T>(url: string, headers: Record<string, string> = {}): Promise<T> {
+  const response = await fetch(url, { headers: { accept: 'application/json', ...headers } })
+  if (!response.ok) throw new Error(`${new URL(url).pathname} answered ${response.status}: ${await response.text()}`)
+  return (await response.json()) as T
+}

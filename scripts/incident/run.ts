@@ -1,0 +1,161 @@
+/**
+ * The life of an incident:
+ *
+ *   note (what has to be undone) -> database -> flags -> runner: load and background -> 15 minutes, stop, or the end of the system
+ *     -> flags off -> database back -> the note stays for answers until stop
+ */
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import {
+  type IncidentNote,
+  incidentNoteOf,
+  incidentPidOf,
+  readIncidentNote,
+  removeFlags,
+  undoInDatabase,
+} from '@sightline/local/incident'
+import { livingProcess, takeLock, writePidFile } from '@sightline/local/process-identity'
+import { root, startError } from '@sightline/local/settings'
+import { until } from '@sightline/service-kit/poll'
+import { writeWhole } from '@sightline/service-kit/whole-file'
+import pg from 'pg'
+import { writeFlags } from './definitions.ts'
+import type { Incident } from './incident.ts'
+import { incidents } from './incidents/index.ts'
+import { assertRuns, type Place } from './place.ts'
+
+/** How long load and fault go on when nobody stops them. */
+export const LONGEST_MS = 15 * 60_000
+/** How long the runner may take to end. */
+const STOP_SECONDS = 25
+
+/** The incident of that name; a startError names those there are. */
+export function incidentCalled(name: string): Incident {
+  const found = incidents.find((incident) => incident.name === name)
+  if (found) return found
+  throw startError(
+    `There is no incident "${name}". There are: ${incidents.map((incident) => incident.name).join(', ')}`,
+  )
+}
+
+/** The note of the incident that was started, running or run out; a startError when there is none. */
+export function currentNote(place: Place): IncidentNote {
+  const note = readIncidentNote(place.home)
+  if (note === null) throw startError('No incident was started. See which there are: npm run incident -- list')
+  return note
+}
+
+/** Two commands at once would undo each other's work. */
+export async function alone<T>(place: Place, work: () => Promise<T>): Promise<T> {
+  const lock = takeLock(join(place.home, 'run/incident.lock'))
+  if (lock.holder !== null)
+    throw startError(`Another npm run incident is at work (process ${lock.holder}). Wait for it, then try again.`)
+  try {
+    return await work()
+  } finally {
+    lock.release()
+  }
+}
+
+/** Starts it; resolves to its note when its load has begun. Rejects with a startError when one runs or the system can't have it. */
+export async function startIncident(place: Place, incident: Incident, rate?: number): Promise<IncidentNote> {
+  await assertRuns(place)
+  const earlier = readIncidentNote(place.home)
+  if (earlier?.endedAt === undefined && earlier !== null)
+    throw startError(`The incident ${earlier.name} is running. End it first: npm run incident -- stop`)
+  const { owner } = place
+  if (incident.database && owner === null)
+    throw startError(
+      `${incident.name} changes the database as its owner: that works with npm start, not on the Docker stack.`,
+    )
+  if (incident.background && owner === null)
+    throw startError(`${incident.name} needs processes of npm start beside it: it does not run on the Docker stack.`)
+  const note: IncidentNote = {
+    name: incident.name,
+    startedAt: Date.now(),
+    undo: [...(incident.database?.undo ?? [])],
+    hints: 0,
+    wrong: 0,
+  }
+  keepNote(place, note)
+  try {
+    if (incident.database && owner) await inDatabase(owner, incident.database.begin)
+    writeFlags(place.home, incident)
+    await startRunner(place, note, rate ?? incident.load.requestsPerSecond)
+  } catch (error) {
+    await putBack(place, note)
+    forget(place)
+    throw error
+  }
+  return note
+}
+
+async function inDatabase(owner: pg.ClientConfig, statements: readonly string[]): Promise<void> {
+  const client = new pg.Client({ ...owner, application_name: 'incident' })
+  await client.connect()
+  try {
+    for (const statement of statements) await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
+
+/** A process of its own, that outlives the command and ends by itself. */
+async function startRunner(place: Place, note: IncidentNote, rate: number): Promise<void> {
+  const log = openSync(join(dirname(incidentNoteOf(place.home)), 'runner.log'), 'a', 0o600)
+  const child = spawn(
+    process.execPath,
+    [join(import.meta.dirname, 'runner.ts'), String(note.startedAt), String(rate)],
+    { cwd: root, detached: true, stdio: ['ignore', log, log], env: { ...process.env, ...place.settings.env } },
+  )
+  closeSync(log)
+  const failed = new Promise<never>((_, reject) => child.once('error', reject))
+  child.unref()
+  writePidFile(incidentPidOf(place.home), child.pid ?? 0)
+  await Promise.race([failed, until('the load has begun', 20, () => readIncidentNote(place.home)?.loadedAt)])
+}
+
+/** Everything is as it was before: the runner has ended, flags are off, the database is put back. Safe to call again. */
+export async function putBack(place: Place, note: IncidentNote): Promise<void> {
+  removeFlags(place.home)
+  const runner = livingProcess(incidentPidOf(place.home))
+  if (runner !== null && runner !== process.pid) {
+    process.kill(runner, 'SIGTERM')
+    await until(
+      `the load of ${note.name} has ended`,
+      STOP_SECONDS,
+      () => livingProcess(incidentPidOf(place.home)) === null,
+    )
+  }
+  await undoInDatabase(note, place.owner)
+}
+
+/** For the end of an incident by itself: all is put back, answers are still taken. */
+export async function endIncident(place: Place, note: IncidentNote): Promise<void> {
+  await putBack(place, note)
+  keepNote(place, { ...currentNote(place), endedAt: Date.now() })
+}
+
+/** Puts all back and forgets the incident; resolves to its note, or null when there was none. */
+export async function stopIncident(place: Place): Promise<IncidentNote | null> {
+  const note = readIncidentNote(place.home)
+  if (note === null) {
+    removeFlags(place.home)
+    return null
+  }
+  await putBack(place, note)
+  forget(place)
+  return note
+}
+
+/** Writes the note, whole or not at all. */
+export function keepNote(place: Place, note: IncidentNote): void {
+  const file = incidentNoteOf(place.home)
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  writeWhole(file, `${JSON.stringify(note, null, 2)}\n`)
+}
+
+function forget(place: Place): void {
+  rmSync(dirname(incidentNoteOf(place.home)), { recursive: true, force: true })
+}
