@@ -14,7 +14,7 @@ const MEGABYTE = 2 ** 20
 const ROOM_NEEDED = 300 * MEGABYTE
 /** What a start makes there; anything else is not ours. */
 const OURS =
-  /^(bootstrap\.lock.*|flags|gateway|incident|learn|logs|passwords\.json(\.\d+)?(\.new)?|postgres(\.new)?|prometheus|run|telemetry)$/
+  /^(alertmanager|bootstrap\.lock.*|flags|gateway|incident|learn|logs|passwords\.json(\.\d+)?(\.new)?|postgres(\.new)?|prometheus|run|telemetry)$/
 
 const lockFileOf = (home: string) => join(home, 'run/launcher.lock')
 
