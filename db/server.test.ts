@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
+import { giveFolder } from './plain-user.ts'
 import { type PostgresServer, runningServerPid, startPostgres, stopLeftover } from './server.ts'
 
 let folder: string
@@ -47,6 +48,8 @@ test('a server in a closed folder keeps its data from one start to the next', as
   await assert.rejects(startPostgres(options(dataDir)), /already runs on .* as process \d+/)
   await first.stop()
   assert.equal(runningServerPid(dataDir), undefined)
+  // Made when the checkout was another user's, say.
+  if (process.getuid?.() === 0) giveFolder(dataDir, { uid: 12_345, gid: 12_345 })
   const second = await startPostgres(options(dataDir))
   assert.deepEqual(await query(second, 'select answer from kept'), [{ answer: 42 }])
   await second.stop()

@@ -3,8 +3,8 @@
  *
  *   startPostgres({dataDir, port}) -> find the programs -> initdb (first time only) -> spawn -> wait for `select 1`
  *
- * The programs come from npm's platform package, else from PATH. As root they run under another uid, because
- * PostgreSQL refuses root.
+ * The programs come from npm's platform package, else from PATH. As root they run as another user (plain-user.ts),
+ * because PostgreSQL refuses root.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,9 +15,7 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-
-/** `nobody` on Linux: owns the data folder when the starter is root. */
-const UNPRIVILEGED_ID = 65534
+import { firstClosedFolder, giveFolder, type PlainUser, plainUser } from './plain-user.ts'
 
 export interface PostgresOptions {
   /** Absolute or relative folder of the cluster; created and initialised when it holds none. */
@@ -63,6 +61,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const launcher = launcherFor([dataDir, programs.postgres])
 
   refuseRunningServer(dataDir)
+  takeOver(dataDir, launcher)
   const initdb = { program: programs.initdb, durable: options.durable !== false }
   await initialise(dataDir, user, options.password, initdb, launcher, deadline)
   const port = options.port === 0 ? await freePort(host) : options.port
@@ -126,7 +125,8 @@ export function findPrograms(): { initdb: string; postgres: string } {
 }
 
 interface Launcher {
-  uid: number | undefined
+  /** Null: as this process. */
+  user: PlainUser | null
   spawn(
     program: string,
     args: string[],
@@ -135,46 +135,39 @@ interface Launcher {
 }
 
 /**
- * How to run the programs: directly, or as root under uid 65534. When that uid can't enter a folder on the way
+ * How to run the programs: directly, or as root under another user. When that one can't enter a folder on the way
  * (a clone under /root, mode 700), util-linux's setpriv hands it the one capability to pass through; without
  * no_setuid_fixup the kernel would leave it out of access(), by which initdb looks for its sibling programs.
  */
 function launcherFor(paths: string[]): Launcher {
   // TZ and locale of the starter would change log and sort order from machine to machine.
   const env = { PATH: process.env.PATH, LC_ALL: 'C', LANG: 'C' }
-  if (process.getuid?.() !== 0) {
-    return { uid: undefined, spawn: (program, args, options) => spawn(program, args, { env, ...options }) }
+  const user = plainUser()
+  if (user === null) {
+    return { user, spawn: (program, args, options) => spawn(program, args, { env, ...options }) }
   }
-  const ids = { uid: UNPRIVILEGED_ID, gid: UNPRIVILEGED_ID }
-  const closed = paths.map(firstClosedFolder).find((folder) => folder !== undefined)
+  const { uid, gid } = user
+  const closed = paths.map((target) => firstClosedFolder(target, user)).find((folder) => folder !== undefined)
   if (closed === undefined) {
     return {
-      uid: ids.uid,
-      spawn: (program, args, options) => spawn(program, args, { env, cwd: '/', ...ids, ...options }),
+      user,
+      spawn: (program, args, options) => spawn(program, args, { env, cwd: '/', uid, gid, ...options }),
     }
   }
   const capability = passThroughCapability()
   if (capability === undefined) {
     throw new Error(
-      `PostgreSQL can't run as root, and the user it runs as (uid ${ids.uid}) can't enter ${closed}: ` +
+      `PostgreSQL can't run as root, and the user it runs as (uid ${uid}) can't enter ${closed}: ` +
         `chmod o+x ${closed}, or keep the project in another folder`,
     )
   }
-  const privileges = [`--reuid=${ids.uid}`, `--regid=${ids.gid}`, '--clear-groups']
+  const privileges = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups']
   const grant = ['--securebits=+no_setuid_fixup', `--inh-caps=+${capability}`, `--ambient-caps=+${capability}`]
   return {
-    uid: ids.uid,
+    user,
     spawn: (program, args, options) =>
       spawn('setpriv', [...privileges, ...grant, program, ...args], { env, cwd: '/', ...options }),
   }
-}
-
-function firstClosedFolder(target: string): string | undefined {
-  const folders: string[] = []
-  for (let folder = path.dirname(target); folder !== path.dirname(folder); folder = path.dirname(folder)) {
-    folders.unshift(folder)
-  }
-  return folders.find((folder) => fs.existsSync(folder) && (fs.statSync(folder).mode & 0o001) === 0)
 }
 
 function passThroughCapability(): string | undefined {
@@ -192,6 +185,11 @@ function refuseRunningServer(dataDir: string): void {
   const pid = runningServerPid(dataDir)
   if (pid === undefined) return
   throw new Error(`PostgreSQL already runs on ${dataDir} as process ${pid}: stop it first (kill -INT ${pid})`)
+}
+
+/** A data folder that was made for another user: PostgreSQL starts on its own only. */
+function takeOver(dataDir: string, { user }: Launcher): void {
+  if (user !== null && fs.existsSync(dataDir) && fs.statSync(dataDir).uid !== user.uid) giveFolder(dataDir, user)
 }
 
 /** Process id of a live server on this data folder (left over from a killed starter, say), or undefined. */
@@ -246,8 +244,8 @@ async function initialise(
   try {
     const passwordFile = path.join(secretDir, 'password')
     fs.writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 })
-    if (launcher.uid !== undefined) {
-      for (const entry of [fresh, secretDir, passwordFile]) fs.chownSync(entry, launcher.uid, launcher.uid)
+    if (launcher.user !== null) {
+      for (const entry of [fresh, secretDir, passwordFile]) fs.chownSync(entry, launcher.user.uid, launcher.user.gid)
     }
     const args = ['-D', fresh, '-U', user, '--pwfile', passwordFile, '--auth=scram-sha-256', '--encoding=UTF8']
     // The builtin provider sorts the same on every machine, whatever its libc or ICU.

@@ -37,5 +37,6 @@ export function alertmanagerSpec(settings: Settings, program: Program, { host, p
     readyWithinMs: 30_000,
     stopSignal: 'SIGTERM',
     stopWithinMs: 10_000,
+    writes: [data],
   }
 }

@@ -3,9 +3,12 @@
  * Output goes to a file and not through a pipe: a component neither blocks nor dies when the launcher is killed.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { PlainUser } from '@sightline/db/plain-user'
+import { handOver } from './access.ts'
+import { openPlainFile } from './plain-file.ts'
 import { listensOn } from './port-holder.ts'
 import { signalGroup } from './process-group.ts'
 import { livingProcess, writePidFile } from './process-identity.mjs'
@@ -25,6 +28,10 @@ export interface ComponentSpec {
   readyWithinMs: number
   stopSignal: NodeJS.Signals
   stopWithinMs: number
+  /** Folders of the state folder that it writes in. */
+  writes?: readonly string[]
+  /** As whom it runs; null as this process. Where it is another one, `writes` are made its own. */
+  user?: PlainUser | null
 }
 
 export interface Exit {
@@ -56,7 +63,7 @@ export const logFileOf = (home: string, name: string) => join(home, 'logs', name
 export function openLog(home: string, name: string): number {
   const file = logFileOf(home, name)
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  return openSync(file, 'a', 0o600)
+  return openPlainFile(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT)
 }
 
 /** Rejects with a startError and leaves nothing running when the process ends, is too slow, or `signal` says to give up. */
@@ -78,9 +85,17 @@ export async function startComponent(
 function spawnComponent(spec: ComponentSpec, home: string): RunningComponent {
   const log = openLog(home, spec.name)
   const logFrom = fstatSync(log).size
+  const { user } = spec
+  if (user) handOver(home, spec.writes ?? [], user)
   // A process group of its own: a Ctrl-C in the terminal reaches the launcher alone, which stops all in order.
   const child = withClosedMask(() =>
-    spawn(spec.command, spec.args, { cwd: spec.cwd, env: spec.env, detached: true, stdio: ['ignore', log, log] }),
+    spawn(spec.command, spec.args, {
+      cwd: spec.cwd,
+      env: spec.env,
+      detached: true,
+      stdio: ['ignore', log, log],
+      ...(user ?? {}),
+    }),
   )
   closeSync(log)
   const exited = new Promise<Exit>((ended) => {
@@ -189,10 +204,26 @@ export function describeExit(component: RunningComponent, exit: Exit): string {
 
 function lastLines(component: RunningComponent, count = 15): string {
   if (!existsSync(component.logFile)) return '  (the file was removed)'
-  const bytes = readFileSync(component.logFile)
+  const bytes = logOf(component)
+  if (typeof bytes === 'string') return `  (${bytes})`
   // Cut since then by whoever bounds it: then all of it is of this run.
   const text = bytes.subarray(bytes.length >= component.logFrom ? component.logFrom : 0).toString('utf8')
   if (text.trim() === '') return '  (it wrote nothing)'
   const lines = text.trimEnd().split('\n').slice(-count)
   return lines.map((line) => `  | ${line}`).join('\n')
+}
+
+/** Its bytes, or why there are none to be read. */
+function logOf({ logFile }: RunningComponent): Buffer | string {
+  try {
+    const log = openPlainFile(logFile, constants.O_RDONLY)
+    try {
+      return readFileSync(log)
+    } finally {
+      closeSync(log)
+    }
+  } catch (error) {
+    if ((error as Error).name !== 'StartError') throw error
+    return (error as Error).message
+  }
 }

@@ -1,14 +1,19 @@
 /** What local mode consists of, in which order it starts, and how each component is started. */
+import { dirname } from 'node:path'
+import { makeReadable } from './access.ts'
 import { alertmanagerSpec } from './alertmanager.ts'
 import { type ComponentSpec, type RunningComponent, startComponent } from './component.ts'
 import { extraServices } from './extra-services.ts'
 import { prepareGateway } from './gateway.ts'
+import { flagsFileOf } from './incident.ts'
+import { buildPagesFor } from './pages.ts'
 import type { Passwords } from './passwords.ts'
 import { freePort, placesClosedToBrowsers } from './ports.ts'
 import { startPostgresComponent } from './postgres.ts'
 import { type FindOptions, findAlertmanager, findNginx, findPrometheus, type Program } from './programs.ts'
 import { preparePrometheus } from './prometheus.ts'
-import { backendSpec, type ServiceName, serviceSpec } from './services.ts'
+import { whoRunsParts } from './run-as.ts'
+import { asUser, backendSpec, type ServiceName, serviceSpec } from './services.ts'
 import { type Settings, startError } from './settings.ts'
 
 export type ComponentName = 'postgres' | 'telemetry-backend' | 'alertmanager' | 'prometheus' | 'gateway' | ServiceName
@@ -40,28 +45,34 @@ export interface Components {
 }
 
 /**
- * Finds the programs and writes their configuration; nothing is started yet. `say` hears of what is found and fetched.
+ * Finds the programs and writes their configuration; nothing is started yet. `say` hears of what is found and fetched, `warn`
+ * of what is less than it could be.
  * Rejects with a startError when a program is missing or a setting is one that the gateway can't be given.
  */
 export async function prepareComponents(
   settings: Settings,
   passwords: Passwords,
   say: (line: string) => void,
+  warn: (line: string) => void,
   signal?: AbortSignal,
 ): Promise<Components> {
   const finding = { signal, fetching: (what: string) => say(`fetching ${what} ...`) }
   const nginx = await findNginx(finding)
   const prometheus = await findPrometheus(finding)
-  const alertmanager = await findAlertmanagerIfAny(finding, say)
+  const { user, asRoot } = whoRunsParts(settings, [nginx.path, prometheus.path])
+  const alertmanager = await findAlertmanagerIfAny({ ...finding, user }, say)
   const found = Object.entries({ nginx, prometheus, alertmanager }).flatMap(([name, program]) =>
     program ? [`${name} ${program.version} (${program.from})`] : [],
   )
   say(`found ${found.join(', ')}`)
 
-  const gateway = prepareGateway(settings, nginx, await freePort(settings.ports))
+  if (user) say(`the parts run as user ${user.uid}; only what starts and watches them is root`)
+  if (user) makeReadable(dirname(flagsFileOf(settings.home)), user)
+  if (asRoot) warn(`All parts but PostgreSQL run as root: ${asRoot}.`)
+  const gateway = prepareGateway(settings, nginx, await freePort(settings.ports), user)
   const places = await placesClosedToBrowsers(settings.ports)
   const alerts = alertmanager && places.alertmanager
-  const metrics = preparePrometheus(settings, prometheus, places.prometheus, alerts)
+  const metrics = preparePrometheus(settings, prometheus, places.prometheus, alerts, user)
   if (gateway.connections < 4096)
     say(
       `the limit of open files (ulimit -n) leaves the gateway ${gateway.connections} connections instead of 4096, ` +
@@ -69,20 +80,23 @@ export async function prepareComponents(
     )
   const configured = new Map<ServiceName, NodeJS.ProcessEnv>()
   const run = (spec: ComponentSpec) => startComponent(spec, settings.home, signal)
+  const runNode = (spec: ComponentSpec) => run(asUser(spec, user, settings.home))
   const startService = (name: ServiceName) => () => {
     const env = { ...settings.env, ...configured.get(name) }
-    return run(serviceSpec(name, { ...settings, env }, passwords))
+    return runNode(serviceSpec(name, { ...settings, env }, passwords))
   }
   const services = Object.fromEntries(serviceNames.map((name) => [name, startService(name)]))
   return {
     hasAlertmanager: alertmanager !== null,
     starters: {
       postgres: () => startPostgresComponent(settings, passwords.sightline),
-      'telemetry-backend': () =>
-        run(backendSpec(settings, gateway, { prometheus: metrics.url, alertmanager: alerts }, passwords)),
+      'telemetry-backend': () => {
+        if (user) buildPagesFor(user, warn)
+        return runNode(backendSpec(settings, gateway, { prometheus: metrics.url, alertmanager: alerts }, passwords))
+      },
       alertmanager: async () => {
         if (!alertmanager) throw startError('There is no Alertmanager on this machine.')
-        return run(alertmanagerSpec(settings, alertmanager, places.alertmanager))
+        return run({ ...alertmanagerSpec(settings, alertmanager, places.alertmanager), user })
       },
       prometheus: () => run(metrics.spec),
       ...(services as Record<ServiceName, () => Promise<RunningComponent>>),

@@ -1,7 +1,8 @@
 /** Follows the components' output files: prints what is added, and keeps each from growing without bound. */
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, truncateSync } from 'node:fs'
+import { closeSync, constants, fstatSync, ftruncateSync, mkdirSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { openPlainFile } from './plain-file.ts'
 
 const POLL_MS = 250
 /** More than this between two looks can't be read by anyone: the rest is counted instead of printed. */
@@ -14,6 +15,8 @@ interface Followed {
   offset: number
   /** The beginning of a line whose end is not written yet. */
   rest: string
+  /** Something else stands in its place. */
+  unusable: boolean
 }
 
 /**
@@ -26,8 +29,9 @@ export async function followFiles(
   signal: AbortSignal,
 ): Promise<void> {
   const followed = Object.entries(files).map(
-    ([name, path]): Followed => ({ name, path, offset: sizeOf(path), rest: '' }),
+    ([name, path]): Followed => ({ name, path, offset: 0, rest: '', unusable: false }),
   )
+  for (const file of followed) skip(file)
   while (!signal.aborted) {
     for (const file of followed) look(file, print)
     await delay(POLL_MS, undefined, { signal }).catch(() => undefined)
@@ -35,15 +39,38 @@ export async function followFiles(
   for (const file of followed) look(file, print)
 }
 
+/** What was there before is not printed. */
+function skip(file: Followed): void {
+  const fd = open(file, null)
+  if (fd === null) return
+  file.offset = fstatSync(fd).size
+  closeSync(fd)
+}
+
 function look(file: Followed, print: ((name: string, line: string) => void) | null): void {
-  const size = sizeOf(file.path)
+  const fd = open(file, print)
+  if (fd === null) return
+  try {
+    file.offset = readFrom(fd, file, print)
+    if (file.offset > FILE_AT_MOST) {
+      ftruncateSync(fd, 0)
+      file.offset = 0
+    }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Prints what was added; the result is the file's size in bytes. */
+function readFrom(fd: number, file: Followed, print: ((name: string, line: string) => void) | null): number {
+  const { size } = fstatSync(fd)
   if (size < file.offset) {
     file.offset = 0
     file.rest = ''
   }
   if (print && size > file.offset) {
     const wanted = Math.min(size - file.offset, PRINT_AT_MOST)
-    const lines = (file.rest + readAt(file.path, file.offset, wanted)).split('\n')
+    const lines = (file.rest + readAt(fd, file.offset, wanted)).split('\n')
     file.rest = lines.pop()!
     for (const line of lines) print(file.name, line)
     const skipped = size - file.offset - wanted
@@ -52,31 +79,28 @@ function look(file: Followed, print: ((name: string, line: string) => void) | nu
       file.rest = ''
     }
   }
-  file.offset = size
-  if (size > FILE_AT_MOST) {
-    truncateSync(file.path, 0)
-    file.offset = 0
+  return size
+}
+
+/** Somebody may have removed the folder, to have fresh logs: it is made again. Null, told once, where there is no file but a link. */
+function open(file: Followed, print: ((name: string, line: string) => void) | null): number | null {
+  mkdirSync(dirname(file.path), { recursive: true, mode: 0o700 })
+  try {
+    const fd = openPlainFile(file.path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT)
+    file.unusable = false
+    return fd
+  } catch (error) {
+    if ((error as Error).name !== 'StartError') throw error
+    if (print && !file.unusable) {
+      print(file.name, (error as Error).message)
+      file.unusable = true
+    }
+    return null
   }
 }
 
-/** Somebody may have removed the folder, to have fresh logs: it is made again. */
-function sizeOf(path: string): number {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  const fd = openSync(path, 'a+', 0o600)
-  try {
-    return fstatSync(fd).size
-  } finally {
-    closeSync(fd)
-  }
-}
-
-function readAt(path: string, offset: number, length: number): string {
-  const fd = openSync(path, 'r')
-  try {
-    const buffer = Buffer.alloc(length)
-    const count = readSync(fd, buffer, 0, length, offset)
-    return buffer.toString('utf8', 0, count)
-  } finally {
-    closeSync(fd)
-  }
+function readAt(fd: number, offset: number, length: number): string {
+  const buffer = Buffer.alloc(length)
+  const count = readSync(fd, buffer, 0, length, offset)
+  return buffer.toString('utf8', 0, count)
 }

@@ -1,7 +1,8 @@
 /** Nginx in local mode: the one template of gateway/ rendered into the state folder. */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import type { PlainUser } from '@sightline/db/plain-user'
 import type { ComponentSpec } from './component.ts'
 import { httpOk } from './probes.ts'
 import type { Program } from './programs.ts'
@@ -18,10 +19,16 @@ export interface Gateway {
 }
 
 /**
- * Writes Nginx's configuration into the state folder and says how to run it. `statusPort` is for the backend's questions.
+ * Writes Nginx's configuration into the state folder and says how to run it, all of it as `user` where that isn't null. `statusPort`
+ * is for the backend's questions.
  * A setting that Nginx could misread, or an API key that could be guessed, is a startError.
  */
-export function prepareGateway(settings: Settings, nginx: Program, statusPort: number): Gateway {
+export function prepareGateway(
+  settings: Settings,
+  nginx: Program,
+  statusPort: number,
+  user: PlainUser | null = null,
+): Gateway {
   const folder = join(settings.home, 'gateway')
   const run = join(folder, 'run')
   const logs = join(settings.home, 'logs/gateway')
@@ -55,8 +62,9 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
     GATEWAY_API_KEY: apiKey(env.GATEWAY_API_KEY ?? ''),
     ...told,
   })
+  if (user) giveConfiguration(folder, user)
   // As root the workers would be another user, who may not enter a clone under /root.
-  const user = process.getuid?.() === 0 ? ' user root;' : ''
+  const workers = process.getuid?.() === 0 && user === null ? ' user root;' : ''
   const statusUrl = `http://127.0.0.1:${statusPort}/stub_status`
   return {
     accessLog,
@@ -74,7 +82,7 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
         '-e',
         'stderr',
         '-g',
-        `daemon off;${user}${telemetry.loadModule}`,
+        `daemon off;${workers}${telemetry.loadModule}`,
       ],
       cwd: folder,
       env: { PATH: process.env.PATH, ...nginx.env },
@@ -84,6 +92,8 @@ export function prepareGateway(settings: Settings, nginx: Program, statusPort: n
       // Graceful: requests in flight are answered, their records written.
       stopSignal: 'SIGQUIT',
       stopWithinMs: 10_000,
+      writes: [run, logs],
+      user,
     },
   }
 }
@@ -151,5 +161,12 @@ export function renderTemplates(from: string, to: string, values: Record<string,
     // It may hold the API key. The mode is for new files only: one of an earlier start keeps its own.
     writeFileSync(path, text, { mode: 0o600 })
     chmodSync(path, 0o600)
+  }
+}
+
+/** Not by its group, which others may be in: the API key stands there. The folder stays root's. */
+function giveConfiguration(folder: string, { uid, gid }: PlainUser): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.isFile()) chownSync(join(folder, entry.name), uid, gid)
   }
 }

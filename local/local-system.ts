@@ -16,6 +16,8 @@ export interface LocalOptions {
   onEnd?: SupervisorOptions<ComponentName>['onEnd']
   /** Called with one line for each thing done. */
   onProgress?: (line: string) => void
+  /** Called with what is less than it could be and stops nothing. */
+  onWarning?: (text: string) => void
   /** Called when a component ends that nobody stopped. */
   onComponentEnded?: (name: ComponentName, description: string) => void
   /** Gives up between two steps and stops what was started. */

@@ -1,6 +1,6 @@
 /** Which process listens on a port. */
 import { execFile } from 'node:child_process'
-import { readdir, readFile, readlink } from 'node:fs/promises'
+import { readdir, readFile, readlink, stat } from 'node:fs/promises'
 import { promisify } from 'node:util'
 
 export interface Holder {
@@ -16,10 +16,10 @@ export function holderOf(port: number): Promise<Holder | null> {
 
 /** The listening socket's inode from /proc/net/tcp{,6}, then the process that has it open (only own ones unless root). */
 async function holderFromProc(port: number): Promise<Holder | null> {
-  const inodes = await listeningSockets(port)
-  if (inodes.size === 0) return null
+  const sockets = await listeningSockets(port)
+  if (sockets.size === 0) return null
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    if (!(await hasOpen(pid, inodes))) continue
+    if (!(await hasOpen(pid, sockets))) continue
     const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
     return { pid: Number(pid), command: shortened(command) || 'an unnamed process' }
   }
@@ -31,7 +31,7 @@ async function holderFromProc(port: number): Promise<Holder | null> {
  * where there is none it is believed.
  */
 export async function listensOn(pid: number, port: number): Promise<boolean> {
-  if (process.platform === 'linux') return hasOpen(String(pid), await listeningSockets(port))
+  if (process.platform === 'linux') return listensFromProc(String(pid), await listeningSockets(port))
   try {
     const { stdout } = await promisify(execFile)('lsof', [
       '-nP',
@@ -49,23 +49,41 @@ export async function listensOn(pid: number, port: number): Promise<boolean> {
   }
 }
 
-async function listeningSockets(port: number): Promise<Set<string>> {
-  const inodes = new Set<string>()
+/**
+ * In a container root may lack the right to look into another user's process (CAP_SYS_PTRACE): then it is believed that the
+ * socket is its own if that user has it.
+ */
+async function listensFromProc(pid: string, sockets: Sockets): Promise<boolean> {
+  if (await hasOpen(pid, sockets)) return true
+  try {
+    await readlink(`/proc/${pid}/exe`)
+    return false
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') return false
+    return [...sockets.values()].includes((await stat(`/proc/${pid}`)).uid)
+  }
+}
+
+/** Who has them, by what a link in /proc/PID/fd says. */
+type Sockets = Map<string, number>
+
+async function listeningSockets(port: number): Promise<Sockets> {
+  const sockets: Sockets = new Map()
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
     const rows = (await readFile(table, 'utf8').catch(() => '')).split('\n').slice(1)
     for (const row of rows) {
-      const [, local, , state, , , , , , inode] = row.trim().split(/\s+/)
+      const [, local, , state, , , , uid, , inode] = row.trim().split(/\s+/)
       if (state === '0A' && inode && Number.parseInt(local!.split(':')[1]!, 16) === port)
-        inodes.add(`socket:[${inode}]`)
+        sockets.set(`socket:[${inode}]`, Number(uid))
     }
   }
-  return inodes
+  return sockets
 }
 
-async function hasOpen(pid: string, inodes: Set<string>): Promise<boolean> {
+async function hasOpen(pid: string, sockets: Sockets): Promise<boolean> {
   const files = await readdir(`/proc/${pid}/fd`).catch(() => [])
   for (const file of files) {
-    if (inodes.has(await readlink(`/proc/${pid}/fd/${file}`).catch(() => ''))) return true
+    if (sockets.has(await readlink(`/proc/${pid}/fd/${file}`).catch(() => ''))) return true
   }
   return false
 }

@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import type { PlainUser } from '@sightline/db/plain-user'
 import { hasApt, unpackProgram } from './debian-packages.ts'
 import { onPath } from './on-path.ts'
 import { root, startError } from './settings.ts'
@@ -26,6 +27,8 @@ const cache = join(root, 'node_modules/.cache/sightline')
 export interface FindOptions {
   signal?: AbortSignal | undefined
   fetching?(what: string): void
+  /** As whom it will run, null for this process's user: so it is tried. */
+  user?: PlainUser | null
 }
 
 /** Rejects with a startError that says how to get it when there is none. */
@@ -84,13 +87,13 @@ interface Wanted {
   through?(folder: string): string[]
 }
 
-async function find(wanted: Wanted, { signal, fetching }: FindOptions): Promise<Program> {
+async function find(wanted: Wanted, { signal, fetching, user = null }: FindOptions): Promise<Program> {
   for (const name of wanted.names) {
     const path = onPath(name)
     // A shim (snap, mise) that goes by its own name is not the program.
     if (path && basename(path) === name) {
       const program = { path, from: 'PATH', env: {}, through: [] } as const
-      return { ...program, version: askVersion(program, wanted) }
+      return { ...program, version: askVersion(program, wanted, user) }
     }
   }
   if (!hasApt()) throw startError(wanted.howToInstall)
@@ -101,15 +104,19 @@ async function find(wanted: Wanted, { signal, fetching }: FindOptions): Promise<
     const { path, libraryPath } = await unpackProgram(wanted.packages, wanted.binary, folder, signal)
     const env: Record<string, string> = libraryPath ? { LD_LIBRARY_PATH: libraryPath } : {}
     const program = { path, from: 'Debian packages', env, through: wanted.through?.(folder) ?? [] } as const
-    return { ...program, version: askVersion(program, wanted) }
+    return { ...program, version: askVersion(program, wanted, user) }
   } catch (error) {
     if (signal?.aborted || (error as NodeJS.ErrnoException).code === 'ENOSPC') throw error
     throw startError(`${(error as Error).message}\n${wanted.howToInstall}`, error)
   }
 }
 
-function askVersion({ path, env, through }: Omit<Program, 'version'>, { ask, version }: Wanted): string {
-  const options = { encoding: 'utf8', env: { ...process.env, ...env } } as const
+function askVersion(
+  { path, env, through }: Omit<Program, 'version'>,
+  { ask, version }: Wanted,
+  user: PlainUser | null,
+): string {
+  const options = { encoding: 'utf8', env: { ...process.env, ...env }, ...(user ?? {}) } as const
   // Nginx answers on stderr: let the shell join the two.
   try {
     const text = execFileSync('/bin/sh', ['-c', '"$0" "$@" 2>&1', ...through, path, ...ask], options)

@@ -1,6 +1,8 @@
 /** Prometheus in local mode: the configuration of observability/prometheus with this installation's targets. */
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { PlainUser } from '@sightline/db/plain-user'
+import { letRead } from './access.ts'
 import type { ComponentSpec } from './component.ts'
 import { extraServices } from './extra-services.ts'
 import type { Place } from './ports.ts'
@@ -9,15 +11,16 @@ import type { Program } from './programs.ts'
 import { root, type Settings } from './settings.ts'
 
 /**
- * Writes its configuration and targets into the state folder, anew at each start, and says how to run it and where it listens:
- * at a place that is for the backend. That answers PROMETHEUS_PORT, because Prometheus does not look at who asks.
- * `alertmanager`: where its alerts go, null for nowhere.
+ * Writes its configuration and targets into the state folder, anew at each start, and says how to run it, as `user` where that
+ * isn't null, and where it listens: at a place that is for the backend. That answers PROMETHEUS_PORT, because Prometheus does not
+ * look at who asks. `alertmanager`: where its alerts go, null for nowhere.
  */
 export function preparePrometheus(
   settings: Settings,
   prometheus: Program,
   { host, port }: Place,
   alertmanager: Place | null,
+  user: PlainUser | null,
 ): { spec: ComponentSpec; url: string } {
   const folder = join(settings.home, 'prometheus')
   const { ports } = settings
@@ -40,6 +43,7 @@ export function preparePrometheus(
     ...groups,
     ...receivers.map((group) => ({ ...group, labels: { job: 'alertmanager' } })),
   ])
+  if (user) letRead(join(folder, 'config'), user)
   const url = `http://${host}:${port}`
   const spec: ComponentSpec = {
     name: 'prometheus',
@@ -63,6 +67,8 @@ export function preparePrometheus(
     readyWithinMs: 30_000,
     stopSignal: 'SIGTERM',
     stopWithinMs: 15_000,
+    writes: [join(folder, 'data')],
+    user,
   }
   return { spec, url }
 }

@@ -1,6 +1,7 @@
 /** How the telemetry backend and the three services are run: the project's own Node on their sources, told by environment. */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { ServiceRole } from '@sightline/db/migrate'
+import type { PlainUser } from '@sightline/db/plain-user'
 import type { ComponentSpec } from './component.ts'
 import { roleVariables } from './database.ts'
 import { extraServices } from './extra-services.ts'
@@ -63,6 +64,7 @@ export function serviceSpec(name: ServiceName, settings: Settings, passwords: Pa
     stopSignal: 'SIGTERM',
     // The services promise to be done within 10 s.
     stopWithinMs: 12_000,
+    writes: [join(home, 'logs', name)],
   }
 }
 
@@ -122,7 +124,18 @@ export function backendSpec(
     readyWithinMs: 30_000,
     stopSignal: 'SIGTERM',
     stopWithinMs: 15_000,
+    // It renames the gateway's log once that has grown, too.
+    writes: [join(home, 'telemetry'), dirname(gateway.accessLog)],
   }
+}
+
+/** The same run as `user`, null for this process's: Node then keeps what it compiles in a folder of that user's. */
+export function asUser(spec: ComponentSpec, user: PlainUser | null, home: string): ComponentSpec {
+  if (user === null) return spec
+  if (!spec.env.NODE_COMPILE_CACHE) return { ...spec, user }
+  const compiled = join(home, 'compiled')
+  const writes = [...(spec.writes ?? []), compiled]
+  return { ...spec, user, writes, env: { ...spec.env, NODE_COMPILE_CACHE: compiled } }
 }
 
 const nodeProgram = (args: string[]) => ({ command: process.execPath, args, cwd: root })

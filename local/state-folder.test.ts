@@ -14,8 +14,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { until } from '@sightline/service-kit/poll'
+import { closeToOthers } from './access.ts'
 import { startComponent } from './component.ts'
-import { closeToOthers, takeStateFolder } from './state-folder.ts'
+import { takeStateFolder } from './state-folder.ts'
 
 function folder(t: TestContext): string {
   const home = mkdtempSync(join(tmpdir(), 'sightline-state-'))

@@ -1,8 +1,9 @@
 /** The folder that holds all of one installation's state: taken by one launcher at a time, and cleared of what a killed one left. */
-import { chmodSync, existsSync, lstatSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { mkdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stopLeftover } from '@sightline/db/server'
+import { closeToOthers, foreignIn } from './access.ts'
 import { componentNames } from './components.ts'
 import { startGuard } from './guard.ts'
 import { abandon, orphansIn, runningIn, stopOrphans } from './leftovers.ts'
@@ -12,9 +13,6 @@ import { startError } from './settings.ts'
 
 const MEGABYTE = 2 ** 20
 const ROOM_NEEDED = 300 * MEGABYTE
-/** What a start makes there; anything else is not ours. */
-const OURS =
-  /^(alertmanager|bootstrap\.lock.*|flags|gateway|incident|learn|logs|passwords\.json(\.\d+)?(\.new)?|postgres(\.new)?|prometheus|run|telemetry)$/
 
 const lockFileOf = (home: string) => join(home, 'run/launcher.lock')
 
@@ -54,33 +52,6 @@ async function assertRoomFor(home: string): Promise<void> {
   )
 }
 
-/**
- * Logs of all users' requests, keys and passwords lie in it: it is for its owner alone, and so is what an earlier version left
- * open in it. A folder that holds other things too is not ours to close; in it only what is ours is closed.
- */
-export function closeToOthers(home: string): void {
-  const entries = readdirSync(home)
-  if (entries.every((name) => OURS.test(name))) close(home)
-  for (const name of entries.filter((entry) => OURS.test(entry))) {
-    close(join(home, name))
-    // PostgreSQL refuses a data folder that is open to others by itself.
-    if (name.startsWith('postgres') || !lstatSync(join(home, name)).isDirectory()) continue
-    for (const inner of readdirSync(join(home, name), { recursive: true })) close(join(home, name, String(inner)))
-  }
-}
-
-/** Links are left alone, and what has gone meanwhile. */
-function close(path: string): void {
-  const found = lstatSync(path, { throwIfNoEntry: false })
-  if (!found || found.isSymbolicLink() || (found.mode & 0o077) === 0) return
-  try {
-    chmodSync(path, found.mode & 0o700)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
-    throw startError(`${path} belongs to another user: start as that one, or give it away with chown -R.`, error)
-  }
-}
-
 /** Stops what a killed launcher has left running in the folder. Resolves to the names of what it found. */
 export async function stopLeftovers(home: string): Promise<string[]> {
   const orphans = orphansIn(home, componentNames)
@@ -109,6 +80,6 @@ export function inspectStateFolder(home: string) {
   return {
     launcher: livingProcess(lockFileOf(home)),
     running: runningIn(home, componentNames),
-    foreign: existsSync(home) ? readdirSync(home).filter((name) => !OURS.test(name)) : [],
+    foreign: existsSync(home) ? foreignIn(home) : [],
   }
 }

@@ -21,23 +21,20 @@ import { readSettings, type Settings, startError } from './settings.ts'
 import { stopLeftovers, takeStateFolder } from './state-folder.ts'
 import { createSupervisor, type Supervisor } from './supervisor.ts'
 
-/** PostgreSQL refuses root; the others do what they are told. */
-const AS_ROOT = 'started as root: all parts but PostgreSQL run as root too. A plain user is enough, and safer'
-
 /** Starts the whole system. Rejects with a readable error when it can't, and then has left nothing running. */
 export async function startLocal(options: LocalOptions = {}): Promise<LocalSystem> {
   const settings = readSettings(options)
   const say = options.onProgress ?? (() => undefined)
+  const warn = options.onWarning ?? (() => undefined)
   const release = await takeStateFolder(settings.home)
   let supervisor: Supervisor<ComponentName> | null = null
   try {
     // --- everything that can be found wrong before anything is started
-    if (process.getuid?.() === 0) say(AS_ROOT)
     const passwords = readOrMakePasswords(settings.home)
     const leftovers = await stopLeftovers(settings.home)
     if (leftovers.length > 0) say(`stopped what a killed start had left running: ${leftovers.join(', ')}`)
     await assertPortsFree(settings.ports)
-    const components = await prepareComponents(settings, passwords, say, options.signal)
+    const components = await prepareComponents(settings, passwords, say, warn, options.signal)
 
     supervisor = createSupervisor({
       names: componentNames,

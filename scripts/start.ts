@@ -49,6 +49,7 @@ try {
     onEnd: restartSeconds > 0 ? { restartAfterMs: restartSeconds * 1000 } : 'stop',
     signal: giveUp.signal,
     onProgress: (line) => console.log(`  ${colour.green('✔')} ${line}`),
+    onWarning: (text) => console.log(`  ${colour.yellow('!')} ${text}`),
     onComponentEnded: (_, description) => tell(description),
   })
 } catch (error) {

@@ -3,6 +3,7 @@
  * sources.
  */
 import { spawn } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
 import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
 import { locateConsole } from '@sightline/console/build'
@@ -36,11 +37,15 @@ const databaseOf = (config: Config, password: string) => ({
 })
 
 /**
- * Builds the pages if that has to be done, and tells `log` how it went. The build appears whole and serves later
+ * Builds the pages if that has to be done and this user may, and tells `log` how it went. The build appears whole and serves later
  * starts, too: it goes on when this process ends before it.
  */
 export function buildPages(log: (level: 'info' | 'error', message: string) => void): void {
   if (locateConsole().built) return
+  if (!mayWrite(folder)) {
+    log('info', 'The console is built by another user: this one may not write there.')
+    return
+  }
   const child = spawn(process.execPath, [join(folder, 'build.ts')], { stdio: ['ignore', 'ignore', 'pipe'] })
   let problem = ''
   child.stderr.on('data', (chunk: Buffer) => {
@@ -51,4 +56,14 @@ export function buildPages(log: (level: 'info' | 'error', message: string) => vo
     if (code === 0) log('info', 'The console is built.')
     else log('error', `The console can't be built; its port answers without pages.\n${problem}`)
   })
+}
+
+function mayWrite(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return true
+  } catch (error) {
+    if (!['EACCES', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    return false
+  }
 }

@@ -1,5 +1,6 @@
 /** The telemetry backend goes wrong in every way it can; the chain must not notice. */
 import { execFileSync } from 'node:child_process'
+import { statSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { onPath } from '@sightline/local'
@@ -73,8 +74,10 @@ export const telemetryDiskFull: Drill = {
   preload: 'collect-garbage.mjs',
   unavailable: () => (onPath('prlimit') === null ? 'prlimit (util-linux) is not there' : undefined),
   run: async (run) => {
-    const limit = (size: string) =>
-      execFileSync('prlimit', ['--pid', String(run.system.pid(BACKEND)), `--fsize=${size}:`])
+    const pid = run.system.pid(BACKEND)
+    // As the backend's user: root in a container may lack the right to limit another's process.
+    const { uid, gid } = statSync(`/proc/${pid}`)
+    const limit = (size: string) => execFileSync('prlimit', ['--pid', String(pid), `--fsize=${size}:`], { uid, gid })
     const begin = async () => {
       limit('0')
       return async () => void limit('unlimited')
