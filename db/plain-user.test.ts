@@ -14,13 +14,17 @@ function folder(t: TestContext): string {
   return made
 }
 
-test('root hands over to the owner of the checkout, and to nobody where it is root', asRoot, (t) => {
+test('root hands over to the owner of the checkout, and to nobody where that is root or has no name', asRoot, (t) => {
   const checkout = folder(t)
-  assert.deepEqual(plainUser(checkout), { uid: 65534, gid: 65534 })
+  const nobody = { uid: 65534, gid: 65534 }
+  assert.deepEqual(plainUser(checkout), nobody)
+  // Every Linux and macOS has a user 1.
+  fs.chownSync(checkout, 1, user.gid)
+  assert.deepEqual(plainUser(checkout), { uid: 1, gid: user.gid })
+  fs.chownSync(checkout, 1, 0)
+  assert.deepEqual(plainUser(checkout), { uid: 1, gid: 65534 })
   fs.chownSync(checkout, user.uid, user.gid)
-  assert.deepEqual(plainUser(checkout), user)
-  fs.chownSync(checkout, user.uid, 0)
-  assert.deepEqual(plainUser(checkout), { uid: user.uid, gid: 65534 })
+  assert.deepEqual(plainUser(checkout), nobody)
 })
 
 test('anybody else runs what it starts as itself', { skip: process.getuid?.() === 0 && 'this is root' }, () => {

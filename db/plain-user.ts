@@ -2,6 +2,7 @@
  * As whom programs run that root starts (`@sightline/db/plain-user`): PostgreSQL refuses root, and no other part of a system needs
  * it. One place decides, for the database and for all of local mode.
  */
+import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import path from 'node:path'
 
@@ -17,14 +18,22 @@ const CHECKOUT = path.resolve(import.meta.dirname, '..')
 
 /**
  * Null when this process isn't root: its programs then run as whoever it runs as. Else the owner of the folder `checkout`, or
- * nobody where root owns that too.
+ * nobody where that is root or has no name on this machine, as in a container: PostgreSQL refuses a number without one.
  */
 export function plainUser(checkout = CHECKOUT): PlainUser | null {
   if (process.getuid?.() !== 0) return null
   const { uid, gid } = fs.statSync(checkout)
-  if (uid === 0) return { uid: NOBODY, gid: NOBODY }
+  if (uid === 0 || !hasName(uid)) return { uid: NOBODY, gid: NOBODY }
   // Root's group may read what is root's alone.
   return { uid, gid: gid === 0 ? NOBODY : gid }
+}
+
+const named = new Map<number, boolean>()
+
+function hasName(uid: number): boolean {
+  const known = named.get(uid) ?? spawnSync('id', ['-un', String(uid)], { stdio: 'ignore' }).status === 0
+  named.set(uid, known)
+  return known
 }
 
 /**

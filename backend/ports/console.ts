@@ -42,7 +42,8 @@ const databaseOf = (config: Config, password: string) => ({
  */
 export function buildPages(log: (level: 'info' | 'error', message: string) => void): void {
   if (locateConsole().built) return
-  if (!mayWrite(folder)) {
+  // Vite keeps what it needs for a moment among the packages.
+  if (!mayWrite(folder) || !mayWrite(join(folder, '../node_modules'))) {
     log('info', 'The console is built by another user: this one may not write there.')
     return
   }
@@ -63,7 +64,7 @@ function mayWrite(path: string): boolean {
     accessSync(path, constants.W_OK)
     return true
   } catch (error) {
-    if (!['EACCES', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    if (!['EACCES', 'EROFS', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     return false
   }
 }
