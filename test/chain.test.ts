@@ -194,6 +194,64 @@ test('an unknown product: 404, found by {status=error}, the exception on validat
   await assertFailedAt(answer.json.trace_id, 'validate_order', 'unknown_product')
 })
 
+test('an order for an unknown product is a line at warn, found in Loki’s API over all services with its trace id', async () => {
+  const answer = await system.api('POST', '/api/v1/orders', { product_id: 999, quantity: 1 })
+  assert.deepEqual([answer.status, answer.json.type], [404, '/problems/unknown-product'], answer.text)
+  const lines = await until(
+    'the lines of the request',
+    15,
+    () => system.logs('{service_name=~".+"} | detected_level=~"error|warn"'),
+    (found) => {
+      const own = found.filter(({ labels }) => labels.trace_id === answer.json.trace_id)
+      assert.deepEqual(new Set(own.map(({ labels }) => labels.service_name)), new Set(['gateway', 'order-service']))
+      assert.ok(own.some(({ line }) => line === 'There is no product 999.'))
+    },
+  )
+  assert.ok(lines.every(({ labels }) => ['error', 'warn'].includes(labels.detected_level!)))
+})
+
+test('the commands that guides begin with: the page at /, users, stock, an order in a query, each with its trace', async () => {
+  const front = await system.api('GET', '/')
+  assert.equal(front.json.urls.console, system.urls.console)
+  await system.trace(front.headers.get('x-trace-id')!, 15, (spans) => void only(spans, 'gateway', 'GET /'))
+  for (const id of [123, 456, 789, 1001]) assert.equal((await system.api('GET', `/api/v1/users/${id}`)).status, 200)
+
+  const product = await system.api('GET', '/api/v1/products/1')
+  assert.deepEqual([product.json.id, product.json.available], ['demo-product', true])
+  const check = await system.api('POST', '/api/v1/inventory/check', { product_id: 1, quantity: 1_000_000 })
+  assert.deepEqual([check.status, check.json.available], [200, false], check.text)
+  await system.trace(check.headers.get('x-trace-id')!, 15, (spans) => {
+    assertAttributes(only(spans, 'gateway', 'POST /api/v1/inventory/check'), {
+      'http.route': '/api/v1/inventory/check',
+    })
+  })
+
+  const brief = await system.api('POST', '/api/v1/orders?product_id=1&quantity=2')
+  assert.equal(brief.status, 201, brief.text)
+  const audit = await system.api('GET', `/api/v1/audit?order_id=${brief.json.order.id}`)
+  assert.deepEqual([audit.json.items.length, audit.json.items[0].user_id], [1, null])
+
+  const who = 'user_id=123&action=view&user_name=Jane%20Roe&user_email=jane%40example.org'
+  const key = { 'idempotency-key': 'query-of-a-guide' }
+  const processed = await system.api('POST', `/api/v1/process?${who}`, undefined, key)
+  assert.deepEqual([processed.status, processed.json.user.name], [200, 'Jane Roe'], processed.text)
+  const again = { user_id: 123, action: 'view', user_name: 'Jane Roe', user_email: 'jane@example.org' }
+  assert.equal((await system.api('POST', '/api/v1/process', again, key)).text, processed.text)
+  const spans = await system.trace(processed.json.trace_id, 15, (found) =>
+    assert.equal(new Set(found.map(({ service }) => service)).size, 4),
+  )
+  for (const [service, name] of [
+    ['gateway', 'POST /api/v1/process'],
+    ['user-service', 'POST /process'],
+  ] as const) {
+    const { attributes } = only(spans, service, name)
+    assert.equal(attributes['url.query'], 'user_id=123&action=view&user_name=***&user_email=***', service)
+  }
+  assert.doesNotMatch(JSON.stringify(spans, bigints), /Jane|jane@|jane%40/)
+  const twice = await system.api('POST', `/api/v1/process?${who}`, { user_id: 123, action: 'view' })
+  assert.deepEqual([twice.status, twice.json.errors[0].parameter], [422, 'query'])
+})
+
 test('too much stock: 409, found by {status=error}, the exception on check_inventory', async () => {
   const items = [{ product_id: 'phone-001', quantity: 201 }]
   const answer = await system.api('POST', '/api/v1/process', { ...john, items })

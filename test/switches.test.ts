@@ -53,6 +53,29 @@ test('OTEL_TRACES_SAMPLER=always_off: no span of a service, yet every line has i
   assert.deepEqual(await system.search('{ resource.service.name = "user-service" }'), [])
 })
 
+test('SIGHTLINE_BAGGAGE_KEYS: listed baggage is on all spans and lines of the services, other baggage on none', async () => {
+  await restartServices({ ...sending, SIGHTLINE_BAGGAGE_KEYS: 'tenant,contact' })
+  const baggage = 'tenant=blue%20sky,other=x,contact=jane%40example.com;p=1'
+  const { json } = await system.api('POST', '/api/v1/process', order, { baggage })
+  const spans = await system.trace(json.trace_id, 15, (found) => {
+    assert.equal(new Set(found.map(({ service }) => service)).size, 4)
+    assert.ok(found.some(({ name }) => name === 'record_audit'))
+  })
+  for (const { service, name, attributes } of spans) {
+    const expected = service === 'gateway' ? [undefined, undefined] : ['blue sky', 'j***@example.com']
+    assert.deepEqual([attributes.tenant, attributes.contact], expected, `${service} ${name}`)
+    assert.equal(attributes.other, undefined)
+  }
+  const found = `| tenant="blue sky" | trace_id="${json.trace_id}"`
+  const lines = await until(
+    'a line of each service',
+    15,
+    () => system.logs(`{service_name=~".+"} ${found}`),
+    (some) => assert.equal(new Set(some.map(({ labels }) => labels.service_name)).size, 3),
+  )
+  assert.ok(lines.every(({ labels }) => labels.contact === 'j***@example.com' && labels.other === undefined))
+})
+
 for (const propagators of ['b3', 'b3multi,baggage', 'jaeger']) {
   test(`OTEL_PROPAGATORS=${propagators}: still one trace, gateway included`, async () => {
     await restartServices({ ...sending, OTEL_PROPAGATORS: propagators })

@@ -13,10 +13,10 @@ import {
 import { logProcessor, spanProcessor } from './processors.ts'
 import { telemetry } from './state.ts'
 
-function pipeline(options: { showPersonalData?: boolean; sampler?: Sampler } = {}) {
-  const { showPersonalData = false, sampler = new AlwaysOnSampler() } = options
+function pipeline(options: { showPersonalData?: boolean; sampler?: Sampler; env?: NodeJS.ProcessEnv } = {}) {
+  const { showPersonalData = false, sampler = new AlwaysOnSampler(), env = {} } = options
   const exporter = new InMemorySpanExporter()
-  const provider = new TracerProvider({ sampler, spanProcessors: [spanProcessor(exporter, {}, showPersonalData)] })
+  const provider = new TracerProvider({ sampler, spanProcessors: [spanProcessor(exporter, env, showPersonalData)] })
   return {
     tracer: (scope = 'test') => provider.getTracer(scope),
     async spans() {
@@ -42,6 +42,49 @@ test('baggage of the caller: three keys become attributes, when they are short a
   const [carried, refused] = await spans()
   assert.deepEqual(carried!.attributes, { 'request.id': 'r-1', 'user.id': '7' })
   assert.deepEqual(refused!.attributes, {})
+})
+
+const SIGHTLINE_BAGGAGE_KEYS = 'tenant, session.id,user.name,http.route,,two words,request.id'
+const CALLER = propagation.setBaggage(
+  ROOT_CONTEXT,
+  propagation.createBaggage({
+    tenant: { value: 'Über GmbH, jane@example.com' },
+    'session.id': { value: 'line\nbreak' },
+    'user.name': { value: 'Jane Roe' },
+    'http.route': { value: '/forged' },
+    'request.id': { value: 'r-1' },
+    other: { value: 'x' },
+  }),
+)
+
+test('baggage of the caller whose keys are listed: masked like all else, and never in place of what a span says', async () => {
+  const { tracer, spans } = pipeline({ env: { SIGHTLINE_BAGGAGE_KEYS } })
+  tracer()
+    .startSpan('GET', { attributes: { 'http.route': '/real' } }, CALLER)
+    .end()
+  assert.deepEqual((await spans())[0]!.attributes, {
+    'http.route': '/real',
+    'request.id': 'r-1',
+    tenant: 'Über GmbH, j***@example.com',
+    'user.name': 'J*** R***',
+  })
+  const shown = pipeline({ env: { SIGHTLINE_BAGGAGE_KEYS: 'tenant' }, showPersonalData: true })
+  shown.tracer().startSpan('GET', {}, CALLER).end()
+  assert.equal((await shown.spans())[0]!.attributes.tenant, 'Über GmbH, jane@example.com')
+})
+
+test('log records get the listed baggage, too, and keep what they say themselves', async () => {
+  const exporter = new InMemoryLogRecordExporter()
+  const provider = new LoggerProvider({ processors: [logProcessor(exporter, { SIGHTLINE_BAGGAGE_KEYS })] })
+  const logger = provider.getLogger('test')
+  logger.emit({ body: 'a line', attributes: { 'http.route': '/real' }, context: CALLER })
+  logger.emit({ body: 'of nobody', context: ROOT_CONTEXT })
+  await provider.forceFlush()
+  assert.deepEqual(
+    exporter.getFinishedLogRecords().map(({ attributes }) => attributes),
+    [{ 'http.route': '/real', tenant: 'Über GmbH, j***@example.com', 'user.name': 'J*** R***' }, {}],
+  )
+  await provider.shutdown()
 })
 
 test('personal data is masked in attributes, events and status; values that PostgreSQL quotes are left out', async () => {

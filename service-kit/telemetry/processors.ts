@@ -1,14 +1,12 @@
 /** What happens to each span and log record on its way out: business context in, personal data out, into the queue. */
-import { type Context, propagation, type Span, SpanStatusCode, TraceFlags } from '@opentelemetry/api'
+import { context, SpanStatusCode, TraceFlags } from '@opentelemetry/api'
 import type { LogRecordExporter, LogRecordProcessor, ReadableLogRecord } from '@opentelemetry/sdk-logs'
 import type { ReadableSpan, SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace'
 import { maskAttributes, maskText } from '../masking.ts'
+import { listedBaggage, ownBaggage } from './baggage.ts'
 import { createBatcher } from './batcher.ts'
 import { refineStart } from './clock.ts'
 
-/** Baggage is written by whoever calls: only these keys are taken, and only plain short values. */
-const BAGGAGE_KEYS = ['request.id', 'user.id', 'order.id']
-const BAGGAGE_VALUE = /^[A-Za-z0-9_.-]{1,128}$/
 const DATABASE_SCOPE = '@opentelemetry/instrumentation-pg'
 
 /** Copies baggage to spans at their start, masks them at their end, queues the sampled ones. */
@@ -27,10 +25,15 @@ export function spanProcessor(
       delayMs: setting(env.OTEL_BSP_SCHEDULE_DELAY, 500),
       timeoutMs: setting(env.OTEL_BSP_EXPORT_TIMEOUT, 30_000),
     })
+  const listed = listedBaggage(env.SIGHTLINE_BAGGAGE_KEYS)
   return {
     onStart(span, parent) {
       refineStart(span)
-      copyBaggage(span, parent)
+      span.setAttributes(ownBaggage(parent))
+      // What the span says of itself is not the caller's to say.
+      for (const [key, value] of Object.entries(listed(parent))) {
+        if (!Object.hasOwn(span.attributes, key)) span.setAttribute(key, value!)
+      }
     },
     onEnd(span) {
       if (batcher === undefined || (span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) return
@@ -42,8 +45,12 @@ export function spanProcessor(
   }
 }
 
-/** Queues log records; the appender that made them has masked them. */
-export function logProcessor(exporter: LogRecordExporter, env: NodeJS.ProcessEnv): LogRecordProcessor {
+/** Copies the listed baggage to log records, masked as the appender has masked all else, and queues them. */
+export function logProcessor(
+  exporter: LogRecordExporter,
+  env: NodeJS.ProcessEnv,
+  showPersonalData = false,
+): LogRecordProcessor {
   const batcher = createBatcher<ReadableLogRecord>({
     signal: 'logs',
     exporter,
@@ -52,19 +59,18 @@ export function logProcessor(exporter: LogRecordExporter, env: NodeJS.ProcessEnv
     delayMs: setting(env.OTEL_BLRP_SCHEDULE_DELAY, 500),
     timeoutMs: setting(env.OTEL_BLRP_EXPORT_TIMEOUT, 30_000),
   })
+  const listed = listedBaggage(env.SIGHTLINE_BAGGAGE_KEYS)
   return {
-    onEmit: (record) => batcher.add(record),
+    onEmit(record, carrier = context.active()) {
+      const attributes = listed(carrier)
+      if (!showPersonalData) maskAttributes(attributes)
+      for (const [key, value] of Object.entries(attributes)) {
+        if (!Object.hasOwn(record.attributes, key)) record.setAttribute(key, value)
+      }
+      batcher.add(record)
+    },
     forceFlush: () => batcher.flush(),
     shutdown: () => batcher.shutdown(),
-  }
-}
-
-function copyBaggage(span: Span, parent: Context): void {
-  const baggage = propagation.getBaggage(parent)
-  if (baggage === undefined) return
-  for (const key of BAGGAGE_KEYS) {
-    const value = baggage.getEntry(key)?.value
-    if (value !== undefined && BAGGAGE_VALUE.test(value)) span.setAttribute(key, value)
   }
 }
 

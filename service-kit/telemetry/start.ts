@@ -14,6 +14,7 @@ import {
   ATTR_SERVICE_VERSION,
 } from '@opentelemetry/semantic-conventions'
 import { showsPersonalData } from '../masking.ts'
+import { warnOfBaggageKeys } from './baggage.ts'
 import { diagLogger } from './diag.ts'
 import { logExporter, spanExporter } from './exporters.ts'
 import { instrumentations } from './instrumentations.ts'
@@ -28,6 +29,7 @@ export function startTelemetry(env: NodeJS.ProcessEnv): void {
   const entry = entryPackage(process.argv[1])
   // The SDK reads the variable itself, also for its default resource, so the default is put where it looks.
   env.OTEL_SERVICE_NAME ||= entry.name
+  warnOfBaggageKeys(env.SIGHTLINE_BAGGAGE_KEYS)
   const showPersonalData = showsPersonalData(env)
   const disabled = getBooleanFromEnv('OTEL_SDK_DISABLED') === true
   const textMapPropagator = propagator(getStringFromEnv('OTEL_PROPAGATORS') ?? 'tracecontext,baggage')
@@ -49,7 +51,7 @@ export function startTelemetry(env: NodeJS.ProcessEnv): void {
     spanProcessors: [
       spanProcessor(spanExporter(getStringFromEnv('OTEL_TRACES_EXPORTER') ?? 'otlp'), env, showPersonalData),
     ],
-    logRecordProcessors: logs ? [logProcessor(logs, env)] : [],
+    logRecordProcessors: logs ? [logProcessor(logs, env, showPersonalData)] : [],
   })
   sdk.start()
   if (disabled) passContextOn(textMapPropagator)
