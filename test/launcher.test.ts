@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -168,6 +168,8 @@ test('Ctrl-C that reaches npm alone ends everything in order', only, async (t) =
 function withoutNamespaces(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'sightline-path-'))
   t.after(() => rmSync(folder, { recursive: true }))
+  // Whoever the parts run as finds it, too.
+  chmodSync(folder, 0o755)
   writeFileSync(join(folder, 'unshare'), '#!/bin/sh\necho unshare failed: Operation not permitted\nexit 1\n', {
     mode: 0o755,
   })
