@@ -14,9 +14,7 @@ import { until } from '@sightline/service-kit/poll'
 import { type Addresses, type Live, liveSystem } from '../scripts/learn/live.ts'
 
 /** A block of a page, in its order: what to type with what it shows, or what to change. */
-export type Step =
-  | { kind: 'type'; commands: string; shows?: string; countsVary: boolean }
-  | { kind: 'edit'; diff: string }
+export type Step = { kind: 'type'; commands: string; shows?: string; info: string } | { kind: 'edit'; diff: string }
 
 /**
  * Blocks marked `sh` are typed, the `text` right behind one is what it shows, blocks marked `diff` are edits; all others are to be
@@ -30,14 +28,19 @@ export function readSteps(page: string): Step[] {
     const next = blocks[n + 1]
     const end = blocks[n]!.index + whole.length
     const adjacent = next?.[1] === 'text' && page.slice(end, next.index).trim() === ''
-    const shown = adjacent ? { shows: next[3]!, countsVary: /\bcounts\b/.test(next[2]!) } : { countsVary: false }
+    const shown = adjacent ? { shows: next[3]!, info: next[2]! } : { info: '' }
     return [{ kind: 'type', commands: body!, ...shown }]
   })
 }
 
 /** What has an effect is typed once; a question is asked until its answer has arrived. */
-const HAS_EFFECT = /\bPOST\b|npm run (load|learn)|npm start|\bkill\b|\$\(curl/
+const HAS_EFFECT = /-X POST|\b(send '|hexid)|npm run (load|learn)|\bkill\b/
 const PATIENCE = 30
+
+/** `NAME=value ... npm start`. */
+const START = /^([A-Z_]+=\S+ +)*npm start\n$/
+const settingsOf = (commands: string) =>
+  Object.fromEntries([...commands.matchAll(/([A-Z_]+)=(\S+)/g)].map(([, name, value]) => [name!, value!]))
 
 export class Learner {
   readonly folder = mkdtempSync(join(tmpdir(), 'sightline-learner-'))
@@ -84,26 +87,17 @@ export class Learner {
     }
   }
 
-  async #type({ commands, shows, countsVary }: Step & { kind: 'type' }): Promise<void> {
-    const start = /^(?<settings>(?:[A-Z_]+=\S+ +)*)npm start\n$/.exec(commands)
-    if (start) {
-      await this.start(
-        Object.fromEntries(
-          start
-            .groups!.settings!.trim()
-            .split(/ +/)
-            .filter(Boolean)
-            .map((one) => one.split('=')),
-        ),
-      )
-      if (shows !== undefined) assertShows(this.#started, shows, countsVary, commands)
+  async #type({ commands, shows, info }: Step & { kind: 'type' }): Promise<void> {
+    if (START.test(commands)) {
+      await this.start(settingsOf(commands))
+      if (shows !== undefined) assertShows(this.#started, shows, info, commands)
       return
     }
     const seconds = HAS_EFFECT.test(commands) ? 0 : PATIENCE
     await until(commands, seconds, async () => {
       const { output, status } = await this.run(commands)
       assert.ok(status === 0 || shows !== undefined, `exit code ${status}: ${output}`)
-      if (shows !== undefined) assertShows(output, shows, countsVary, commands)
+      if (shows !== undefined) assertShows(output, shows, info, commands)
       return true
     })
   }
@@ -150,7 +144,7 @@ export class Learner {
   async start(settings: Record<string, string> = {}): Promise<void> {
     await this.stop()
     this.#started = ''
-    const npm = spawn('npm', ['start', '--silent', '--', '--restart', '0.5'], {
+    const npm = spawn('npm', ['start', '--silent', '--', '--restart', '3'], {
       cwd: this.folder,
       env: { ...this.#environment(), ...settings },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -211,10 +205,14 @@ function standardPorts(): Record<string, number> {
   return Object.fromEntries([...lines].map(([, name, port]) => [name!, Number(port)]))
 }
 
-/** As docs/learn/README.md says it: ids, times and durations are those of one run, and so are counts where the page says `counts`. */
-export function assertShows(actual: string, shown: string, countsVary: boolean, commands: string): void {
+/**
+ * As docs/learn/README.md says it: ids, times and durations are those of one run, and so are counts where the block is marked
+ * `counts`. Marked `in any order` its lines may come in another one.
+ */
+export function assertShows(actual: string, shown: string, info: string, commands: string): void {
   const mask = (text: string) => {
     const masked = text
+      .replaceAll('\r', '')
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
       .replace(/\b\d\d:\d\d:\d\d(\.\d+)?\b/g, 'TIME')
       .replace(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, 'UUID')
@@ -223,10 +221,11 @@ export function assertShows(actual: string, shown: string, countsVary: boolean, 
       .replace(/localhost:\d+/g, 'HOST')
       .replace(/\b[\d.]+ ?(ns|µs|ms|s|min)\b/g, 'DURATION')
       .replace(/(duration_ms"?[:=])[\d.]+/g, '$1DURATION')
-    return (countsVary ? masked.replace(/\d+(?:[.,]\d+)*(?:e[+-]\d+)?/g, 'N') : masked)
-      .replace(/[ ━─]{2,}/g, '  ')
-      .replace(/[ \t]+$/gm, '')
+    const comparable = (/\bcounts\b/.test(info) ? masked.replace(/\d+(?:[.,]\d+)*(?:e[+-]\d+)?/g, 'N') : masked)
+      .replace(/[ ━─]+/g, ' ')
+      .replace(/^[ \t]+|[ \t]+$/gm, '')
       .trim()
+    return /in any order/.test(info) ? comparable.split('\n').sort().join('\n') : comparable
   }
   const pattern = mask(shown)
     .split('\n')

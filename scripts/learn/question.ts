@@ -1,4 +1,5 @@
 /** What a lesson asks, and how an answer is judged: by asking the learner's own running system. */
+import type { Comparison } from './compare.ts'
 import type { Live } from './live.ts'
 
 /** A hint says where to look; it never holds the answer. */
@@ -27,6 +28,12 @@ export const right: Verdict = { right: true }
 export const wrong = (hint: string): Verdict => ({ right: false, hint })
 export const verdict = (isRight: boolean, hint: string): Verdict => (isRight ? right : wrong(hint))
 
+export function verdictOf(comparison: Comparison, hint: string): Verdict {
+  if (comparison === 'nothing')
+    return wrong('There is nothing to find yet. Make some traffic first: npm run load -- --count 100')
+  return verdict(comparison === 'equal', `It is a query, but it finds something else than what was asked for. ${hint}`)
+}
+
 const NO_TRACE_ID = 'A trace id has 32 hexadecimal digits: X-Trace-Id of an answer, trace_id in its body.'
 
 /** `check` with a trace id in lower case; what is none is told so. */
@@ -42,4 +49,10 @@ export const idIn = (answer: string) => answer.toLowerCase().replace(/[^0-9a-f]/
 export function numberIn(answer: string): number {
   const digits = /^\s*(-?[\d,]*\.?\d+)/.exec(answer)?.[1]
   return digits === undefined ? Number.NaN : Number(digits.replaceAll(',', ''))
+}
+
+/** Whether a number that is read while the system goes on is near enough: within `share` of what it is now, or off by one. */
+export function near(answer: string, now: number, share: number): boolean {
+  const difference = Math.abs(numberIn(answer) - now)
+  return difference <= Math.max(share * Math.abs(now), Number.isInteger(now) ? 1 : 0)
 }

@@ -2,6 +2,9 @@
 // JavaScript, because the Node of whoever learns runs it.
 import { readFileSync } from 'node:fs'
 
+/** What nobody reads to its end. */
+const MOST_LINES = 60
+
 const text = readFileSync(0, 'utf8')
 const answer = read(text)
 if (answer === undefined || answer.error) {
@@ -11,9 +14,19 @@ if (answer === undefined || answer.error) {
   const lines = answer.traces
     ? answer.traces.flatMap(traceLines)
     : answer.series
-      ? answer.series.map(({ labels, value }) => [labels.map(attribute).join(' '), value]).map(metricLine)
+      ? answer.series
+          .map(({ labels, value }) => [
+            labels
+              .filter(({ key }) => key !== '__name__')
+              .map(attribute)
+              .join(' '),
+            value,
+          ])
+          .map(metricLine)
       : resultLines(answer.data)
-  console.log(lines.join('\n') || 'nothing found')
+  const shown =
+    lines.length > MOST_LINES ? [...lines.slice(0, MOST_LINES), `and ${lines.length - MOST_LINES} more`] : lines
+  console.log(shown.join('\n') || 'nothing found')
 }
 
 /** undefined for what is no answer: Tempo and Loki say in a text what is wrong. */
@@ -27,12 +40,12 @@ function read(json) {
 }
 
 /** A line per trace, then one per span that matched, with what the query asked about it. */
-function traceLines({ traceID, durationMs = 0, rootServiceName, rootTraceName, spanSets = [] }) {
+function traceLines({ traceID, durationMs = 0, rootServiceName, rootTraceName = '', spanSets = [] }) {
   const spans = spanSets.flatMap((set) => set.spans)
   const matched = spanSets.reduce((sum, set) => sum + set.matched, 0)
-  const head = `${traceID.padStart(32, '0')}  ${durationMs} ms  ${rootServiceName}: ${rootTraceName}`
-  const own = spans.map(({ name, durationNanos, attributes = [] }) =>
-    ['   ', `${(Number(durationNanos) / 1e6).toFixed(1)} ms`.padStart(9), name, ...attributes.map(attribute)]
+  const head = `${traceID.padStart(32, '0')}  ${durationMs} ms  ${rootServiceName}${rootTraceName && `: ${rootTraceName}`}`
+  const own = spans.map(({ spanID, name, durationNanos, attributes = [] }) =>
+    ['   ', spanID, `${(Number(durationNanos) / 1e6).toFixed(1)} ms`.padStart(9), name, ...attributes.map(attribute)]
       .filter(Boolean)
       .join(' '),
   )
@@ -40,10 +53,14 @@ function traceLines({ traceID, durationMs = 0, rootServiceName, rootTraceName, s
 }
 
 function attribute({ key, value }) {
-  return `${key}=${Object.values(value)[0]}`
+  const values = value.arrayValue?.values ?? [value]
+  return `${key}=${values.map((one) => Object.values(one)[0]).join(',')}`
 }
 
-function resultLines({ resultType, result }) {
+function resultLines(data) {
+  if (Array.isArray(data)) return exemplarLines(data)
+  const { resultType, result } = data
+  if (process.argv[2] === 'fields') return fieldLines(result)
   if (resultType === 'streams')
     return result
       .flatMap(logLines)
@@ -51,13 +68,14 @@ function resultLines({ resultType, result }) {
       .map(([, line]) => line)
   if (resultType === 'scalar') return [String(result[1])]
   return result
-    .map(({ metric, value }) => [
-      Object.entries(metric)
+    .map(({ metric: { __name__, instance, ...labels }, value }) => ({ labels, value: Number(value[1]) }))
+    .sort((a, b) => limitOf(a) - limitOf(b) || b.value - a.value)
+    .map(({ labels, value }) => [
+      Object.entries(labels)
         .map(([key, label]) => `${key}=${label}`)
         .join(' '),
-      Number(value[1]),
+      value,
     ])
-    .sort(([, a], [, b]) => b - a)
     .map(metricLine)
 }
 
@@ -73,6 +91,30 @@ function logLines({ stream, values }) {
 
 function newestFirst([a], [b]) {
   return a < b ? 1 : a > b ? -1 : 0
+}
+
+/** Of a bucket its upper limit, so that buckets stand in their order. */
+function limitOf({ labels: { le } }) {
+  if (le === undefined) return 0
+  return le === '+Inf' ? Number.MAX_VALUE : Number(le)
+}
+
+/** A line per field, of the one line that was asked for. */
+function fieldLines([newest]) {
+  if (!newest) return []
+  const fields = { line: newest.values[0][1], ...newest.stream }
+  return Object.entries(fields).map(([name, value]) => `${name.padEnd(30)}${value.split('\n')[0]}`)
+}
+
+/** The five largest: what was measured, of which trace, and the series. */
+function exemplarLines(series) {
+  return series
+    .flatMap(({ seriesLabels, exemplars }) => exemplars.map((exemplar) => ({ ...exemplar, seriesLabels })))
+    .sort((a, b) => b.value - a.value)
+    .slice(0, 5)
+    .map(({ value, labels, seriesLabels: { le, http_route } }) =>
+      [`${(Number(value) * 1000).toFixed(1)} ms`.padStart(10), labels.trace_id, http_route, `le=${le}`].join('  '),
+    )
 }
 
 /** Of a number what can be told apart: 4 digits. */
