@@ -3,7 +3,7 @@
  * folders they write in and may pass through those above, not list them. Passwords and pid files stay root's.
  *
  *   .sightline  logs  prometheus  gateway    0710 root, the user's group
- *   logs/PART  telemetry  prometheus/data  gateway/run  compiled    0700 the user's
+ *   logs/PART  telemetry  prometheus/data  gateway/run    0700 the user's
  */
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, realpathSync, type Stats } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
@@ -12,7 +12,7 @@ import { startError } from './settings.ts'
 
 /** What a start makes there; anything else is not ours. */
 const OURS =
-  /^(alertmanager|bootstrap\.lock.*|compiled|flags|gateway|incident|learn|logs|passwords\.json(\.\d+)?(\.new)?|postgres(\.new)?|prometheus|run|telemetry)$/
+  /^(alertmanager|bootstrap\.lock.*|flags|gateway|incident|learn|logs|passwords\.json(\.\d+)?(\.new)?|postgres(\.new)?|prometheus|run|telemetry)$/
 
 /** Entries that no start has made. */
 export const foreignIn = (home: string): string[] => readdirSync(home).filter((name) => !OURS.test(name))

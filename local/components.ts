@@ -80,7 +80,7 @@ export async function prepareComponents(
     )
   const configured = new Map<ServiceName, NodeJS.ProcessEnv>()
   const run = (spec: ComponentSpec) => startComponent(spec, settings.home, signal)
-  const runNode = (spec: ComponentSpec) => run(asUser(spec, user, settings.home))
+  const runNode = (spec: ComponentSpec) => run(asUser(spec, user))
   const startService = (name: ServiceName) => () => {
     const env = { ...settings.env, ...configured.get(name) }
     return runNode(serviceSpec(name, { ...settings, env }, passwords))

@@ -1,7 +1,8 @@
 /** How the telemetry backend and the three services are run: the project's own Node on their sources, told by environment. */
+import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { ServiceRole } from '@sightline/db/migrate'
-import type { PlainUser } from '@sightline/db/plain-user'
+import { giveFolder, type PlainUser } from '@sightline/db/plain-user'
 import type { ComponentSpec } from './component.ts'
 import { roleVariables } from './database.ts'
 import { extraServices } from './extra-services.ts'
@@ -129,13 +130,17 @@ export function backendSpec(
   }
 }
 
-/** The same run as `user`, null for this process's: Node then keeps what it compiles in a folder of that user's. */
-export function asUser(spec: ComponentSpec, user: PlainUser | null, home: string): ComponentSpec {
+/**
+ * The same run as `user`, null for this process's. What Node compiles for that user is kept beside what it compiles for this one,
+ * for all systems of the checkout: nobody runs what another user has compiled.
+ */
+export function asUser(spec: ComponentSpec, user: PlainUser | null): ComponentSpec {
   if (user === null) return spec
   if (!spec.env.NODE_COMPILE_CACHE) return { ...spec, user }
-  const compiled = join(home, 'compiled')
-  const writes = [...(spec.writes ?? []), compiled]
-  return { ...spec, user, writes, env: { ...spec.env, NODE_COMPILE_CACHE: compiled } }
+  const compiled = `${spec.env.NODE_COMPILE_CACHE}-${user.uid}`
+  mkdirSync(compiled, { recursive: true, mode: 0o755 })
+  giveFolder(compiled, user)
+  return { ...spec, user, env: { ...spec.env, NODE_COMPILE_CACHE: compiled } }
 }
 
 const nodeProgram = (args: string[]) => ({ command: process.execPath, args, cwd: root })
