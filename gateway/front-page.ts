@@ -24,7 +24,7 @@ const at = (port: string) => `http://$host:\${GATEWAY_${port}_PORT}`
 const VARIABLES = [
   HERE,
   '$host',
-  ...['CONSOLE', 'TEMPO', 'LOKI', 'PROMETHEUS', 'OTLP_HTTP'].map((name) => `\${GATEWAY_${name}_PORT}`),
+  ...['CONSOLE', 'TEMPO', 'LOKI', 'PROMETHEUS', 'ALERTMANAGER', 'OTLP_HTTP'].map((name) => `\${GATEWAY_${name}_PORT}`),
 ]
 
 interface Route {
@@ -53,11 +53,13 @@ export function publishedRoutes(): Route[] {
   ]
 }
 
+/** `page`: what a browser finds there; an address without one is for programs. */
 const PLACES = [
-  { name: 'console', url: at('CONSOLE'), what: 'Dashboards, service map, Explore' },
-  { name: 'traces', url: at('TEMPO'), what: 'Traces: Tempo’s API' },
-  { name: 'logs', url: at('LOKI'), what: 'Logs: Loki’s API' },
-  { name: 'metrics', url: at('PROMETHEUS'), what: 'Metrics: Prometheus' },
+  { name: 'console', url: at('CONSOLE'), page: '/', what: 'Dashboards, service map, Explore' },
+  { name: 'traces', url: at('TEMPO'), page: '/api/search', what: 'Traces: Tempo’s API' },
+  { name: 'logs', url: at('LOKI'), page: '/loki/api/v1/labels', what: 'Logs: Loki’s API' },
+  { name: 'metrics', url: at('PROMETHEUS'), page: '/', what: 'Metrics: Prometheus' },
+  { name: 'alerts', url: at('ALERTMANAGER'), page: '/api/v2/alerts', what: 'Alerts: Alertmanager' },
   { name: 'telemetry_in', url: at('OTLP_HTTP'), what: 'Telemetry in: OTLP over HTTP' },
 ]
 
@@ -111,7 +113,10 @@ function styleHash(): string {
 }
 
 function renderHtml(): string {
-  const places = PLACES.map(({ url, what }) => `<li><a href="${url}/">${what}</a> <code>${url}</code></li>\n`)
+  const places = PLACES.map(({ url, page, what }) => {
+    const shown = page === undefined ? what : `<a href="${url}${page}">${what}</a>`
+    return `<li>${shown} <code>${url}</code></li>\n`
+  })
   const commands = COMMANDS.map((command) => `<pre>${html(command)}</pre>\n`)
   const routes = publishedRoutes().map(({ method, path, summary }) => {
     const text = `${method} ${path}`

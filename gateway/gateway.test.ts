@@ -247,7 +247,7 @@ test('the front page is JSON with every route and address, and each route is the
   }
   assert.deepEqual(routes, publishedRoutes())
   assert.deepEqual([urls.api, urls.console], [url, `http://127.0.0.1:${consolePort}`])
-  assert.deepEqual(Object.keys(urls), ['api', 'console', 'traces', 'logs', 'metrics', 'telemetry_in'])
+  assert.deepEqual(Object.keys(urls), ['api', 'console', 'traces', 'logs', 'metrics', 'alerts', 'telemetry_in'])
   assert.equal(commands[0], `curl -X POST '${url}/api/v1/orders?product_id=1&quantity=2'`)
   for (const { method, path } of routes) {
     const { status, headers } = await fetch(url + path.replace(/\{\w+\}/g, '1'), { method })

@@ -206,7 +206,8 @@ test('whether there is enough is an answer, not a failure; nothing is reserved',
   assert.deepEqual(faults(await post('/inventory/check', {})), [422, ['/product_id', '/quantity']])
   assert.deepEqual(faults(await post('/inventory/check', { items: [] })), [422, ['/items']])
   assert.deepEqual(faults(await post('/inventory/check', { items, quantity: 1 })), [422, ['/items']])
-  assert.equal((await service.call('GET', '/inventory/check')).status, 404, 'read, it is the stock of a product')
+  const read = await service.call('GET', '/inventory/check')
+  assert.deepEqual([read.status, read.headers.get('allow')], [405, 'POST'], 'it is the name of no product')
   assert.equal((await service.call('GET', '/inventory/phone-001')).text, before)
 })
 

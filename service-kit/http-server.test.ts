@@ -34,6 +34,7 @@ before(async () => {
       params: z.object({ id: z.coerce.number().int() }),
       query: z.strictObject({ limit: z.coerce.number().int().max(5).default(2) }),
     }
+    routes.add({ method: 'post', path: '/things/none' }, () => ({ status: 200, body: {} }))
     routes.add({ method: 'get', path: '/things/{id}', ...thing }, ({ params, query }) => ({
       status: 200,
       body: { params, query, request: currentRequest(), left: remainingMs() },
@@ -127,6 +128,19 @@ test('without a body the fields may be in the query, by the same checks; with on
     duplex: 'half',
   } as RequestInit)
   assert.equal(chunked.status, 422, await chunked.text())
+})
+
+test('a path that is named word for word has the methods of its own routes, and no other route answers there', async () => {
+  const read = await ask('GET', '/things/none')
+  assert.deepEqual(
+    [read.status, read.json.type, read.headers.get('allow')],
+    [405, '/problems/method-not-allowed', 'POST'],
+  )
+  const asked = await ask('OPTIONS', '/things/none')
+  assert.deepEqual([asked.status, asked.text, asked.headers.get('allow')], [200, '', 'POST'])
+  assert.equal((await ask('POST', '/things/none')).status, 200)
+  assert.equal((await ask('OPTIONS', '/things/7')).headers.get('allow'), 'HEAD, GET, POST')
+  assert.deepEqual((await ask('HEAD', '/text')).status, 200)
 })
 
 test('request and trace id are in the answer, also of a failure, and known inside', async () => {

@@ -95,13 +95,21 @@ export function createHttpApp(options: HttpAppOptions, addRoutes: (routes: Route
   const app = new Koa()
   // All of Node's methods, so that one without a route is a 405 with Allow, never a 501.
   const router = new Router({ methods: METHODS })
+  const exact = new Map<string, string[]>()
   const answered = options.metrics.histogram('http_server_request_duration_seconds')
   const active = options.metrics.gauge('http_server_active_requests')
 
   app.use((ctx, next) => inServerSpan(ctx, () => serve(ctx, next, options, answered, active)))
   // Koa's instrumentation patches the routes that exist when the router is used, so they are added first.
-  addRoutes({ add: (definition, handler) => addRoute(router, definition, handler, options) })
+  addRoutes({
+    add(definition, handler) {
+      const methods = definition.method === 'get' ? ['HEAD', 'GET'] : ['POST']
+      exact.set(definition.path, [...(exact.get(definition.path) ?? []), ...methods])
+      addRoute(router, definition, handler, options)
+    },
+  })
   app.use(refuseUnanswered)
+  app.use((ctx, next) => preferExact(ctx, next, exact))
   app.use(router.routes())
   app.use(router.allowedMethods())
   // Broken sockets while answering: the client has gone, there is nobody to tell.
@@ -114,6 +122,18 @@ async function refuseUnanswered(ctx: Context, next: Next): Promise<void> {
   await next()
   if (ctx.status === 404 && ctx.body == null) ctx.throw(404, `There is nothing at ${ctx.path}.`)
   if (ctx.status === 405) ctx.throw(405, `${ctx.method} is not served here; Allow lists what is.`)
+}
+
+/**
+ * A path that a route names word for word is that route's, as OpenAPI has it, and no other's with a parameter there: the router would
+ * answer its further methods by the other.
+ */
+async function preferExact(ctx: Context, next: Next, exact: ReadonlyMap<string, readonly string[]>): Promise<void> {
+  const methods = exact.get(ctx.path)
+  if (methods === undefined || methods.includes(ctx.method)) return next()
+  ctx.set('Allow', methods.join(', '))
+  if (ctx.method === 'OPTIONS') ctx.body = ''
+  else ctx.status = 405
 }
 
 /** One request from its headers to its metrics. */
