@@ -3,15 +3,39 @@
  * named as a release or a setting would be, and what it does is the real thing. Nothing here runs while no flag is enabled.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { type AroundStatement, aroundStatements, type KitParts } from '@sightline/service-kit'
+import { type AroundStatement, aroundStatements, invalid, type KitParts, tooMany } from '@sightline/service-kit'
 import type { Config } from './config.ts'
 
 /** The parts of the service with its flags around them. */
 export function withReleases(parts: KitParts<Config>): KitParts<Config> {
   const { flags, database } = parts
+  let guarded = 0
+
   const around: AroundStatement = async (statement, values, run) => {
-    if (statement.name === 'insert_audit_log') await gatherBatch()
+    if (statement.name === 'insert_audit_log') {
+      await checkSchema()
+      await guardConnections()
+      await gatherBatch()
+    }
     return run(statement, values)
+  }
+
+  /** `audit.event-schema-v3`: events that this version does not know any more. */
+  async function checkSchema(): Promise<void> {
+    if (await flags.settings('audit.event-schema-v3'))
+      throw invalid([{ pointer: '/details/items', detail: 'is an array of items of version 3' }])
+  }
+
+  /** `audit.connection-guard`: of so many events in a row, only one gets a connection. */
+  async function guardConnections(): Promise<void> {
+    const guard = await flags.settings('audit.connection-guard')
+    if (guard && guarded++ % Number(guard.one_in) !== 0)
+      throw tooMany(
+        'too-many-requests',
+        'Too Many Requests',
+        'the connection guard lets no more events through for now',
+        1,
+      )
   }
 
   /** `audit.batch-writer`: each row waits for company before it is written. */

@@ -6,6 +6,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import pg from 'pg'
 import type { OwnerConnection } from './database.ts'
+import { orphansIn, stopOrphans } from './leftovers.ts'
 import { livingProcess } from './process-identity.mjs'
 import { startError } from './settings.ts'
 
@@ -20,6 +21,8 @@ export interface IncidentNote {
   endedAt?: number
   /** Statements that put the database back, to be run as its owner in one transaction; safe to run when nothing was done. */
   undo: string[]
+  /** Names of processes that were started beside the system's own, as their pid files have them. */
+  processes: string[]
   hints: number
   wrong: number
   /** Set with the right answer. */
@@ -63,6 +66,11 @@ export async function undoInDatabase(note: IncidentNote, owner: OwnerConnection 
   }
 }
 
+/** Ends what was started beside the system's own processes and still runs. */
+export async function stopProcesses(home: string, note: IncidentNote): Promise<void> {
+  await stopOrphans(home, orphansIn(home, note.processes))
+}
+
 /**
  * For a start: an incident that was running when the system ended is over. Resolves to its name, or null when there was none.
  * To be called when the database answers and no service runs.
@@ -73,6 +81,7 @@ export async function endLeftIncident(home: string, owner: OwnerConnection): Pro
   removeFlags(home)
   const note = readIncidentNote(home)
   if (note === null) return null
+  await stopProcesses(home, note)
   await undoInDatabase(note, owner)
   rmSync(dirname(incidentNoteOf(home)), { recursive: true, force: true })
   return note.endedAt === undefined ? note.name : null

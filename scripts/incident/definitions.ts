@@ -1,5 +1,5 @@
 /** An incident's flags as flagd's definitions (https://flagd.dev/reference/flag-definitions/). */
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { flagsFileOf } from '@sightline/local/incident'
 import { writeWhole } from '@sightline/service-kit/whole-file'
@@ -24,9 +24,10 @@ function whoIsHit(key: string, { share = 100, users }: FlagPlan, seed: string): 
   return drawn === 'on' ? { defaultVariant: 'on' } : { defaultVariant: 'off', targeting: drawn }
 }
 
-/** The services read it within a second. It holds no secret, and may be read by a service that runs as another user of the group. */
-export function writeFlags(home: string, incident: Incident): void {
+/** The services read it within a second, as whatever user they run: it holds no secret. */
+export function writeFlags(home: string, incident: Pick<Incident, 'flags' | 'seed'>): void {
   const file = flagsFileOf(home)
-  mkdirSync(dirname(file), { recursive: true, mode: 0o750 })
-  writeWhole(file, `${JSON.stringify(flagDefinitions(incident), null, 2)}\n`, 0o640)
+  mkdirSync(dirname(file), { recursive: true })
+  writeWhole(file, `${JSON.stringify(flagDefinitions(incident), null, 2)}\n`, 0o644)
+  chmodSync(file, 0o644)
 }

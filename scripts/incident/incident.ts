@@ -1,8 +1,9 @@
 /** What an incident is: a fault behind feature flags, the load that meets it, what a player is told, and what the answer is. */
 import type { FlagSettings } from '@sightline/service-kit'
 import type { Span } from '../trace/spans.ts'
+import type { Kind } from './load.ts'
 import type { Mechanism } from './mechanisms.ts'
-import type { Place } from './place.ts'
+import type { Place, PORT_OF } from './place.ts'
 
 /** What a flag does while the incident runs. */
 export interface FlagPlan {
@@ -15,7 +16,7 @@ export interface FlagPlan {
 }
 
 /** Weights of the kinds of request that the load is made of: see load.ts. */
-export type Mix = Partial<Record<'orders' | 'baskets' | 'reads', number>>
+export type Mix = Partial<Record<Kind, number>>
 
 /** One value per incident, in incidents/NAME.ts. */
 export interface Incident {
@@ -35,8 +36,10 @@ export interface Incident {
     /** Puts all of it back; safe when only a part of `begin` was done, and when run twice. */
     undo: readonly string[]
   }
-  /** Runs beside the load until the signal: a lock that is held, a second process. */
-  background?: (place: Place, signal: AbortSignal) => Promise<void>
+  /** Runs beside the load until the signal: a lock that is held. Has the owner of the database: local mode only. */
+  background?: (owner: NonNullable<Place['owner']>, signal: AbortSignal) => Promise<void>
+  /** A further process of a service, in another role where one is given; `flag` gets the base URLs of both as `urls`. Local mode only. */
+  secondProcess?: { of: keyof typeof PORT_OF; flag: string; role?: 'dashboards' }
   load: { requestsPerSecond: number; mix: Mix }
   /** In the order in which they are given, each nearer to the cause. */
   hints: readonly string[]
@@ -60,6 +63,17 @@ export const milliseconds = (span: Span): number => Number(span.end - span.start
 /** Spans whose parent is this one. */
 export const childrenOf = (span: Span, trace: readonly Span[]): Span[] =>
   trace.filter(({ parentId }) => parentId === span.id)
+
+/** Whether this span is of the service, and it or one below it, in the same service, is what is looked for. */
+export function within(
+  service: string,
+  span: Span,
+  trace: readonly Span[],
+  isSought: (span: Span, trace: readonly Span[]) => boolean,
+): boolean {
+  const own = trace.filter((one) => one.service === service)
+  return span.service === service && [span, ...descendantsOf(span, own)].some((one) => isSought(one, trace))
+}
 
 /** Spans below this one, however deep. */
 export const descendantsOf = (span: Span, trace: readonly Span[]): Span[] =>

@@ -9,7 +9,21 @@ interface Shot {
   method: 'GET' | 'POST'
   path: string
   body?: object
+  /** Which program sends it; default: the shop's frontend. */
+  agent?: string
 }
+
+/** What a load can be made of; a mix gives each a weight. */
+const kinds = {
+  orders: () => orders,
+  baskets,
+  reads: () => reads,
+  history: () => history,
+  headphones: () => headphones,
+  reservations: () => reservations,
+}
+/** One of the kinds. */
+export type Kind = keyof typeof kinds
 
 const PRODUCTS = ['demo-product', 'headphones-001', 'laptop-001', 'phone-001']
 const READS = ['/api/v1/products', '/api/v1/orders?limit=20', '/api/v1/inventory', '/api/v1/users?limit=20']
@@ -43,14 +57,18 @@ export async function sendLoad(
 }
 
 /** Whether anything answered. What it answered is what the player is to find out. */
-async function send(place: Place, { method, path, body }: Shot, requestId: string): Promise<boolean> {
+async function send(
+  place: Place,
+  { method, path, body, agent = 'shop-frontend' }: Shot,
+  requestId: string,
+): Promise<boolean> {
   try {
     const response = await fetch(place.gateway + path, {
       method,
       headers: {
         ...place.credentials,
         'x-request-id': requestId,
-        'user-agent': 'shop-frontend',
+        'user-agent': agent,
         ...(body ? { 'content-type': 'application/json' } : {}),
       },
       ...(body ? { body: JSON.stringify(body) } : {}),
@@ -66,16 +84,16 @@ async function send(place: Place, { method, path, body }: Shot, requestId: strin
 
 /** Each kind in proportion to its weight; which one comes next is drawn. */
 function shots(mix: Mix, random: () => number): (n: number) => Shot {
-  const kinds = { orders, baskets: baskets(random), reads }
-  const weights = Object.entries(mix) as [keyof typeof kinds, number][]
+  const weights = Object.entries(mix) as [Kind, number][]
+  const sources = new Map(weights.map(([kind]) => [kind, kinds[kind](random)]))
   const total = weights.reduce((sum, [, weight]) => sum + weight, 0)
   return (n) => {
     let point = random() * total
     for (const [kind, weight] of weights) {
       point -= weight
-      if (point < 0) return kinds[kind](n)
+      if (point < 0) return sources.get(kind)!(n)
     }
-    return kinds[weights.at(-1)![0]](n)
+    return sources.get(weights.at(-1)![0])!(n)
   }
 }
 
@@ -113,6 +131,22 @@ function baskets(random: () => number): (n: number) => Shot {
 }
 
 const reads = (n: number): Shot => ({ method: 'GET', path: READS[n % READS.length]! })
+
+const history = (): Shot => ({ method: 'GET', path: '/api/v1/orders?limit=50' })
+
+/** One piece whose stock is counted, and that nobody puts back. */
+const headphones = (n: number): Shot => ({
+  method: 'POST',
+  path: '/api/v1/process',
+  body: { user_id: 2001 + (n % 40), action: 'purchase', items: [{ product_id: 'headphones-001', quantity: 1 }] },
+})
+
+const reservations = (): Shot => ({
+  method: 'POST',
+  path: '/api/v1/inventory/headphones-001/reserve',
+  body: { quantity: 8 },
+  agent: 'partner-portal',
+})
 
 /** mulberry32 (public domain): numbers from 0 to 1, always the same for the same text. */
 export function seededRandom(seed: string): () => number {

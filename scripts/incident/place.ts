@@ -16,6 +16,13 @@ export interface Place {
   owner: ReturnType<typeof ownerConnection> | null
 }
 
+/** Which port each service's first process has. */
+export const PORT_OF = {
+  'user-service': 'USER_SERVICE_PORT',
+  'order-service': 'ORDER_SERVICE_PORT',
+  'audit-service': 'AUDIT_SERVICE_PORT',
+} as const
+
 /** Reads settings only; whether anything runs there is another question (`assertRuns`). */
 export function placeOf(settings: Settings = readSettings()): Place {
   const { home, ports, env } = settings

@@ -7,12 +7,14 @@
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { freePort, secondName } from '@sightline/local'
 import {
   type IncidentNote,
   incidentNoteOf,
   incidentPidOf,
   readIncidentNote,
   removeFlags,
+  stopProcesses,
   undoInDatabase,
 } from '@sightline/local/incident'
 import { livingProcess, takeLock, writePidFile } from '@sightline/local/process-identity'
@@ -23,7 +25,7 @@ import pg from 'pg'
 import { writeFlags } from './definitions.ts'
 import type { Incident } from './incident.ts'
 import { incidents } from './incidents/index.ts'
-import { assertRuns, type Place } from './place.ts'
+import { assertRuns, type Place, PORT_OF } from './place.ts'
 
 /** How long load and fault go on when nobody stops them. */
 export const LONGEST_MS = 15 * 60_000
@@ -69,26 +71,36 @@ export async function startIncident(place: Place, incident: Incident, rate?: num
     throw startError(
       `${incident.name} changes the database as its owner: that works with npm start, not on the Docker stack.`,
     )
-  if (incident.background && owner === null)
+  if ((incident.background || incident.secondProcess) && owner === null)
     throw startError(`${incident.name} needs processes of npm start beside it: it does not run on the Docker stack.`)
   const note: IncidentNote = {
     name: incident.name,
     startedAt: Date.now(),
     undo: [...(incident.database?.undo ?? [])],
+    processes: incident.secondProcess ? [secondName(incident.secondProcess.of)] : [],
     hints: 0,
     wrong: 0,
   }
   keepNote(place, note)
   try {
     if (incident.database && owner) await inDatabase(owner, incident.database.begin)
-    writeFlags(place.home, incident)
-    await startRunner(place, note, rate ?? incident.load.requestsPerSecond)
+    const port = incident.secondProcess && (await freePort(place.settings.ports))
+    writeFlags(place.home, port === undefined ? incident : withUrls(place, incident, port))
+    await startRunner(place, note, rate ?? incident.load.requestsPerSecond, port)
   } catch (error) {
     await putBack(place, note)
     forget(place)
     throw error
   }
   return note
+}
+
+/** Whoever calls the service is told both addresses. */
+function withUrls(place: Place, incident: Incident, port: number): Pick<Incident, 'flags' | 'seed'> {
+  const { of, flag } = incident.secondProcess!
+  const first = place.settings.ports[PORT_OF[of]]
+  const urls = [first, port].map((one) => `http://127.0.0.1:${one}`)
+  return { ...incident, flags: { ...incident.flags, [flag]: { on: { urls } } } }
 }
 
 async function inDatabase(owner: pg.ClientConfig, statements: readonly string[]): Promise<void> {
@@ -102,11 +114,16 @@ async function inDatabase(owner: pg.ClientConfig, statements: readonly string[])
 }
 
 /** A process of its own, that outlives the command and ends by itself. */
-async function startRunner(place: Place, note: IncidentNote, rate: number): Promise<void> {
+async function startRunner(place: Place, note: IncidentNote, rate: number, port?: number): Promise<void> {
   const log = openSync(join(dirname(incidentNoteOf(place.home)), 'runner.log'), 'a', 0o600)
   const child = spawn(
     process.execPath,
-    [join(import.meta.dirname, 'runner.ts'), String(note.startedAt), String(rate)],
+    [
+      join(import.meta.dirname, 'runner.ts'),
+      String(note.startedAt),
+      String(rate),
+      ...(port === undefined ? [] : [String(port)]),
+    ],
     { cwd: root, detached: true, stdio: ['ignore', log, log], env: { ...process.env, ...place.settings.env } },
   )
   closeSync(log)
@@ -128,6 +145,7 @@ export async function putBack(place: Place, note: IncidentNote): Promise<void> {
       () => livingProcess(incidentPidOf(place.home)) === null,
     )
   }
+  await stopProcesses(place.home, note)
   await undoInDatabase(note, place.owner)
 }
 

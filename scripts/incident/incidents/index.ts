@@ -1,7 +1,27 @@
 /** All incidents, the easier ones first. */
 import type { Incident } from '../incident.ts'
+import { avalanche } from './avalanche.ts'
+import { emptyShelf } from './empty-shelf.ts'
+import { halfReceipts } from './half-receipts.ts'
+import { lateLetters } from './late-letters.ts'
 import { longAisle } from './long-aisle.ts'
+import { longHistory } from './long-history.ts'
 import { lunchHour } from './lunch-hour.ts'
+import { morningFreeze } from './morning-freeze.ts'
 import { slowTuesday } from './slow-tuesday.ts'
+import { stuckCheckout } from './stuck-checkout.ts'
+import { warmDatabase } from './warm-database.ts'
 
-export const incidents: readonly Incident[] = [slowTuesday, lunchHour, longAisle]
+export const incidents: readonly Incident[] = [
+  slowTuesday,
+  lunchHour,
+  longHistory,
+  emptyShelf,
+  longAisle,
+  stuckCheckout,
+  halfReceipts,
+  morningFreeze,
+  warmDatabase,
+  lateLetters,
+  avalanche,
+]
