@@ -23,5 +23,5 @@ export function startSecond(
   const spec = serviceSpec(service, { ...settings, ports: { ...settings.ports, [at.portName]: at.port } }, passwords)
   const role = at.role ? roleVariables(settings, at.role, passwords[at.role]) : {}
   const second = { ...spec, name: secondName(service), env: { ...spec.env, ...role, LOG_DIR: undefined }, writes: [] }
-  return startComponent(asUser(second, whoRunsParts(settings, []).user, home), home)
+  return startComponent(asUser(second, whoRunsParts(settings, []).user), home)
 }
