@@ -109,7 +109,7 @@ const proofs: Record<string, Proof> = {
   },
   avalanche: {
     evidence: [
-      '{ name = "deliver_audit_event" } | select(span.recovery.attempts)',
+      '{ resource.service.name = "order-service" && kind = client && name = "POST" } | count() > 3',
       'sum by (job, peer_service, http_response_status_code) (http_client_request_duration_seconds_count{http_response_status_code="429"})',
     ],
     mistaken: 'failing-code',

@@ -24,7 +24,7 @@ export const halfReceipts: Incident = {
   shows: (span, trace) =>
     within('audit-service', span, trace, ({ error, statusMessage, events }) =>
       [statusMessage, ...events.map(({ attributes }) => attributes['exception.message'])].some(
-        (message) => error && /read-only transaction/.test(String(message)),
+        (message) => error && /read-only transaction|permission denied/.test(String(message)),
       ),
     ),
   line: (line, { service_name }) => service_name === 'audit-service' && /read-only transaction/.test(line),
