@@ -32,16 +32,29 @@ export function closeToOthers(home: string): void {
   }
 }
 
-/** Links are left alone, and what has gone meanwhile. */
+/** The doors that others find open: the folder itself, or what is ours in one that holds other things too. */
+export function openToOthers(home: string): string[] {
+  const ours = readdirSync(home).filter((name) => OURS.test(name))
+  const doors = foreignIn(home).length === 0 ? [home] : ours.map((name) => join(home, name))
+  return doors.filter((path) => openAt(path) !== null)
+}
+
 function close(path: string): void {
-  const found = lstatSync(path, { throwIfNoEntry: false })
-  if (!found || found.isSymbolicLink() || (found.mode & 0o077) === 0 || isOpenedByUs(found)) return
+  const found = openAt(path)
+  if (found === null) return
   try {
     chmodSync(path, found.mode & 0o700)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
     throw startError(`${path} belongs to another user: start as that one, or give it away with chown -R.`, error)
   }
+}
+
+/** What others may do there something with. Links are left alone, and what has gone meanwhile. */
+function openAt(path: string): Stats | null {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  const isOpen = found && !found.isSymbolicLink() && (found.mode & 0o077) !== 0 && !isOpenedByUs(found)
+  return isOpen ? found : null
 }
 
 /** Parts of a start that goes on, or is being stopped, still need it so. */

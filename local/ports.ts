@@ -34,6 +34,9 @@ async function whyNot(port: number, host?: string): Promise<string | null> {
   }
 }
 
+/** Whether something could listen there now. */
+export const isFree = async (port: number): Promise<boolean> => (await whyNot(port)) === null
+
 function freeExample(ports: Record<string, number>): number {
   let port = 18_080
   while (Object.values(ports).includes(port)) port++

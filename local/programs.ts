@@ -23,9 +23,10 @@ export interface Program {
 /** Kept between starts and resets, ignored by git, gone with node_modules. */
 const cache = join(root, 'node_modules/.cache/sightline')
 
-/** `fetching` is called when a package must be downloaded first; `signal` ends that. */
+/** `fetching` is called when a package must be downloaded first, `signal` ends that, and `fetch: false` lets it be. */
 export interface FindOptions {
   signal?: AbortSignal | undefined
+  fetch?: boolean
   fetching?(what: string): void
   /** As whom it will run, null for this process's user: so it is tried. */
   user?: PlainUser | null
@@ -87,7 +88,7 @@ interface Wanted {
   through?(folder: string): string[]
 }
 
-async function find(wanted: Wanted, { signal, fetching, user = null }: FindOptions): Promise<Program> {
+async function find(wanted: Wanted, { signal, fetching, fetch = true, user = null }: FindOptions): Promise<Program> {
   for (const name of wanted.names) {
     const path = onPath(name)
     // A shim (snap, mise) that goes by its own name is not the program.
@@ -100,7 +101,9 @@ async function find(wanted: Wanted, { signal, fetching, user = null }: FindOptio
   const name = wanted.names[0]!
   try {
     const folder = join(cache, release(), name)
-    if (!existsSync(join(folder, wanted.binary))) fetching?.(`${name} (Debian package)`)
+    const fetched = existsSync(join(folder, wanted.binary))
+    if (!fetched && !fetch) throw new Error(`npm start would fetch ${name} (Debian package): it was not found on PATH.`)
+    if (!fetched) fetching?.(`${name} (Debian package)`)
     const { path, libraryPath } = await unpackProgram(wanted.packages, wanted.binary, folder, signal)
     const env: Record<string, string> = libraryPath ? { LD_LIBRARY_PATH: libraryPath } : {}
     const program = { path, from: 'Debian packages', env, through: wanted.through?.(folder) ?? [] } as const

@@ -4,6 +4,7 @@ import { mkdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stopLeftover } from '@sightline/db/server'
 import { closeToOthers, foreignIn } from './access.ts'
+import { pidFileOf } from './component.ts'
 import { componentNames } from './components.ts'
 import { startGuard } from './guard.ts'
 import { abandon, orphansIn, runningIn, stopOrphans } from './leftovers.ts'
@@ -74,6 +75,9 @@ export async function stopWhatLauncherLeft(home: string): Promise<void> {
   // One that did not answer yet has left no pid file of ours.
   if (!hasLauncher()) await stopLeftover(postgresDataOf(home))
 }
+
+/** Process id of a component of the state folder `home`, whoever started it; null when it doesn't run. */
+export const pidOf = (home: string, name: string): number | null => livingProcess(pidFileOf(home, name))
 
 /** What a state folder is in use for: process id of its launcher, names of running components, entries that are not ours. */
 export function inspectStateFolder(home: string) {

@@ -5,8 +5,7 @@ import { exploreHref } from '../data/explore-address.ts'
 import type { Dashboard, Panel } from '../data/grafana-json.ts'
 import { interpolate, type Variables } from '../data/interpolate.ts'
 import { panelLinks } from '../data/links.ts'
-import { isEmpty } from '../data/query.ts'
-import { type PanelRun, runPanel } from '../data/run-panel.ts'
+import { type PanelRun, runPanel, showsNothing } from '../data/run-panel.ts'
 import { panelComponent } from '../panels/registry.ts'
 import { Icon } from '../shell/icons.tsx'
 import { Menu } from '../shell/menu.tsx'
@@ -100,9 +99,7 @@ function PanelBody({
   if (!run) return <Loading />
   if (run.error) return <Failure message={run.error} />
   if (!run.data) return null
-  // These have words of their own for emptiness.
-  const speaks = panel.type === 'text' || panel.type === 'traces'
-  if (!speaks && isEmpty(run.data))
+  if (showsNothing(panel, run.data))
     return <NoData {...(panel.fieldConfig?.defaults?.noValue && { hint: panel.fieldConfig.defaults.noValue })} />
   return <Component panel={panel} data={run.data} width={size.width} height={size.height} />
 }

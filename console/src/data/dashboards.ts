@@ -4,14 +4,14 @@ import { type Dashboard, type DashboardEntry, unwrapped } from './grafana-json.t
 import { getJson, newClient } from './http.ts'
 
 /** What is in the folder of dashboards, the first to look at in front. */
-export const loadEntries = (signal?: AbortSignal): Promise<DashboardEntry[]> =>
-  getJson(newClient(signal), '/dashboards.json')
+export const loadEntries = (signal?: AbortSignal, base = ''): Promise<DashboardEntry[]> =>
+  getJson(newClient(signal, base), '/dashboards.json')
 
 /** With the uid it was found by, which a file may leave to its name. */
-export async function loadDashboard(entry: DashboardEntry, signal?: AbortSignal): Promise<Dashboard> {
+export async function loadDashboard(entry: DashboardEntry, signal?: AbortSignal, base = ''): Promise<Dashboard> {
   if (entry.error) throw new Error(`${entry.file}: ${entry.error}`)
   const json = await getJson<Dashboard & { spec?: unknown }>(
-    newClient(signal),
+    newClient(signal, base),
     `/dashboards/${encodeURIComponent(entry.file)}`,
   )
   if (json.spec)

@@ -1,4 +1,6 @@
-/** Every request the console makes goes through here: same origin only, errors turned into sentences, and recorded. */
+/**
+ * Every request the console makes goes through here: the page's own origin only, errors turned into sentences, and recorded.
+ */
 import { patchedParams, withParams } from './url.ts'
 
 export type Params = Readonly<Record<string, string | readonly string[]>>
@@ -15,13 +17,15 @@ export interface RequestRecord {
 }
 
 export interface Client {
+  /** The console's base URL, for who is no page of it; '' for a page. */
+  readonly base: string
   readonly signal?: AbortSignal | undefined
   /** Filled with every request, for the inspector. */
   readonly records: RequestRecord[]
 }
 
 /** A client for one panel or page; `signal` gives its requests up. */
-export const newClient = (signal?: AbortSignal): Client => ({ signal, records: [] })
+export const newClient = (signal?: AbortSignal, base = ''): Client => ({ base, signal, records: [] })
 
 /** Rejects with a sentence for the reader when there is no answer, or one that isn't a 2xx with JSON. */
 export const getJson = <T>(client: Client, path: string, params: Params = {}): Promise<T> =>
@@ -59,7 +63,7 @@ async function request<T>(
   let response: Response
   let body: string
   try {
-    response = await fetch(method === 'GET' ? withParams(path, params) : path, {
+    response = await fetch(client.base + (method === 'GET' ? withParams(path, params) : path), {
       method,
       headers: { accept: 'application/json' },
       ...(client.signal && { signal: client.signal }),

@@ -5,7 +5,7 @@ import type { Field, Frame } from './frame.ts'
 import { displayName } from './frame.ts'
 import type { DataLink } from './grafana-json.ts'
 import { interpolate, single, type Variables } from './interpolate.ts'
-import { safeHref } from './url.ts'
+import { safeHref } from './safe-href.ts'
 
 export interface ReadyLink {
   readonly href: string

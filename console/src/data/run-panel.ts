@@ -4,7 +4,7 @@ import { applyFieldConfig } from './field-config.ts'
 import type { Dashboard, Panel, Target } from './grafana-json.ts'
 import { newClient, type RequestRecord } from './http.ts'
 import { builtInVariables, type Variables } from './interpolate.ts'
-import { joinResults, type QueryResult } from './query.ts'
+import { isEmpty, joinResults, type QueryResult } from './query.ts'
 import { queryStep } from './step.ts'
 import { parseDuration, type TimeRange } from './time-range.ts'
 import { transform } from './transformations.ts'
@@ -30,12 +30,14 @@ export interface PanelScope {
   /** Width in CSS pixels: no more points are asked for than can be drawn. */
   readonly width: number
   readonly signal: AbortSignal
+  /** The console's base URL, for who is no page of it. */
+  readonly base?: string
 }
 
 /** Never rejects but on abort: what failed is in `error`. */
 export async function runPanel(panel: Panel, scope: PanelScope): Promise<PanelRun> {
   const range = panelRange(panel, scope.range)
-  const client = newClient(scope.signal)
+  const client = newClient(scope.signal, scope.base)
   const { dashboard } = scope
   const points = panel.maxDataPoints ?? Math.max(Math.min(Math.round(scope.width / 2), 1500), 60)
   const base = queryStep(range.to - range.from, points, panel.interval)
@@ -73,3 +75,7 @@ function panelRange(panel: Panel, range: TimeRange): TimeRange {
   const own = panel.timeFrom ? parseDuration(panel.timeFrom) : undefined
   return own ? { from: range.to - own, to: range.to } : range
 }
+
+/** Whether there is nothing to show. Notes say what they say, and a trace's panel may wait for somebody to choose one. */
+export const showsNothing = (panel: Panel, data: PanelData): boolean =>
+  panel.type !== 'text' && panel.type !== 'traces' && isEmpty(data)

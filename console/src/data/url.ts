@@ -1,4 +1,4 @@
-/** Addresses as text: what they say after the question mark, and which of them a link may lead to. */
+/** Addresses as text: what they say after the question mark. */
 
 /** Parameters to set, each to one value or several. `null` and undefined remove one. */
 export type Patch = Readonly<Record<string, string | readonly string[] | null | undefined>>
@@ -17,16 +17,4 @@ export function patchedParams(params: URLSearchParams, patch: Patch): URLSearchP
     for (const one of value === null || value === undefined ? [] : [value].flat()) next.append(name, one)
   }
   return next
-}
-
-/**
- * Links in a dashboard are data. Only http(s) addresses and paths of this origin become links: never `javascript:`.
- */
-export function safeHref(url: string): string | undefined {
-  try {
-    const parsed = new URL(url, location.origin)
-    return parsed.protocol === 'http:' || parsed.protocol === 'https:' ? url : undefined
-  } catch {
-    return undefined
-  }
 }

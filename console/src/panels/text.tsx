@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import { interpolate } from '../data/interpolate.ts'
 import { type Block, parseMarkdown, parseSpans, type Span } from '../data/markdown.ts'
-import { safeHref } from '../data/url.ts'
+import { safeHref } from '../data/safe-href.ts'
 import type { PanelProps } from './props.ts'
 import './text.css'
 

@@ -1,0 +1,43 @@
+/** All checks, in the order in which they are told. */
+import { startError } from '@sightline/local/settings'
+import { auditChecks } from './audit.ts'
+import { boardChecks } from './boards.ts'
+import type { Check } from './check.ts'
+import { clockChecks } from './clocks.ts'
+import { docsChecks } from './docs.ts'
+import { machineChecks } from './machine.ts'
+import { metricChecks } from './metrics.ts'
+import { orderChecks } from './order.ts'
+import type { Patient } from './patient.ts'
+import { portChecks } from './ports.ts'
+import { switchChecks } from './switches.ts'
+
+/** Without a running system only what can be looked at then; the ports must be free for it. */
+export function checksFor(patient: Patient, isRunning: boolean): readonly Check[] {
+  const always = [...machineChecks, ...switchChecks]
+  if (!isRunning) return [...always, ...portChecks(patient.mode)]
+  return [
+    ...always,
+    ...portChecks(patient.mode),
+    ...orderChecks,
+    ...clockChecks,
+    ...auditChecks,
+    ...metricChecks,
+    ...boardChecks(patient.boards),
+    ...docsChecks,
+  ]
+}
+
+/** Those of `ids`, and what they need. Throws when there is none of that name. */
+export function chosen(checks: readonly Check[], ids: readonly string[]): readonly Check[] {
+  const byId = new Map(checks.map((check) => [check.id, check]))
+  const wanted = new Set<Check>()
+  const add = (id: string) => {
+    const check = byId.get(id)
+    if (!check) throw startError(`There is no check "${id}". There are: ${[...byId.keys()].join(', ')}.`)
+    for (const need of check.needs ?? []) add(need)
+    wanted.add(check)
+  }
+  for (const id of ids) add(id)
+  return checks.filter((check) => wanted.has(check))
+}

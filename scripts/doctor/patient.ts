@@ -1,0 +1,130 @@
+/** The system that is looked at: where its parts are, and what the checks made so far have learned of it. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { inspectStateFolder, readPasswords } from '@sightline/local'
+import { readSettings, root, type Settings, startError } from '@sightline/local/settings'
+import type { Sent } from '../expectations/ask.ts'
+import { readDotEnv, readPassword } from '../stack/compose.ts'
+import { stackPorts } from '../stack.ts'
+
+export interface Patient {
+  mode: 'local' | 'stack'
+  settings: Settings
+  urls: Record<
+    | 'gateway'
+    | 'userService'
+    | 'orderService'
+    | 'auditService'
+    | 'console'
+    | 'tempo'
+    | 'loki'
+    | 'prometheus'
+    | 'alertmanager'
+    | 'otlp',
+    string
+  >
+  /** As postgres://user:password@host:port/name; undefined where no password is known. */
+  database: string | undefined
+  /** What the gateway wants to see, when it has a key. */
+  credentials: Record<string, string>
+  /** A folder of boards in place of the console's own. */
+  boards: string | undefined
+  /** Folder of traceql.md and logql.md. */
+  docs: string
+  /** What a check waits for something to arrive is multiplied by it. */
+  patience: number
+  /** Below which the disk is nearly full. */
+  minFreeMegabytes: number
+  /** Local mode: process id of `npm start`, and names of its parts that run. */
+  launcher: number | null
+  running: readonly string[]
+  /** Local mode does without where there is none. */
+  hasAlertmanager: boolean
+  /** Milliseconds since the epoch, before the first question. */
+  began: number
+  /** The one order, once it was answered. */
+  order?: Sent & { sentAt: number; answeredAt: number }
+}
+
+export interface Wishes {
+  /** Stands in for the environment, the state folder and the ports of it. */
+  asked?: Parameters<typeof readSettings>[0]
+  patience?: number
+  stack?: boolean
+  boards?: string | undefined
+  docs?: string | undefined
+  minFreeMegabytes?: number
+}
+
+export const MIN_FREE_MEGABYTES = 300
+
+/** Where the state folder, the environment and, of the stack, its containers say that everything is. Throws a startError. */
+export function findPatient({
+  stack = false,
+  boards,
+  docs = join(root, 'docs'),
+  minFreeMegabytes = MIN_FREE_MEGABYTES,
+  patience = 1,
+  asked,
+}: Wishes): Patient {
+  const settings = stack ? stackSettings() : readSettings(asked)
+  const { ports, env, home } = settings
+  const at = (port: number) => `http://localhost:${port}`
+  const local = stack ? { launcher: null, running: [] } : inspectStateFolder(home)
+  return {
+    mode: stack ? 'stack' : 'local',
+    settings,
+    urls: {
+      gateway: at(ports.GATEWAY_PORT),
+      userService: at(ports.USER_SERVICE_PORT),
+      orderService: at(ports.ORDER_SERVICE_PORT),
+      auditService: at(ports.AUDIT_SERVICE_PORT),
+      console: at(ports.CONSOLE_PORT),
+      tempo: at(ports.TEMPO_PORT),
+      loki: at(ports.LOKI_PORT),
+      prometheus: at(ports.PROMETHEUS_PORT),
+      alertmanager: at(ports.ALERTMANAGER_PORT),
+      otlp: at(ports.OTLP_HTTP_PORT),
+    },
+    database: databaseOf(stack, settings),
+    credentials: env.GATEWAY_API_KEY ? { 'x-api-key': env.GATEWAY_API_KEY } : {},
+    boards,
+    docs,
+    minFreeMegabytes,
+    patience,
+    launcher: local.launcher,
+    running: local.running,
+    hasAlertmanager: stack || receivesAlerts(home),
+    began: Date.now(),
+  }
+}
+
+/** Ports as docker-compose.yaml publishes them: .env beside it, then the environment. */
+function stackSettings(): Settings {
+  const env = { ...readDotEnv(), ...process.env }
+  return readSettings({ env: { ...stackPortTexts(), ...env } })
+}
+
+const stackPortTexts = () => Object.fromEntries(Object.entries(stackPorts).map(([name, port]) => [name, String(port)]))
+
+function databaseOf(stack: boolean, { ports, env, home }: Settings): string | undefined {
+  if (env.DATABASE_URL) return env.DATABASE_URL
+  const password = stack ? readPassword('postgres', process.env) : passwordIn(home)
+  return password && `postgres://sightline:${encodeURIComponent(password)}@127.0.0.1:${ports.POSTGRES_PORT}/sightline`
+}
+
+/** Whether the last start has told Prometheus of an Alertmanager. */
+function receivesAlerts(home: string): boolean {
+  const list = join(home, 'prometheus/config/alertmanagers/local.json')
+  return existsSync(list) && JSON.parse(readFileSync(list, 'utf8')).length > 0
+}
+
+/** A damaged file is a finding of the check that looks at the folder. */
+function passwordIn(home: string): string | undefined {
+  try {
+    return readPasswords(home)?.sightline
+  } catch (error) {
+    if (error instanceof Error && error.name === startError('').name) return undefined
+    throw error
+  }
+}
