@@ -55,13 +55,18 @@ export function preparePrometheus(
       '--storage.tsdb.retention.size=2GB',
       `--web.listen-address=${host}:${port}`,
       `--web.external-url=http://localhost:${ports.PROMETHEUS_PORT}/`,
-      '--enable-feature=exemplar-storage',
+      // Prometheus 3 expands external labels unasked, and says that it doesn't know the second name.
+      '--enable-feature=exemplar-storage,expand-external-labels',
       // By default a page of any site may read what it is asked. Nothing of ours asks from another origin: nobody may.
       '--web.cors.origin=nobody',
       '--log.level=warn',
     ],
     cwd: folder,
-    env: { PATH: process.env.PATH, ...prometheus.env },
+    env: {
+      PATH: process.env.PATH,
+      CONSOLE_URL: `http://localhost:${ports.CONSOLE_PORT}`,
+      ...prometheus.env,
+    },
     ready: () => httpOk(`${url}/-/ready`),
     ports: [port],
     readyWithinMs: 30_000,

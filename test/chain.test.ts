@@ -1,6 +1,7 @@
 /** What one request leaves behind, in a system of real Nginx, PostgreSQL and Prometheus. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -317,6 +318,86 @@ test('a client that gives up: its order and audit row are there, and nothing say
     },
   )
 })
+
+test('board, map and table tell refusals from failures, and count the same', async () => {
+  const before = await counted()
+  const refused = [
+    { product_id: 'nothing', quantity: 1 },
+    { product_id: 'phone-001', quantity: 201 },
+    { product_id: 'phone-001', quantity: -1 },
+  ].map((item) => system.api('POST', '/api/v1/process', { ...john, items: [item] }))
+  assert.deepEqual(
+    (await Promise.all(refused)).map(({ status }) => status),
+    [404, 409, 422],
+  )
+  const { refusals, failures } = before.table
+  await agreeOn({ refusals: refusals + 3, failures })
+  // OpenTelemetry calls a client span with a 4xx an error: no arrow of the map is red for it.
+  assert.deepEqual(await system.prometheusQuery(`${failedCalls} > 0`), [])
+
+  await system.stopComponent('order-service')
+  try {
+    for (let i = 0; i < 4; i++) assert.ok((await system.api('POST', '/api/v1/process', john)).status >= 500)
+  } finally {
+    await system.startComponent('order-service')
+  }
+  await agreeOn({ refusals: refusals + 3, failures: failures + 4 })
+  // The call into nothing is drawn half a minute later, when its other end has not come: not waited for.
+  const red = await system.prometheusQuery(`sum by (client, server) (${failedCalls}) > 0`)
+  assert.deepEqual(
+    red
+      .map(({ metric }) => `${metric.client} -> ${metric.server}`)
+      .filter((edge) => edge !== 'user-service -> order-service')
+      .toSorted(),
+    ['gateway -> user-service', 'user -> gateway'],
+  )
+})
+
+interface Counted {
+  refusals: number
+  failures: number
+}
+
+/** As the map asks: console/src/data/service-graph.ts. */
+const failedCalls = 'traces_service_graph_request_failed_total{http_response_status_code!~"4.."}'
+const refusedCalls = 'traces_service_graph_request_total{http_response_status_code=~"4.."}'
+
+/** What callers got since the start, by the queries of the board and the map, and by the rows of the table of traces. */
+async function counted(): Promise<Record<'board' | 'map' | 'table', Counted>> {
+  const file = join(import.meta.dirname, '../observability/grafana/dashboards/chain.json')
+  const { panels } = JSON.parse(await readFile(file, 'utf8')) as {
+    panels: { title: string; targets: { expr: string; legendFormat: string; query: string }[] }[]
+  }
+  const targetsOf = (title: string) => panels.find((panel) => panel.title === title)!.targets
+  const total = async (promql: string) => (await system.prometheusQuery(`sum(${promql})`))[0]?.value ?? 0
+  const answers = (legend: string) => {
+    const { expr } = targetsOf('Answers').find(({ legendFormat }) => legendFormat.startsWith(legend))!
+    return total(expr.replace(/rate\((.*)\[\$__rate_interval\]\)/, '$1'))
+  }
+  const atGateway = (calls: string) => total(calls.replace('{', '{client="user", server="gateway", '))
+  const q = targetsOf('Error traces')[0]!.query.replace('$service', '.+')
+  const found = await fetch(`${system.urls.tempo}/api/search?${new URLSearchParams({ q, limit: '1000', spss: '1' })}`)
+  const { traces } = (await found.json()) as {
+    traces: { spanSet: { spans: { attributes: { key: string; value: { intValue: string } }[] }[] } }[]
+  }
+  const codes = traces.map(({ spanSet: { spans } }) =>
+    Number(spans[0]!.attributes.find(({ key }) => key.endsWith('http.response.status_code'))!.value.intValue),
+  )
+  return {
+    board: { refusals: await answers('4xx'), failures: await answers('5xx') },
+    map: { refusals: await atGateway(refusedCalls), failures: await atGateway(failedCalls) },
+    table: {
+      refusals: codes.filter((code) => code >= 400 && code < 500).length,
+      failures: codes.filter((code) => code >= 500).length,
+    },
+  }
+}
+
+/** Waits until all three have these numbers. */
+const agreeOn = (expected: Counted) =>
+  until('board, map and table agree', 40, counted, (found) =>
+    assert.deepEqual(found, { board: expected, map: expected, table: expected }),
+  )
 
 // `npm run test:stack` demands the same of the real engines.
 test('requests leave behind what observability/expectations.yaml says', async (t) => {

@@ -21,7 +21,7 @@ const chromium = chromiumPath()
 const options = { skip: chromium ? false : NO_CHROMIUM }
 // biome-ignore lint/suspicious/noTemplateCurlyInString: what Grafana writes into dashboards exported for sharing
 const PLACEHOLDER = '${DS_PROMETHEUS}'
-const BOARDS = ['chain', 'database', 'audit', 'telemetry']
+const BOARDS = ['chain', 'slo', 'database', 'audit', 'telemetry']
 
 let system: TestSystem
 let browser: Browser
@@ -102,6 +102,75 @@ const open = async (path: string, settings = {}) => {
   await watched.page.goto(system.urls.console + path)
   return watched
 }
+
+const BURNING = 'ApiErrorBudgetBurnsNow'
+
+interface SentAlert {
+  labels: Record<string, string>
+  annotations: { traces: string; runbook_url: string }
+}
+
+/** What Alertmanager has of the alert that is to be watched. */
+async function sentAlerts(): Promise<SentAlert[]> {
+  const answer = await fetch(`${system.urls.alertmanager}/api/v2/alerts?filter=alertname%3D${BURNING}`)
+  return (await answer.json()) as SentAlert[]
+}
+
+test(
+  'a budget that burns: its alert is on the board by name, and leads to the requests and to what to do',
+  options,
+  async () => {
+    const began = performance.now()
+    await system.stopComponent('order-service')
+    try {
+      const [alert] = await until('Alertmanager has it', 120, sentAlerts, (found) => assert.equal(found.length, 1))
+      assert.deepEqual(
+        [alert!.labels.severity, alert!.labels.slo, alert!.labels.console],
+        ['watch', 'availability', undefined],
+      )
+      const { page, problems } = await open('/d/sightline-chain?from=now-15m&to=now&refresh=5s')
+      const row = page.locator('[data-title="Alerts"] tbody tr', { hasText: BURNING })
+      await row.waitFor()
+      console.log(
+        `  ${BURNING} on the board ${Math.round((performance.now() - began) / 1000)} s after the first failure`,
+      )
+      assert.ok(performance.now() - began < 120_000)
+      assert.match((await row.textContent()) ?? '', /watch\d{4}-.*requests answered 5xx$/)
+
+      // The number that counts alerts leads to their names, what an alert counts to the requests, a request to its trace.
+      await page.locator('[data-title="Alerts firing"] .stat-value a').click()
+      await page.waitForURL(/\/d\/sightline-slo\?from=\d+&to=\d+$/)
+      await row.getByRole('link', { name: 'requests answered 5xx' }).click()
+      await page.waitForURL(/\/d\/sightline-slo\?.*viewPanel=101$/)
+      const failed = page.locator('[data-title="Failed requests"] tbody tr', { hasText: /50\d failed/ })
+      await failed.first().getByRole('link').click()
+      await page.waitForURL(/\/d\/sightline-chain\?.*var-trace_id=[0-9a-f]{32}/)
+      await showAllPanels(page)
+      await page.locator('.panel.type-traces .span-error').first().waitFor()
+
+      // The map is red where requests fail, and yellow where they are only refused; each arrow says what it counts.
+      await page.goto(`${system.urls.console}/map`)
+      const failing = page.locator('a.map-edge.failing', { hasText: 'gateway to user-service' })
+      assert.match(
+        (await failing.locator('title').textContent()) ?? '',
+        /[\d.]+% failed \(5xx or no answer\), [\d.]+% refused \(4xx\)/,
+      )
+
+      // The links of the alert itself lead to the same places, from wherever it is read.
+      await page.goto(alert!.annotations.traces)
+      await failed.first().waitFor()
+      await page.goto(alert!.annotations.runbook_url)
+      await page.locator(`h3#${BURNING}`).waitFor()
+      await until('its section is in sight', 10, () =>
+        page.evaluate<boolean>(`document.getElementById('${BURNING}').getBoundingClientRect().top < innerHeight`),
+      )
+      assert.deepEqual(problems, [])
+      await page.context().close()
+    } finally {
+      await system.startComponent('order-service')
+    }
+  },
+)
 
 for (const board of BOARDS) {
   test(`the board ${board}: data everywhere, nothing cut, one column on a phone, accessible`, options, async (t) => {
@@ -591,4 +660,10 @@ test('a foreign dashboard dropped into the folder is drawn; what can’t be is n
   assert.equal(await note.locator('a').count(), 0, 'no link that runs anything')
   assert.deepEqual(problems, [])
   await page.context().close()
+})
+
+test('the alert of the burnt budget is over', options, async () => {
+  await until('nothing of it fires', 180, sentAlerts, (found) => assert.deepEqual(found, []))
+  const firing = await system.prometheusQuery(`ALERTS{alertname="${BURNING}"}`)
+  assert.deepEqual(firing, [])
 })

@@ -1,4 +1,5 @@
 /** What observability/expectations.yaml demands, of the system whose addresses are in the environment. */
+import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { meetExpectations } from './expectations.ts'
 
@@ -17,3 +18,12 @@ test('requests leave behind what observability/expectations.yaml says', (t) =>
     prometheus: url('PROMETHEUS_URL'),
     database: url('DATABASE_URL'),
   }))
+
+test('Prometheus sends its alerts to an Alertmanager, which answers and tells nobody', async () => {
+  const json = async <T>(address: string) => (await (await fetch(address)).json()) as T
+  const { data } = await json<{ data: { activeAlertmanagers: object[] } }>(
+    `${url('PROMETHEUS_URL')}/api/v1/alertmanagers`,
+  )
+  assert.equal(data.activeAlertmanagers.length, 1)
+  assert.deepEqual(await json(`${url('ALERTMANAGER_URL')}/api/v2/receivers`), [{ name: 'nobody' }])
+})

@@ -43,7 +43,7 @@ try {
     )
     const browser = await launch(chromium)
     await open(browser, system, '/d/sightline-chain')
-    for (const board of ['chain', 'database', 'audit', 'telemetry']) {
+    for (const board of ['chain', 'slo', 'database', 'audit', 'telemetry']) {
       const times: number[] = []
       for (let time = 0; time < TIMES; time++) times.push(await open(browser, system, `/d/sightline-${board}`))
       times.sort((a, b) => a - b)

@@ -76,7 +76,16 @@ export async function showAllPanels(page: Page): Promise<void> {
   }
 }
 
+/** Panels in which nothing is good news, if that is what they say. */
+const GOOD_NEWS = [
+  'Alerts: No dataNo alert fires.',
+  'Failed requests: No dataNo request failed in this time range.',
+  'Slow requests: No dataNo request was slow in this time range.',
+]
+
 /** Panels that show nothing, an error, or say they can't be drawn: `title: what it says`. */
-export const unwell = (page: Page): Promise<string[]> =>
-  page.evaluate(`[...document.querySelectorAll('.panel [data-state]')].map((state) =>
+export async function unwell(page: Page): Promise<string[]> {
+  const states = await page.evaluate<string[]>(`[...document.querySelectorAll('.panel [data-state]')].map((state) =>
     state.closest('.panel').dataset.title + ': ' + state.textContent)`)
+  return states.filter((state) => !GOOD_NEWS.includes(state))
+}

@@ -72,7 +72,13 @@ function StatTile({ one, colorMode, graph, named, showValue, size }: TileProps) 
         {named && <div class="stat-name">{one.name}</div>}
         {showValue && (
           <div class="stat-value" style={{ fontSize: `${size}px` }}>
-            {one.text}
+            {one.link ? (
+              <a href={one.link.href} title={one.link.title} aria-label={`${one.text}: ${one.link.title}`}>
+                {one.text}
+              </a>
+            ) : (
+              one.text
+            )}
           </div>
         )}
       </div>

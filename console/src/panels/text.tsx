@@ -1,5 +1,6 @@
 /** Notes on dashboards, in Markdown. Never HTML: tags in it are text. An image is a link to it: pages load nothing from elsewhere. */
 import type { ComponentChildren } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
 import { interpolate } from '../data/interpolate.ts'
 import { type Block, parseMarkdown, parseSpans, type Span } from '../data/markdown.ts'
 import { safeHref } from '../data/safe-href.ts'
@@ -8,14 +9,29 @@ import './text.css'
 
 export function TextPanel({ panel, data }: Pick<PanelProps, 'panel' | 'data'>) {
   const content = interpolate(String(panel.options?.content ?? ''), data.variables, 'text')
-  return <div class="markdown">{parseMarkdown(content).map(drawBlock)}</div>
+  const note = useRef<HTMLDivElement>(null)
+  // A link to a heading is followed before the note is there.
+  useEffect(() => {
+    const wanted = location.hash.slice(1)
+    if (wanted === '') return
+    const headings = [...(note.current?.querySelectorAll('h3') ?? [])]
+    headings.find(({ id }) => id === wanted)?.scrollIntoView({ block: 'start' })
+  }, [content])
+  return (
+    <div class="markdown" ref={note}>
+      {parseMarkdown(content).map(drawBlock)}
+    </div>
+  )
 }
+
+/** What a link calls a heading: its words, joined. */
+const anchorOf = (text: string): string => text.trim().replaceAll(/\W+/g, '-')
 
 function drawBlock(block: Block): ComponentChildren {
   switch (block.kind) {
     // Panels have a title of their own at h2; whatever depth the note asks for comes below it.
     case 'heading':
-      return <h3>{drawText(block.text)}</h3>
+      return <h3 id={anchorOf(block.text)}>{drawText(block.text)}</h3>
     case 'paragraph':
       return <p>{drawText(block.text)}</p>
     case 'code':

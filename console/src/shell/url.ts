@@ -28,7 +28,7 @@ export function useAddress(): Address {
 
 /** Goes to a path of this origin without loading it; `replace`: not a step that the back button returns from. */
 export function navigate(href: string, replace = false): void {
-  if (href === location.pathname + location.search) return
+  if (href === location.pathname + location.search + location.hash) return
   history[replace ? 'replaceState' : 'pushState'](null, '', href)
   dispatchEvent(new Event(CHANGED))
 }
@@ -56,7 +56,7 @@ export function interceptLinks(): void {
     if (link.pathname.startsWith('/api/') || link.pathname.endsWith('.json')) return
     event.preventDefault()
     const samePage = link.pathname === location.pathname
-    navigate(link.pathname + link.search)
+    navigate(link.pathname + link.search + link.hash)
     if (!samePage) scrollTo(0, 0)
   })
 }

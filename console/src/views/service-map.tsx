@@ -35,6 +35,17 @@ const sentence = (name: string, flow: Flow): string =>
 const troubleOf = (flow: Flow): 'failing' | 'refusing' | '' =>
   flow.errorRatio >= 0.01 ? 'failing' : flow.refusedRatio >= 0.01 ? 'refusing' : ''
 
+/** Short: there is no room. */
+const roughly = (ratio: number): string => formatValue(ratio, { unit: 'percentunit', decimals: ratio < 0.0995 ? 1 : 0 })
+
+const troubleText = (flow: Flow): string =>
+  [
+    flow.errorRatio > 0 ? `${roughly(flow.errorRatio)} err` : '',
+    flow.refusedRatio > 0 ? `${roughly(flow.refusedRatio)} 4xx` : '',
+  ]
+    .filter(Boolean)
+    .join(' · ')
+
 export function ServiceMap({ graph, label, selected, nodeHref, edgeHref, width, height }: MapProps) {
   // A phone is higher than wide: there callers stand above what they call.
   const layout = (['LR', 'TB'] as const)
@@ -108,17 +119,9 @@ function Edge({
 }) {
   const trouble = troubleOf(edge)
   const { x, y } = middle(points)
-  const lines = [
-    rateText(edge),
-    [
-      p95Text(edge),
-      edge.errorRatio > 0 ? `${share(edge.errorRatio)} err` : '',
-      edge.refusedRatio > 0 ? `${share(edge.refusedRatio)} 4xx` : '',
-    ]
-      .filter(Boolean)
-      .join(' · '),
-  ].filter(Boolean)
+  const lines = [rateText(edge), p95Text(edge), troubleText(edge)].filter(Boolean)
   const half = Math.max(...lines.map((line) => line.length)) * 2.9 + 6
+  const top = y - lines.length * 5.5 - 2
   return (
     <a href={href} class={`map-edge ${trouble}${selected ? ' selected' : ''}`}>
       <title>{`${sentence(`${edge.source} to ${edge.target}`, edge)}. Show its traces.`}</title>
@@ -130,28 +133,15 @@ function Edge({
         stroke-width={(1.4 + Math.log10(1 + edge.rate) * 1.2).toFixed(2)}
         marker-end={`url(#arrow${trouble && `-${trouble}`})`}
       />
-      <rect x={x - half} y={y - 13} width={half * 2} height={26} rx="5" class="edge-card" />
+      <rect x={x - half} y={top} width={half * 2} height={lines.length * 11 + 4} rx="5" class="edge-card" />
       {lines.map((line, i) => (
-        <text
-          key={line}
-          x={x}
-          y={y + (lines.length === 1 ? 4 : -2 + i * 11)}
-          class={i === 0 ? 'edge-rate' : 'edge-slow'}
-        >
+        <text key={line} x={x} y={top + 10 + i * 11} class={i === 0 ? 'edge-rate' : 'edge-slow'}>
           {line}
         </text>
       ))}
     </a>
   )
 }
-
-const troubleText = (node: GraphNode): string =>
-  [
-    node.errorRatio > 0 ? `${share(node.errorRatio)} errors` : '',
-    node.refusedRatio > 0 ? `${share(node.refusedRatio)} 4xx` : '',
-  ]
-    .filter(Boolean)
-    .join(' · ')
 
 const CIRCUMFERENCE = 2 * Math.PI * NODE_RADIUS
 

@@ -71,7 +71,7 @@ const otherBoards: Builder<DashboardLink> = {
     }) as unknown as DashboardLink,
 }
 
-/** Ids from 1 on, in reading order. Throws when a line isn't 24 columns wide or its panels don't fill its height. */
+/** Ids from 1 on, in reading order, but for panels that have one of their own. Throws when a line isn't 24 columns wide or its panels don't fill its height. */
 export function placePanels(rows: readonly Row[]): (Panel | RowPanel)[] {
   const placed: (Panel | RowPanel)[] = []
   let id = 1
@@ -91,7 +91,8 @@ export function placePanels(rows: readonly Row[]): (Panel | RowPanel)[] {
       for (const [width, panel] of panels) {
         let top = y
         for (const [h, one] of Array.isArray(panel) ? panel : [[height, panel] as const]) {
-          placed.push({ ...one.build(), id: id++, gridPos: { x, y: top, w: width, h } })
+          const built = one.build()
+          placed.push({ ...built, id: built.id ?? id++, gridPos: { x, y: top, w: width, h } })
           top += h
         }
         if (top !== y + height)

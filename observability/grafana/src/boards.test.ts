@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { parse as parseYaml } from 'yaml'
 import { parse as parseLogql } from '../../../backend/query/logql/index.ts'
 import { check as checkTraceql, parse as parseTraceql } from '../../../backend/query/traceql/index.ts'
 import { METRICS } from '../../../contracts/telemetry-names.ts'
+import { OBJECTIVES, PANEL_IDS } from './alerts.ts'
 import { FOREIGN_METRICS } from './known-metrics.ts'
 import { metricNames, promqlErrors } from './promql.ts'
 import { renderBoards } from './render.ts'
@@ -36,12 +38,17 @@ interface Panel {
   description?: string
   gridPos: { x: number; y: number; w: number; h: number }
   targets?: Target[]
+  options?: unknown
   fieldConfig?: { defaults?: { unit?: string } }
 }
 
 const boards = renderBoards().map(({ file, json }) => ({
   file,
-  board: JSON.parse(json) as { uid: string; panels: Panel[]; templating: { list: { name: string; query: unknown }[] } },
+  board: JSON.parse(json) as {
+    uid: string
+    panels: Panel[]
+    templating?: { list: { name: string; query: unknown }[] }
+  },
 }))
 const panels = boards.flatMap(({ file, board }) =>
   board.panels
@@ -109,7 +116,7 @@ test('every metric in a query, a variable or a note exists', () => {
     target.datasource.uid === 'prometheus' ? [[where, filled(target.expr!)] as const] : [],
   )
   const variables = boards.flatMap(({ file, board }) =>
-    board.templating.list.flatMap(({ name, query }) => {
+    (board.templating?.list ?? []).flatMap(({ name, query }) => {
       const selector = typeof query === 'string' ? /^label_values\((.+), \w+\)$/.exec(query)?.[1] : undefined
       return selector ? [[`${file}: variable ${name}`, filled(selector)] as const] : []
     }),
@@ -117,6 +124,44 @@ test('every metric in a query, a variable or a note exists', () => {
   for (const [where, query] of [...queries, ...variables]) {
     const names = metricNames(query)
     for (const name of names) assert.ok(known(name), `${where} asks for ${name}, which nobody exports`)
+  }
+})
+
+test('a link to a board, of a board or of an alert, finds that board and its panel', () => {
+  const rules = readdirSync(join(folder, '../../prometheus/rules')).map((file) =>
+    readFileSync(join(folder, '../../prometheus/rules', file), 'utf8'),
+  )
+  const texts = [...boards.map(({ file }) => readFileSync(join(folder, file), 'utf8')), ...rules]
+  const links = texts.flatMap((text) => [...text.matchAll(/\/d\/([\w-]+)\?([^"#]*)/g)])
+  assert.ok(links.length > 30)
+  for (const [link, uid, query] of links) {
+    const board = boards.find(({ board }) => board.uid === uid)
+    assert.ok(board, link)
+    const panel = /viewPanel=(\d+)/.exec(query!)?.[1]
+    if (panel)
+      assert.ok(
+        board.board.panels.some(({ id }) => id === Number(panel)),
+        link,
+      )
+  }
+})
+
+test('each alert leads to what to do, and one of an objective to the requests that it counts', () => {
+  const { content } = panels.find(({ panel }) => panel.id === PANEL_IDS.runbook)!.panel.options as { content: string }
+  const headings = [...content.matchAll(/^### (\w+)$/gm)].map(([, name]) => name)
+  const alerts = readdirSync(join(folder, '../../prometheus/rules')).flatMap((file) => {
+    const { groups } = parseYaml(readFileSync(join(folder, '../../prometheus/rules', file), 'utf8')) as {
+      groups: { rules: { alert?: string; labels?: { slo?: string }; annotations?: Record<string, string> }[] }[]
+    }
+    return groups.flatMap(({ rules }) => rules.filter(({ alert }) => alert))
+  })
+  assert.deepEqual(headings.toSorted(), alerts.map(({ alert }) => alert).toSorted())
+  const base = `{{ $externalLabels.console }}/d/${OBJECTIVES}`
+  const counted = { availability: PANEL_IDS.failed, latency: PANEL_IDS.slow }
+  for (const { alert, labels, annotations } of alerts) {
+    assert.equal(annotations?.runbook_url, `${base}?viewPanel=${PANEL_IDS.runbook}#${alert}`)
+    const panel = counted[labels?.slo as keyof typeof counted]
+    assert.equal(annotations?.traces, panel && `${base}?from=now-15m&to=now&viewPanel=${panel}`, alert)
   }
 })
 

@@ -1,9 +1,11 @@
 /** Rate, errors, duration of the chain; its map, its objectives, its failed requests. */
+import { alertNumber, alertTable, budgetNumber, toObjectives } from './alerts.ts'
 import type { Board } from './board.ts'
-import { ERROR_COLOR, OK_COLOR, PERCENTILE_COLORS } from './colors.ts'
-import { bars, heatmap, lines, logPanel, nodeGraph, number, table, tracePanel } from './panels.ts'
-import { buckets, instant, logLines, logRange, oneTrace, range, serviceMap, traces, withExemplars } from './queries.ts'
-import { colored, errorSteps, latencySteps, percentileOverrides, serviceOverrides, steps, zeroSteps } from './styles.ts'
+import { ERROR_COLOR, LATE_COLOR, OK_COLOR, PERCENTILE_COLORS, REFUSED_COLOR } from './colors.ts'
+import { bars, heatmap, lines, logPanel, nodeGraph, number, tracePanel } from './panels.ts'
+import { buckets, instant, logLines, logRange, oneTrace, range, serviceMap, withExemplars } from './queries.ts'
+import { requests } from './requests.ts'
+import { colored, errorSteps, latencySteps, percentileOverrides, serviceOverrides, steps } from './styles.ts'
 import { labelVariable, serviceVariable, textVariable } from './variables.ts'
 
 const GATEWAY = 'service="gateway", span_kind="SPAN_KIND_SERVER"'
@@ -35,10 +37,18 @@ const levelColors = [
   ['debug', colored('#5794f2')],
 ] as const
 
-const burnColors = [
-  ['5 min', colored('#ff9830')],
-  ['1 h', colored('#5794f2')],
+/** What the gateway answered, by the code that it sent; a request whose client went away first got none. */
+const REFUSED = 'http_response_status_code=~"4.."'
+const ANSWERS = [
+  ['2xx', 'http_response_status_code=~"[123]..", http_response_status_code!="202"', OK_COLOR],
+  ['202, audit later', 'http_response_status_code="202"', LATE_COLOR],
+  ['4xx, refused', REFUSED, REFUSED_COLOR],
+  ['5xx, failed', 'http_response_status_code=~"5.."', ERROR_COLOR],
+  ['none, client gave up', 'http_response_status_code=""', '#8e9aab'],
 ] as const
+
+/** Zero instead of nothing as long as none was refused. */
+const refusedRatio = `(${calls(`${GATEWAY}, ${REFUSED}`)} or 0 * ${calls(GATEWAY)}) / ${calls(GATEWAY)}`
 
 export const chain: Board = {
   uid: 'sightline-chain',
@@ -73,18 +83,29 @@ export const chain: Board = {
               }),
             ],
             [
-              4,
+              3,
               number({
                 title: 'Error ratio',
                 description:
-                  'Share of requests the gateway answered with a 5xx. The objective allows 0.1 %. When it is red: the error traces below.',
+                  'Share of requests the gateway answered with a 5xx. The objective allows 0.1 %. Click for these requests.',
                 unit: 'percentunit',
                 thresholds: errorSteps(),
                 queries: [range(errorRatio(GATEWAY), 'errors')],
+                dataLinks: [{ title: 'The failed requests', url: toObjectives('failed') }],
               }),
             ],
             [
-              4,
+              3,
+              number({
+                title: 'Refused',
+                description:
+                  'Share of requests the gateway answered with a 4xx: an unknown product, not enough stock, a wrong field. The caller’s doing, and no error of the service.',
+                unit: 'percentunit',
+                queries: [range(refusedRatio, 'refused')],
+              }),
+            ],
+            [
+              3,
               number({
                 title: 'p95',
                 description:
@@ -92,44 +113,15 @@ export const chain: Board = {
                 unit: 's',
                 thresholds: latencySteps(),
                 queries: [withExemplars(`histogram_quantile(0.95, ${latency(GATEWAY, 'le')})`, 'p95')],
+                dataLinks: [{ title: 'The slow requests', url: toObjectives('slow') }],
               }),
             ],
-            [
-              4,
-              number({
-                title: 'Error budget left',
-                description:
-                  'What is left of the failures that 99.9 % availability allows in three days: 100 % untouched, below 0 overdrawn.',
-                unit: 'percentunit',
-                decimals: 1,
-                thresholds: steps([null, 'red'], [0.001, 'yellow'], [0.5, 'green']),
-                queries: [range('slo:error_budget_remaining:ratio{slo="availability"}', 'left')],
-              }),
-            ],
-            [
-              4,
-              number({
-                title: 'Latency budget left',
-                description: 'What is left of the 5 % of requests that may take longer than 250 ms, in three days.',
-                unit: 'percentunit',
-                decimals: 1,
-                thresholds: steps([null, 'red'], [0.001, 'yellow'], [0.5, 'green']),
-                queries: [range('slo:error_budget_remaining:ratio{slo="latency"}', 'left')],
-              }),
-            ],
-            [
-              4,
-              number({
-                title: 'Alerts firing',
-                description: 'Rules of observability/prometheus/rules that fire now.',
-                unit: 'none',
-                thresholds: zeroSteps(),
-                sparkline: false,
-                queries: [instant('count(ALERTS{alertstate="firing"}) or vector(0)', 'alerts')],
-              }),
-            ],
+            [4, budgetNumber('availability')],
+            [4, budgetNumber('latency')],
+            [3, alertNumber()],
           ],
         },
+        { height: 4, panels: [[24, alertTable()]] },
       ],
     },
     {
@@ -139,7 +131,7 @@ export const chain: Board = {
           height: 8,
           panels: [
             [
-              8,
+              6,
               lines({
                 title: 'Requests',
                 description: 'Requests per second that each service answered.',
@@ -149,11 +141,24 @@ export const chain: Board = {
               }),
             ],
             [
-              8,
+              6,
+              lines({
+                title: 'Answers',
+                description:
+                  'What callers got from the gateway, requests per second. 4xx is refused: the caller’s doing. 5xx is failed: ours. 202: the order is safe, its audit row follows.',
+                unit: 'reqps',
+                stacked: true,
+                fill: 40,
+                overrides: ANSWERS.map(([name, , color]) => [name, colored(color)] as const),
+                queries: ANSWERS.map(([name, code]) => range(calls(`${GATEWAY}, ${code}`), name)),
+              }),
+            ],
+            [
+              6,
               lines({
                 title: 'Errors',
                 description:
-                  'Share of requests each service answered with an error. Where the line of a service rises alone, the fault is in it or below it. Requests whose client went away first are no errors, and have a line of their own.',
+                  'Share of requests each service answered with a 5xx. Where the line of a service rises alone, the fault is in it or below it. Requests whose client went away first are no errors, and have a line of their own.',
                 unit: 'percentunit',
                 overrides: serviceOverrides,
                 thresholds: errorSteps(),
@@ -164,7 +169,7 @@ export const chain: Board = {
               }),
             ],
             [
-              8,
+              6,
               lines({
                 title: 'p95 by service',
                 description:
@@ -226,7 +231,7 @@ export const chain: Board = {
               nodeGraph({
                 title: 'Service dependency map',
                 description:
-                  'Who calls whom: requests per second, p95 and share of failures of each service and connection, over the whole time range. Click for traces.',
+                  'Who calls whom: requests per second, p95 and share of failures of each service and connection, over the whole time range. Red is failed (5xx or no answer), yellow refused (4xx); Grafana’s own map draws both red. Click for traces.',
                 queries: [serviceMap()],
               }),
             ],
@@ -257,28 +262,17 @@ export const chain: Board = {
           panels: [
             [
               13,
-              table({
+              requests({
                 title: 'Error traces',
                 description:
-                  'The latest requests in which a chosen service failed. A click on the id opens the trace below and shows its log lines.',
-                noValue: 'No request failed in this time range.',
-                queries: [traces('{ resource.service.name =~ "$service" && status = error }', 20)],
-                overrides: [
-                  [
-                    'traceID',
-                    [
-                      {
-                        id: 'links',
-                        value: [
-                          {
-                            title: 'Show below',
-                            url: '/d/sightline-chain?${__url_time_range}&${service:queryparam}&${route:queryparam}&var-trace_id=${__value.raw}',
-                          },
-                        ],
-                      },
-                    ],
-                  ],
-                ],
+                  'The latest requests that a chosen service, or the gateway, answered with a 5xx (failed), a 4xx (refused) or a 202 (accepted, audit row later). A click on the id opens the trace below and shows its log lines.',
+                noValue: 'No request failed or was refused in this time range.',
+                query:
+                  '{ resource.service.name =~ "gateway|$service" && kind = server && (span.http.response.status_code >= 400 || span.http.response.status_code = 202) }',
+                link: {
+                  title: 'Show below',
+                  url: '/d/sightline-chain?${__url_time_range}&${service:queryparam}&${route:queryparam}&var-trace_id=${__value.raw}',
+                },
               }),
             ],
             [
@@ -327,47 +321,6 @@ export const chain: Board = {
                 description:
                   'The trace chosen above. The dark line along the bars is the critical path: only what lies on it made the request as slow as it was.',
                 queries: [oneTrace('${trace_id}')],
-              }),
-            ],
-          ],
-        },
-      ],
-    },
-    {
-      title: 'Objectives',
-      lines: [
-        {
-          height: 8,
-          panels: [
-            [
-              12,
-              lines({
-                title: 'Availability: burn rate',
-                description:
-                  'How many times faster than allowed the error budget burns: at 1 it lasts just as long as it should. An alert fires when the hour and the last five minutes are both above 14.4.',
-                unit: 'short',
-                overrides: burnColors,
-                thresholds: steps([null, 'green'], [14.4, 'red']),
-                limits: true,
-                queries: [
-                  range('gateway:request_errors:ratio_rate5m / 0.001', '5 min'),
-                  range('gateway:request_errors:ratio_rate1h / 0.001', '1 h'),
-                ],
-              }),
-            ],
-            [
-              12,
-              lines({
-                title: 'Latency: burn rate',
-                description: 'The same for the 5 % of requests that may take longer than 250 ms.',
-                unit: 'short',
-                overrides: burnColors,
-                thresholds: steps([null, 'green'], [14.4, 'red']),
-                limits: true,
-                queries: [
-                  range('gateway:request_slow:ratio_rate5m / 0.05', '5 min'),
-                  range('gateway:request_slow:ratio_rate1h / 0.05', '1 h'),
-                ],
               }),
             ],
           ],

@@ -18,4 +18,7 @@ export const SERVICE_COLORS: Readonly<Record<string, string>> = {
 export const PERCENTILE_COLORS = { p50: '#73bf69', p95: '#f2cc0c', p99: '#ff7383' } as const
 
 export const ERROR_COLOR = '#f2495c'
+/** Refused is the caller's doing (4xx), late is a 202: both are answers as promised. */
+export const REFUSED_COLOR = '#f2cc0c'
+export const LATE_COLOR = '#5794f2'
 export const OK_COLOR = '#73bf69'

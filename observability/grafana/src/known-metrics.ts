@@ -6,7 +6,8 @@ export const FOREIGN_METRICS: readonly RegExp[] = [
   // observability/prometheus/rules
   /^(gateway|slo):/,
   // Prometheus itself.
-  /^(up|ALERTS|scrape_duration_seconds|scrape_samples_scraped)$/,
+  /^(up|ALERTS|ALERTS_FOR_STATE|scrape_duration_seconds|scrape_samples_scraped)$/,
+  /^alertmanager_alerts$/,
   // Process metrics, the same from Node, Go and Nginx's exporter.
   /^process_(resident_memory_bytes|cpu_seconds_total)$/,
   /^nodejs_eventloop_lag_p99_seconds$/,

@@ -27,6 +27,7 @@ import * as logs from '@grafana/grafana-foundation-sdk/logs'
 import * as nodegraphs from '@grafana/grafana-foundation-sdk/nodegraph'
 import * as stats from '@grafana/grafana-foundation-sdk/stat'
 import * as tables from '@grafana/grafana-foundation-sdk/table'
+import * as texts from '@grafana/grafana-foundation-sdk/text'
 import * as series from '@grafana/grafana-foundation-sdk/timeseries'
 import type { Query } from './queries.ts'
 import { type Property, plain, type steps } from './styles.ts'
@@ -50,6 +51,10 @@ interface Common {
   /** Most points to ask for, where fewer than pixels look better. */
   readonly points?: number
   readonly links?: readonly { title: string; url: string }[]
+  /** Where a click on a value leads. */
+  readonly dataLinks?: readonly { title: string; url: string }[]
+  /** For a panel that links lead to; ids of others follow from their places. From 100 on. */
+  readonly id?: number
 }
 
 interface Settable {
@@ -62,6 +67,8 @@ interface Settable {
   noValue(text: string): this
   maxDataPoints(points: number): this
   links(links: Builder<DashboardLink>[]): this
+  dataLinks(links: Builder<DashboardLink>[]): this
+  id(id: number): this
   thresholds(thresholds: Thresholds): this
   targets(targets: Query[]): this
   overrideByName(name: string, properties: Property[]): this
@@ -77,6 +84,11 @@ function common<P extends Settable>(panel: P, spec: Common): P {
   if (spec.noValue) panel.noValue(spec.noValue)
   if (spec.points) panel.maxDataPoints(spec.points)
   if (spec.thresholds) panel.thresholds(spec.thresholds)
+  if (spec.id) panel.id(spec.id)
+  if (spec.dataLinks)
+    panel.dataLinks(
+      spec.dataLinks.map((link) => ({ build: () => ({ ...link, targetBlank: false }) as unknown as DashboardLink })),
+    )
   if (spec.links)
     panel.links(
       spec.links.map((link) => ({
@@ -204,3 +216,21 @@ export function table(spec: Table): PanelSpec {
 /** The SDK has no builder for panels of one trace. */
 export const tracePanel = (spec: Common): PanelSpec =>
   common(new PanelBuilder().type('traces') as unknown as PanelBuilder & Settable, spec)
+
+interface Text {
+  readonly title: string
+  readonly description: string
+  /** Markdown. */
+  readonly content: string
+  readonly id?: number
+}
+
+/** A note. */
+export function text({ title, description, content, id }: Text): PanelSpec {
+  const panel = new texts.PanelBuilder()
+    .title(title)
+    .description(description)
+    .mode(texts.TextMode.Markdown)
+    .content(content)
+  return id ? panel.id(id) : panel
+}

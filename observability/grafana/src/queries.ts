@@ -42,9 +42,9 @@ export const traces = (query: string, limit: number): TempoQuery =>
     .spss(3)
     .tableType(SearchTableType.Traces)
 
-/** A row per span, with the attributes that the query selects. */
-export const spans = (query: string, limit: number): TempoQuery =>
-  traces(query, limit).spss(10).tableType(SearchTableType.Spans)
+/** A row per span, with the attributes that the query selects; of each trace at most `perTrace` of the spans that match. */
+export const spans = (query: string, limit: number, perTrace = 10): TempoQuery =>
+  traces(query, limit).spss(perTrace).tableType(SearchTableType.Spans)
 
 /** The trace with this id, or whose id the variable holds. */
 export const oneTrace = (traceId: string): TempoQuery =>
