@@ -1,7 +1,7 @@
 /** What an incident is: a fault behind feature flags, the load that meets it, what a player is told, and what the answer is. */
 import type { FlagSettings } from '@sightline/service-kit'
 import type { Span } from '../trace/spans.ts'
-import type { Kind } from './load.ts'
+import type { Mix } from './load.ts'
 import type { Mechanism } from './mechanisms.ts'
 import type { Place, PORT_OF } from './place.ts'
 
@@ -14,9 +14,6 @@ export interface FlagPlan {
   /** Only requests of these users. */
   users?: readonly number[]
 }
-
-/** Weights of the kinds of request that the load is made of: see load.ts. */
-export type Mix = Partial<Record<Kind, number>>
 
 /** One value per incident, in incidents/NAME.ts. */
 export interface Incident {

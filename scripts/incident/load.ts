@@ -1,7 +1,6 @@
 /** The load of an incident: the same seed sends the same requests, with the same ids, in the same order. */
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Incident, Mix } from './incident.ts'
 import type { Place } from './place.ts'
 
 /** One request to the gateway. */
@@ -22,8 +21,9 @@ const kinds = {
   headphones: () => headphones,
   reservations: () => reservations,
 }
-/** One of the kinds. */
-export type Kind = keyof typeof kinds
+type Kind = keyof typeof kinds
+/** Weights of the kinds of request that a load is made of. */
+export type Mix = Partial<Record<Kind, number>>
 
 const PRODUCTS = ['demo-product', 'headphones-001', 'laptop-001', 'phone-001']
 const READS = ['/api/v1/products', '/api/v1/orders?limit=20', '/api/v1/inventory', '/api/v1/users?limit=20']
@@ -35,18 +35,18 @@ const GONE_MS = 10_000
 /** Sends until the signal, in an open loop. Resolves early when the system is gone. */
 export async function sendLoad(
   place: Place,
-  incident: Incident,
+  { seed, load }: { seed: string; load: { mix: Mix } },
   perSecond: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const next = shots(incident.load.mix, seededRandom(incident.seed))
+  const next = shots(load.mix, seededRandom(seed))
   const began = performance.now()
   const underWay = new Set<Promise<void>>()
   let answeredAt = performance.now()
   for (let n = 0; !signal.aborted && performance.now() - answeredAt < GONE_MS; n++) {
     await delay(Math.max(0, began + (n * 1000) / perSecond - performance.now()), undefined, { signal }).catch(() => {})
     if (signal.aborted) break
-    const one = send(place, next(n), `${incident.seed}-${n}`)
+    const one = send(place, next(n), `${seed}-${n}`)
       .then((answered) => {
         if (answered) answeredAt = performance.now()
       })
