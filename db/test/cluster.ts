@@ -1,17 +1,22 @@
 /**
- * A database for a test file: one throw-away PostgreSQL per test process, migrated once into a template, and each
- * database a clone of it (tens of milliseconds). Everything goes when the process ends.
+ * A database for a test file: one throw-away PostgreSQL per test process, with a migrated template, and each database a clone
+ * of it (tens of milliseconds). Everything goes when the process ends. What every one of them begins with is made once for
+ * each state of `db/` and kept in `node_modules/.cache`: initdb and the migrations are most of such a server's life.
  */
-import { randomUUID } from 'node:crypto'
+import { execFileSync } from 'node:child_process'
+import { createHash, randomUUID } from 'node:crypto'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
 import { migrate, type ServiceRole } from '../migrate.ts'
-import { startPostgres } from '../server.ts'
+import { plainUser } from '../plain-user.ts'
+import { findPrograms, startPostgres } from '../server.ts'
 
 const PASSWORD = 'throw-away'
 const TEMPLATE = 'sightline_template'
+const DB = path.resolve(import.meta.dirname, '..')
+const BEGINNINGS = path.resolve(DB, '../node_modules/.cache/sightline/test-clusters')
 
 export interface TestCluster {
   /** A fresh, migrated and seeded database. */
@@ -48,13 +53,9 @@ export async function startTestCluster(settings: Record<string, string> = {}): P
     durable: false,
     settings: { max_connections: '200', ...settings },
   }
+  copyFolder(await beginning(), options.dataDir)
   let server = await startPostgres({ ...options, port: 0 })
   const owner = { host: server.host, port: server.port, user: server.user, password: PASSWORD }
-  await migrate({
-    connection: { ...owner, database: TEMPLATE },
-    rolePasswords: { user_service: PASSWORD, order_service: PASSWORD, audit_service: PASSWORD },
-    dashboardsPassword: PASSWORD,
-  })
   // A test process that dies must not leave a server behind.
   const killServer = () => {
     try {
@@ -80,6 +81,61 @@ export async function startTestCluster(settings: Record<string, string> = {}): P
       fs.rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** The data folder, not in use, of a server with the migrated template: made here where the present state of `db/` has none yet. */
+async function beginning(): Promise<string> {
+  const made = path.join(BEGINNINGS, stateOfDb())
+  if (fs.existsSync(made)) return made
+  const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-test-pg-'))
+  fs.chmodSync(folder, 0o755)
+  try {
+    const dataDir = path.join(folder, 'data')
+    const server = await startPostgres({ dataDir, password: PASSWORD, durable: false, port: 0 })
+    try {
+      await migrate({
+        connection: { host: server.host, port: server.port, user: server.user, password: PASSWORD, database: TEMPLATE },
+        rolePasswords: { user_service: PASSWORD, order_service: PASSWORD, audit_service: PASSWORD },
+        dashboardsPassword: PASSWORD,
+      })
+    } finally {
+      await server.stop()
+    }
+    removeOld()
+    fs.mkdirSync(BEGINNINGS, { recursive: true })
+    const copy = `${made}.${process.pid}`
+    copyFolder(dataDir, copy)
+    try {
+      fs.renameSync(copy, made)
+    } catch (error) {
+      // Another process was first, with the same.
+      fs.rmSync(copy, { recursive: true, force: true })
+      if (!fs.existsSync(made)) throw error
+    }
+    return made
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** What a state of `db/` that is a day old began with. */
+function removeOld(): void {
+  if (!fs.existsSync(BEGINNINGS)) return
+  for (const name of fs.readdirSync(BEGINNINGS)) {
+    const folder = path.join(BEGINNINGS, name)
+    if (Date.now() - fs.statSync(folder).mtimeMs > 24 * 3_600_000) fs.rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** With owners and modes: as root the data belong to another user. */
+const copyFolder = (from: string, to: string) => execFileSync('cp', ['-a', from, to])
+
+/** Changes with anything that could change what initdb and the migrations make. */
+function stateOfDb(): string {
+  const sources = fs.globSync(['*.ts', 'migrations/*', 'package.json'], { cwd: DB }).sort()
+  const hash = createHash('sha256').update(findPrograms().postgres).update(String(plainUser()?.uid))
+  for (const name of sources) hash.update(name).update(fs.readFileSync(path.join(DB, name)))
+  return hash.digest('hex').slice(0, 16)
 }
 
 async function createDatabase(owner: {
