@@ -14,7 +14,7 @@ import { type KitParts, runService, type ServiceParts } from '@sightline/service
 import { createCheckpointWriter } from './checkpoint.ts'
 import { type Config, environment } from './config.ts'
 import { createRecordAudit } from './record-audit.ts'
-import { withReleases } from './releases.ts'
+import { withCompactAnswer, withReleases } from './releases.ts'
 import { createApp } from './routes.ts'
 import { createSealer } from './sealer.ts'
 import { createVerification } from './verification.ts'
@@ -22,7 +22,7 @@ import { createVerification } from './verification.ts'
 /** Puts the service together from what the kit made; tests do the same with parts of their own. */
 export function compose(kitParts: KitParts<Config>): ServiceParts {
   const parts = withReleases(kitParts)
-  const recordAudit = createRecordAudit(parts)
+  const recordAudit = withCompactAnswer(createRecordAudit(parts), parts)
   const verification = createVerification(parts)
   const checkpoints = createCheckpointWriter(parts)
   return {

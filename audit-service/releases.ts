@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type AroundStatement, aroundStatements, invalid, type KitParts, tooMany } from '@sightline/service-kit'
 import type { Config } from './config.ts'
+import type { RecordAudit } from './record-audit.ts'
 
 /** The parts of the service with its flags around them. */
 export function withReleases(parts: KitParts<Config>): KitParts<Config> {
@@ -45,4 +46,13 @@ export function withReleases(parts: KitParts<Config>): KitParts<Config> {
   }
 
   return { ...parts, database: aroundStatements(database, flags, around) }
+}
+
+/** `audit.compact-answer`: the row is written, and the answer has another form than its caller was promised. */
+export function withCompactAnswer(recordAudit: RecordAudit, { flags }: Pick<KitParts, 'flags'>): RecordAudit {
+  return async (event) => {
+    const answer = await recordAudit(event)
+    if (flags.enabled === undefined || !(await flags.settings('audit.compact-answer'))) return answer
+    return [answer.audit.id, answer.audit.recorded_at] as unknown as typeof answer
+  }
 }

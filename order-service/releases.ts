@@ -31,6 +31,11 @@ export function withReleases(parts: KitParts<Config>): KitParts<Config> {
       await openReport()
       if (await flags.settings('orders.history-view')) return listOneByOne(values, run)
     }
+    if (statement.name === 'find_inventory' && (await flags.settings('orders.stock-forecast'))) {
+      const [row] = await run<{ forecast?: { days: number } }>(statement, values)
+      // Reads a field that no row has.
+      if (row && row.forecast!.days > 0) return [row]
+    }
     if (statement.name !== 'find_products') return run(statement, values)
     if (await flags.settings('orders.price-lookup-v2')) return run(FIND_PRICED, values)
     if (await flags.settings('orders.product-cache')) return findCached(values, run)

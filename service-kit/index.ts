@@ -18,6 +18,7 @@ export {
   checkDeadline,
   currentRequest,
   outsideRequests,
+  outsideTraces,
   type RequestContext,
   remainingMs,
   runInRequest,

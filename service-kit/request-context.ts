@@ -32,6 +32,11 @@ export function outsideRequests<T>(work: () => T): T {
   return storage.exit(() => context.with(ROOT_CONTEXT, work))
 }
 
+/** For a call that is to leave no trace of where it came from; the request stays known. */
+export function outsideTraces<T>(work: () => T): T {
+  return context.with(ROOT_CONTEXT, work)
+}
+
 const REQUEST_ID = /^[A-Za-z0-9_.-]{1,128}$/
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 

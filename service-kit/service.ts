@@ -3,6 +3,7 @@ import type Koa from 'koa'
 import type { z } from 'zod'
 import { connectionOf, readConfig, type ServiceEnvironment } from './config.ts'
 import { type Flags, openFlags } from './flags/index.ts'
+import { applyToProcess } from './flags/process-flags.ts'
 import { createServiceClient, type ServiceClient } from './http-client.ts'
 import { type HttpServer, listen } from './listen.ts'
 import { createLoadGuard } from './load-guard.ts'
@@ -94,6 +95,7 @@ export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
     onEvent: (event, name, error) => report(logger, event, name, error),
   })
   group.add('telemetry', { stop: () => stopTelemetry(FLUSH_MS) })
+  applyToProcess(flags)
   group.add('flags', flags)
   group.add('database', { stop: () => database.close() })
   if (nextService) group.add('next hop', { stop: () => nextService.close() })

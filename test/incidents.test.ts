@@ -115,6 +115,52 @@ const proofs: Record<string, Proof> = {
     mistaken: 'failing-code',
     vague: ['{ status = error }', '{service_name="user-service"}'],
   },
+  'broken-trail': {
+    evidence: [
+      '{ resource.service.name = "order-service" && rootServiceName = "order-service" && name = "POST /process" }',
+    ],
+    mistaken: 'telemetry-loss',
+    vague: ['{ resource.service.name = "user-service" }', '{service_name="order-service"}'],
+  },
+  'strange-answers': {
+    evidence: [
+      '{ name = "deliver_audit_event" && status = error }',
+      '{service_name="order-service"} | exception_message =~ ".*unexpected body.*"',
+    ],
+    mistaken: 'failing-code',
+    vague: ['{ resource.service.name = "order-service" }', '{service_name="audit-service"}'],
+  },
+  'growing-heavy': {
+    evidence: ['nodejs_external_memory_bytes{job=~".*-service"}'],
+    mistaken: 'traffic-growth',
+    vague: ['{ resource.service.name = "order-service" }', 'http_server_active_requests'],
+  },
+  'everyone-waits': {
+    evidence: [
+      '{ span.user.id = "2007" && resource.service.name = "user-service" }',
+      'sum by (db_query_summary) (db_client_operation_duration_seconds_sum)',
+    ],
+    mistaken: 'traffic-growth',
+    vague: ['{ resource.service.name = "order-service" }', '{service_name="user-service"}'],
+  },
+  'impossible-timeline': {
+    evidence: ['{ resource.service.name = "order-service" && traceDuration > 1m }'],
+    mistaken: 'slow-code',
+    vague: ['{ traceDuration > 1m }', '{service_name="user-service"}'],
+  },
+  'gaps-in-the-record': {
+    evidence: ['telemetry_dropped_total{reason="queue_full"}'],
+    mistaken: 'lost-context',
+    vague: ['{ resource.service.name = "order-service" }', '{service_name="user-service"}'],
+  },
+  'invisible-errors': {
+    evidence: [
+      '{ resource.service.name = "gateway" && span.http.response.status_code = 500 }',
+      '{service_name="order-service"} |= "/inventory/{product_id} 500"',
+    ],
+    mistaken: 'failing-code',
+    vague: ['{ status = error } || { resource.service.name = "order-service" }', '{service_name="order-service"}'],
+  },
 }
 
 let system: TestSystem

@@ -14,13 +14,15 @@ export function flagDefinitions({ flags, seed }: Pick<Incident, 'flags' | 'seed'
   return { $schema: 'https://flagd.dev/schema/v0/flags.json', flags: Object.fromEntries(definitions) }
 }
 
-function whoIsHit(key: string, { share = 100, users }: FlagPlan, seed: string): object {
+function whoIsHit(key: string, { share = 100, users, service }: FlagPlan, seed: string): object {
   const drawn =
     share === 100
       ? 'on'
       : { fractional: [{ cat: [seed, key, { var: 'targetingKey' }] }, ['on', share], ['off', 100 - share]] }
   if (users !== undefined)
     return { defaultVariant: 'off', targeting: { if: [{ in: [{ var: 'user.id' }, users.map(String)] }, drawn, 'off'] } }
+  if (service !== undefined)
+    return { defaultVariant: 'off', targeting: { if: [{ '==': [{ var: 'service.name' }, service] }, drawn, 'off'] } }
   return drawn === 'on' ? { defaultVariant: 'on' } : { defaultVariant: 'off', targeting: drawn }
 }
 

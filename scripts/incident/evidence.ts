@@ -2,9 +2,10 @@
  * Whether what a player brings shows the fault: a trace, an order, or a query in any of the three languages. A query has to tell
  * the fault from the rest, too: most of what it brings back has to show it, not only some.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { IncidentNote } from '@sightline/local/incident'
 import { until } from '@sightline/service-kit/poll'
-import { readTrace, type Span } from '../trace/spans.ts'
+import { extent, readTrace, type Span } from '../trace/spans.ts'
 import type { Incident } from './incident.ts'
 import { askJson, type Place } from './place.ts'
 
@@ -21,6 +22,8 @@ const TRACES = 10
 /** Spans travel for a second; a trace that was named is waited for. */
 const ARRIVES_WITHIN_S = 5
 const SLACK_MS = 2_000
+/** The services send every half second. */
+const SETTLE_MS = 1_500
 
 /** `text` is a trace id, `order:ID` or a plain order id, `audit:ID`, or a query; `traceql:`, `logql:`, `promql:` may say which. */
 export async function checkEvidence(
@@ -46,9 +49,7 @@ export async function checkEvidence(
 }
 
 async function checkTrace(place: Place, incident: Incident, note: IncidentNote, traceId: string): Promise<Verdict> {
-  const trace = await until(`trace ${traceId}`, ARRIVES_WITHIN_S, () => readTrace(place.tempo, traceId)).catch(
-    () => null,
-  )
+  const trace = await readWhole(place, traceId)
   if (trace === null) return { shows: false, says: `there is no trace ${traceId}` }
   if (!isOfThisRun(trace, note)) return { shows: false, says: `trace ${traceId} is from before the incident` }
   const spans = trace.filter((span) => incident.shows(span, trace))
@@ -58,8 +59,22 @@ async function checkTrace(place: Place, incident: Incident, note: IncidentNote, 
 
 /** By the clocks of most of its services: one of them may be what is wrong. */
 function isOfThisRun(trace: readonly Span[], note: IncidentNote): boolean {
-  const during = trace.filter(({ start }) => Number(start / 1_000_000n) >= note.startedAt - SLACK_MS)
-  return during.length * 2 > trace.length
+  const services = Map.groupBy(trace, ({ service }) => service)
+  const during = [...services.values()].filter((spans) =>
+    spans.some(({ start }) => Number(start / 1_000_000n) >= note.startedAt - SLACK_MS),
+  )
+  return during.length * 2 > services.size
+}
+
+/** A trace comes in parts, one from each service: it is whole when nothing of it is new any more. */
+async function readWhole(place: Place, traceId: string): Promise<Span[] | null> {
+  const trace = await until(`trace ${traceId}`, ARRIVES_WITHIN_S, () => readTrace(place.tempo, traceId)).catch(
+    () => null,
+  )
+  const settled = trace ? Number(extent(trace).end / 1_000_000n) + SETTLE_MS - Date.now() : 0
+  if (settled <= 0) return trace
+  await delay(Math.min(settled, SETTLE_MS))
+  return readTrace(place.tempo, traceId)
 }
 
 async function checkRow(
@@ -86,7 +101,9 @@ async function checkRow(
 async function checkTraceql(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Verdict> {
   const { traces = [] } = await askJson<{
     traces?: { traceID: string; spanSets?: { spans: { spanID: string }[] }[] }[]
-  }>(`${place.tempo}/api/search?${new URLSearchParams({ q: query, limit: '20', spss: '20', ...seconds(note) })}`)
+  }>(
+    `${place.tempo}/api/search?${new URLSearchParams({ q: query, limit: '20', spss: '20', ...seconds(incident, note) })}`,
+  )
   let matched = 0
   let showing = 0
   for (const { traceID, spanSets = [] } of traces.slice(0, TRACES)) {
@@ -101,7 +118,8 @@ async function checkTraceql(place: Place, incident: Incident, note: IncidentNote
 }
 
 async function checkLogql(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Verdict> {
-  const range = { start: `${note.startedAt}000000`, end: `${Date.now()}000000`, limit: '100' }
+  const from = note.startedAt - (incident.lookBackSeconds ?? 0) * 1000
+  const range = { start: `${from}000000`, end: `${Date.now()}000000`, limit: '100' }
   const { data } = await askJson<{
     data: { resultType: string; result: { stream: Record<string, string>; values: [string, string][] }[] }
   }>(`${place.loki}/loki/api/v1/query_range?${new URLSearchParams({ query, ...range })}`)
@@ -172,8 +190,8 @@ async function vector(place: Place, query: string, at: number) {
 }
 
 /** Tempo's search takes whole seconds. */
-const seconds = (note: IncidentNote) => ({
-  start: String(Math.floor(note.startedAt / 1000)),
+const seconds = ({ lookBackSeconds = 0 }: Incident, note: IncidentNote) => ({
+  start: String(Math.floor(note.startedAt / 1000) - lookBackSeconds),
   end: String(Math.ceil(Date.now() / 1000) + 1),
 })
 

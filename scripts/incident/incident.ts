@@ -13,6 +13,8 @@ export interface FlagPlan {
   share?: number
   /** Only requests of these users. */
   users?: readonly number[]
+  /** Only in this service: for flags about a process and not about a request. */
+  service?: string
 }
 
 /** One value per incident, in incidents/NAME.ts. */
@@ -48,6 +50,8 @@ export interface Incident {
   }
   /** Whether the fault can be seen on this span. It has to be false for spans that only wait for one that shows it. */
   shows: (span: Span, trace: readonly Span[]) => boolean
+  /** How far from now the times of its telemetry may lie although they are of this run, seconds. */
+  lookBackSeconds?: number
   /** Whether the fault can be seen in this log line; default: in those of a trace that shows it, of the service that causes it. */
   line?: (line: string, labels: Record<string, string>) => boolean
   /** Which metrics show it, and the labels of the series that does; none when no metric tells. */

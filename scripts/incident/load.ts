@@ -20,6 +20,8 @@ const kinds = {
   history: () => history,
   headphones: () => headphones,
   reservations: () => reservations,
+  neighbour: () => neighbour,
+  stock: () => stock,
 }
 type Kind = keyof typeof kinds
 /** Weights of the kinds of request that a load is made of. */
@@ -147,6 +149,15 @@ const reservations = (): Shot => ({
   body: { quantity: 8 },
   agent: 'partner-portal',
 })
+
+/** One and the same user, over and over. */
+const neighbour = (): Shot => ({
+  method: 'POST',
+  path: '/api/v1/process',
+  body: { user_id: 2007, action: 'purchase' },
+})
+
+const stock = (n: number): Shot => ({ method: 'GET', path: `/api/v1/inventory/${PRODUCTS[n % PRODUCTS.length]}` })
 
 /** mulberry32 (public domain): numbers from 0 to 1, always the same for the same text. */
 export function seededRandom(seed: string): () => number {

@@ -61,7 +61,7 @@ export function createBatcher<Item extends { resource?: unknown }>(options: Batc
 
   function add(item: Item) {
     if (closed) return drop('shutdown', 1)
-    if (queue.length >= capacity) return drop('queue_full', 1)
+    if (queue.length >= counts.capacity) return drop('queue_full', 1)
     queue.push(item)
     counts.size = queue.length
     if (running !== undefined) return

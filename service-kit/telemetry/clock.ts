@@ -35,7 +35,8 @@ export function createClock(
   }
 }
 
-const clock = createClock()
+// Asked for by name each time: the clock of a process may be set (flags/process-flags.ts).
+const clock = createClock(() => Date.now())
 const MILLISECOND = 1e6
 
 /**

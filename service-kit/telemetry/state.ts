@@ -20,6 +20,8 @@ export interface TelemetryState {
   onExport: ((signal: Signal, seconds: number) => void) | undefined
   /** Paths of the routes that machines ask every few seconds, added with the routes; they make no trace of their own. */
   probes: Set<string>
+  /** Paths of requests that make no span because a sampling rule leaves them out; undefined without such a rule. */
+  untraced: RegExp | undefined
   /** True when log lines go to OpenTelemetry too. */
   logsWanted: boolean
   /** Flushes and ends the SDK; nothing while it was not started. */
@@ -31,6 +33,7 @@ export const telemetry: TelemetryState = {
   queues: new Map(),
   onExport: undefined,
   probes: new Set(),
+  untraced: undefined,
   logsWanted: false,
   shutdown: async () => {},
 }
