@@ -10,15 +10,16 @@
 import { readFlags } from '@sightline/local/flags'
 import { explain } from '@sightline/local/terminal'
 import { examine, type Result } from './doctor/check.ts'
-import { checksFor, chosen } from './doctor/index.ts'
+import { checksFor, chosen, listOf } from './doctor/index.ts'
 import { findPatient, MIN_FREE_MEGABYTES, type Patient } from './doctor/patient.ts'
 import { report } from './doctor/report.ts'
 
-const usage = `npm run doctor [-- --stack] [--json] [--only CHECK,...] [--boards FOLDER] [--docs FOLDER] [--min-free MEGABYTES]
+const usage = `npm run doctor [-- --stack] [--json] [--list] [--only CHECK,...] [--boards FOLDER] [--docs FOLDER] [--min-free MEGABYTES]
 
 Sends one order through the running system, then says what is well and what isn't, each with what to do about it.
   --stack      looks at the stack of docker-compose.yaml instead
   --json       one object: {"running", "well", "seconds", "checks": [{"id", "group", "title", "status", "detail", "remedy", "duration"}]}
+  --list       the checks, and does nothing else
   --only       these checks, by their ids (--json has them), and what they need
   --boards     a folder of dashboards (Grafana's JSON) instead of the project's own
   --docs       a folder with traceql.md and logql.md instead of docs
@@ -28,6 +29,7 @@ const { values: flags } = readFlags(usage, {
   options: {
     stack: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
     only: { type: 'string' },
     boards: { type: 'string' },
     docs: { type: 'string' },
@@ -38,6 +40,11 @@ const minFreeMegabytes = Number(flags['min-free'])
 if (!(minFreeMegabytes >= 0)) {
   console.error(`--min-free ${flags['min-free']} is no number of megabytes.\nUsage: ${usage}`)
   process.exit(2)
+}
+
+if (flags.list) {
+  console.log(listOf(checksFor({ mode: flags.stack ? 'stack' : 'local', boards: flags.boards }, true)))
+  process.exit(0)
 }
 
 try {

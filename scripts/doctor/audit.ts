@@ -131,7 +131,7 @@ const deadLetters: Check = {
     if (found!.count === 0) return pass()
     return fail(
       `${counted(found!.count, 'dead letter')}; the newest: ${found!.reason}`,
-      'What they say: curl localhost:8080/api/v1/audit/dead-letters. When the cause is gone, send them again: npm run audit:replay',
+      `What they say: curl ${patient.urls.gateway}/api/v1/audit/dead-letters. When the cause is gone, send them again: npm run audit:replay`,
     )
   },
 }

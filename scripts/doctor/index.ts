@@ -13,17 +13,17 @@ import { portChecks } from './ports.ts'
 import { switchChecks } from './switches.ts'
 
 /** Without a running system only what can be looked at then; the ports must be free for it. */
-export function checksFor(patient: Patient, isRunning: boolean): readonly Check[] {
+export function checksFor({ mode, boards }: Pick<Patient, 'mode' | 'boards'>, isRunning: boolean): readonly Check[] {
   const always = [...machineChecks, ...switchChecks]
-  if (!isRunning) return [...always, ...portChecks(patient.mode)]
+  if (!isRunning) return [...always, ...portChecks(mode, false)]
   return [
     ...always,
-    ...portChecks(patient.mode),
+    ...portChecks(mode, true),
     ...orderChecks,
     ...clockChecks,
     ...auditChecks,
     ...metricChecks,
-    ...boardChecks(patient.boards),
+    ...boardChecks({ mode, boards }),
     ...docsChecks,
   ]
 }
@@ -40,4 +40,13 @@ export function chosen(checks: readonly Check[], ids: readonly string[]): readon
   }
   for (const id of ids) add(id)
   return checks.filter((check) => wanted.has(check))
+}
+
+/** As a table in Markdown: docs/doctor.md. */
+export function listOf(checks: readonly Check[]): string {
+  const rows = checks.map(
+    ({ id, group, title, needs = [] }) =>
+      `| \`${id}\` | ${group}: ${title} | ${needs.map((need) => `\`${need}\``).join(' ')} |`,
+  )
+  return ['| check | what is well when it passes | needs |', '|---|---|---|', ...rows].join('\n')
 }

@@ -50,15 +50,15 @@ const order: Check = {
       return pass(`${Date.now() - sentAt} ms, trace ${sent.trace_id}`)
     } catch (error) {
       signal.throwIfAborted()
-      return fail(messageOf(error), remedyFor(messageOf(error)))
+      return fail(messageOf(error), remedyFor(messageOf(error), patient))
     }
   },
 }
 
-function remedyFor(answer: string): string {
+function remedyFor(answer: string, { urls }: Patient): string {
   const status = /was answered (\d+)/.exec(answer)?.[1] ?? ''
   if (status === '202')
-    return 'The order is safe, its audit row waits: curl localhost:5003/health tells how audit-service is.'
+    return `The order is safe, its audit row waits: curl ${urls.auditService}/health tells how audit-service is.`
   if (status === '401') return 'The gateway has a key: export the GATEWAY_API_KEY that npm start had, then ask again.'
   if (status === '429') return 'Too much is asked for from here: wait, or raise GATEWAY_RATE_LIMIT.'
   if (status === '421' || status === '403')
@@ -156,10 +156,10 @@ const exemplar: Check = {
   group: GROUP,
   title: 'exemplars of the latency lead to stored traces',
   needs: ['trace', 'port-prometheus', 'targets'],
-  seconds: 18,
+  seconds: 14,
   async run({ urls, order, patience }, signal) {
     const query = file.expectations.find((one) => one.exemplar)!.exemplar!
-    const deadline = performance.now() + 12_000 * patience
+    const deadline = performance.now() + 10_000 * patience
     let found: Exemplar[] = []
     // One of the order's time or later shows that they still arrive; Prometheus scrapes every five seconds.
     while (!found.some(({ timestamp }) => timestamp * 1000 >= order!.sentAt)) {
@@ -203,16 +203,15 @@ const map: Check = {
   group: GROUP,
   title: 'the service map has every edge',
   needs: ['trace', 'port-prometheus', 'targets'],
-  seconds: 18,
+  seconds: 14,
   run: (patient, signal) =>
     meet(
       patient,
       signal,
-      15,
+      10,
       edges,
       async () =>
-        "The edges are counted where spans arrive (the backend, or Tempo's metrics generator) and scraped from there: is its target up, curl -G " +
-        `${patient.urls.prometheus}/api/v1/targets?`,
+        `An edge is counted where spans arrive, by the backend or Tempo's metrics generator, once both of its ends are there: npm run trace -- ${patient.order!.trace_id} shows them.`,
     ),
 }
 

@@ -78,14 +78,15 @@ const parts: readonly Part[] = [
   { id: 'console', port: 'CONSOLE_PORT', component: BACKEND, name: 'the console', recognise: pages },
 ]
 
-export const portChecks = (mode: Patient['mode']): readonly Check[] =>
+/** Before a start a port is well when it is free. */
+export const portChecks = (mode: Patient['mode'], isRunning: boolean): readonly Check[] =>
   parts.map((part): Check => {
     const id = `port-${part.id}`
-    const follows = mode === 'local' && part.component === BACKEND && id !== FIRST_OF_BACKEND
+    const follows = isRunning && mode === 'local' && part.component === BACKEND && id !== FIRST_OF_BACKEND
     return {
       id,
       group: GROUP,
-      title: `${part.name} answers`,
+      title: isRunning ? `${part.name} answers` : `${part.port} is free`,
       without:
         id === FIRST_OF_BACKEND && mode === 'local'
           ? 'the telemetry backend does not answer'
@@ -129,7 +130,7 @@ async function examineHolder(
   if (pid !== null && (await listensOn(pid, port))) return undefined
   const holder = await holderOf(port)
   if (holder === null && (await isFree(port))) {
-    if (patient.running.length === 0) return pass(`${port} is free for ${name}`)
+    if (patient.running.length === 0) return pass(`${port}, for ${name}`)
     return fail(
       `${component} ${pid === null ? 'does not run' : 'does not listen'} on ${variable}=${port}`,
       `npm start starts a part anew 10 s after its end; why it ended: ${home}/logs/${component}/output.log. No npm start any more? Start it again.`,
