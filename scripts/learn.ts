@@ -17,7 +17,7 @@ import { grade, gradeOne } from './learn/grade.ts'
 import { course } from './learn/lessons/index.ts'
 import { type Live, liveSystem } from './learn/live.ts'
 import { noteProgress, type Progress, readProgress } from './learn/progress.ts'
-import type { Lesson, Verdict } from './learn/question.ts'
+import { type Lesson, type Verdict, wrong } from './learn/question.ts'
 
 const usage = `npm run learn [-- check LESSON [--answer TEXT ...]] [--json]
 
@@ -76,21 +76,26 @@ async function check(lesson: Lesson, live: Live): Promise<void> {
   if (!verdicts.every(({ right }) => right)) process.exitCode = 1
 }
 
-/** Question by question, each with its verdict at once. */
+/** Question by question, each with its verdict at once. Ctrl-D ends it: what was not answered is not right. */
 async function askFor(lesson: Lesson, live: Live): Promise<Verdict[]> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
+  const typed = terminal[Symbol.asyncIterator]()
   const answers: string[] = []
   const verdicts: Verdict[] = []
   try {
     for (const [n, { ask }] of lesson.questions.entries()) {
-      answers.push(await terminal.question(`\n${n + 1}. ${ask}\n> `))
+      console.log(`\n${n + 1}. ${ask}`)
+      terminal.prompt()
+      const { value, done } = await typed.next()
+      if (done) break
+      answers.push(value)
       verdicts.push(await gradeOne(lesson, n, answers, live))
       console.log(verdictLine(lesson, n, verdicts[n]!, ''))
     }
   } finally {
     terminal.close()
   }
-  return verdicts
+  return lesson.questions.map((_, n) => verdicts[n] ?? wrong('There is no answer yet.'))
 }
 
 function verdictLine(

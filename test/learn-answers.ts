@@ -189,6 +189,52 @@ export const answersTo: Record<string, (learner: Learner) => Promise<Answers>> =
       ],
     }
   },
+
+  async 9(learner) {
+    const sums = await ask(
+      learner,
+      'sort_desc(sum by (db_query_summary) (increase(db_client_operation_duration_seconds_sum{job="user-service"}[1h])))',
+    )
+    await learner.run('kill -9 $(head -n 1 .sightline/run/audit-service.pid)')
+    const { status, json } = await learner.live.api('/api/v1/process', { user_id: 1001, action: 'purchase' })
+    assert.equal(status, 202, JSON.stringify(json))
+    const later = String(json!.trace_id)
+    await until('its audit row', 60, async () => {
+      const { status: code, json: page } = await learner.live.api(`/api/v1/audit?trace_id=${later}`)
+      return code === 200 && (page!.items as unknown[]).length === 1
+    })
+    const usual = await send(learner, { user_id: 1001, action: 'purchase' })
+    await arrived(learner, usual.trace_id)
+    const verified = await until('an intact chain', 30, async () => {
+      const { output } = await learner.run('npm run audit:verify')
+      return /^(\d+) rows checked.* 0 not sealed/.exec(output)?.[1]
+    })
+    return {
+      right: [sums[0]!.labels.db_query_summary!, later, verified],
+      wrong: [
+        [sums.at(-1)!.labels.db_query_summary!, usual.trace_id, String(Number(verified) * 2)],
+        ['select', NOBODYS, '0'],
+        ['claim_events', 'later', 'intact'],
+      ],
+    }
+  },
+
+  async 10(learner) {
+    const [sent] = await ask(learner, 'sum(telemetry_exported_total{signal="traces"})')
+    const found = await learner.live.search('{ name = "persist_order" }', 10_000)
+    const kept = new Set(found.map(({ traceId }) => traceId))
+    const untraced = linesInFiles(learner, (line) => line.includes('"message":"order committed"')).filter(
+      (line) => !kept.has(JSON.parse(line).trace_id),
+    )
+    return {
+      right: [String(sent!.value), '0123456789abcdef12f0000012345678', String(untraced.length)],
+      wrong: [
+        [String(sent!.value * 2), '0123456789abcdef12ff000012345678', String(untraced.length + 2)],
+        ['0', '0123456789abcdef12e0000012345678', '0'],
+        ['traces', '0.07', 'five'],
+      ],
+    }
+  },
 }
 
 interface Ordered {

@@ -41,6 +41,22 @@ describe('the course', () => {
     })
   }
 
+  const exercises = course.filter(({ exercise }) => exercise)
+
+  test('no exercise counts as solved before it is', async () => {
+    const verdicts = await Promise.all(exercises.map((one) => grade(one, [], learner.live)))
+    for (const [n, [verdict]] of verdicts.entries()) assert.equal(verdict!.right, false, exercises[n]!.id)
+  })
+
+  test('each exercise is solved as its page says', async () => {
+    await learner.solve(exercises.map(({ page }) => page))
+    for (const { id } of exercises) {
+      const { output, status } = await learner.run(`npm run learn -- check ${id}`)
+      assert.equal(status, 0, output)
+      assert.match(output, /✔ 1\. .*\n\nAll right/)
+    }
+  })
+
   test('wrong answers get a hint and exit code 1, misuse 2, and progress is kept', async () => {
     const wrong = await learner.run(`npm run learn -- check 1 --answer ${'0'.repeat(31)}1 --answer x --answer 1`)
     assert.equal(wrong.status, 1, wrong.output)

@@ -8,10 +8,11 @@ import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { freePorts } from '@sightline/local'
-import { root } from '@sightline/local/settings'
+import { freePort, freePorts } from '@sightline/local'
+import { type Ports, root } from '@sightline/local/settings'
 import { until } from '@sightline/service-kit/poll'
 import { type Addresses, type Live, liveSystem } from '../scripts/learn/live.ts'
+import { addService } from '../scripts/new-service.ts'
 
 /** A block of a page, in its order: what to type with what it shows, or what to change. */
 export type Step = { kind: 'type'; commands: string; shows?: string; info: string } | { kind: 'edit'; diff: string }
@@ -85,6 +86,33 @@ export class Learner {
       if (step.kind === 'edit') this.edit(step.diff)
       else await this.#type(step)
     }
+  }
+
+  /** Does what the solutions of exercises say, all at once: edits, then one start with all settings, then what is to be typed. */
+  async solve(pages: readonly string[]): Promise<void> {
+    const settings: Record<string, string> = {}
+    const left: [page: string, step: Step & { kind: 'type' }][] = []
+    for (const page of pages) {
+      for (const step of readSteps(readFileSync(join(root, 'docs/learn', page), 'utf8'))) {
+        if (step.kind === 'edit') this.edit(step.diff)
+        else if (step.commands.startsWith('npm run new-service')) await this.#addService(step.commands)
+        else if (START.test(step.commands)) Object.assign(settings, settingsOf(step.commands))
+        else left.push([page, step])
+      }
+    }
+    await this.start(settings)
+    for (const page of pages) {
+      await this.#openShell()
+      for (const [of, step] of left) if (of === page) await this.#type(step)
+    }
+  }
+
+  /** All that `npm run new-service` does but `npm install`, which would only link the folder: nobody imports it by a name. */
+  async #addService(commands: string): Promise<void> {
+    const name = /^npm run new-service -- (\S+)\nnpm start\n$/.exec(commands)?.[1]
+    assert.ok(name, commands)
+    addService(this.folder, name)
+    this.#ports[`${name.toUpperCase()}_SERVICE_PORT`] = await freePort(this.#ports as Ports)
   }
 
   async #type({ commands, shows, info }: Step & { kind: 'type' }): Promise<void> {

@@ -45,7 +45,13 @@ function traceLines({ traceID, durationMs = 0, rootServiceName, rootTraceName = 
   const matched = spanSets.reduce((sum, set) => sum + set.matched, 0)
   const head = `${traceID.padStart(32, '0')}  ${durationMs} ms  ${rootServiceName}${rootTraceName && `: ${rootTraceName}`}`
   const own = spans.map(({ spanID, name, durationNanos, attributes = [] }) =>
-    ['   ', spanID, `${(Number(durationNanos) / 1e6).toFixed(1)} ms`.padStart(9), name, ...attributes.map(attribute)]
+    [
+      '   ',
+      spanID,
+      `${(Number(durationNanos) / 1e6).toFixed(1)} ms`.padStart(9),
+      name,
+      ...attributes.map(attribute).sort(),
+    ]
       .filter(Boolean)
       .join(' '),
   )

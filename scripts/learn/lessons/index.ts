@@ -8,6 +8,9 @@ import { spans } from './05-spans.ts'
 import { metrics } from './06-metrics.ts'
 import { traceql } from './07-traceql.ts'
 import { logql } from './08-logql.ts'
+import { sqlAndAudit } from './09-sql-and-audit.ts'
+import { samplingAndCost } from './10-sampling-and-cost.ts'
+import { exercises } from './exercises.ts'
 
 export const course: readonly Lesson[] = [
   structuredLogging,
@@ -18,4 +21,7 @@ export const course: readonly Lesson[] = [
   metrics,
   traceql,
   logql,
+  sqlAndAudit,
+  samplingAndCost,
+  ...exercises,
 ]

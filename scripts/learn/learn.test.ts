@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { compareSeries } from './compare.ts'
+import { course } from './lessons/index.ts'
+import { noteProgress, readProgress } from './progress.ts'
+import { near, numberIn, right, withTraceId, wrong } from './question.ts'
+
+test('a number is read as people write it', () => {
+  const read = ['12', ' 1,234 ', '12.5 ms', '.5', '-3', 'many', ''].map(numberIn)
+  assert.deepEqual(read, [12, 1234, 12.5, 0.5, -3, Number.NaN, Number.NaN])
+})
+
+test('a number that moves may be off by a share, or by one when it counts', () => {
+  for (const [answer, now, share] of [
+    ['100', 104, 0.05],
+    ['9', 10, 0],
+    ['0.9', 1.1, 0.2],
+  ] as const)
+    assert.ok(near(answer, now, share), answer)
+  for (const [answer, now, share] of [
+    ['100', 110, 0.05],
+    ['8', 10, 0],
+    ['0.5', 1.1, 0.2],
+    ['', 0, 1],
+  ] as const)
+    assert.ok(!near(answer, now, share), answer)
+})
+
+test('what is no trace id is told so, before anybody is asked', async () => {
+  for (const answer of ['', 'abc', '0'.repeat(32), `${'1'.repeat(31)}g`]) {
+    const verdict = await withTraceId(answer, () => assert.fail())
+    assert.match(verdict.right ? '' : verdict.hint, /32 hexadecimal digits/)
+  }
+  assert.deepEqual(await withTraceId(` ${'AB'.repeat(16)} `, async (id) => wrong(id)), wrong('ab'.repeat(16)))
+})
+
+test('series are equal by labels and by values that are near', async () => {
+  const series: Record<string, { labels: Record<string, string>; value: number }[]> = {
+    right: [{ labels: { __name__: 'a', job: 'x' }, value: 100 }],
+    near: [{ labels: { job: 'x' }, value: 105 }],
+    far: [{ labels: { job: 'x' }, value: 150 }],
+    other: [{ labels: { job: 'y' }, value: 100 }],
+    more: [
+      { labels: { job: 'x' }, value: 100 },
+      { labels: { job: 'y' }, value: 1 },
+    ],
+    empty: [],
+  }
+  const ask = async (query: string) => series[query]!
+  assert.equal(await compareSeries(ask, 'near', 'right'), 'equal')
+  for (const query of ['far', 'other', 'more', 'empty'])
+    assert.equal(await compareSeries(ask, query, 'right'), 'different', query)
+  assert.equal(await compareSeries(ask, 'near', 'empty'), 'nothing')
+})
+
+test('progress only grows, is for its owner, and a damaged file is told', (t) => {
+  const home = mkdtempSync(join(tmpdir(), 'sightline-progress-'))
+  t.after(() => rmSync(home, { recursive: true }))
+  const [first] = course
+  assert.deepEqual(readProgress(home), {})
+  noteProgress(home, first!, [right, wrong('x'), right])
+  assert.deepEqual(noteProgress(home, first!, [wrong('x'), right, wrong('x')]), { [first!.id]: [true, true, true] })
+  const file = join(home, 'learn/progress.json')
+  assert.equal(statSync(file).mode & 0o077, 0)
+  assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), readProgress(home))
+  mkdirSync(join(home, 'other/learn'), { recursive: true })
+  writeFileSync(join(home, 'other/learn/progress.json'), '{')
+  assert.throws(() => readProgress(join(home, 'other')), /is damaged\. Remove it/)
+})
+
+test('lessons are numbered from 1 to 10, each with three questions', () => {
+  const lessons = course.filter(({ exercise }) => !exercise)
+  assert.deepEqual(
+    lessons.map(({ id }) => id),
+    Array.from({ length: 10 }, (_, n) => String(n + 1)),
+  )
+  for (const { id, questions } of lessons) assert.equal(questions.length, 3, id)
+})
