@@ -9,7 +9,7 @@ import './text.css'
 
 export function TextPanel({ panel, data }: Pick<PanelProps, 'panel' | 'data'>) {
   const content = interpolate(String(panel.options?.content ?? ''), data.variables, 'text')
-  const note = useRef<HTMLDivElement>(null)
+  const note = useRef<HTMLElement>(null)
   // A link to a heading is followed before the note is there.
   useEffect(() => {
     const wanted = location.hash.slice(1)
@@ -18,9 +18,10 @@ export function TextPanel({ panel, data }: Pick<PanelProps, 'panel' | 'data'>) {
     headings.find(({ id }) => id === wanted)?.scrollIntoView({ block: 'start' })
   }, [content])
   return (
-    <div class="markdown" ref={note}>
+    // Focusable, so that the keyboard can scroll it.
+    <section class="markdown" ref={note} tabIndex={0} aria-label={panel.title || 'Note'}>
       {parseMarkdown(content).map(drawBlock)}
-    </div>
+    </section>
   )
 }
 
