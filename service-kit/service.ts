@@ -95,8 +95,10 @@ export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
     onEvent: (event, name, error) => report(logger, event, name, error),
   })
   group.add('telemetry', { stop: () => stopTelemetry(FLUSH_MS) })
-  applyToProcess(flags)
-  group.add('flags', flags)
+  if (config.SIGHTLINE_FLAGS_FILE !== undefined) {
+    applyToProcess(flags)
+    group.add('flags', flags)
+  }
   group.add('database', { stop: () => database.close() })
   if (nextService) group.add('next hop', { stop: () => nextService.close() })
   for (const [name, component] of Object.entries(background)) group.add(name, component)
