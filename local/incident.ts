@@ -8,7 +8,7 @@ import pg from 'pg'
 import type { OwnerConnection } from './database.ts'
 import { orphansIn, stopOrphans } from './leftovers.ts'
 import { livingProcess } from './process-identity.mjs'
-import { startError } from './settings.ts'
+import { root, startError } from './settings.ts'
 
 /** What is known of the incident in a state folder; written before anything is done. */
 export interface IncidentNote {
@@ -29,8 +29,10 @@ export interface IncidentNote {
   solved?: { score: number; seconds: number }
 }
 
-/** The flags of all services, in flagd's format; there is none while no incident runs. */
+/** The flags of all services of a local system, in flagd's format; there is none while no incident runs. */
 export const flagsFileOf = (home: string) => join(home, 'flags/flags.json')
+/** Those of the stack: docker-compose.yaml mounts the folder, which is there from the start so that Docker makes none as root. */
+export const STACK_FLAGS_FILE = join(root, 'observability/flags/flags.json')
 /** The note, see IncidentNote. */
 export const incidentNoteOf = (home: string) => join(home, 'incident/note.json')
 /** The process that makes the load of the incident. */
@@ -47,9 +49,9 @@ export function readIncidentNote(home: string): IncidentNote | null {
   }
 }
 
-/** Switches all flags of the state folder off. */
-export function removeFlags(home: string): void {
-  rmSync(flagsFileOf(home), { force: true })
+/** Switches all flags of a file off. */
+export function removeFlags(file: string): void {
+  rmSync(file, { force: true })
 }
 
 /** Runs the note's statements. `owner` is null where the owner of the database is out of reach: then there are none. */
@@ -78,7 +80,7 @@ export async function stopProcesses(home: string, note: IncidentNote): Promise<v
 export async function endLeftIncident(home: string, owner: OwnerConnection): Promise<string | null> {
   const runner = livingProcess(incidentPidOf(home))
   if (runner !== null) process.kill(runner, 'SIGTERM')
-  removeFlags(home)
+  removeFlags(flagsFileOf(home))
   const note = readIncidentNote(home)
   if (note === null) return null
   await stopProcesses(home, note)

@@ -6,12 +6,9 @@
  *   npm run stack:logs [-- SERVICE]         follow
  *   npm run stack:reset                     stop and delete data and passwords
  */
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { assertPortsFree } from '@sightline/local'
 import { readFlags } from '@sightline/local/flags'
-import { flagsFileOf } from '@sightline/local/incident'
-import { readSettings, startError } from '@sightline/local/settings'
+import { startError } from '@sightline/local/settings'
 import { colour, explain } from '@sightline/local/terminal'
 import { assertDocker, compose, readDotEnv, readPassword, runningServices } from './stack/compose.ts'
 
@@ -68,8 +65,6 @@ async function up(args: string[]): Promise<number> {
   }
   const ports = portsFrom(settings)
   if (runningServices(env).length === 0) await assertPortsFree(ports, 'npm run stack:up')
-  // Made by Docker it would be root's, and npm run incident could not write in it.
-  mkdirSync(dirname(flagsFileOf(readSettings().home)), { recursive: true })
   const profiles = [...(flags.jaeger ? ['--profile', 'jaeger'] : []), ...(flags.load ? ['--profile', 'load'] : [])]
   const code = await compose([...profiles, 'up', '--detach', '--build', '--wait', '--remove-orphans'], env)
   if (code !== 0) {

@@ -1,7 +1,6 @@
 /** An incident's flags as flagd's definitions (https://flagd.dev/reference/flag-definitions/). */
 import { chmodSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { flagsFileOf } from '@sightline/local/incident'
 import { writeWhole } from '@sightline/service-kit/whole-file'
 import type { FlagPlan, Incident } from './incident.ts'
 
@@ -27,8 +26,7 @@ function whoIsHit(key: string, { share = 100, users, service }: FlagPlan, seed: 
 }
 
 /** The services read it within a second, as whatever user they run: it holds no secret. */
-export function writeFlags(home: string, incident: Pick<Incident, 'flags' | 'seed'>): void {
-  const file = flagsFileOf(home)
+export function writeFlags(file: string, incident: Pick<Incident, 'flags' | 'seed'>): void {
   mkdirSync(dirname(file), { recursive: true })
   writeWhole(file, `${JSON.stringify(flagDefinitions(incident), null, 2)}\n`, 0o644)
   chmodSync(file, 0o644)

@@ -1,11 +1,14 @@
 /** The running system that an incident happens in, as a command finds it: by settings, as all other commands do. */
 import { inspectStateFolder, ownerConnection, readPasswords } from '@sightline/local'
+import { flagsFileOf, STACK_FLAGS_FILE } from '@sightline/local/incident'
 import { readSettings, type Settings, startError } from '@sightline/local/settings'
 
 /** Where the parts answer, and what may be done there. */
 export interface Place {
   home: string
   settings: Settings
+  /** Path of the file from which the services read their flags. */
+  flags: string
   gateway: string
   tempo: string
   loki: string
@@ -31,6 +34,7 @@ export function placeOf(settings: Settings = readSettings()): Place {
   return {
     home,
     settings,
+    flags: passwords === null ? STACK_FLAGS_FILE : flagsFileOf(home),
     gateway: env.GATEWAY_URL ?? at(ports.GATEWAY_PORT),
     tempo: env.TEMPO_URL ?? at(ports.TEMPO_PORT),
     loki: env.LOKI_URL ?? at(ports.LOKI_PORT),

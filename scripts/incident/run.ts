@@ -9,6 +9,7 @@ import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { freePort, secondName } from '@sightline/local'
 import {
+  flagsFileOf,
   type IncidentNote,
   incidentNoteOf,
   incidentPidOf,
@@ -85,7 +86,7 @@ export async function startIncident(place: Place, incident: Incident, rate?: num
   try {
     if (incident.database && owner) await inDatabase(owner, incident.database.begin)
     const port = incident.secondProcess && (await freePort(place.settings.ports))
-    writeFlags(place.home, port === undefined ? incident : withUrls(place, incident, port))
+    writeFlags(place.flags, port === undefined ? incident : withUrls(place, incident, port))
     await startRunner(place, note, rate ?? incident.load.requestsPerSecond, port)
   } catch (error) {
     await putBack(place, note)
@@ -135,7 +136,7 @@ async function startRunner(place: Place, note: IncidentNote, rate: number, port?
 
 /** Everything is as it was before: the runner has ended, flags are off, the database is put back. Safe to call again. */
 export async function putBack(place: Place, note: IncidentNote): Promise<void> {
-  removeFlags(place.home)
+  switchFlagsOff(place)
   const runner = livingProcess(incidentPidOf(place.home))
   if (runner !== null && runner !== process.pid) {
     process.kill(runner, 'SIGTERM')
@@ -149,6 +150,11 @@ export async function putBack(place: Place, note: IncidentNote): Promise<void> {
   await undoInDatabase(note, place.owner)
 }
 
+/** Those of a local system as well where none runs any more: it was killed, say. */
+function switchFlagsOff(place: Place): void {
+  for (const file of new Set([place.flags, flagsFileOf(place.home)])) removeFlags(file)
+}
+
 /** For the end of an incident by itself: all is put back, answers are still taken. */
 export async function endIncident(place: Place, note: IncidentNote): Promise<void> {
   await putBack(place, note)
@@ -159,7 +165,7 @@ export async function endIncident(place: Place, note: IncidentNote): Promise<voi
 export async function stopIncident(place: Place): Promise<IncidentNote | null> {
   const note = readIncidentNote(place.home)
   if (note === null) {
-    removeFlags(place.home)
+    switchFlagsOff(place)
     return null
   }
   await putBack(place, note)
