@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { freePort, freePorts } from '@sightline/local'
 import { type Ports, root } from '@sightline/local/settings'
 import { until } from '@sightline/service-kit/poll'
@@ -37,6 +38,7 @@ export function readSteps(page: string): Step[] {
 /** What has an effect is typed once; a question is asked until its answer has arrived. */
 const HAS_EFFECT = /-X POST|\b(send '|hexid)|npm run (load|learn)|\bkill\b/
 const PATIENCE = 30
+const ASKED_AGAIN_MS = 250
 
 /** `NAME=value ... npm start`. */
 const START = /^([A-Z_]+=\S+ +)*npm start\n$/
@@ -122,7 +124,10 @@ export class Learner {
       return
     }
     const seconds = HAS_EFFECT.test(commands) ? 0 : PATIENCE
+    let asked = 0
     await until(commands, seconds, async () => {
+      // Each time costs the start of two programs: soon at first, then four times a second.
+      if (asked++ > 0) await pause(ASKED_AGAIN_MS)
       const { output, status } = await this.run(commands)
       assert.ok(status === 0 || shows !== undefined, `exit code ${status}: ${output}`)
       if (shows !== undefined) assertShows(output, shows, info, commands)
