@@ -9,8 +9,8 @@ import { METRICS } from '@sightline/contracts'
 import { FOREIGN_METRICS } from '@sightline/dashboards/known-metrics'
 import { metricNames } from '@sightline/dashboards/promql'
 import { root } from '@sightline/local/settings'
-import { askJson, promql } from './ask.ts'
-import { type Check, type Finding, fail, pass, warn } from './check.ts'
+import { ask, askJson, promql } from './ask.ts'
+import { type Check, type Finding, fail, pass, skip, warn } from './check.ts'
 import type { Patient } from './patient.ts'
 
 const GROUP = 'Boards'
@@ -26,6 +26,23 @@ const boardsIn = (folder: string): string[] =>
   readdirSync(folder)
     .filter((file) => file.endsWith('.json'))
     .sort()
+
+/** Built in the background of a start; without them the port answers all the same. */
+export const pagesCheck: Check = {
+  id: 'pages',
+  group: GROUP,
+  title: "the console's pages are built",
+  needs: ['port-console'],
+  async run({ mode, urls }, signal) {
+    if (mode === 'stack') return skip('Grafana brings its own')
+    const { status } = await ask(`${urls.console}/ready`, signal)
+    if (status === 200) return pass()
+    return fail(
+      `GET ${urls.console}/ready answered ${status}`,
+      'The first start of a version builds them for some seconds: ask again. Else build them (node console/build.ts), and let the user that runs the parts read console/dist.',
+    )
+  },
+}
 
 type Where = Pick<Patient, 'mode' | 'boards'>
 

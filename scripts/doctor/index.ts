@@ -1,7 +1,7 @@
 /** All checks, in the order in which they are told. */
 import { startError } from '@sightline/local/settings'
 import { auditChecks } from './audit.ts'
-import { boardChecks } from './boards.ts'
+import { boardChecks, pagesCheck } from './boards.ts'
 import type { Check } from './check.ts'
 import { clockChecks } from './clocks.ts'
 import { docsChecks } from './docs.ts'
@@ -23,6 +23,7 @@ export function checksFor({ mode, boards }: Pick<Patient, 'mode' | 'boards'>, is
     ...clockChecks,
     ...auditChecks,
     ...metricChecks,
+    pagesCheck,
     ...boardChecks({ mode, boards }),
     ...docsChecks,
   ]

@@ -18,6 +18,11 @@ interface Target {
   lastError: string
 }
 
+/** What has been started just now may have been asked too early. */
+const ANOTHER_SCRAPE_SECONDS = 7
+/** A Prometheus that has been started just now looks for its targets for five seconds, and asks each within five more. */
+const FIRST_SCRAPE_SECONDS = 14
+
 const targets: Check = {
   id: 'targets',
   group: GROUP,
@@ -26,14 +31,14 @@ const targets: Check = {
   needs: ['port-prometheus'],
   seconds: 16,
   async run(patient, signal) {
-    const deadline = performance.now() + 14_000
+    const began = performance.now()
     for (;;) {
       const url = `${patient.urls.prometheus}/api/v1/targets?state=active`
       const { data } = await askJson<{ data: { activeTargets: Target[] } }>(url, signal)
       const bad = data.activeTargets.filter(({ health }) => health !== 'up')
       if (data.activeTargets.length > 0 && bad.length === 0) return pass(`${data.activeTargets.length}`)
-      // A Prometheus that has just been started looks for its targets for five seconds, and asks each within five more.
-      if (performance.now() > deadline || bad.some(({ health }) => health === 'down')) return targetsDown(patient, bad)
+      const seconds = bad.some(({ health }) => health === 'down') ? ANOTHER_SCRAPE_SECONDS : FIRST_SCRAPE_SECONDS
+      if (performance.now() - began > seconds * 1000) return targetsDown(patient, bad)
       await delay(PAUSE_MS, undefined, { signal })
     }
   },
