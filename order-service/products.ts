@@ -18,8 +18,11 @@ export interface StockedProductRow extends ProductRow {
   stock: number | null
 }
 
-const COLUMNS = 'p.id, p.number, p.name, (p.unit_price * 100)::bigint as unit_price_cents, p.currency, p.stock_tracked'
-const NAMED = 'p.id = any($1) or p.number = any($2)'
+/** What is read of a product `p`. */
+export const COLUMNS =
+  'p.id, p.number, p.name, (p.unit_price * 100)::bigint as unit_price_cents, p.currency, p.stock_tracked'
+/** Which products are meant: ids as the first parameter, numbers as the second. */
+export const NAMED = 'p.id = any($1) or p.number = any($2)'
 const FIND = sql('find_products', `select ${COLUMNS} from products p where ${NAMED}`)
 const STOCKED = `select ${COLUMNS}, i.on_hand - i.reserved as stock
   from products p left join inventory i on i.product_id = p.id and p.stock_tracked`

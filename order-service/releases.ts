@@ -17,7 +17,7 @@ import {
 } from '@sightline/service-kit'
 import type { Config } from './config.ts'
 import type { OrderRecord } from './orders.ts'
-import type { ProductRow } from './products.ts'
+import { COLUMNS, NAMED, type ProductRow } from './products.ts'
 
 /** The parts of the service with its flags around them. */
 export function withReleases(parts: KitParts<Config>): KitParts<Config> {
@@ -68,11 +68,12 @@ export function withReleases(parts: KitParts<Config>): KitParts<Config> {
 /** `orders.price-lookup-v2`: the price of today from all prices there ever were. No index helps: the comparison is of lower case. */
 const FIND_PRICED = sql(
   'find_products_priced',
-  `select p.id, p.name, (coalesce(h.unit_price, p.unit_price) * 100)::bigint as unit_price_cents, p.currency, p.stock_tracked
+  `select p.id, p.number, p.name, (coalesce(h.unit_price, p.unit_price) * 100)::bigint as unit_price_cents, p.currency,
+     p.stock_tracked
    from products p left join lateral (
      select unit_price from pricing.price_history
      where lower(product_id) = lower(p.id) and valid_from <= now() order by valid_from desc limit 1) h on true
-   where p.id = any($1)`,
+   where ${NAMED}`,
 )
 
 /** `orders.regional-tax`: reads a field that no product has. */
@@ -109,10 +110,7 @@ async function listOneByOne(values: unknown[] | undefined, run: Queries['query']
 }
 
 const CACHED_IDS = sql('list_cached_products', 'select id from products order by id')
-const FILL = sql(
-  'fill_product_cache',
-  `select id, name, (unit_price * 100)::bigint as unit_price_cents, currency, stock_tracked from products where id = $1`,
-)
+const FILL = sql('fill_product_cache', `select ${COLUMNS} from products p where p.id = $1`)
 /** A cache that keeps nothing for long is still not to grow without end. */
 const MOST_CACHED = 1_000
 
@@ -121,14 +119,14 @@ function createProductCache() {
   const cached = new Map<string, ProductRow[]>()
   return (values: unknown[] | undefined, run: Queries['query']): Promise<object[]> =>
     inSpan('product_cache', {}, async (span) => {
-      const ids = values?.[0] as string[]
+      const [ids, numbers] = values as [string[], number[]]
       const key = `${ids.join(',')}@${performance.now()}`
       const found = cached.get(key)
       span.setAttributes({ 'cache.key': key, 'cache.hit': found !== undefined, 'cache.size': cached.size })
       if (found) return found
       const all: ProductRow[] = []
       for (const { id } of await run<{ id: string }>(CACHED_IDS)) all.push(...(await run<ProductRow>(FILL, [id])))
-      const wanted = all.filter((product) => ids.includes(product.id))
+      const wanted = all.filter(({ id, number }) => ids.includes(id) || numbers.includes(number))
       if (cached.size >= MOST_CACHED) cached.clear()
       cached.set(key, wanted)
       return wanted

@@ -159,7 +159,7 @@ const proofs: Record<string, Proof> = {
       '{service_name="order-service"} |= "/inventory/{product_id} 500"',
     ],
     mistaken: 'failing-code',
-    vague: ['{ status = error } || { resource.service.name = "order-service" }', '{service_name="order-service"}'],
+    vague: ['{ resource.service.name = "gateway" }', '{service_name="order-service"}'],
   },
 }
 

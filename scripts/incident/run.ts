@@ -7,6 +7,7 @@
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { freePort, secondName } from '@sightline/local'
 import {
   flagsFileOf,
@@ -30,6 +31,8 @@ import { assertRuns, type Place, PORT_OF } from './place.ts'
 
 /** How long load and fault go on when nobody stops them. */
 export const LONGEST_MS = 15 * 60_000
+/** The services look at the flags four times a second: by then no request is hit any more. */
+const TAKEN_OVER_MS = 600
 /** How long the runner may take to end. */
 const STOP_SECONDS = 25
 
@@ -137,6 +140,7 @@ async function startRunner(place: Place, note: IncidentNote, rate: number, port?
 /** Everything is as it was before: the runner has ended, flags are off, the database is put back. Safe to call again. */
 export async function putBack(place: Place, note: IncidentNote): Promise<void> {
   switchFlagsOff(place)
+  const takenOver = delay(TAKEN_OVER_MS)
   const runner = livingProcess(incidentPidOf(place.home))
   if (runner !== null && runner !== process.pid) {
     process.kill(runner, 'SIGTERM')
@@ -146,6 +150,7 @@ export async function putBack(place: Place, note: IncidentNote): Promise<void> {
       () => livingProcess(incidentPidOf(place.home)) === null,
     )
   }
+  await takenOver
   await stopProcesses(place.home, note)
   await undoInDatabase(note, place.owner)
 }

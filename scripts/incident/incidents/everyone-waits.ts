@@ -23,6 +23,8 @@ export const everyoneWaits: Incident = {
     mechanism: 'noisy-neighbour',
   },
   shows: ({ service, attributes }) => service !== 'gateway' && attributes['user.id'] === String(NEIGHBOUR),
+  // No line says whose request it was.
+  line: () => false,
   metric: {
     names: /db_client_operation_duration_seconds/,
     series: ({ db_query_summary }) => db_query_summary === 'sum_loyalty_points',
