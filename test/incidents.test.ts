@@ -173,6 +173,8 @@ before(async () => {
   system = await startSystem({ env: { ...process.env, OUTBOX_GRACE_MS: '1000' } })
   place = placeOf(readSettings({ home: system.home, ports: system.ports }))
   owner = new pg.Pool(system.postgres)
+  // The last test stops the server under it.
+  owner.on('error', () => undefined)
   quiet = await order('quiet-1')
 })
 // One that failed leaves the next ones a quiet system.
