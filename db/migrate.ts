@@ -44,19 +44,30 @@ export async function migrate(options: MigrateOptions): Promise<string[]> {
     await createDashboardsRole(maintenance, options.dashboardsPassword, connection.database)
     await limitConnections(maintenance)
     await assertNotNewer(connection)
-    const applied = await runner({
-      databaseUrl: connection,
-      dir: MIGRATIONS,
-      direction: 'up',
-      migrationsTable: 'schema_migrations',
-      // The lock above is enough. The runner's own would be an advisory lock of this database, which any service could hold.
-      noLock: true,
-      log: () => {},
-    })
+    const applied = await runMigrations(connection)
     for (const migration of applied) options.log?.(`applied ${migration.name}`)
     return applied.map((migration) => migration.name)
   } finally {
     await maintenance.end()
+  }
+}
+
+/** The runner does not wait for the end of a connection that it has made itself. */
+async function runMigrations(connection: MigrateOptions['connection']) {
+  const client = new pg.Client(connection)
+  await client.connect()
+  try {
+    return await runner({
+      dbClient: client,
+      dir: MIGRATIONS,
+      direction: 'up',
+      migrationsTable: 'schema_migrations',
+      // The caller's lock is enough. The runner's own would be an advisory lock of this database, which any service could hold.
+      noLock: true,
+      log: () => {},
+    })
+  } finally {
+    await client.end()
   }
 }
 

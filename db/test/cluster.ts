@@ -15,6 +15,8 @@ import { findPrograms, startPostgres } from '../server.ts'
 
 const PASSWORD = 'throw-away'
 const TEMPLATE = 'sightline_template'
+/** The migrations give each role its share of the connections, so what a server begins with was made under the same. */
+const SETTINGS = { max_connections: '200' }
 const DB = path.resolve(import.meta.dirname, '..')
 const BEGINNINGS = path.resolve(DB, '../node_modules/.cache/sightline/test-clusters')
 
@@ -51,7 +53,7 @@ export async function startTestCluster(settings: Record<string, string> = {}): P
     dataDir: path.join(folder, 'data'),
     password: PASSWORD,
     durable: false,
-    settings: { max_connections: '200', ...settings },
+    settings: { ...SETTINGS, ...settings },
   }
   copyFolder(await beginning(), options.dataDir)
   let server = await startPostgres({ ...options, port: 0 })
@@ -91,7 +93,7 @@ async function beginning(): Promise<string> {
   fs.chmodSync(folder, 0o755)
   try {
     const dataDir = path.join(folder, 'data')
-    const server = await startPostgres({ dataDir, password: PASSWORD, durable: false, port: 0 })
+    const server = await startPostgres({ dataDir, password: PASSWORD, durable: false, settings: SETTINGS, port: 0 })
     try {
       await migrate({
         connection: { host: server.host, port: server.port, user: server.user, password: PASSWORD, database: TEMPLATE },
@@ -132,7 +134,7 @@ const copyFolder = (from: string, to: string) => execFileSync('cp', ['-a', from,
 
 /** Changes with anything that could change what initdb and the migrations make. */
 function stateOfDb(): string {
-  const sources = fs.globSync(['*.ts', 'migrations/*', 'package.json'], { cwd: DB }).sort()
+  const sources = fs.globSync(['*.ts', 'test/cluster.ts', 'migrations/*', 'package.json'], { cwd: DB }).sort()
   const hash = createHash('sha256').update(findPrograms().postgres).update(String(plainUser()?.uid))
   for (const name of sources) hash.update(name).update(fs.readFileSync(path.join(DB, name)))
   return hash.digest('hex').slice(0, 16)
