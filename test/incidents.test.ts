@@ -81,7 +81,7 @@ const proofs: Record<string, Proof> = {
       '{service_name="audit-service"} |= "read-only transaction"',
     ],
     mistaken: 'failing-code',
-    vague: ['{ status = error }', '{service_name="audit-service"}'],
+    vague: ['{ resource.service.name = "order-service" }', '{service_name="audit-service"}'],
   },
   'morning-freeze': {
     evidence: [
@@ -105,7 +105,7 @@ const proofs: Record<string, Proof> = {
       '{ name = "relay_audit_event" && status = error }',
     ],
     mistaken: 'retry-storm',
-    vague: ['{ status = error }', '{service_name="audit-service"}'],
+    vague: ['{ resource.service.name = "order-service" }', '{service_name="audit-service"}'],
   },
   avalanche: {
     evidence: [
@@ -113,7 +113,7 @@ const proofs: Record<string, Proof> = {
       'sum by (job, peer_service, http_response_status_code) (http_client_request_duration_seconds_count{http_response_status_code="429"})',
     ],
     mistaken: 'failing-code',
-    vague: ['{ status = error }', '{service_name="user-service"}'],
+    vague: ['{ resource.service.name = "user-service" }', '{service_name="user-service"}'],
   },
   'broken-trail': {
     evidence: [
