@@ -122,6 +122,14 @@ export const answersTo: Record<string, (learner: Learner) => Promise<Answers>> =
     const { prometheus } = learner.addresses
     const series = 'http_server_request_duration_seconds_bucket{job="user-service",http_route="/process"}'
     const query = async (promql: string) => (await ask(learner, promql))[0]!.value
+    // What is graded by a later scrape must not have been counted in between: all requests are over, and have been scraped.
+    const over = Date.now() / 1000
+    await until(
+      'a scrape of each service after the last request',
+      60,
+      () => query('min(timestamp(up{job=~".+-service"}))'),
+      (scraped) => assert.ok(scraped > over, `${over - scraped} s before`),
+    )
     const orders = await query('sum(orders_created_total)')
     const seconds = await query(`histogram_quantile(0.95, sum by (le) (rate(${series}[15m])))`)
     const hour = new URLSearchParams({
