@@ -35,14 +35,16 @@ const [order, failed] = await Promise.all([
   latestTrace('{ name = "create_order" && status = error }'),
   fetch(`${console_}/api/audit/audit/verify`),
 ])
-const range = 'from=now-15m&to=now&refresh=off'
+// Boards open with the minutes that there are, up to their own range.
+const still = 'refresh=off'
+const range = `from=now-5m&to=now&${still}`
 const board = async (page: Page) => {
   await showAllPanels(page)
   const states = await unwell(page)
   if (states.length > 0) throw new Error(`Not everything has data yet:\n  ${states.join('\n  ')}`)
 }
 const pictures: readonly Picture[] = [
-  { name: 'chain', path: `/d/sightline-chain?${range}&var-trace_id=${failed}`, height: 2130, ready: board },
+  { name: 'chain', path: `/d/sightline-chain?${still}&var-trace_id=${failed}`, height: 2130, ready: board },
   {
     name: 'trace',
     path: `/trace/${order}`,
@@ -68,7 +70,7 @@ const pictures: readonly Picture[] = [
   },
   {
     name: 'audit',
-    path: `/d/sightline-audit?${range}`,
+    path: `/d/sightline-audit?${still}`,
     height: 900,
     ready: async (page) => {
       await board(page)
