@@ -51,8 +51,8 @@ const steps: Record<string, Stage>[] = [
   },
   {
     unit: (output) => nodeTest(unitTests, 2, output),
-    // Two systems at a time: each waits more than it computes.
-    e2e: (output) => nodeTest(endToEndTests, 2, output),
+    // One system at a time: two cores carry one Nginx, PostgreSQL, Prometheus, backend, three services and a browser.
+    e2e: (output) => nodeTest(endToEndTests, 1, output),
   },
 ]
 /**
