@@ -6,9 +6,10 @@ import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import pg from 'pg'
+import type pg from 'pg'
 import { migrate } from './migrate.ts'
 import { startPostgres } from './server.ts'
+import { withClient } from './with-client.ts'
 
 export const SCHEMA_FILE = fileURLToPath(new URL('schema.sql', import.meta.url))
 
@@ -101,13 +102,7 @@ async function withThrowAwayDatabase<T>(work: (client: pg.Client) => Promise<T>)
     const { host, port, user } = server
     const connection = { host, port, user, password, database: 'sightline' }
     await migrate({ connection, rolePasswords: { user_service: '-', order_service: '-', audit_service: '-' } })
-    const client = new pg.Client(connection)
-    await client.connect()
-    try {
-      return await work(client)
-    } finally {
-      await client.end()
-    }
+    return await withClient(connection, work)
   } finally {
     await server.stop()
     fs.rmSync(folder, { recursive: true, force: true })

@@ -9,7 +9,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runner } from 'node-pg-migrate'
-import pg from 'pg'
+import type pg from 'pg'
+import { withClient } from './with-client.ts'
 
 export const SERVICE_ROLES = ['user_service', 'order_service', 'audit_service'] as const
 export type ServiceRole = (typeof SERVICE_ROLES)[number]
@@ -34,63 +35,45 @@ const LOCK = 20_140_717
 export async function migrate(options: MigrateOptions): Promise<string[]> {
   const { connection, rolePasswords } = options
   // The maintenance database holds the lock: the target may not exist yet, and roles belong to the whole cluster.
-  const maintenance = new pg.Client({ ...connection, database: 'postgres' })
-  await maintenance.connect()
-  try {
+  return withClient({ ...connection, database: 'postgres' }, async (maintenance) => {
     await maintenance.query('select pg_advisory_lock($1)', [LOCK])
     await createDatabase(maintenance, connection.database)
     await closeOtherDatabases(maintenance)
     for (const role of SERVICE_ROLES) await createRole(maintenance, role, rolePasswords[role], connection.database)
     await createDashboardsRole(maintenance, options.dashboardsPassword, connection.database)
     await limitConnections(maintenance)
-    await assertNotNewer(connection)
-    const applied = await runMigrations(connection)
+    // The runner would not wait for the end of a connection of its own.
+    const applied = await withClient(connection, async (client) => {
+      await assertNotNewer(client, connection.database)
+      return runner({
+        dbClient: client,
+        dir: MIGRATIONS,
+        direction: 'up',
+        migrationsTable: 'schema_migrations',
+        // The lock above is enough. The runner's own would be an advisory lock of this database, which any service could hold.
+        noLock: true,
+        log: () => {},
+      })
+    })
     for (const migration of applied) options.log?.(`applied ${migration.name}`)
     return applied.map((migration) => migration.name)
-  } finally {
-    await maintenance.end()
-  }
-}
-
-/** The runner does not wait for the end of a connection that it has made itself. */
-async function runMigrations(connection: MigrateOptions['connection']) {
-  const client = new pg.Client(connection)
-  await client.connect()
-  try {
-    return await runner({
-      dbClient: client,
-      dir: MIGRATIONS,
-      direction: 'up',
-      migrationsTable: 'schema_migrations',
-      // The caller's lock is enough. The runner's own would be an advisory lock of this database, which any service could hold.
-      noLock: true,
-      log: () => {},
-    })
-  } finally {
-    await client.end()
-  }
+  })
 }
 
 /** Older programs on a newer schema would fail later, at some statement. */
-async function assertNotNewer(connection: MigrateOptions['connection']): Promise<void> {
-  const client = new pg.Client(connection)
-  await client.connect()
-  try {
-    const { rows } = await client.query<{ there: boolean }>(
-      `select to_regclass('schema_migrations') is not null as there`,
-    )
-    if (!rows[0]!.there) return
-    const known = new Set(readdirSync(MIGRATIONS).map((file) => basename(file, '.sql')))
-    const { rows: applied } = await client.query<{ name: string }>('select name from schema_migrations order by id')
-    const newer = applied.filter(({ name }) => !known.has(name)).map(({ name }) => name)
-    if (newer.length === 0) return
-    throw new Error(
-      `The database ${connection.database} was made by a newer version (${newer.join(', ')}). Update Sightline, or give it ` +
-        'another database: SIGHTLINE_HOME moves the local one.',
-    )
-  } finally {
-    await client.end()
-  }
+async function assertNotNewer(client: pg.Client, database: string): Promise<void> {
+  const { rows } = await client.query<{ there: boolean }>(
+    `select to_regclass('schema_migrations') is not null as there`,
+  )
+  if (!rows[0]!.there) return
+  const known = new Set(readdirSync(MIGRATIONS).map((file) => basename(file, '.sql')))
+  const { rows: applied } = await client.query<{ name: string }>('select name from schema_migrations order by id')
+  const newer = applied.filter(({ name }) => !known.has(name)).map(({ name }) => name)
+  if (newer.length === 0) return
+  throw new Error(
+    `The database ${database} was made by a newer version (${newer.join(', ')}). Update Sightline, or give it ` +
+      'another database: SIGHTLINE_HOME moves the local one.',
+  )
 }
 
 async function createDatabase(client: pg.Client, database: string): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import pg from 'pg'
+import { withClient } from '@sightline/db/with-client'
 import type { OwnerConnection } from './database.ts'
 import { orphansIn, stopOrphans } from './leftovers.ts'
 import { livingProcess } from './process-identity.mjs'
@@ -59,13 +59,9 @@ export async function undoInDatabase(note: IncidentNote, owner: OwnerConnection 
   if (note.undo.length === 0) return
   if (owner === null)
     throw startError('The database is not running: the next npm start puts it back to what it was before the incident.')
-  const client = new pg.Client({ ...owner, application_name: 'incident' })
-  await client.connect()
-  try {
-    await client.query(['begin', ...note.undo, 'commit'].join(';\n'))
-  } finally {
-    await client.end()
-  }
+  await withClient({ ...owner, application_name: 'incident' }, (client) =>
+    client.query(['begin', ...note.undo, 'commit'].join(';\n')),
+  )
 }
 
 /** Ends what was started beside the system's own processes and still runs. */

@@ -12,6 +12,7 @@ import pg from 'pg'
 import { migrate, type ServiceRole } from '../migrate.ts'
 import { plainUser } from '../plain-user.ts'
 import { findPrograms, startPostgres } from '../server.ts'
+import { withClient } from '../with-client.ts'
 
 const PASSWORD = 'throw-away'
 const TEMPLATE = 'sightline_template'
@@ -147,7 +148,7 @@ async function createDatabase(owner: {
   password: string
 }): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`
-  await asOwner({ ...owner, database: 'postgres' }, async (client) => {
+  await withClient({ ...owner, database: 'postgres' }, async (client) => {
     await client.query(`create database ${name} template ${TEMPLATE}`)
     await client.query(`revoke all on database ${name} from public`)
     await client.query(`grant connect on database ${name} to user_service, order_service, audit_service, dashboards`)
@@ -159,7 +160,7 @@ async function createDatabase(owner: {
     if (dropped) return
     dropped = true
     await pool.end()
-    await asOwner({ ...owner, database: 'postgres' }, (client) => client.query(`drop database ${name} with (force)`))
+    await withClient({ ...owner, database: 'postgres' }, (client) => client.query(`drop database ${name} with (force)`))
   }
   return {
     name,
@@ -167,15 +168,5 @@ async function createDatabase(owner: {
     query: async (text, values) => (await pool.query(text, values)).rows,
     drop,
     [Symbol.asyncDispose]: drop,
-  }
-}
-
-async function asOwner(config: pg.ClientConfig, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
-  const client = new pg.Client(config)
-  await client.connect()
-  try {
-    await work(client)
-  } finally {
-    await client.end()
   }
 }

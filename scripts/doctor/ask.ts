@@ -1,5 +1,6 @@
 /** How the checks ask: JSON over HTTP, one value from Prometheus, rows from PostgreSQL. All reject with a sentence. */
-import pg from 'pg'
+import { withClient } from '@sightline/db/with-client'
+import type pg from 'pg'
 import type { Patient } from './patient.ts'
 
 export interface Reply<T> {
@@ -48,16 +49,7 @@ const CONNECT_MS = 3_000
 /** Rows of one statement, in a session of its own. */
 export async function rows<Row extends pg.QueryResultRow>({ database }: Patient, sql: string): Promise<Row[]> {
   if (database === undefined) throw new Error('the password of the database is not known')
-  const client = new pg.Client({
-    connectionString: database,
-    application_name: 'doctor',
-    connectionTimeoutMillis: CONNECT_MS,
-    query_timeout: CONNECT_MS,
-  })
-  await client.connect()
-  try {
-    return (await client.query<Row>(sql)).rows
-  } finally {
-    await client.end()
-  }
+  const limits = { connectionTimeoutMillis: CONNECT_MS, query_timeout: CONNECT_MS }
+  const config = { connectionString: database, application_name: 'doctor', ...limits }
+  return withClient(config, async (client) => (await client.query<Row>(sql)).rows)
 }

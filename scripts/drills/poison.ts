@@ -1,8 +1,8 @@
 /** An audit event that audit-service will never take. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { withClient } from '@sightline/db/with-client'
 import { replay } from '@sightline/order-service/replay'
 import { until } from '@sightline/service-kit/poll'
-import pg from 'pg'
 import { closeBooks, openBooks } from './books.ts'
 import type { Drill, DrillRun } from './drill.ts'
 
@@ -49,7 +49,7 @@ async function run(run: DrillRun): Promise<void> {
   await database.query(`update outbox set payload = jsonb_set(payload, '{action}', '"drill"') where event_id = $1`, [
     event,
   ])
-  const replayed = await asOwner(system.postgres, (client) => replay(client, [event]))
+  const replayed = await withClient(system.postgres, (client) => replay(client, [event]))
   const audited = await until(`${event} has an audit row`, 30, async () => {
     const { rows } = await database.query('select 1 from audit_logs where event_id = $1', [event])
     return rows.length > 0 && rows.length
@@ -80,14 +80,4 @@ async function deadLetters(gateway: string): Promise<DeadLetter[]> {
   const response = await fetch(`${gateway}/api/v1/audit/dead-letters`)
   if (!response.ok) throw new Error(`GET /api/v1/audit/dead-letters answered ${response.status}`)
   return ((await response.json()) as { items: DeadLetter[] }).items
-}
-
-async function asOwner<T>(connection: pg.ClientConfig, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client(connection)
-  await client.connect()
-  try {
-    return await work(client)
-  } finally {
-    await client.end()
-  }
 }

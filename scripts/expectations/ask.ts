@@ -6,8 +6,8 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { withClient } from '@sightline/db/with-client'
 import { root } from '@sightline/local/settings'
-import pg from 'pg'
 import { parse } from 'yaml'
 import { readTrace } from '../trace/spans.ts'
 
@@ -200,15 +200,8 @@ async function checkExemplar(targets: Targets, query: string, began: number): Pr
   if (!(await readTrace(targets.tempo, traceId))) throw new Error(`the exemplar's trace ${traceId} is not to be found`)
 }
 
-async function rows(targets: Targets, sql: string): Promise<unknown[]> {
-  const client = new pg.Client({ connectionString: targets.database })
-  await client.connect()
-  try {
-    return (await client.query(sql)).rows
-  } finally {
-    await client.end()
-  }
-}
+const rows = (targets: Targets, sql: string): Promise<unknown[]> =>
+  withClient({ connectionString: targets.database }, async (client) => (await client.query(sql)).rows)
 
 async function json<T>(url: string): Promise<T> {
   const response = await fetch(url)

@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { withClient } from '@sightline/db/with-client'
 import { freePort, secondName } from '@sightline/local'
 import {
   flagsFileOf,
@@ -23,7 +24,6 @@ import { livingProcess, takeLock, writePidFile } from '@sightline/local/process-
 import { root, startError } from '@sightline/local/settings'
 import { until } from '@sightline/service-kit/poll'
 import { writeWhole } from '@sightline/service-kit/whole-file'
-import pg from 'pg'
 import { writeFlags } from './definitions.ts'
 import type { Incident } from './incident.ts'
 import { incidents } from './incidents/index.ts'
@@ -87,7 +87,12 @@ export async function startIncident(place: Place, incident: Incident, rate?: num
   }
   keepNote(place, note)
   try {
-    if (incident.database && owner) await inDatabase(owner, incident.database.begin)
+    if (incident.database && owner) {
+      const { begin } = incident.database
+      await withClient({ ...owner, application_name: 'incident' }, async (client) => {
+        for (const statement of begin) await client.query(statement)
+      })
+    }
     const port = incident.secondProcess && (await freePort(place.settings.ports))
     writeFlags(place.flags, port === undefined ? incident : withUrls(place, incident, port))
     await startRunner(place, note, rate ?? incident.load.requestsPerSecond, port)
@@ -105,16 +110,6 @@ function withUrls(place: Place, incident: Incident, port: number): Pick<Incident
   const first = place.settings.ports[PORT_OF[of]]
   const urls = [first, port].map((one) => `http://127.0.0.1:${one}`)
   return { ...incident, flags: { ...incident.flags, [flag]: { on: { urls } } } }
-}
-
-async function inDatabase(owner: pg.ClientConfig, statements: readonly string[]): Promise<void> {
-  const client = new pg.Client({ ...owner, application_name: 'incident' })
-  await client.connect()
-  try {
-    for (const statement of statements) await client.query(statement)
-  } finally {
-    await client.end()
-  }
 }
 
 /** A process of its own, that outlives the command and ends by itself. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
+import { withClient } from '@sightline/db/with-client'
 import { type Incident, milliseconds, within } from '../incident.ts'
 
 const SLOW_MS = 250
@@ -15,10 +15,8 @@ export const stuckCheckout: Incident = {
     'Baskets with real products take anything from no time to over a second, in waves; simple orders are quick. The processors are idle.',
   seed: 'checkout-17',
   flags: {},
-  async background(owner, signal) {
-    const client = new pg.Client({ ...owner, application_name: 'nightly-stocktake' })
-    await client.connect()
-    try {
+  background: (owner, signal) =>
+    withClient({ ...owner, application_name: 'nightly-stocktake' }, async (client) => {
       while (!signal.aborted) {
         await client.query('begin')
         await client.query('select product_id, on_hand from inventory for update')
@@ -26,10 +24,7 @@ export const stuckCheckout: Incident = {
         await client.query('commit')
         await delay(FREE_MS, undefined, { signal }).catch(() => {})
       }
-    } finally {
-      await client.end()
-    }
-  },
+    }),
   load: { requestsPerSecond: 5, mix: { orders: 30, baskets: 70 } },
   hints: [
     'Which statement has the time in a slow basket, and is it always that slow?',
