@@ -70,6 +70,8 @@ export interface Urls {
 }
 
 /** As a user types them: everything listens on this machine only. */
+export function urlsOf(ports: Ports, hasAlertmanager: true): Urls & { alertmanager: string }
+export function urlsOf(ports: Ports, hasAlertmanager: boolean): Urls
 export function urlsOf(ports: Ports, hasAlertmanager: boolean): Urls {
   const at = (port: number) => `http://localhost:${port}`
   return {

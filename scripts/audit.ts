@@ -4,6 +4,7 @@
  */
 import { readFlags } from '@sightline/local/flags'
 import { readSettings } from '@sightline/local/settings'
+import { apisOf } from './apis.ts'
 
 const { values: flags } = readFlags(
   'npm run audit [-- --limit 20] [--trace ID]\n\nShows the newest rows of the audit table.',
@@ -11,14 +12,12 @@ const { values: flags } = readFlags(
     options: { limit: { type: 'string', default: '20' }, trace: { type: 'string' } },
   },
 )
-const { ports, env } = readSettings()
-const gateway = env.GATEWAY_URL ?? `http://127.0.0.1:${ports.GATEWAY_PORT}`
+const { gateway, credentials } = apisOf(readSettings())
 const query = new URLSearchParams({ limit: flags.limit, ...(flags.trace ? { trace_id: flags.trace } : {}) })
 
 let response: Response
 try {
-  const headers = env.GATEWAY_API_KEY ? { 'x-api-key': env.GATEWAY_API_KEY } : {}
-  response = await fetch(`${gateway}/api/v1/audit?${query}`, { headers })
+  response = await fetch(`${gateway}/api/v1/audit?${query}`, { headers: credentials })
 } catch (error) {
   console.error(
     `Nothing answers at ${gateway} (${((error as Error).cause as Error).message}). Start the system: npm start`,

@@ -13,6 +13,7 @@ import { counted } from '@sightline/contracts/counted'
 import { readFlags } from '@sightline/local/flags'
 import { readSettings } from '@sightline/local/settings'
 import { colour } from '@sightline/local/terminal'
+import { apisOf } from './apis.ts'
 import { grade, gradeOne } from './learn/grade.ts'
 import { course } from './learn/lessons/index.ts'
 import { type Live, liveSystem } from './learn/live.ts'
@@ -29,7 +30,8 @@ const { positionals, values: flags } = readFlags(usage, {
   allowPositionals: true,
   options: { answer: { type: 'string', multiple: true }, json: { type: 'boolean', default: false } },
 })
-const { home, ports, env } = readSettings()
+const settings = readSettings()
+const { home } = settings
 
 const [command, id, ...further] = positionals
 if (command === undefined && flags.answer === undefined) {
@@ -40,13 +42,7 @@ if (command === undefined && flags.answer === undefined) {
 } else {
   const lesson = course.find((one) => one.id === id.replace(/^0+/, ''))
   if (!lesson) misuse(`There is no lesson "${id}": ${course.map((one) => one.id).join(', ')}.`)
-  const live = liveSystem({
-    gateway: env.GATEWAY_URL ?? `http://127.0.0.1:${ports.GATEWAY_PORT}`,
-    tempo: env.TEMPO_URL ?? `http://127.0.0.1:${ports.TEMPO_PORT}`,
-    loki: env.LOKI_URL ?? `http://127.0.0.1:${ports.LOKI_PORT}`,
-    prometheus: env.PROMETHEUS_URL ?? `http://127.0.0.1:${ports.PROMETHEUS_PORT}`,
-    key: env.GATEWAY_API_KEY,
-  })
+  const live = liveSystem(apisOf(settings))
   try {
     await check(lesson, live)
   } catch (error) {

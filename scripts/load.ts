@@ -13,6 +13,7 @@ import { readFlags } from '@sightline/local/flags'
 import { readSettings } from '@sightline/local/settings'
 import { explain } from '@sightline/local/terminal'
 import { Pool } from 'undici'
+import { apisOf } from './apis.ts'
 import { type Exchange, kinds, makeOperation, parseMix } from './load/operations.ts'
 import { Progress } from './load/progress.ts'
 import { Tally } from './load/tally.ts'
@@ -149,7 +150,7 @@ function readPlan(): Plan {
     return value
   }
   const rate = values.rate === 'max' ? Infinity : positive('rate', values.rate)
-  const settings = readSettings()
+  const { gateway, credentials } = apisOf(readSettings())
   return {
     rate,
     count: values.count === undefined ? Infinity : Math.ceil(positive('count', values.count)),
@@ -161,7 +162,7 @@ function readPlan(): Plan {
         : positive('minutes', values.minutes) * 60_000,
     concurrency: Math.ceil(positive('concurrency', values.concurrency ?? (rate === Infinity ? '32' : '200'))),
     mix: parseMix(values.mix),
-    credentials: settings.env.GATEWAY_API_KEY ? { 'x-api-key': settings.env.GATEWAY_API_KEY } : {},
-    gateway: settings.env.GATEWAY_URL ?? `http://127.0.0.1:${settings.ports.GATEWAY_PORT}`,
+    credentials,
+    gateway,
   }
 }

@@ -7,28 +7,24 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { readFlags } from '@sightline/local/flags'
 import { readSettings } from '@sightline/local/settings'
 import { colour } from '@sightline/local/terminal'
+import { apisOf } from './apis.ts'
 import { type LogLine, readLogs } from './trace/logs.ts'
 import { renderLogs, renderWaterfall } from './trace/render.ts'
-import { extent, layOut, readTrace, type Span } from './trace/spans.ts'
-
-/** The services send every half second. */
-const SETTLE_MS = 1500
+import { layOut, readSettledTrace, SETTLE_MS } from './trace/spans.ts'
 
 const usage = `npm run trace [-- ID]
 
 Shows a trace as a waterfall with its log lines; without an ID (32 hexadecimal digits) that of the newest request.
 TEMPO_URL and LOKI_URL may point elsewhere.`
 const { positionals } = readFlags(usage, { allowPositionals: true, options: {} })
-const { ports, env } = readSettings()
-const tempo = env.TEMPO_URL ?? `http://127.0.0.1:${ports.TEMPO_PORT}`
-const loki = env.LOKI_URL ?? `http://127.0.0.1:${ports.LOKI_PORT}`
+const { tempo, loki } = apisOf(readSettings())
 
 try {
   const id = positionals[0] ?? (await newestTrace())
   if (!/^[0-9a-f]{1,32}$/i.test(id))
     fail(`"${id}" is no trace id: 32 hexadecimal digits, as in X-Trace-Id or trace_id.`)
   const traceId = id.toLowerCase().padStart(32, '0')
-  const found = await readSettled(traceId)
+  const found = await readSettledTrace(tempo, traceId)
   if (!found)
     fail(`${tempo} has no trace ${traceId}. A new one takes a moment to arrive; an old one may be past retention.`)
   const logs: LogLine[] = await readLogs(loki, traceId, found)
@@ -39,15 +35,6 @@ try {
   const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
   if (cause?.code === 'ECONNREFUSED') fail(`Nothing answers at ${tempo} or ${loki}. Start the system first: npm start`)
   fail((error as Error).message)
-}
-
-/** A trace that has just happened arrives in pieces, a batch from each service: wait until it is old enough to be whole. */
-async function readSettled(traceId: string): Promise<Span[] | null> {
-  const found = await readTrace(tempo, traceId)
-  const wait = found ? Number(extent(found).end / 1_000_000n) + SETTLE_MS - Date.now() : 0
-  if (wait <= 0) return found
-  await pause(Math.min(wait, SETTLE_MS))
-  return readTrace(tempo, traceId)
 }
 
 /** Of requests, not of what the services do by themselves, such as sealing; and also of one that was made just now. */

@@ -12,7 +12,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { freePort, freePorts } from '@sightline/local'
 import { type Ports, root } from '@sightline/local/settings'
 import { until } from '@sightline/service-kit/poll'
-import { type Addresses, type Live, liveSystem } from '../scripts/learn/live.ts'
+import type { Apis } from '../scripts/apis.ts'
+import { type Live, liveSystem } from '../scripts/learn/live.ts'
 import { addService } from '../scripts/new-service.ts'
 
 /** A block of a page, in its order: what to type with what it shows, or what to change. */
@@ -67,13 +68,14 @@ export class Learner {
     this.#ports = await freePorts()
   }
 
-  get addresses(): Addresses {
+  get addresses(): Apis {
     const at = (name: string) => `http://localhost:${this.#ports[name]}`
     return {
       gateway: at('GATEWAY_PORT'),
       tempo: at('TEMPO_PORT'),
       loki: at('LOKI_PORT'),
       prometheus: at('PROMETHEUS_PORT'),
+      credentials: {},
     }
   }
 

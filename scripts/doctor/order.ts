@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   askFor,
+  type Before,
   type Expectation,
   filled,
   readExpectations,
@@ -31,8 +32,6 @@ const aboutPersons = ({ that }: Expectation) => that.includes('e-mail address')
 
 const targetsOf = ({ urls, database = '' }: Patient): Targets => ({ ...urls, database })
 
-let before: Awaited<ReturnType<typeof sumsBefore>> = new Map()
-
 const order: Check = {
   id: 'order',
   group: GROUP,
@@ -42,11 +41,11 @@ const order: Check = {
   seconds: 10,
   async run(patient, signal) {
     // Without Prometheus there is nothing to count edges in: its port's check says so.
-    before = await sumsBefore(targetsOf(patient), edges).catch(() => new Map())
+    const before = await sumsBefore(targetsOf(patient), edges).catch((): Before => new Map())
     const sentAt = Date.now()
     try {
       const sent = await sendRequest(targetsOf(patient), REQUEST, file.requests[REQUEST]!, patient.credentials)
-      patient.order = { ...sent, sentAt, answeredAt: Date.now() }
+      patient.order = { ...sent, sentAt, answeredAt: Date.now(), before }
       return pass(`${Date.now() - sentAt} ms, trace ${sent.trace_id}`)
     } catch (error) {
       signal.throwIfAborted()
@@ -223,13 +222,13 @@ async function meet(
   expectations: readonly Expectation[],
   remedy: () => Promise<string>,
 ): Promise<Finding> {
-  const { trace_id, request_id, sentAt } = patient.order!
+  const { trace_id, request_id } = patient.order!
   const within = seconds * patient.patience
   const began = performance.now()
   let open = expectations.map((one) => filled(one, { [REQUEST]: { trace_id, request_id } }))
   for (;;) {
     const reasons: string[] = []
-    const tried = await Promise.all(open.map((one) => tryOnce(patient, one, sentAt)))
+    const tried = await Promise.all(open.map((one) => tryOnce(patient, one)))
     open = open.filter((_, index) => tried[index] !== null)
     for (const [index, reason] of tried.filter((one) => one !== null).entries())
       reasons.push(`${open[index]!.that}: ${reason}`)
@@ -243,7 +242,8 @@ async function meet(
 
 const more = (count: number): string => (count > 0 ? ` (and ${count} more)` : '')
 
-async function tryOnce(patient: Patient, expectation: Expectation, sentAt: number): Promise<string | null> {
+async function tryOnce(patient: Patient, expectation: Expectation): Promise<string | null> {
+  const { before, sentAt } = patient.order!
   try {
     await askFor(targetsOf(patient), expectation, before, sentAt)()
     return null

@@ -1,28 +1,18 @@
 /** The system that is looked at: where its parts are, and what the checks made so far have learned of it. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { inspectStateFolder, readPasswords } from '@sightline/local'
+import { inspectStateFolder, type LocalSystem, readPasswords, urlsOf } from '@sightline/local'
 import { readSettings, root, type Settings, startError } from '@sightline/local/settings'
-import type { Sent } from '../expectations/ask.ts'
+import { apisOf } from '../apis.ts'
+import type { Before, Sent } from '../expectations/ask.ts'
 import { readDotEnv, readPassword } from '../stack/compose.ts'
 import { stackPorts } from '../stack.ts'
 
 export interface Patient {
   mode: 'local' | 'stack'
   settings: Settings
-  urls: Record<
-    | 'gateway'
-    | 'userService'
-    | 'orderService'
-    | 'auditService'
-    | 'console'
-    | 'tempo'
-    | 'loki'
-    | 'prometheus'
-    | 'alertmanager'
-    | 'otlp',
-    string
-  >
+  /** By its ports, whether anything listens there or not. */
+  urls: LocalSystem['urls'] & { alertmanager: string }
   /** As postgres://user:password@host:port/name; undefined where no password is known. */
   database: string | undefined
   /** What the gateway wants to see, when it has a key. */
@@ -42,8 +32,8 @@ export interface Patient {
   hasAlertmanager: boolean
   /** Milliseconds since the epoch, before the first question. */
   began: number
-  /** The one order, once it was answered. */
-  order?: Sent & { sentAt: number; answeredAt: number }
+  /** The one order, once it was answered; `before`: how often each edge of the map had been counted until then. */
+  order?: Sent & { sentAt: number; answeredAt: number; before: Before }
 }
 
 export interface Wishes {
@@ -68,26 +58,14 @@ export function findPatient({
   asked,
 }: Wishes): Patient {
   const settings = stack ? stackSettings() : readSettings(asked)
-  const { ports, env, home } = settings
-  const at = (port: number) => `http://localhost:${port}`
+  const { ports, home } = settings
   const local = stack ? { launcher: null, running: [] } : inspectStateFolder(home)
   return {
     mode: stack ? 'stack' : 'local',
     settings,
-    urls: {
-      gateway: at(ports.GATEWAY_PORT),
-      userService: at(ports.USER_SERVICE_PORT),
-      orderService: at(ports.ORDER_SERVICE_PORT),
-      auditService: at(ports.AUDIT_SERVICE_PORT),
-      console: at(ports.CONSOLE_PORT),
-      tempo: at(ports.TEMPO_PORT),
-      loki: at(ports.LOKI_PORT),
-      prometheus: at(ports.PROMETHEUS_PORT),
-      alertmanager: at(ports.ALERTMANAGER_PORT),
-      otlp: at(ports.OTLP_HTTP_PORT),
-    },
+    urls: urlsOf(ports, true),
     database: databaseOf(stack, settings),
-    credentials: env.GATEWAY_API_KEY ? { 'x-api-key': env.GATEWAY_API_KEY } : {},
+    credentials: apisOf(settings).credentials,
     boards,
     docs,
     minFreeMegabytes,

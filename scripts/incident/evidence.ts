@@ -2,10 +2,9 @@
  * Whether what a player brings shows the fault: a trace, an order, or a query in any of the three languages. A query has to tell
  * the fault from the rest, too: most of what it brings back has to show it, not only some.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { IncidentNote } from '@sightline/local/incident'
 import { until } from '@sightline/service-kit/poll'
-import { extent, readTrace, type Span } from '../trace/spans.ts'
+import { readSettledTrace, readTrace, type Span } from '../trace/spans.ts'
 import type { Incident } from './incident.ts'
 import { askJson, type Place } from './place.ts'
 
@@ -22,8 +21,6 @@ const TRACES = 10
 /** Spans travel for a second; a trace that was named is waited for. */
 const ARRIVES_WITHIN_S = 5
 const SLACK_MS = 2_000
-/** The services send every half second. */
-const SETTLE_MS = 1_500
 
 /** `text` is a trace id, `order:ID` or a plain order id, `audit:ID`, or a query; `traceql:`, `logql:`, `promql:` may say which. */
 export async function checkEvidence(
@@ -66,16 +63,9 @@ function isOfThisRun(trace: readonly Span[], note: IncidentNote): boolean {
   return during.length * 2 > services.size
 }
 
-/** A trace comes in parts, one from each service: it is whole when nothing of it is new any more. */
-async function readWhole(place: Place, traceId: string): Promise<Span[] | null> {
-  const trace = await until(`trace ${traceId}`, ARRIVES_WITHIN_S, () => readTrace(place.tempo, traceId)).catch(
-    () => null,
-  )
-  const settled = trace ? Number(extent(trace).end / 1_000_000n) + SETTLE_MS - Date.now() : 0
-  if (settled <= 0) return trace
-  await delay(Math.min(settled, SETTLE_MS))
-  return readTrace(place.tempo, traceId)
-}
+/** One that is on its way is waited for. */
+const readWhole = (place: Place, traceId: string): Promise<Span[] | null> =>
+  until(`trace ${traceId}`, ARRIVES_WITHIN_S, () => readSettledTrace(place.tempo, traceId)).catch(() => null)
 
 async function checkRow(
   place: Place,

@@ -2,19 +2,14 @@
 import { inspectStateFolder, ownerConnection, readPasswords } from '@sightline/local'
 import { flagsFileOf, STACK_FLAGS_FILE } from '@sightline/local/incident'
 import { readSettings, type Settings, startError } from '@sightline/local/settings'
+import { type Apis, apisOf } from '../apis.ts'
 
 /** Where the parts answer, and what may be done there. */
-export interface Place {
+export interface Place extends Apis {
   home: string
   settings: Settings
   /** Path of the file from which the services read their flags. */
   flags: string
-  gateway: string
-  tempo: string
-  loki: string
-  prometheus: string
-  /** What the gateway wants to see, when it has a key. */
-  credentials: Record<string, string>
   /** The owner of the database; null on the stack, where only its containers know the password. */
   owner: ReturnType<typeof ownerConnection> | null
 }
@@ -28,18 +23,13 @@ export const PORT_OF = {
 
 /** Reads settings only; whether anything runs there is another question (`assertRuns`). */
 export function placeOf(settings: Settings = readSettings()): Place {
-  const { home, ports, env } = settings
-  const at = (port: number) => `http://127.0.0.1:${port}`
+  const { home } = settings
   const passwords = inspectStateFolder(home).launcher === null ? null : readPasswords(home)
   return {
     home,
     settings,
     flags: passwords === null ? STACK_FLAGS_FILE : flagsFileOf(home),
-    gateway: env.GATEWAY_URL ?? at(ports.GATEWAY_PORT),
-    tempo: env.TEMPO_URL ?? at(ports.TEMPO_PORT),
-    loki: env.LOKI_URL ?? at(ports.LOKI_PORT),
-    prometheus: env.PROMETHEUS_URL ?? at(ports.PROMETHEUS_PORT),
-    credentials: env.GATEWAY_API_KEY ? { 'x-api-key': env.GATEWAY_API_KEY } : {},
+    ...apisOf(settings),
     owner: passwords && ownerConnection(settings, passwords as Parameters<typeof ownerConnection>[1]),
   }
 }

@@ -1,15 +1,7 @@
 /** The running system as the lessons ask it: through the same interfaces as the learner. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { extent, readTrace, type Span } from '../trace/spans.ts'
-
-/** Base URLs without a slash at the end; `key` is what the gateway wants to see, where it has one. */
-export interface Addresses {
-  gateway: string
-  tempo: string
-  loki: string
-  prometheus: string
-  key?: string | undefined
-}
+import type { Apis } from '../apis.ts'
+import { readSettledTrace, readTrace, SETTLE_MS, type Span } from '../trace/spans.ts'
 
 export interface FoundTrace {
   traceId: string
@@ -50,12 +42,10 @@ export class QueryError extends Error {
   override name = 'QueryError'
 }
 
-/** The services send every half second. */
-const SETTLE_MS = 1500
 const MOST_LINES = 5000
 
 /** Every method rejects with what fetch says when nothing answers. */
-export function liveSystem({ gateway, tempo, loki, prometheus, key }: Addresses): Live {
+export function liveSystem({ gateway, tempo, loki, prometheus, credentials }: Apis): Live {
   const hour = () => {
     const now = Date.now() / 1000
     return { start: String(Math.floor(now - 3600)), end: String(Math.ceil(now)) }
@@ -67,7 +57,7 @@ export function liveSystem({ gateway, tempo, loki, prometheus, key }: Addresses)
       const response = await fetch(gateway + path, {
         method: body === undefined ? 'GET' : 'POST',
         headers: {
-          ...(key ? { 'x-api-key': key } : {}),
+          ...credentials,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           ...headers,
         },
@@ -78,8 +68,8 @@ export function liveSystem({ gateway, tempo, loki, prometheus, key }: Addresses)
       return { status: response.status, headers: response.headers, json: isJson ? JSON.parse(text) : null }
     },
     async trace(traceId) {
-      const found = await readTrace(tempo, traceId)
-      if (found && Date.now() - Number(extent(found).end / 1_000_000n) > SETTLE_MS) return found
+      const found = await readSettledTrace(tempo, traceId)
+      if (found) return found
       await pause(SETTLE_MS)
       return readTrace(tempo, traceId)
     },

@@ -1,6 +1,7 @@
 /** What has been answered right so far, in the state folder: `npm run reset` forgets it with all else. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { writeWhole } from '@sightline/service-kit/whole-file'
 import type { Lesson, Verdict } from './question.ts'
 
 /** Lesson's id to which of its questions have been answered right once. */
@@ -25,8 +26,6 @@ export function noteProgress(home: string, { id }: Lesson, verdicts: readonly Ve
   const progress = { ...known, [id]: verdicts.map((verdict, n) => verdict.right || known[id]?.[n] === true) }
   const file = fileIn(home)
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  // Whole or not at all, also when the disk is full or the power goes.
-  writeFileSync(`${file}.new`, `${JSON.stringify(progress, null, 2)}\n`, { mode: 0o600 })
-  renameSync(`${file}.new`, file)
+  writeWhole(file, `${JSON.stringify(progress, null, 2)}\n`)
   return progress
 }

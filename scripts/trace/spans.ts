@@ -1,4 +1,6 @@
 /** Reading one trace from Tempo's API and putting its spans in the order of a waterfall. */
+import { setTimeout as pause } from 'node:timers/promises'
+
 export interface Span {
   /** Lower-case hex; '' for no parent. */
   id: string
@@ -65,6 +67,18 @@ export async function readTrace(tempo: string, traceId: string): Promise<Span[] 
     return scopeSpans.flatMap((scope) => (scope.spans ?? []).map((span) => toSpan(service, span)))
   })
   return spans.length > 0 ? spans : null
+}
+
+/** The services send every half second. */
+export const SETTLE_MS = 1500
+
+/** The same, once it is old enough to be whole: a trace that has just happened arrives in pieces, a batch from each service. */
+export async function readSettledTrace(tempo: string, traceId: string): Promise<Span[] | null> {
+  const found = await readTrace(tempo, traceId)
+  const wait = found ? Number(extent(found).end / 1_000_000n) + SETTLE_MS - Date.now() : 0
+  if (wait <= 0) return found
+  await pause(Math.min(wait, SETTLE_MS))
+  return readTrace(tempo, traceId)
 }
 
 const toSpan = (service: string, span: OtlpSpan): Span => ({
