@@ -162,6 +162,17 @@ test('a server that only reads is 503, and its connection is not lent again: ano
   assert.deepEqual(await opened.db.query(ADD, [71, 'written']), [{ id: 71, name: 'written' }])
 })
 
+test('an opened pool has its connections before the first statement, and says how many it could not open', async () => {
+  await using opened = open({ poolMax: 3, acquireTimeoutMs: 15_000 })
+  assert.equal(await opened.db.open(), 3)
+  assert.deepEqual([opened.db.pool.totalCount, opened.db.pool.idleCount], [3, 3])
+  const warnings: unknown[] = []
+  const logger = Object.assign(log4js.getLogger('nowhere'), { warn: (message: unknown) => warnings.push(message) })
+  await using nowhere = open({ poolMax: 3, logger, connection: { ...owner.connection(), host: '/nowhere' } })
+  assert.equal(await nowhere.db.open(), 0)
+  assert.deepEqual(warnings, ['0 of 3 database connections are open'])
+})
+
 test('a socket that is not there is 503', async () => {
   await using opened = open({ connection: { ...owner.connection(), host: '/nowhere' } })
   await assert.rejects(opened.db.check(), isUnavailable)

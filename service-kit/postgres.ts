@@ -28,6 +28,11 @@ export interface Queries {
 export interface Database extends Queries {
   /** Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. */
   transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T>
+  /**
+   * Opens the pool's connections, ten at most, so that the first requests of a process wait for none. Resolves to how many
+   * there are: fewer, with a warning in the log, when the database is away or takes no more of them.
+   */
+  open(): Promise<number>
   /** Resolves when the database answers. */
   check(): Promise<void>
   /** Resolves when all connections are given back and closed; statements under way are finished. */
@@ -50,6 +55,9 @@ export interface DatabaseOptions {
   /** false: a side connection that the gauges of the service's pool leave out (default true). */
   poolMetrics?: boolean
 }
+
+/** So many connections a new process opens before it takes requests. */
+const OPEN_AT_ONCE = 10
 
 /** int8 as number (ids and cents stay far below 2^53); all else as pg does it. */
 const INT8 = 20
@@ -162,9 +170,26 @@ export function createDatabase(options: DatabaseOptions): Database {
     }
   }
 
+  async function open(): Promise<number> {
+    const wanted = Math.min(options.poolMax, OPEN_AT_ONCE)
+    const clients: pg.PoolClient[] = []
+    // Two at a time: a server that starts a process and checks a password for each has other things to do as well.
+    const openSome = async () => {
+      while (pool.totalCount < wanted) clients.push(await connect())
+    }
+    const failures = (await Promise.allSettled([openSome(), openSome()])).filter(({ status }) => status === 'rejected')
+    for (const client of clients) client.release()
+    if (failures.length > 0) {
+      const { reason } = failures[0] as PromiseRejectedResult
+      logger.warn(`${clients.length} of ${wanted} database connections are open`, reason as Error)
+    }
+    return clients.length
+  }
+
   return {
     query,
     transaction,
+    open,
     check: async () => {
       await query(PING)
     },

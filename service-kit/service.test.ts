@@ -45,9 +45,10 @@ test('SIGTERM: not ready at once, what is in flight is finished, and all stops i
   assert.equal(await service.exit, 0)
   assert.equal(service.stderr(), '')
   const life = service.messages.filter((message) => !message.startsWith('GET ') && !message.includes('database:'))
-  assert.match(life[4]!, /^service-kit \d+\.\d+\.\d+ listens on http:\/\/127\.0\.0\.1:\d+$/)
-  assert.deepEqual(life.toSpliced(4, 1), [
+  assert.match(life[5]!, /^service-kit \d+\.\d+\.\d+ listens on http:\/\/127\.0\.0\.1:\d+$/)
+  assert.deepEqual(life.toSpliced(5, 1), [
     'started: telemetry',
+    '0 of 10 database connections are open',
     'started: database',
     'worker started',
     'started: worker',

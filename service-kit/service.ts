@@ -99,7 +99,13 @@ export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
     applyToProcess(flags)
     group.add('flags', flags)
   }
-  group.add('database', { stop: () => database.close() })
+  group.add('database', {
+    // Before the server: in a rolling restart half of the requests are a new process' at once.
+    async start() {
+      await database.open()
+    },
+    stop: () => database.close(),
+  })
   if (nextService) group.add('next hop', { stop: () => nextService.close() })
   for (const [name, component] of Object.entries(background)) group.add(name, component)
   let server: HttpServer | undefined
