@@ -1,7 +1,7 @@
 /** Reads a JSON body with exact limits: 415 for another type or charset, 413 for too much, 400 for what is not JSON. */
 import type { IncomingMessage } from 'node:http'
 import { isUtf8, parseMediaType } from './media-type.ts'
-import { badRequest, payloadTooLarge, unsupportedMediaType } from './problems.ts'
+import { badRequest, OR_QUERY, payloadTooLarge, unsupportedMediaType } from './problems.ts'
 
 /** Largest body that is read, bytes. */
 export const BODY_LIMIT = 64 * 1024
@@ -16,13 +16,14 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 /**
  * The parsed body of a request with `application/json` in UTF-8 (RFC 8259), uncompressed and of at most BODY_LIMIT bytes.
  * Throws a ProblemError: 415 for another type, charset or encoding, 413 for too much, 400 for what is not JSON or ended
- * early. The rest of a refused body is left unread: the answer has to close the connection.
+ * early. The rest of a refused body is left unread: the answer has to close the connection. `orQuery`: the fields could stand in
+ * the query instead, which a refusal then says.
  */
-export async function readJson(request: IncomingMessage): Promise<unknown> {
+export async function readJson(request: IncomingMessage, orQuery = false): Promise<unknown> {
   const header = request.headers['content-type']
   const media = header === undefined ? undefined : parseMediaType(header)
   if (media?.type !== 'application/json' || !isUtf8(media))
-    throw unsupportedMediaType(header ? `"${header.slice(0, 100)}"` : 'absent')
+    throw unsupportedMediaType(header ? `"${header.slice(0, 100)}"` : 'absent', orQuery)
   const encoding = request.headers['content-encoding'] ?? ''
   // A list, also over several lines; `identity` is the same as none.
   if (!/^(?:\s*(?:identity)?\s*(?:,|$))*$/i.test(encoding))
@@ -35,7 +36,7 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   } catch {
     throw badRequest('The body is not UTF-8.')
   }
-  if (text.trim() === '') throw badRequest('The body is empty; send a JSON object.')
+  if (text.trim() === '') throw badRequest(`The body is empty; send a JSON object${orQuery ? OR_QUERY : ''}.`)
   try {
     return JSON.parse(text)
   } catch (error) {

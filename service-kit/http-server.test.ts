@@ -130,6 +130,24 @@ test('without a body the fields may be in the query, by the same checks; with on
   assert.equal(chunked.status, 422, await chunked.text())
 })
 
+test('a refusal says in words what is wrong: which part, how often it was given, what it lacks, each once', async () => {
+  const detail = async (path: string, body?: unknown) => (await ask('POST', path, body)).json.detail
+  assert.equal(await detail('/brief?name=x&size=1&size=2&size=3'), 'size: is given 3 times; give it once')
+  assert.equal(await detail('/brief?size=1'), 'name: is missing')
+  assert.equal(await detail('/brief', {}), '/name: is missing')
+  assert.match(await detail('/brief', []), /^body: Invalid input: expected object, received array$/)
+  assert.match(await detail('/brief', 'null'), /^body: Invalid input: expected object, received null$/)
+  assert.match(await detail('/brief', { name: 'x', more: 1 }), /^body: Unrecognized key: "more"$/)
+  const { json } = await ask('GET', '/things/7?limit=1e20')
+  assert.equal(json.detail, 'limit: Too big: expected number to be <=5', 'and nothing of the greatest number there is')
+  assert.match(
+    await detail('/brief'),
+    /absent; send a JSON body as application\/json in UTF-8, or .* as query parameters\.$/,
+  )
+  assert.match(await detail('/brief', ''), /^The body is empty; send a JSON object, or .* as query parameters\.$/)
+  assert.equal(await detail('/things/7'), 'The content type is absent; send application/json in UTF-8.')
+})
+
 test('a path that is named word for word has the methods of its own routes, and no other route answers there', async () => {
   const read = await ask('GET', '/things/none')
   assert.deepEqual(

@@ -240,41 +240,64 @@ function nameRoute(ctx: Context, path: string): void {
   trace.getActiveSpan()?.setAttribute('http.route', path)
 }
 
+/** What is wrong at a place in a part of a request, as that part names its places. */
+type FaultAt = (path: PropertyKey[], detail: string) => FieldError
+
 /** All faults of a request are named at once, each where it is. */
 async function checkRequest<Definition extends RouteDefinition>(
   ctx: Context & { params?: Record<string, string> },
   definition: Definition,
 ): Promise<RouteRequest<Definition>> {
   const errors: FieldError[] = []
-  const check = (
-    schema: z.ZodType | undefined,
-    value: unknown,
-    at: (path: PropertyKey[]) => Omit<FieldError, 'detail'>,
-  ) => {
+  const check = (schema: z.ZodType | undefined, value: unknown, faultAt: FaultAt) => {
     if (schema === undefined) return undefined
-    const result = schema.safeParse(value)
+    const result = schema.safeParse(value, { error: inWords })
     if (result.success) return result.data
-    for (const issue of result.error.issues) errors.push({ ...at(issue.path), detail: issue.message })
+    errors.push(...faultsOf(result.error.issues, faultAt))
     return undefined
   }
-  const parameter = (path: PropertyKey[]) => ({ parameter: path.map(String).join('.') || 'query' })
-  const pointer = (path: PropertyKey[]) => ({
-    pointer: path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join(''),
-  })
-  const params = check(definition.params, { ...ctx.params }, parameter)
   const asked = { ...ctx.query }
+  const inPath: FaultAt = (path, detail) => ({ parameter: path.map(String).join('.'), detail })
+  const inQuery: FaultAt = ([name = 'query'], detail) => {
+    const given = asked[String(name)]
+    const twice = Array.isArray(given) ? `is given ${given.length} times; give it once` : undefined
+    return { parameter: String(name), detail: twice ?? detail }
+  }
+  const inBody: FaultAt = (path, detail) => ({
+    pointer: path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join(''),
+    detail,
+  })
+  const params = check(definition.params, { ...ctx.params }, inPath)
   const { fieldsInQuery } = definition
   const saysMore = fieldsInQuery !== undefined && Object.keys(asked).length > 0
-  const query = check(definition.query, saysMore ? {} : asked, parameter)
+  const query = check(definition.query, saysMore ? {} : asked, inQuery)
   let body: unknown
-  if (saysMore && !hasBody(ctx.req)) body = check(fieldsInQuery, asked, parameter)
+  if (saysMore && !hasBody(ctx.req)) body = check(fieldsInQuery, asked, inQuery)
   else if (definition.body) {
     if (saysMore)
       errors.push({ parameter: 'query', detail: 'there is a body: give all fields there, or all in the query' })
-    body = check(definition.body, await readJson(ctx.req), pointer)
+    body = check(definition.body, await readJson(ctx.req, fieldsInQuery !== undefined), inBody)
   }
   if (errors.length > 0) throw invalid(errors)
   return { params, query, body, headers: ctx.headers } as RouteRequest<Definition>
+}
+
+/** What zod says in words of its own that mean nothing to a client; undefined leaves it to zod. */
+function inWords({ code, input }: { code?: string; input?: unknown }): string | undefined {
+  return code === 'invalid_type' && input === undefined ? 'is missing' : undefined
+}
+
+/**
+ * One fault for each reason at each place. A number can be beyond two limits, those of its format and those of its own schema: the
+ * latter come last, are the narrower, and stand for both.
+ */
+function faultsOf(issues: readonly z.core.$ZodIssue[], faultAt: FaultAt): FieldError[] {
+  const faults = new Map<string, FieldError>()
+  for (const { path, code, message } of issues) {
+    const reason = code === 'too_big' || code === 'too_small' ? code : message
+    faults.set(JSON.stringify([path.map(String), reason]), faultAt(path, message))
+  }
+  return [...faults.values()]
 }
 
 /** The one place where an error becomes an answer, a log line and, when nothing inside did it, a mark on the span. */

@@ -66,6 +66,11 @@ test('the body names the fault below 500, with every bad field where it is', () 
   assert.equal(problemBody(notFound('order', 7), {}).detail, 'There is no order 7.')
 })
 
+test('the pointer to a whole body is the empty text, and is called body in the detail', () => {
+  const { detail, errors } = invalid([{ pointer: '', detail: 'must be an object' }]).details
+  assert.deepEqual([detail, errors], ['body: must be an object', [{ pointer: '', detail: 'must be an object' }]])
+})
+
 test('from 500 on the body says nothing of the inside, whatever was thrown', () => {
   const secret = 'password of 10.0.0.7'
   const cause = new Error(secret)

@@ -78,15 +78,20 @@ export function payloadTooLarge(limit: number): ProblemError {
   return new ProblemError({ status: 413, kind: 'body-too-large', title: 'Body too large', detail })
 }
 
-/** 415: `got` is what the request says its body is. */
-export function unsupportedMediaType(got: string): ProblemError {
-  const detail = `The content type is ${got}; send application/json in UTF-8.`
+/** What a route that takes the fields of its body in the query adds to a refusal of the body. */
+export const OR_QUERY = ', or no body and its fields as query parameters'
+
+/** 415: `got` is what the request says its body is; `orQuery`: it needn't have a body. */
+export function unsupportedMediaType(got: string, orQuery = false): ProblemError {
+  const wanted = orQuery ? `a JSON body as application/json in UTF-8${OR_QUERY}` : 'application/json in UTF-8'
+  const detail = `The content type is ${got}; send ${wanted}.`
   return new ProblemError({ status: 415, kind: 'unsupported-media-type', title: 'Unsupported media type', detail })
 }
 
 /** 422 with every fault of the request at once; `kind` for a fault that a client must tell from a bad field. */
 export function invalid(errors: FieldError[], kind = 'invalid-request'): ProblemError {
-  const detail = errors.map((error) => `${error.pointer ?? error.parameter ?? 'body'}: ${error.detail}`).join('; ')
+  // The pointer to a whole body is the empty text (RFC 6901, 5).
+  const detail = errors.map((error) => `${error.pointer || error.parameter || 'body'}: ${error.detail}`).join('; ')
   return new ProblemError({ status: 422, kind, title: 'Invalid request', detail, errors })
 }
 
