@@ -1,16 +1,43 @@
 /** The small shapes that several messages share. */
 import { z } from 'zod'
 
+/**
+ * A whole number in a path or query, where everything is text: plain decimal digits, with a sign where `least` is below zero,
+ * as JSON writes an integer (RFC 8259, 6), so that a query takes what a body takes. What comes out is a number.
+ */
+function integerText(least: number, most: number, meta: { description: string; example?: number }) {
+  const wanted = `a whole number from ${least} to ${most}, in decimal digits`
+  const fits = (text: string) => /^-?(?:0|[1-9][0-9]*)$/.test(text) && Number(text) >= least && Number(text) <= most
+  return z
+    .string({ error: ({ input }) => (input === undefined ? `is missing; give ${wanted}` : `must be ${wanted}`) })
+    .refine(fits, { error: ({ input }) => (input === '' ? `is empty; give ${wanted}` : `must be ${wanted}`) })
+    .transform(Number)
+    .meta({
+      ...meta,
+      // What it is for readers of the OpenAPI document; the text is only how it travels.
+      override: ({ jsonSchema }: { jsonSchema: Record<string, unknown> }) =>
+        Object.assign(jsonSchema, { type: 'integer', minimum: least, maximum: most }),
+    })
+}
+
+/** The same where it may be absent, which means `fallback`. */
+export function integerTextOr(fallback: number, least: number, most: number, description: string) {
+  const override = ({ jsonSchema }: { jsonSchema: Record<string, unknown> }) =>
+    Object.assign(jsonSchema, { default: fallback })
+  return integerText(least, most, { description }).default(fallback).meta({ description, override })
+}
+
 /** Highest value of PostgreSQL's `integer`. */
 export const MAX_INTEGER = 2_147_483_647
 export const REQUEST_ID_PATTERN = /^[A-Za-z0-9_.-]{1,128}$/
 export const IDEMPOTENCY_KEY_PATTERN = /^[\x21-\x7e]{1,255}$/
 
-export const userId = z.int().min(1).max(MAX_INTEGER).meta({ description: 'Id of the user', example: 1001 })
-/** The same in a path or query, where everything is text. */
-export const userIdText = z.coerce.number().int().min(1).max(MAX_INTEGER)
-export const orderId = z.int().min(1).meta({ description: 'Id of the order', example: 1 })
-export const orderIdText = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER)
+const aboutUserId = { description: 'Id of the user', example: 1001 }
+export const userId = z.int().min(1).max(MAX_INTEGER).meta(aboutUserId)
+export const userIdText = integerText(1, MAX_INTEGER, aboutUserId)
+const aboutOrderId = { description: 'Id of the order', example: 1 }
+export const orderId = z.int().min(1).meta(aboutOrderId)
+export const orderIdText = integerText(1, Number.MAX_SAFE_INTEGER, aboutOrderId)
 export const productId = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ . -')
@@ -38,9 +65,10 @@ export const personName = z
   .max(200)
   .meta({ description: 'Name of a person', example: 'John Doe' })
 export const email = z.email().max(254).meta({ description: 'E-mail address', example: 'john@example.com' })
-export const quantity = z.int().min(1).max(1_000_000).meta({ description: 'Number of pieces', example: 2 })
-/** The same in a query. */
-export const quantityText = z.coerce.number().int().min(1).max(1_000_000)
+const MAX_QUANTITY = 1_000_000
+const aboutQuantity = { description: 'Number of pieces', example: 2 }
+export const quantity = z.int().min(1).max(MAX_QUANTITY).meta(aboutQuantity)
+export const quantityText = integerText(1, MAX_QUANTITY, aboutQuantity)
 export const money = z
   .number()
   .nonnegative()
@@ -60,7 +88,7 @@ export const timestamp = z.iso.datetime().meta({ description: 'UTC time, RFC 333
 export const itemRequest = z.strictObject({ product_id: productReference, quantity })
 export type ItemRequest = z.infer<typeof itemRequest>
 
-const limit = z.coerce.number().int().min(1).max(100).default(20).meta({ description: 'Entries per page' })
+const limit = integerTextOr(20, 1, 100, 'Entries per page')
 const cursor = { description: 'next_cursor of the page before' }
 
 /** Query of a list that is ordered by number. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import type { z } from 'zod'
 import {
   ATTRIBUTES,
   auditEndpoints,
@@ -9,9 +10,17 @@ import {
   METRICS,
   openApiDocument,
   orderEndpoints,
+  orderIdText,
+  orderQuery,
+  orderRequest,
+  pageQuery,
   personName,
   processRequest,
+  quantityQuery,
+  quantityText,
   userEndpoints,
+  userIdText,
+  verifyQuery,
 } from './index.ts'
 
 const services: Record<string, Record<string, Endpoint>> = {
@@ -77,4 +86,86 @@ test('fields nobody asked for are refused by name', () => {
   const result = processRequest.safeParse({ user_id: 1, action: 'a', itmes: [] })
   assert.equal(result.success, false)
   assert.match(result.error!.issues[0]!.message, /itmes/)
+})
+
+/** Places and texts of what is wrong with a value. */
+const faultsOf = (schema: z.ZodType, value: unknown) =>
+  (schema.safeParse(value).error?.issues ?? []).map(({ path, message }) => [path.join('/'), message])
+
+test('a number in a path or query is written as JSON writes an integer, and what is not is told what it should be', () => {
+  const digits = 'a whole number from 1 to 1000000, in decimal digits'
+  for (const text of [
+    '0x2',
+    '1e1',
+    '+2',
+    ' 2',
+    '2 ',
+    '02',
+    '2.0',
+    '-2',
+    '-0',
+    '0',
+    '1000001',
+    '٢',
+    'x',
+    '1_0',
+    '9'.repeat(400),
+  ])
+    assert.deepEqual(faultsOf(quantityQuery, { quantity: text }), [['quantity', `must be ${digits}`]], text)
+  assert.deepEqual(faultsOf(quantityQuery, {}), [['quantity', `is missing; give ${digits}`]])
+  assert.deepEqual(faultsOf(quantityQuery, { quantity: '' }), [['quantity', `is empty; give ${digits}`]])
+  for (const number of [userIdText, orderIdText, quantityText, pageQuery.shape.limit, verifyQuery.shape.from]) {
+    assert.equal(number.parse('100'), 100)
+    for (const text of ['0x2', '1e1', '+2', ' 2', '02', '0', '', '9007199254740992'])
+      assert.match(faultsOf(number, text).join(), /a whole number from 1 to \d+, in decimal digits/, text)
+  }
+  assert.deepEqual(pageQuery.parse({}), { limit: 20 })
+  const written = fc.oneof(fc.integer(), fc.double(), fc.maxSafeInteger()).map(String)
+  fc.assert(
+    fc.property(fc.oneof(written, fc.string()), (text) => {
+      const number = Number(text)
+      const plain = Number.isSafeInteger(number) && number >= 1 && text === String(number)
+      assert.deepEqual(orderIdText.safeParse(text).data, plain ? number : undefined, text)
+    }),
+  )
+})
+
+test('what clients POST may stand in the query, all but lists, and means the same there', () => {
+  const routes = [...Object.values(userEndpoints), ...Object.values(orderEndpoints)] as Endpoint[]
+  // From service to service: it has more than flat fields, and no client writes it.
+  const hops: unknown[] = [orderEndpoints.process]
+  const asked = routes.filter((one) => one.method === 'post' && !hops.includes(one))
+  const item = { product_id: 'demo-product', quantity: 2 }
+  const stockChange = { quantity: 2 }
+  const said: Record<string, Record<string, string | number>> = {
+    '/process': { user_id: 1, action: 'buy', user_name: 'Jane Roe' },
+    '/orders': { ...item, user_id: 1 },
+    '/inventory/check': item,
+    '/inventory/{product_id}/reserve': stockChange,
+    '/inventory/{product_id}/release': stockChange,
+    '/inventory/{product_id}/add': stockChange,
+  }
+  assert.deepEqual(asked.map(({ path }) => path).sort(), Object.keys(said).sort())
+  for (const { path, body, fieldsInQuery } of asked) {
+    const text = Object.fromEntries(Object.entries(said[path]!).map(([name, value]) => [name, String(value)]))
+    assert.deepEqual(fieldsInQuery!.parse(text), body!.parse(said[path]), path)
+    assert.equal(fieldsInQuery!.safeParse({ ...text, items: '1' }).success, false, path)
+  }
+})
+
+test("an order by a product's number needs no customer, one by its id does, and a bad number is what is named", () => {
+  const places = (product_id: unknown, more: object = {}) =>
+    faultsOf(orderRequest, { product_id, quantity: 1, ...more }).map(([place]) => place)
+  for (const number of [1, '1', 2147483647]) assert.deepEqual(places(number), [], String(number))
+  assert.deepEqual(places('demo-product'), ['customer_name', 'customer_email'])
+  assert.match(
+    String(faultsOf(orderRequest, { product_id: 'demo-product', quantity: 1 })[0]),
+    /by its number the order/,
+  )
+  for (const number of [0, -1, 1.5, 1e20, '0', '-1', '01', '1.5', '1e1', '0x2', '+2', ' 2', ''])
+    assert.deepEqual(places(number), ['product_id'], JSON.stringify(number))
+  assert.deepEqual(places('01', { user_id: 1 }), [], 'an id may be of digits')
+  const asked = (quantity: string, product_id = '1') =>
+    faultsOf(orderQuery, { product_id, quantity }).map(([place]) => place)
+  assert.deepEqual([asked('0x2'), asked('1', '0x2'), asked('1', '')], [['quantity'], ['product_id'], ['product_id']])
 })

@@ -169,6 +169,7 @@ function stockChange(operation: string, summary: string) {
     params: byInventoryProduct,
     query: none,
     body: m.quantityRequest,
+    fieldsInQuery: m.quantityQuery,
     answers: { 200: m.inventory },
     problems: [...BODY_PROBLEMS, 404, 409, 503],
   })

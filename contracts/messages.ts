@@ -4,6 +4,7 @@ import {
   action,
   currency,
   email,
+  integerTextOr,
   isProductNumber,
   itemRequest,
   money,
@@ -135,6 +136,10 @@ const orderFields = z.strictObject({
   customer_email: email.optional(),
 })
 
+const NO_NUMBER =
+  'a number of a product is whole, from 1, in decimal digits; with an id that looks like one say who orders'
+const NOBODY = "required when user_id is absent and the product is named by its id; by its number the order is nobody's"
+
 /** A product's number and a quantity are an order of nobody's; who gives more, or the product's id, says who orders. */
 function checkCustomer(value: z.output<typeof orderFields>, context: z.RefinementCtx): void {
   const named = value.customer_name !== undefined || value.customer_email !== undefined
@@ -142,8 +147,18 @@ function checkCustomer(value: z.output<typeof orderFields>, context: z.Refinemen
   if (value.user_id !== undefined && named)
     say('user_id', 'give user_id, or customer_name and customer_email, not both')
   if (value.user_id !== undefined || (!named && isProductNumber(value.product_id))) return
-  if (value.customer_name === undefined) say('customer_name', 'required when user_id is absent')
-  if (value.customer_email === undefined) say('customer_email', 'required when user_id is absent')
+  if (!named) {
+    // What can't be a product at all has been named, and says nothing of who orders.
+    if (!productId.safeParse(value.product_id).success) return
+    // Such as 0, -1 or 1e1: it could be an id, but who gives nobody's name has meant a number.
+    if (Number.isFinite(Number(value.product_id))) {
+      say('product_id', NO_NUMBER)
+      return
+    }
+  }
+  const why = named ? 'required when user_id is absent' : NOBODY
+  if (value.customer_name === undefined) say('customer_name', why)
+  if (value.customer_email === undefined) say('customer_email', why)
 }
 
 /** `POST /orders`: one product, for a known user, for a customer given by name and e-mail, or, by its number, for nobody. */
@@ -203,6 +218,8 @@ export const inventory = z
 export type Inventory = z.infer<typeof inventory>
 export const inventoryPage = pageOf(inventory).meta({ id: 'InventoryPage' })
 export const quantityRequest = z.strictObject({ quantity }).meta({ id: 'QuantityRequest' })
+/** The same as query parameters of a POST without a body. */
+export const quantityQuery = z.strictObject({ quantity: quantityText })
 
 /** `POST /inventory/check`: several products, or one without a list. */
 export const stockQuestion = z
@@ -306,7 +323,7 @@ export type AuditQuery = z.infer<typeof auditQuery>
 
 /** `from` is the first chain position to check; the seal before it is then taken on trust. */
 export const verifyQuery = z.strictObject({
-  from: z.coerce.number().int().min(1).default(1).meta({ description: 'First position to check' }),
+  from: integerTextOr(1, 1, Number.MAX_SAFE_INTEGER, 'First position to check'),
 })
 
 /**

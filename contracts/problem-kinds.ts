@@ -196,8 +196,9 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
     status: 415,
     title: 'Unsupported media type',
     from: ['every service'],
-    meaning: 'The body is declared as something else than JSON in UTF-8, or is compressed.',
-    whatToDo: 'Send it plain, with `Content-Type: application/json`.',
+    meaning: 'The body is absent, declared as something else than JSON in UTF-8, or compressed.',
+    whatToDo:
+      'Send it plain, with `Content-Type: application/json`; or no body, and its fields (lists excepted) as query parameters.',
     retry: 'no',
   },
   'misdirected-request': {
