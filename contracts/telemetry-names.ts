@@ -45,7 +45,7 @@ export const ATTRIBUTES = {
   'audit.status': 'recorded, or pending when the answer is 202',
   'audit.rows': 'rows sealed by the span',
   'recovery.attempt': 'which try this was, from 1',
-  'recovery.attempts': 'how many tries were made',
+  'recovery.attempts': 'how many tries were made below the span, by whoever repeated them',
   'recovery.reason': 'why another try was made',
   'fallback.used': 'true when the answer was given without the next hop',
   'deadline.remaining_ms': 'time left of the caller when a hop took the request, milliseconds; on the server span',

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import log4js from 'log4js'
 import { z } from 'zod'
 import { createServiceClient, isRefusal, type ServiceClient } from './http-client.ts'
@@ -10,7 +10,15 @@ import { createMetrics } from './metrics.ts'
 import { until } from './poll.ts'
 import { type ProblemDetails, ProblemError } from './problems.ts'
 import { runInRequest } from './request-context.ts'
+import { inSpan } from './spans.ts'
 import { sample } from './test/index.ts'
+import { type MemoryTelemetry, startMemoryTelemetry } from './test/memory-telemetry.ts'
+
+let telemetry: MemoryTelemetry
+before(() => {
+  telemetry = startMemoryTelemetry()
+})
+after(() => telemetry?.[Symbol.asyncDispose]())
 
 const catalogue = Object.fromEntries(
   [
@@ -174,6 +182,34 @@ test('three tries are all there are', async () => {
   await using peer = await startPeer((_, request) => request.socket.destroy())
   assert.equal((await problemOf(peer.client.post(safeCall))).status, 502)
   assert.equal(peer.taken.length, 3)
+})
+
+test('the span above says how many tries were sent, also when its caller repeats the call', async () => {
+  const answers: Handler = (response, request, count) => {
+    if (count === 2) request.socket.destroy()
+    else json(response, count < 5 ? 429 : 200, { sum: 3 })
+  }
+  await using peer = await startPeer(answers)
+  const tries = await inSpan('deliver', {}, async () => {
+    for (let calls = 1; ; calls++) {
+      const answer = await peer.client.post(safeCall).catch(isRefusal)
+      if (answer !== true) return calls
+    }
+  })
+  assert.deepEqual([tries, peer.taken.length], [4, 5])
+  const { attributes, events } = telemetry.span('deliver')
+  assert.equal(attributes['recovery.attempts'], 5)
+  assert.deepEqual(
+    events.map((event) => [event.name, event.attributes?.['recovery.attempt']]),
+    [['hop.retry', 2]],
+  )
+})
+
+test('a call that the circuit refuses was no try', async () => {
+  await using peer = await startPeer((response) => json(response, 500, {}))
+  for (let failures = 0; failures < 10; failures++) await problemOf(peer.client.post(call))
+  assert.equal((await problemOf(inSpan('refused', {}, () => peer.client.post(call)))).status, 503)
+  assert.equal(telemetry.span('refused').attributes['recovery.attempts'], undefined)
 })
 
 test('what never left is tried again whatever it is, and then 503', async () => {

@@ -3,7 +3,7 @@
  * errors that say which of the service's failures it was. The active span says what was tried.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { trace } from '@opentelemetry/api'
+import { type Span, trace } from '@opentelemetry/api'
 import { Pool } from 'undici'
 import type { z } from 'zod'
 import { CircuitOpenError, type CircuitState, createCircuitBreaker } from './circuit-breaker.ts'
@@ -114,16 +114,18 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
       const left = deadline - performance.now()
       if (left <= 0) throw deadlineExceeded()
       const span = trace.getActiveSpan()
-      span?.setAttribute('recovery.attempts', attempt)
       try {
-        return await breaker.run(async () => readAnswer(await send('POST', call.path, left, call.body), peer))
+        return await breaker.run(async () => {
+          if (span) countTry(span)
+          return readAnswer(await send('POST', call.path, left, call.body), peer)
+        })
       } catch (error) {
         const reason = retryReason(error, call.idempotent)
         const pause = 20 * 2 ** attempt * (0.5 + Math.random())
         if (reason === undefined || attempt >= ATTEMPTS || deadline - performance.now() <= pause)
           throw callProblem(error, peer)
         retries.inc({ peer_service: peer, reason })
-        span?.addEvent('hop.retry', { 'recovery.attempt': attempt, 'recovery.reason': reason })
+        span?.addEvent('hop.retry', { 'recovery.attempt': triesBelow.get(span) ?? 0, 'recovery.reason': reason })
         await delay(pause)
       }
     }
@@ -177,6 +179,16 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     },
     close: () => pool.close(),
   }
+}
+
+/** Tries below each span so far: who repeats a call does not begin to count anew, nor does a second client. */
+const triesBelow = new WeakMap<Span, number>()
+
+/** Counts what is sent; a call that the circuit breaker refuses is none. */
+function countTry(span: Span): void {
+  const tries = (triesBelow.get(span) ?? 0) + 1
+  triesBelow.set(span, tries)
+  span.setAttribute('recovery.attempts', tries)
 }
 
 /** Its name is a value of error_type in http_client_request_duration_seconds. */
