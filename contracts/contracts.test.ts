@@ -11,6 +11,7 @@ import {
   openApiDocument,
   orderEndpoints,
   orderIdText,
+  orderProcessRequest,
   orderQuery,
   orderRequest,
   pageQuery,
@@ -71,6 +72,15 @@ test('what a schema lets through can be logged, stored and hashed: no control ch
       assert.equal(accepted, fit, JSON.stringify(text))
     }),
   )
+})
+
+test('between services a key is what it is in a header: PostgreSQL refuses U+0000', () => {
+  const keyed = (key: string) => {
+    const idempotency = { key, request_hash: '0'.repeat(64) }
+    return orderProcessRequest.safeParse({ user_id: 1, action: 'a', idempotency }).success
+  }
+  for (const key of ['k', '!~', 'k'.repeat(255)]) assert.ok(keyed(key), key)
+  for (const key of ['', 'k k', '\u0000', 'k\n', '\ud800', 'é', 'k'.repeat(256)]) assert.ok(!keyed(key), key)
 })
 
 test('hostile text is refused quickly', () => {

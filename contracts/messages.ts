@@ -4,6 +4,7 @@ import {
   action,
   currency,
   email,
+  IDEMPOTENCY_KEY_PATTERN,
   integerTextOr,
   isProductNumber,
   itemRequest,
@@ -61,7 +62,10 @@ export const orderProcessRequest = z
     action,
     items: items.optional(),
     idempotency: z
-      .strictObject({ key: z.string().min(1).max(255), request_hash: z.string().regex(/^[0-9a-f]{64}$/) })
+      .strictObject({
+        key: z.string().regex(IDEMPOTENCY_KEY_PATTERN),
+        request_hash: z.string().regex(/^[0-9a-f]{64}$/),
+      })
       .optional(),
   })
   .meta({ id: 'OrderProcessRequest' })
