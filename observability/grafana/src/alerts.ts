@@ -1,8 +1,8 @@
 /** What fires, by name, and where that leads; on every board the same. */
 import type { PanelSpec } from './panels.ts'
 import { number, table } from './panels.ts'
-import { instant, instantTable, range } from './queries.ts'
-import { type Property, steps, zeroSteps } from './styles.ts'
+import { instant, instantTable } from './queries.ts'
+import { colored, type Property, steps, zeroSteps } from './styles.ts'
 
 /** The board of objectives. Annotations of the rules in observability/prometheus/rules lead to these panels of it, too. */
 export const OBJECTIVES = 'sightline-slo'
@@ -52,20 +52,28 @@ export const alertNumber = (): PanelSpec =>
     dataLinks: [{ title: 'Which', url: toObjectives() }],
   })
 
-/** What is left of a budget; a click leads to the requests that took it. */
-export const budgetNumber = (slo: 'availability' | 'latency'): PanelSpec =>
-  number({
+const OVERDRAWN = 'spent'
+
+/** What is left of a budget, or how many times over it is spent; a click leads to the requests that took it. */
+export const budgetNumber = (slo: 'availability' | 'latency'): PanelSpec => {
+  const left = `slo:error_budget_remaining:ratio{slo="${slo}"}`
+  return number({
     title: slo === 'availability' ? 'Error budget left' : 'Latency budget left',
-    description:
+    description: `What is left of the ${
       slo === 'availability'
-        ? 'What is left of the 5xx that 99.9 % availability allows in three days: 100 % untouched, below 0 overdrawn. Click for the requests.'
-        : 'What is left of the 5 % of requests that may take longer than 250 ms, in three days. Click for the requests.',
+        ? '5xx that 99.9 % availability allows in three days'
+        : '5 % of requests that may take longer than 250 ms, in three days'
+    }: 100 % untouched; 3× spent: three times as many as allowed. Click for the requests.`,
     unit: 'percentunit',
     decimals: 1,
     thresholds: steps([null, 'red'], [0.001, 'yellow'], [0.5, 'green']),
-    queries: [range(`slo:error_budget_remaining:ratio{slo="${slo}"}`, 'left')],
+    sparkline: false,
+    // Of the two one is there at any time: -16,725 % tells nobody anything.
+    queries: [instant(`${left} >= 0`, 'left'), instant(`1 - (${left} < 0)`, OVERDRAWN)],
+    overrides: [[OVERDRAWN, [{ id: 'unit', value: 'suffix:× spent' }, ...colored('red')]]],
     dataLinks: [{ title: 'The requests that took it', url: toObjectives(slo === 'availability' ? 'failed' : 'slow') }],
   })
+}
 
 /** The alerts by name, worst first. */
 export const alertTable = (): PanelSpec =>
