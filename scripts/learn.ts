@@ -19,6 +19,7 @@ import { course } from './learn/lessons/index.ts'
 import { type Live, liveSystem } from './learn/live.ts'
 import { noteProgress, type Progress, readProgress } from './learn/progress.ts'
 import { type Lesson, type Verdict, wrong } from './learn/question.ts'
+import { didYouMean } from './usage/closest.ts'
 
 const usage = `npm run learn [-- check LESSON [--answer TEXT ...]] [--json]
 
@@ -37,12 +38,17 @@ const [command, id, ...further] = positionals
 if (command === undefined && flags.answer === undefined) {
   const progress = readOwnProgress()
   console.log(flags.json ? JSON.stringify(course.map((lesson) => asJson(lesson, progress))) : overview(progress))
-} else if (command !== 'check' || id === undefined || further.length > 0) {
-  misuse(`Usage: ${usage}`)
+} else if (command !== 'check') {
+  const said = command === undefined ? '--answer is for check' : `There is no "${command}"`
+  misuse(`${said}.${didYouMean(command ?? '', ['check'])} For example: npm run learn -- check 1`)
+} else if (id === undefined || further.length > 0) {
+  const said = id === undefined ? 'check needs a lesson' : `check takes one lesson; what is "${further.join(' ')}"?`
+  misuse(`${said}: npm run learn -- check 1. An answer that is given: npm run learn -- check 1 --answer "..."`)
 } else {
-  const lesson = course.find((one) => one.id === id.replace(/^0+/, ''))
-  if (!lesson) misuse(`There is no lesson "${id}": ${course.map((one) => one.id).join(', ')}.`)
-  const live = liveSystem(apisOf(settings))
+  const ids = course.map((one) => one.id)
+  const lesson = course.find((one) => one.id === id.toLowerCase().replace(/^0+/, ''))
+  if (!lesson) misuse(`There is no lesson "${id}".${didYouMean(id, ids)} There are: ${ids.join(', ')}.`)
+  const live = liveSystem(apisOf(settings), home)
   try {
     await check(lesson, live)
   } catch (error) {
@@ -56,11 +62,11 @@ async function check(lesson: Lesson, live: Live): Promise<void> {
   if (exercise && answers.length > 0) misuse(`The exercise "${lesson.id}" wants no --answer: it is looked at.`)
   if (answers.length > questions.length)
     misuse(
-      `Lesson ${lesson.id} has ${counted(questions.length, 'question')}, and ${answers.length} answers were given.`,
+      `Lesson ${lesson.id} has ${counted(questions.length, 'question')}, and ${answers.length} answers were given. One each: ${exampleFor(lesson)}`,
     )
   const isAsking = !exercise && answers.length === 0
   if (isAsking && (json || !process.stdin.isTTY))
-    misuse(`${questionsOf(lesson)}\nAnswer them with --answer, once each.`)
+    misuse(`${questionsOf(lesson)}\nAnswer them with --answer, once each: ${exampleFor(lesson)}`)
   if (!json) console.log(colour.bold(titleOf(lesson)))
   const verdicts = isAsking ? await askFor(lesson, live) : await grade(lesson, answers, live)
   const progress = noteProgress(home, lesson, verdicts)
@@ -113,6 +119,7 @@ function closing(lesson: Lesson, verdicts: readonly Verdict[], progress: Progres
 
 function overview(progress: Progress): string {
   const done = course.filter((lesson) => isDone(lesson, progress)).length
+  const widest = Math.max(...course.map(({ title }) => title.length))
   const lines = course.map((lesson) => {
     const answered = progress[lesson.id]?.filter(Boolean).length ?? 0
     const state = isDone(lesson, progress)
@@ -120,7 +127,7 @@ function overview(progress: Progress): string {
       : answered > 0
         ? `${answered}/${lesson.questions.length}  `
         : '     '
-    return `${state}${lesson.id.padEnd(12)}${String(lesson.minutes).padStart(3)} min  ${lesson.title.padEnd(46)}docs/learn/${lesson.page}`
+    return `${state}${lesson.id.padEnd(12)}${String(lesson.minutes).padStart(3)} min  ${lesson.title.padEnd(widest)}  docs/learn/${lesson.page}`
   })
   return `${lines.join('\n')}\n\n${done} of ${course.length} done. Read a page, try it on a running system (npm start), then: npm run learn -- check 1`
 }
@@ -131,6 +138,10 @@ function isDone({ id, questions }: Lesson, progress: Progress): boolean {
 
 function titleOf({ id, title, exercise }: Lesson): string {
   return `${exercise ? 'Exercise' : 'Lesson'} ${id}: ${title}`
+}
+
+function exampleFor({ id, questions }: Lesson): string {
+  return `npm run learn -- check ${id}${' --answer ...'.repeat(questions.length)}`
 }
 
 function questionsOf(lesson: Lesson): string {

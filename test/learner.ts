@@ -80,7 +80,7 @@ export class Learner {
   }
 
   get live(): Live {
-    return liveSystem(this.addresses)
+    return liveSystem(this.addresses, join(this.folder, '.sightline'))
   }
 
   /** Goes through a page from its first block to its last. Rejects with the command, and with what it should have shown. */

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { root } from '@sightline/local/settings'
 import { compareSeries } from './compare.ts'
 import { course } from './lessons/index.ts'
+import { liveSystem } from './live.ts'
 import { noteProgress, readProgress } from './progress.ts'
 import { near, numberIn, right, withTraceId, wrong } from './question.ts'
 
@@ -78,4 +81,32 @@ test('lessons are numbered from 1 to 10, each with three questions', () => {
     Array.from({ length: 10 }, (_, n) => String(n + 1)),
   )
   for (const { id, questions } of lessons) assert.equal(questions.length, 3, id)
+})
+
+test('a hint names the log file where it lies', () => {
+  const apis = { gateway: '', tempo: '', loki: '', prometheus: '', credentials: {} }
+  const logFile = (home: string) => liveSystem(apis, home).logFile('order-service')
+  assert.equal(logFile(join(root, '.sightline')), '.sightline/logs/order-service/order-service.log')
+  assert.equal(logFile('/srv/shop'), '/srv/shop/logs/order-service/order-service.log')
+})
+
+test('the command names what was meant, what there is, and an example', () => {
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, ['scripts/learn.ts', ...args], {
+      cwd: root,
+      encoding: 'utf8',
+      env: { ...process.env, NO_COLOR: '1' },
+    })
+  for (const [args, words] of [
+    [['chek'], /There is no "chek"\. Did you mean check\? For example: npm run learn -- check 1\n/],
+    [['check'], /check needs a lesson: npm run learn -- check 1/],
+    [['check', 'smapling'], /There is no lesson "smapling"\. Did you mean sampling\? There are: 1, 2, /],
+    [['check', '1'], /1\. Send an order .*once each: npm run learn -- check 1 --answer/s],
+  ] as const) {
+    const { status, stderr } = run(...args)
+    assert.equal(status, 2, stderr)
+    assert.match(stderr, words)
+  }
+  // A title and its page never touch.
+  for (const line of run().stdout.split('\n').slice(0, course.length)) assert.match(line, / {2}docs\/learn\//)
 })

@@ -1,5 +1,7 @@
 /** The running system as the lessons ask it: through the same interfaces as the learner. */
+import { join, relative } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { root } from '@sightline/local/settings'
 import type { Apis } from '../apis.ts'
 import { readSettledTrace, readTrace, SETTLE_MS, type Span } from '../trace/spans.ts'
 
@@ -22,6 +24,8 @@ export interface Answer {
 }
 
 export interface Live {
+  /** Where a service writes its lines, as somebody in the project's folder would type it. */
+  logFile(service: string): string
   /** One request through the gateway: a body makes it a POST of JSON. */
   api(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
   /** null when there is none; one that is being received is waited for. */
@@ -44,8 +48,8 @@ export class QueryError extends Error {
 
 const MOST_LINES = 5000
 
-/** Every method rejects with what fetch says when nothing answers. */
-export function liveSystem({ gateway, tempo, loki, prometheus, credentials }: Apis): Live {
+/** `home` is the state folder. Every method that asks rejects with what fetch says when nothing answers. */
+export function liveSystem({ gateway, tempo, loki, prometheus, credentials }: Apis, home: string): Live {
   const hour = () => {
     const now = Date.now() / 1000
     return { start: String(Math.floor(now - 3600)), end: String(Math.ceil(now)) }
@@ -53,6 +57,7 @@ export function liveSystem({ gateway, tempo, loki, prometheus, credentials }: Ap
   const search = (query: Record<string, string>) => ask<{ traces?: TempoTrace[] }>(`${tempo}/api/search`, query)
 
   return {
+    logFile: (service) => join(isBelow(root, home) ? relative(root, home) : home, 'logs', service, `${service}.log`),
     async api(path, body, headers = {}) {
       const response = await fetch(gateway + path, {
         method: body === undefined ? 'GET' : 'POST',
@@ -113,6 +118,8 @@ export function liveSystem({ gateway, tempo, loki, prometheus, credentials }: Ap
     },
   }
 }
+
+const isBelow = (folder: string, path: string) => path.startsWith(`${folder}/`)
 
 interface TempoTrace {
   traceID: string

@@ -29,7 +29,7 @@ export const structuredLogging: Lesson = {
         const id = lines[0]?.labels.order_id
         return verdict(
           id !== undefined && numberIn(answer) === Number(id),
-          'Search .sightline/logs/order-service/order-service.log for the trace id of question 1, and read the field order_id.',
+          `Search ${live.logFile('order-service')} for the trace id of question 1, and read the field order_id.`,
         )
       },
     },
