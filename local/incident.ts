@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { withClient } from '@sightline/db/with-client'
+import { writeWhole } from '@sightline/service-kit/whole-file'
 import type { OwnerConnection } from './database.ts'
 import { orphansIn, stopOrphans } from './leftovers.ts'
 import { livingProcess } from './process-identity.mjs'
@@ -37,17 +38,70 @@ export const STACK_FLAGS_FILE = join(root, 'observability/flags/flags.json')
 export const incidentNoteOf = (home: string) => join(home, 'incident/note.json')
 /** The process that makes the load of the incident. */
 export const incidentPidOf = (home: string) => join(home, 'incident/runner.pid')
+/** What that process writes. */
+export const incidentLogOf = (home: string) => join(home, 'incident/runner.log')
 
 /** null when no incident was started. A damaged note is a startError. */
-export function readIncidentNote(home: string): IncidentNote | null {
-  const path = incidentNoteOf(home)
+export const readIncidentNote = (home: string): IncidentNote | null => read<IncidentNote>(incidentNoteOf(home))
+
+function read<T>(path: string): T | null {
   if (!existsSync(path)) return null
   try {
-    return JSON.parse(readFileSync(path, 'utf8'))
+    return JSON.parse(readFileSync(path, 'utf8')) as T
   } catch (error) {
     throw startError(`${path} is damaged. Remove ${dirname(path)}; npm run incident -- start NAME begins anew.`, error)
   }
 }
+
+/**
+ * `starting`: its load has not begun; `ended`: after 15 minutes all was put back, and answers are still taken; `killed`: its load is gone
+ * and nothing was put back.
+ */
+export type IncidentState = 'starting' | 'running' | 'ended' | 'killed'
+
+/** A start that takes longer was cut short. */
+const STARTS_WITHIN_MS = 30_000
+
+/** What has become of the incident of that note. */
+export function stateOfIncident(home: string, note: IncidentNote): IncidentState {
+  if (note.endedAt !== undefined) return 'ended'
+  if (livingProcess(incidentPidOf(home)) !== null) return 'running'
+  return note.loadedAt === undefined && Date.now() - note.startedAt < STARTS_WITHIN_MS ? 'starting' : 'killed'
+}
+
+/** When an incident was; times are milliseconds since the epoch. */
+export interface RecentIncident {
+  name: string
+  startedAt: number
+  /** undefined while its fault is there. */
+  endedAt?: number
+}
+
+/** Those of the last hour: what they left in counters and alerts is to be told from a fault. */
+const recentIncidentsOf = (home: string) => join(home, 'incident/recent.json')
+const REMEMBERED_MS = 60 * 60_000
+
+/** The one that is under way, and those that ended within the last hour, the newest first. A damaged note is a startError. */
+export function recentIncidents(home: string): RecentIncident[] {
+  const note = readIncidentNote(home)
+  const past = read<RecentIncident[]>(recentIncidentsOf(home)) ?? []
+  const current = note === null ? [] : [timesOf(note)]
+  return [...current, ...past].filter(({ endedAt = Date.now() }) => Date.now() - endedAt < REMEMBERED_MS)
+}
+
+/** All has been put back: nothing is left of it but when it was. */
+export function forgetIncident(home: string, note: IncidentNote): void {
+  const ended = { ...note, endedAt: note.endedAt ?? Date.now() }
+  const past = recentIncidents(home).filter(({ startedAt }) => startedAt !== note.startedAt)
+  writeWhole(recentIncidentsOf(home), `${JSON.stringify([timesOf(ended), ...past])}\n`)
+  for (const file of [incidentNoteOf(home), incidentPidOf(home), incidentLogOf(home)]) rmSync(file, { force: true })
+}
+
+const timesOf = ({ name, startedAt, endedAt }: IncidentNote): RecentIncident => ({
+  name,
+  startedAt,
+  ...(endedAt === undefined ? {} : { endedAt }),
+})
 
 /** Switches all flags of a file off. */
 export function removeFlags(file: string): void {
@@ -81,6 +135,6 @@ export async function endLeftIncident(home: string, owner: OwnerConnection): Pro
   if (note === null) return null
   await stopProcesses(home, note)
   await undoInDatabase(note, owner)
-  rmSync(dirname(incidentNoteOf(home)), { recursive: true, force: true })
+  forgetIncident(home, note)
   return note.endedAt === undefined ? note.name : null
 }

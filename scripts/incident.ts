@@ -5,13 +5,14 @@
  * Exit code 0: done, the answer is right. 1: the answer is wrong, or the system can't do it. 2: it was asked for wrongly.
  */
 import { readFlags } from '@sightline/local/flags'
-import { readIncidentNote } from '@sightline/local/incident'
+import { type IncidentState, readIncidentNote, stateOfIncident } from '@sightline/local/incident'
 import { colour, explain } from '@sightline/local/terminal'
 import { answerIncident, type Grade, nextHint, scoreOf } from './incident/grade.ts'
 import { incidents } from './incident/incidents/index.ts'
-import { MECHANISMS } from './incident/mechanisms.ts'
+import { MECHANISMS, mechanismCalled } from './incident/mechanisms.ts'
 import { type Place, placeOf } from './incident/place.ts'
-import { alone, currentNote, incidentCalled, startIncident, stopIncident } from './incident/run.ts'
+import { alone, currentNote, endKilledIncident, incidentCalled, startIncident, stopIncident } from './incident/run.ts'
+import { didYouMean } from './usage/closest.ts'
 
 const usage = `npm run incident -- list [--mechanisms] | start NAME | hint | answer ... | stop   [--json]
 
@@ -36,42 +37,101 @@ const { values: flags, positionals } = readFlags(usage, {
   },
 })
 
-const [command = 'list', name] = positionals
+const EXAMPLE =
+  'npm run incident -- answer --service user-service --operation validate_user --mechanism slow-code --evidence 4bf92f3577b34da6a3ce929d0e0e4736'
+const PARTS = ['service', 'operation', 'mechanism', 'evidence'] as const
+
+const STATES: Record<IncidentState, string> = {
+  starting: 'is being started',
+  running: 'started, and runs',
+  ended: 'started, and over by itself: answers are still taken, until npm run incident -- stop',
+  killed: 'its load was killed, its fault is still there: npm run incident -- stop puts all back',
+}
+
+const [command = 'list', name, ...further] = positionals
 const commands: Record<string, (place: Place) => Promise<void>> = { list, start, hint, answer, stop }
 const asked = commands[command]
-if (asked === undefined || positionals.length > (command === 'start' ? 2 : 1))
-  misused(`There is no "${positionals.join(' ')}".`)
+/** What is told before all else: that something was put back. */
+let remark: string | undefined
+assertWellAsked()
 try {
   const place = placeOf()
-  if (command === 'list') await asked(place)
-  else await alone(place, () => asked(place))
+  if (command === 'list') await list(place)
+  else await alone(place, () => putBackThen(place, asked!))
 } catch (error) {
   if (flags.json) console.log(JSON.stringify({ error: (error as Error).message }))
   else console.error(explain(error))
   process.exitCode = 1
 }
 
+/** Ends the program (2) with what is wrong, what was meant perhaps, and an example. */
+function assertWellAsked(): void {
+  if (asked === undefined)
+    misused(
+      `There is no "${command}".${didYouMean(command, Object.keys(commands))} There are: ${Object.keys(commands).join(', ')}.`,
+    )
+  const surplus = command === 'start' ? further : name === undefined ? [] : [name, ...further]
+  if (surplus.length > 0)
+    misused(
+      `"${command}" has no use for "${surplus.join(' ')}".${command === 'answer' ? ` An answer's parts have names: ${EXAMPLE}` : ''}`,
+    )
+  if (command === 'start') assertIncident()
+  if (command === 'answer') assertAnswer()
+}
+
+function assertIncident(): void {
+  const names = incidents.map((incident) => incident.name)
+  if (name === undefined)
+    misused(`Which one? For example: npm run incident -- start ${names[0]}. There are: ${names.join(', ')}.`)
+  if (!names.includes(name))
+    misused(`There is no incident "${name}".${didYouMean(name, names)} There are: ${names.join(', ')}.`)
+}
+
+function assertAnswer(): void {
+  const missing = PARTS.filter((part) => !flags[part])
+  if (missing.length > 0)
+    misused(`The answer has no ${missing.map((part) => `--${part}`).join(', ')}. For example: ${EXAMPLE}`)
+  const words = Object.keys(MECHANISMS)
+  if (mechanismCalled(flags.mechanism!) === undefined)
+    misused(
+      `"${flags.mechanism}" is no mechanism.${didYouMean(flags.mechanism!, words)} There are: ${words.join(', ')}. What they mean: npm run incident -- list --mechanisms`,
+    )
+}
+
+/** Whose load was killed is put back first, whatever is asked; `stop` does that by itself. */
+async function putBackThen(place: Place, work: (place: Place) => Promise<void>): Promise<void> {
+  const killed = command === 'stop' ? null : await endKilledIncident(place)
+  if (killed)
+    remark = `The load of ${killed.name} was killed, and its fault stayed: that is put back now.${command === 'start' ? '' : ` Answers are still taken; again from the beginning: npm run incident -- start ${killed.name}`}`
+  await work(place)
+}
+
 async function list(place: Place): Promise<void> {
   if (flags.mechanisms) {
-    const lines = Object.entries(MECHANISMS).map(([word, meaning]) => `${word.padEnd(20)} ${meaning}`)
-    return say({ mechanisms: MECHANISMS }, lines.join('\n'))
+    const words = Object.entries(MECHANISMS)
+    const lines = words.map(
+      ([word, { meaning, also }]) =>
+        `${word.padEnd(20)} ${meaning}\n${' '.repeat(21)}${colour.dim(`also: ${also.join(', ')}`)}`,
+    )
+    const meanings = Object.fromEntries(words.map(([word, { meaning }]) => [word, meaning]))
+    const also = Object.fromEntries(words.map(([word, { also }]) => [word, also]))
+    return say({ mechanisms: meanings, also }, lines.join('\n'))
   }
   const note = readIncidentNote(place.home)
+  const state = note && stateOfIncident(place.home, note)
   const shown = incidents.map(({ name, title, level }) => ({ name, title, level }))
   const lines = shown.map(
     ({ name, title, level }) =>
-      `${name.padEnd(20)} ${'●'.repeat(level).padEnd(4)} ${title}${note?.name === name ? colour.yellow('  started') : ''}`,
+      `${name.padEnd(20)} ${'●'.repeat(level).padEnd(4)} ${title}${note?.name === name ? colour.yellow(`  ${STATES[state!]}`) : ''}`,
   )
   say(
-    { incidents: shown, started: note?.name ?? null },
+    { incidents: shown, started: note?.name ?? null, state },
     `${lines.join('\n')}\n\nBegin one: npm run incident -- start NAME`,
   )
 }
 
 async function start(place: Place): Promise<void> {
-  if (name === undefined || !incidents.some((incident) => incident.name === name))
-    misused(name === undefined ? 'Which one? start NAME' : `There is no incident "${name}": see list.`)
-  const incident = incidentCalled(name)
+  const incident = incidentCalled(name!)
   const note = await startIncident(place, incident)
   const { title, symptom } = incident
   say(
@@ -97,23 +157,28 @@ async function hint(place: Place): Promise<void> {
 }
 
 async function answer(place: Place): Promise<void> {
-  const { service, operation, mechanism, evidence } = flags
-  if (!service || !operation || !mechanism || !evidence)
-    misused('An answer has --service, --operation, --mechanism and --evidence.')
-  if (!Object.hasOwn(MECHANISMS, mechanism)) misused(`"${mechanism}" is no mechanism: see list --mechanisms.`)
-  const grade = await answerIncident(place, { service, operation, mechanism, evidence })
+  const [service, operation, mechanism, evidence] = PARTS.map((part) => flags[part]!)
+  const grade = await answerIncident(place, {
+    service: service!,
+    operation: operation!,
+    mechanism: mechanism!,
+    evidence: evidence!,
+  })
   const { name: incident } = currentNote(place)
   say({ incident, ...grade }, report(grade))
   if (!grade.right) process.exitCode = 1
 }
 
 function report(grade: Grade): string {
-  const mark = (right: boolean) => (right ? colour.green('✔') : colour.red('✘'))
+  const { says, examined } = grade.evidence
+  if (!examined)
+    return `${colour.yellow('Not graded:')} the evidence could not be looked at. ${says}\n\nThat costs nothing: ${grade.score} points are left after ${time(grade.seconds)}.`
+  const mark = (right: boolean | null) => (right ? colour.green('✔') : colour.red('✘'))
   const parts = [
     `${mark(grade.service)} service`,
     `${mark(grade.operation)} operation`,
     `${mark(grade.mechanism)} mechanism`,
-    `${mark(grade.evidence.shows)} evidence: ${grade.evidence.says}`,
+    `${mark(grade.evidence.shows)} evidence: ${says}`,
   ]
   const end = grade.right
     ? `${colour.green('Right.')} ${grade.score} points after ${time(grade.seconds)}. End it: npm run incident -- stop`
@@ -135,11 +200,12 @@ async function stop(place: Place): Promise<void> {
 }
 
 function say(data: object, text: string): void {
-  console.log(flags.json ? JSON.stringify(data) : text)
+  if (flags.json) console.log(JSON.stringify(remark ? { ...data, remark } : data))
+  else console.log(remark ? `${colour.yellow(remark)}\n\n${text}` : text)
 }
 
 function misused(message: string): never {
   if (flags.json) console.log(JSON.stringify({ error: message }))
-  else console.error(`${message}\nUsage: ${usage}`)
+  else console.error(`${message}\nAll commands: npm run incident -- --help`)
   process.exit(2)
 }

@@ -1,18 +1,24 @@
 /**
- * Whether what a player brings shows the fault: a trace, an order, or a query in any of the three languages. A query has to tell
- * the fault from the rest, too: most of what it brings back has to show it, not only some.
+ * Whether what a player brings shows the fault: a trace, an order, an audit row, or a query in any of the three languages. A query
+ * has to tell the fault from the rest, too: most of what it brings back has to show it, not only some.
  */
 import type { IncidentNote } from '@sightline/local/incident'
 import { until } from '@sightline/service-kit/poll'
 import { readSettledTrace, readTrace, type Span } from '../trace/spans.ts'
 import type { Incident } from './incident.ts'
-import { askJson, type Place } from './place.ts'
+import { judgeMetric, type Labels, type Series } from './metric-evidence.ts'
+import { askJson, away, type Place, Unanswered } from './place.ts'
 
 /** The verdict, and what it rests on in words for the player. */
 export interface Verdict {
   shows: boolean
   says: string
+  /** false: there was nothing to look at, or no way to; what it shows is not known. */
+  examined: boolean
 }
+
+const judged = (shows: boolean, says: string): Verdict => ({ shows, says, examined: true })
+const unseen = (says: string): Verdict => ({ shows: false, says, examined: false })
 
 /** Which part of what a query brings has to show the fault. */
 const MOST = 0.8
@@ -20,38 +26,108 @@ const MOST = 0.8
 const TRACES = 10
 /** Spans travel for a second; a trace that was named is waited for. */
 const ARRIVES_WITHIN_S = 5
+/** How many of the newest lines count. */
+const LINES = 500
 const SLACK_MS = 2_000
 
-/** `text` is a trace id, `order:ID` or a plain order id, `audit:ID`, or a query; `traceql:`, `logql:`, `promql:` may say which. */
+/** Evidence of any kind, as it was typed. */
+export type Evidence =
+  | { kind: 'trace'; id: string }
+  | { kind: 'order' | 'audit'; id: number }
+  | { kind: 'query'; languages: readonly Language[]; query: string }
+  | { kind: 'none'; says: string }
+type Language = 'TraceQL' | 'LogQL' | 'PromQL'
+
+/** Which kind of evidence a text is. Braces are TraceQL or LogQL, whichever takes them; other queries PromQL, or LogQL that counts. */
+export function readEvidence(text: string): Evidence {
+  const given = text.trim()
+  const [, traceparent] = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/i.exec(given) ?? []
+  const [, prefix = '', id = traceparent ?? given] = /^(trace|order|audit):\s*(.*)$/is.exec(given) ?? []
+  if (/^[0-9a-f]{32}$/i.test(id) && !/order|audit/i.test(prefix)) return { kind: 'trace', id: id.toLowerCase() }
+  if (/^\d{1,15}$/.test(id) && !/trace/i.test(prefix))
+    return { kind: /audit/i.test(prefix) ? 'audit' : 'order', id: Number(id) }
+  if (/order|audit/i.test(prefix))
+    return { kind: 'none', says: `"${id}" is no id of a row: ${prefix}:712 has a number of up to 15 digits` }
+  if (prefix || /^[0-9a-f]*\d[0-9a-f]*$/i.test(id))
+    return {
+      kind: 'none',
+      says: `"${id}" is no trace id: it has ${id.length} characters, a trace id has 32 hexadecimal digits`,
+    }
+  if (/^(select|with|table)\s/i.test(given))
+    return { kind: 'none', says: 'SQL is not asked here: name a row that it finds, as order:ID or audit:ID' }
+  const [, named, query = given] = /^(traceql|logql|promql):\s*(.*)$/is.exec(given) ?? []
+  if (query === '') return { kind: 'none', says: 'there is nothing in it' }
+  const language = (['TraceQL', 'LogQL', 'PromQL'] as const).find((one) => one.toLowerCase() === named?.toLowerCase())
+  if (language) return { kind: 'query', languages: [language], query }
+  const isBraced = /^[(\s]*\{/.test(query)
+  return {
+    kind: 'query',
+    languages: isBraced ? ['TraceQL', 'LogQL'] : query.includes('{') ? ['PromQL', 'LogQL'] : ['PromQL'],
+    query,
+  }
+}
+
+/**
+ * `text` is a trace id, `order:ID` or a plain order id, `audit:ID`, or a query; `traceql:`, `logql:`, `promql:` may say which. What
+ * can't be looked at is no error: the verdict says why, in the words of who was asked, and what to do.
+ */
 export async function checkEvidence(
   place: Place,
   incident: Incident,
   note: IncidentNote,
   text: string,
 ): Promise<Verdict> {
-  const given = text.trim()
-  const [, row, id] = /^(order:|audit:|)(\d{1,18})$/.exec(given) ?? []
-  const [, language, query = given] = /^(traceql|logql|promql):(.*)$/s.exec(given) ?? []
+  const evidence = readEvidence(text)
   try {
-    if (/^[0-9a-f]{32}$/i.test(given)) return await checkTrace(place, incident, note, given.toLowerCase())
-    if (id !== undefined) return await checkRow(place, incident, note, row === 'audit:' ? 'audit' : 'order', Number(id))
-    if (language === 'traceql') return await checkTraceql(place, incident, note, query)
-    if (language === 'logql') return await checkLogql(place, incident, note, query)
-    if (language === 'promql' || !query.startsWith('{')) return await checkPromql(place, incident, note, query)
-    // Only one of the two languages takes a given pair of braces.
-    return await checkTraceql(place, incident, note, query).catch(() => checkLogql(place, incident, note, query))
+    if (evidence.kind === 'none') return unseen(evidence.says)
+    if (evidence.kind === 'trace') return await checkTrace(place, incident, note, evidence.id)
+    if (evidence.kind !== 'query') return await checkRow(place, incident, note, evidence.kind, evidence.id)
+    return await checkQuery(place, incident, note, evidence)
   } catch (error) {
-    return { shows: false, says: `it could not be looked at: ${(error as Error).message}` }
+    if (!(error instanceof Unanswered)) throw error
+    const isOfRow = evidence.kind !== 'query' && error.isRefused
+    return unseen(isOfRow ? `the gateway answered ${error.status}: ${error.message}` : error.message)
   }
+}
+
+const CHECKS = { TraceQL: checkTraceql, LogQL: checkLogql, PromQL: checkPromql }
+const PAGES = { TraceQL: 'docs/traceql.md', LogQL: 'docs/logql.md', PromQL: 'docs/incidents/README.md#evidence' }
+
+/** By the first language that takes it. Rejects with an Unanswered that has every refusal, or who is away. */
+async function checkQuery(
+  place: Place,
+  incident: Incident,
+  note: IncidentNote,
+  { languages, query }: Extract<Evidence, { kind: 'query' }>,
+): Promise<Verdict> {
+  const failures: Unanswered[] = []
+  for (const language of languages) {
+    try {
+      return await CHECKS[language](place, incident, note, query)
+    } catch (error) {
+      if (!(error instanceof Unanswered)) throw error
+      failures.push(error)
+    }
+  }
+  const absent = failures.find(({ isRefused }) => !isRefused)
+  if (absent) throw absent
+  const refusals = failures.map(
+    ({ message }, n) => `as ${languages[n]} it is refused: ${message.replaceAll(/\s+/g, ' ')}`,
+  )
+  const pages = languages.map((language) => PAGES[language]).join(', ')
+  throw new Unanswered(`${refusals.join('; ')}. Correct it (${pages}) and try it in Explore first`, 400)
 }
 
 async function checkTrace(place: Place, incident: Incident, note: IncidentNote, traceId: string): Promise<Verdict> {
   const trace = await readWhole(place, traceId)
-  if (trace === null) return { shows: false, says: `there is no trace ${traceId}` }
-  if (!isOfThisRun(trace, note)) return { shows: false, says: `trace ${traceId} is from before the incident` }
+  if (trace === null)
+    return unseen(
+      `there is no trace ${traceId}: is the id whole, and was the request sampled? npm run trace -- ID shows one`,
+    )
+  if (!isOfThisRun(trace, note)) return judged(false, `trace ${traceId} is from before the incident`)
   const spans = trace.filter((span) => incident.shows(span, trace))
-  if (spans.length === 0) return { shows: false, says: `trace ${traceId} does not show the fault` }
-  return { shows: true, says: `trace ${traceId} shows it in ${spans[0]!.service}, ${spans[0]!.name}` }
+  if (spans.length === 0) return judged(false, `trace ${traceId} does not show the fault`)
+  return judged(true, `trace ${traceId} shows it in ${spans[0]!.service}, ${spans[0]!.name}`)
 }
 
 /** By the clocks of most of its services: one of them may be what is wrong. */
@@ -63,10 +139,18 @@ function isOfThisRun(trace: readonly Span[], note: IncidentNote): boolean {
   return during.length * 2 > services.size
 }
 
-/** One that is on its way is waited for. */
-const readWhole = (place: Place, traceId: string): Promise<Span[] | null> =>
-  until(`trace ${traceId}`, ARRIVES_WITHIN_S, () => readSettledTrace(place.tempo, traceId)).catch(() => null)
+/** One that is on its way is waited for; null when none comes. */
+async function readWhole({ tempo }: Place, traceId: string): Promise<Span[] | null> {
+  try {
+    return await until(`trace ${traceId}`, ARRIVES_WITHIN_S, () => readSettledTrace(tempo, traceId))
+  } catch (error) {
+    const { cause } = error as Error
+    if (cause === undefined) return null
+    throw away('Tempo', tempo, cause)
+  }
+}
 
+/** By the trace that the row was written in. */
 async function checkRow(
   place: Place,
   incident: Incident,
@@ -74,30 +158,46 @@ async function checkRow(
   kind: 'order' | 'audit',
   id: number,
 ): Promise<Verdict> {
-  const api = `${place.gateway}/api/v1`
-  const traceId =
-    kind === 'order'
-      ? (await askJson<{ trace_id: string | null }>(`${api}/orders/${id}`, place.credentials)).trace_id
-      : (
-          await askJson<{ items: { id: number; trace_id: string | null }[] }>(
-            `${api}/audit?limit=1&cursor=${id + 1}`,
-            place.credentials,
-          )
-        ).items.find((found) => found.id === id)?.trace_id
-  if (!traceId) return { shows: false, says: `${kind} ${id} has no trace` }
-  return checkTrace(place, incident, note, traceId)
+  const row = await readRow(place, kind, id)
+  const name = kind === 'order' ? `order ${id}` : `audit row ${id}`
+  if (row === null) return unseen(`there is no ${name}: npm run audit shows the newest audit rows and their orders`)
+  if (!row.trace_id) return judged(false, `${name} has no trace`)
+  return checkTrace(place, incident, note, row.trace_id)
+}
+
+interface Row {
+  id: number
+  trace_id: string | null
+}
+
+async function readRow({ gateway, credentials }: Place, kind: 'order' | 'audit', id: number): Promise<Row | null> {
+  const api = `${gateway}/api/v1`
+  if (kind === 'audit') {
+    const url = `${api}/audit?limit=1&cursor=${id + 1}`
+    const { items } = await askJson<{ items: Row[] }>('The gateway', url, credentials)
+    return items.find((found) => found.id === id) ?? null
+  }
+  try {
+    return await askJson<Row>('The gateway', `${api}/orders/${id}`, credentials)
+  } catch (error) {
+    if (error instanceof Unanswered && error.status === 404) return null
+    throw error
+  }
 }
 
 async function checkTraceql(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Verdict> {
   const { traces = [] } = await askJson<{
     traces?: { traceID: string; spanSets?: { spans: { spanID: string }[] }[] }[]
   }>(
+    'Tempo',
     `${place.tempo}/api/search?${new URLSearchParams({ q: query, limit: '20', spss: '20', ...seconds(incident, note) })}`,
   )
   let matched = 0
   let showing = 0
   for (const { traceID, spanSets = [] } of traces.slice(0, TRACES)) {
-    const trace = await readTrace(place.tempo, traceID.padStart(32, '0'))
+    const trace = await readTrace(place.tempo, traceID.padStart(32, '0')).catch((error) => {
+      throw away('Tempo', place.tempo, error)
+    })
     if (trace === null || !isOfThisRun(trace, note)) continue
     const ids = new Set(spanSets.flatMap(({ spans }) => spans.map(({ spanID }) => spanID.padStart(16, '0'))))
     const found = trace.filter(({ id }) => ids.has(id))
@@ -109,75 +209,82 @@ async function checkTraceql(place: Place, incident: Incident, note: IncidentNote
 
 async function checkLogql(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Verdict> {
   const from = note.startedAt - (incident.lookBackSeconds ?? 0) * 1000
-  const range = { start: `${from}000000`, end: `${Date.now()}000000`, limit: '100' }
+  const range = { start: `${from}000000`, end: `${Date.now()}000000`, limit: String(LINES) }
   const { data } = await askJson<{
     data: { resultType: string; result: { stream: Record<string, string>; values: [string, string][] }[] }
-  }>(`${place.loki}/loki/api/v1/query_range?${new URLSearchParams({ query, ...range })}`)
+  }>('Loki', `${place.loki}/loki/api/v1/query_range?${new URLSearchParams({ query, ...range })}`)
   if (data.resultType !== 'streams')
-    return { shows: false, says: 'a metric query brings no lines; give the query inside' }
+    return unseen('LogQL that counts brings no lines: give the query inside, {...} |= ...')
   const lines = data.result.flatMap(({ stream, values }) => values.map(([, line]) => ({ line, labels: stream })))
   if (incident.line !== undefined)
     return judge('line', lines.length, lines.filter(({ line, labels }) => incident.line!(line, labels)).length)
   return judgeByTraces(place, incident, note, lines)
 }
 
-/** Lines of the service that causes it, in traces that show it. Of many traces some are looked into, and their lines count. */
+/**
+ * Lines of a span that shows it, and of the service that causes it in traces that do. Of many traces some are looked into, and their
+ * lines count.
+ */
 async function judgeByTraces(
   place: Place,
   incident: Incident,
   note: IncidentNote,
-  lines: { labels: Record<string, string> }[],
+  lines: { labels: Labels }[],
 ): Promise<Verdict> {
-  const ids = [...new Set(lines.map(({ labels }) => labels.trace_id ?? ''))].slice(0, TRACES)
-  const showing = new Map<string, boolean>([['', false]])
-  for (const id of ids) if (id !== '') showing.set(id, (await checkTrace(place, incident, note, id)).shows)
+  const showing = new Map<string, ReadonlySet<string>>([['', new Set()]])
+  for (const id of new Set(lines.map(({ labels }) => labels.trace_id ?? ''))) {
+    const spans = id !== '' && showing.size <= TRACES ? await spansThatShow(place, incident, note, id) : null
+    if (spans !== null) showing.set(id, spans)
+  }
   const looked = lines.filter(({ labels }) => showing.has(labels.trace_id ?? ''))
-  const good = looked.filter(
-    ({ labels }) => labels.service_name === incident.cause.service && showing.get(labels.trace_id ?? ''),
-  )
+  const good = looked.filter(({ labels: { trace_id = '', span_id = '', service_name } }) => {
+    const spans = showing.get(trace_id)!
+    return spans.has(span_id) || (spans.size > 0 && service_name === incident.cause.service)
+  })
   return judge('line', looked.length, good.length)
 }
 
-async function checkPromql(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Verdict> {
-  const { metric } = incident
-  if (metric === undefined)
-    return { shows: false, says: 'no metric tells this fault from others; bring a trace or lines' }
-  if (!metric.names.test(query)) return { shows: false, says: 'this metric does not show the fault' }
-  const now = await vector(place, query, note.endedAt ?? Date.now())
-  const top = now[0]
-  if (top === undefined) return { shows: false, says: 'the query brings nothing' }
-  const others = now.filter((one) => !metric.series(one.labels))
-  if (!metric.series(top.labels) && !names(query, incident))
-    return { shows: false, says: `its highest series is ${JSON.stringify(top.labels)}, which is not at fault` }
-  const before = (await vector(place, query, note.startedAt - SLACK_MS)).find(
-    ({ labels }) => JSON.stringify(labels) === JSON.stringify(top.labels),
-  )
-  if (before !== undefined && top.value < before.value * 1.5 && others.length === 0)
-    return { shows: false, says: `it was ${before.value} before and is ${top.value} now: that shows no fault` }
-  return { shows: true, says: `its highest series is ${JSON.stringify(top.labels)} with ${top.value}` }
+/** Their ids; null of a trace that is not of this run. */
+async function spansThatShow(
+  place: Place,
+  incident: Incident,
+  note: IncidentNote,
+  id: string,
+): Promise<Set<string> | null> {
+  const trace = await readWhole(place, id)
+  if (trace === null) return new Set()
+  if (!isOfThisRun(trace, note)) return null
+  return new Set(trace.filter((span) => incident.shows(span, trace)).map((span) => span.id))
 }
 
-/** A query that selects the series itself, and whose answer therefore has no labels left. */
-function names(query: string, { cause, metric }: Incident): boolean {
-  const selected = Object.fromEntries(
-    [...query.matchAll(/([a-z_]+)\s*=~?\s*"([^"]*)"/g)].map(([, label, value]) => [label!, value!]),
-  )
-  return (
-    metric!.series(selected) ||
-    (Object.values(selected).includes(cause.service) && metric!.series({ job: cause.service, ...selected }))
-  )
+async function checkPromql(place: Place, { metric }: Incident, note: IncidentNote, query: string): Promise<Verdict> {
+  const times = { since: (note.startedAt - SLACK_MS) / 1000, until: (note.endedAt ?? Date.now()) / 1000 }
+  const isAtFault = (labels: Labels) => metric?.names.test(labels.__name__ ?? '') === true && metric.series(labels)
+  // Asked before anything is said, so that a query that is none is told so whatever the incident.
+  const { shows, says } = await judgeMetric(query, isAtFault, times, (asked, at) => askMetrics(place, asked, at))
+  if (metric === undefined) return judged(false, 'no metric tells this fault from others; bring a trace or lines')
+  return judged(shows, says)
 }
 
-/** Highest first; what is no number is left out. */
-async function vector(place: Place, query: string, at: number) {
-  const { data } = await askJson<{
-    data: { result: { metric: Record<string, string>; value: [number, string] }[] }
-  }>(`${place.prometheus}/api/v1/query?${new URLSearchParams({ query, time: String(at / 1000) })}`)
-  return data.result
-    .map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }))
-    .filter(({ value }) => Number.isFinite(value))
-    .sort((a, b) => b.value - a.value)
+async function askMetrics({ prometheus }: Place, query: string, at: number): Promise<Series[]> {
+  const url = `${prometheus}/api/v1/query?${new URLSearchParams({ query, time: String(at) })}`
+  const { data } = await askJson<{ data: Vector | Single<'scalar'> | Single<'string'> }>('Prometheus', url)
+  if (data.resultType === 'scalar' || data.resultType === 'string')
+    return [{ labels: {}, values: [numbers(data.result)] }]
+  return data.result.map(({ metric, value, values = [value!] }) => ({ labels: metric, values: values.map(numbers) }))
 }
+
+type Value = [time: number, value: string]
+interface Vector {
+  resultType: 'vector' | 'matrix'
+  result: { metric: Labels; value?: Value; values?: Value[] }[]
+}
+interface Single<Type> {
+  resultType: Type
+  result: Value
+}
+
+const numbers = ([time, value]: Value) => [time, Number(value)] as const
 
 /** Tempo's search takes whole seconds. */
 const seconds = ({ lookBackSeconds = 0 }: Incident, note: IncidentNote) => ({
@@ -186,7 +293,7 @@ const seconds = ({ lookBackSeconds = 0 }: Incident, note: IncidentNote) => ({
 })
 
 function judge(what: string, brought: number, showing: number): Verdict {
-  if (brought === 0) return { shows: false, says: `the query brings no ${what} of this incident` }
+  if (brought === 0) return judged(false, `the query brings no ${what} of this incident`)
   const counted = `${showing} of ${brought} ${what}s that the query brings show the fault`
-  return { shows: showing / brought >= MOST, says: showing / brought >= MOST ? counted : `only ${counted}` }
+  return showing / brought >= MOST ? judged(true, counted) : judged(false, `only ${counted}`)
 }

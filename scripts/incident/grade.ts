@@ -2,6 +2,7 @@
 import type { IncidentNote } from '@sightline/local/incident'
 import { checkEvidence, type Verdict } from './evidence.ts'
 import type { Incident } from './incident.ts'
+import { mechanismCalled } from './mechanisms.ts'
 import type { Place } from './place.ts'
 import { currentNote, incidentCalled, keepNote } from './run.ts'
 
@@ -14,12 +15,15 @@ export interface Answer {
   evidence: string
 }
 
-/** What comes back: each part by itself, the points that are left, and how long it took so far. */
+/**
+ * What comes back: each part by itself, the points that are left, and how long it took so far. Where the evidence could not be
+ * examined the parts are null: nothing was graded, and nothing is taken.
+ */
 export interface Grade {
   right: boolean
-  service: boolean
-  operation: boolean
-  mechanism: boolean
+  service: boolean | null
+  operation: boolean | null
+  mechanism: boolean | null
   evidence: Verdict
   score: number
   seconds: number
@@ -44,27 +48,65 @@ export function scoreOf({ hints, wrong }: Pick<IncidentNote, 'hints' | 'wrong'>)
 export async function answerIncident(place: Place, answer: Answer): Promise<Grade> {
   const note = currentNote(place)
   const incident = incidentCalled(note.name)
-  const { cause } = incident
-  const parts = {
-    service: same(answer.service, cause.service),
-    operation: cause.operations.some((operation) => isNamed(operation, answer.operation)),
-    mechanism: same(answer.mechanism, cause.mechanism),
-    evidence: await checkEvidence(place, incident, note, answer.evidence),
-  }
-  const right = parts.service && parts.operation && parts.mechanism && parts.evidence.shows
+  const evidence = await checkEvidence(place, incident, note, answer.evidence)
   const seconds = note.solved?.seconds ?? Math.round((Date.now() - note.startedAt) / 1000)
+  // Else a query that is none would be a way to try all words for nothing.
+  if (!evidence.examined) {
+    const score = note.solved?.score ?? scoreOf(note)
+    return { right: false, service: null, operation: null, mechanism: null, evidence, score, seconds }
+  }
+  const parts = gradeParts(incident.cause, answer)
+  const right = parts.service && parts.operation && parts.mechanism && evidence.shows
   const wrong = note.wrong + (right || note.solved ? 0 : 1)
   const score = note.solved?.score ?? scoreOf({ hints: note.hints, wrong })
   keepNote(place, { ...note, wrong, ...(right || note.solved ? { solved: { score, seconds } } : {}) })
-  return { right, ...parts, score, seconds }
+  return { right, ...parts, evidence, score, seconds }
 }
 
-/** A span of a statement is named after it: `pg.query:find_user sightline` is find_user, too. */
-function isNamed(operation: string, given: string): boolean {
-  return same(operation, given) || same(operation, given.replace(/^pg\.query:/, '').replace(/ sightline$/, ''))
+/** What is right of an answer's words. */
+export function gradeParts(
+  cause: Incident['cause'],
+  { service, operation, mechanism }: Omit<Answer, 'evidence'>,
+): { service: boolean; operation: boolean; mechanism: boolean } {
+  return {
+    service: [cause.service, cause.orService ?? cause.service].map(serviceName).includes(serviceName(service)),
+    operation: cause.operations.some((one) => isSameOperation(one, operation)),
+    mechanism: mechanismCalled(mechanism) === cause.mechanism,
+  }
 }
 
-const same = (a: string, b: string) => a.trim().toLowerCase() === b.trim().toLowerCase()
+/** `Audit Service` and `audit` are audit-service. */
+const serviceName = (name: string) =>
+  name
+    .trim()
+    .toLowerCase()
+    .replaceAll(/[\s_]+/g, '-')
+    .replace(/-service$/, '')
+
+/**
+ * One operation has as many names as there are places to read it: a statement's span is `pg.query:find_user sightline`, a route is
+ * `POST /api/v1/process` at the gateway, `POST /process` and `router - /process` in its service, and `/process` among the labels.
+ */
+function isSameOperation(one: string, other: string): boolean {
+  const [a, b] = [operationName(one), operationName(other)]
+  const isMethod = a.method === b.method || a.method === undefined || b.method === undefined
+  return isMethod && a.steps.length === b.steps.length && a.steps.every((step, n) => isSameStep(step, b.steps[n]!))
+}
+
+function operationName(name: string) {
+  const bare = name
+    .trim()
+    .toLowerCase()
+    .replace(/^pg\.query:/, '')
+    .replace(/ sightline$/, '')
+    .replace(/^router - /, '')
+  const [, method, path = bare] = /^(get|post|put|patch|delete)\s+(\/.*)$/.exec(bare) ?? []
+  return { method, steps: path.replace(/^\/api\/v1\//, '/').split('/') }
+}
+
+/** A step of a route that is a variable fits whatever stands in its place. */
+const isSameStep = (a: string, b: string) => a === b || (isVariable(a) && b !== '') || (isVariable(b) && a !== '')
+const isVariable = (step: string) => /^(\{.*\}|:.+)$/.test(step)
 
 /** The next hint and its price; undefined when there are no more. */
 export function nextHint(place: Place): { hint: string; cost: number; left: number; score: number } | undefined {

@@ -44,6 +44,8 @@ export interface Incident {
   hints: readonly string[]
   cause: {
     service: string
+    /** One that telemetry names just as well. */
+    orService?: string
     /** Names that count: of spans, routes, statements; case does not. The first is the one that is told. */
     operations: readonly string[]
     mechanism: Mechanism
@@ -54,9 +56,25 @@ export interface Incident {
   lookBackSeconds?: number
   /** Whether the fault can be seen in this log line; default: in those of a trace that shows it, of the service that causes it. */
   line?: (line: string, labels: Record<string, string>) => boolean
-  /** Which metrics show it, and the labels of the series that does; none when no metric tells. */
-  metric?: { names: RegExp; series: (labels: Record<string, string>) => boolean }
+  /** The series that show it, by the metric's name and all labels as Prometheus stores them; none when no metric tells. */
+  metric?: SeriesAtFault
 }
+
+interface SeriesAtFault {
+  names: RegExp
+  series: (labels: Readonly<Record<string, string>>) => boolean
+}
+
+/** The series of statements by these names: as the services count them, and as spans are counted. */
+export const ofStatement = (statement: RegExp): SeriesAtFault => ({
+  names: /^(db_client_operation_duration_seconds|traces_spanmetrics)_/,
+  series: ({ db_query_summary, span_name }) =>
+    statement.test(db_query_summary ?? span_name?.replace(/^pg\.query:/, '').replace(/ sightline$/, '') ?? ''),
+})
+
+/** Whether a series is about calls of that service: its own, its callers', or counted from spans. */
+export const isAbout = (service: string, labels: Readonly<Record<string, string>>): boolean =>
+  [labels.job, labels.peer_service, labels.server, labels.service].includes(service)
 
 /** Milliseconds from a span's start to its end. */
 export const milliseconds = (span: Span): number => Number(span.end - span.start) / 1e6

@@ -44,9 +44,60 @@ export async function assertRuns({ gateway }: Place): Promise<void> {
   })
 }
 
-/** A GET of a query API; rejects with the answer's text for any status but 200. */
-export async function askJson<T>(url: string, headers: Record<string, string> = {}): Promise<T> {
-  const response = await fetch(url, { headers: { accept: 'application/json', ...headers } })
-  if (!response.ok) throw new Error(`${new URL(url).pathname} answered ${response.status}: ${await response.text()}`)
-  return (await response.json()) as T
+/** Something could not be asked, or was asked in vain: the message says by whom, in whose words, and what to do. */
+export class Unanswered extends Error {
+  override name = 'Unanswered'
+  /** The question is to blame (4xx), and not who was asked. */
+  readonly isRefused: boolean
+  readonly status: number | undefined
+  constructor(message: string, status?: number, cause?: unknown) {
+    super(message, { cause })
+    this.status = status
+    this.isRefused = status !== undefined && status >= 400 && status < 500
+  }
+}
+
+/** An engine that stands still does not keep a player waiting longer. */
+const PATIENCE_MS = 20_000
+
+/** A GET of a query API's JSON; `who` is asked, in words. Rejects with an `Unanswered` when it is away, or for any status but 200. */
+export async function askJson<T>(who: string, url: string, headers: Record<string, string> = {}): Promise<T> {
+  const { origin } = new URL(url)
+  const signal = AbortSignal.timeout(PATIENCE_MS)
+  try {
+    const response = await fetch(url, { headers: { accept: 'application/json', ...headers }, signal })
+    const text = await response.text()
+    if (response.ok) return JSON.parse(text) as T
+    const { status } = response
+    const reason = reasonIn(text) || `status ${status}`
+    throw status < 500
+      ? new Unanswered(reason, status)
+      : new Unanswered(`${who} answered ${status}: ${reason}. What is wrong with it: npm run doctor`, status)
+  } catch (error) {
+    if (error instanceof Unanswered) throw error
+    throw away(who, origin, error)
+  }
+}
+
+/** For what `fetch` says when nobody answers. */
+export function away(who: string, at: string, error: unknown): Unanswered {
+  const { message, cause } = error as Error
+  const reason = cause instanceof Error ? (cause as NodeJS.ErrnoException).code || cause.message : message
+  return new Unanswered(
+    `${who} does not answer at ${at} (${reason}). Does the system run? npm start, and npm run doctor says what doesn't`,
+    undefined,
+    error,
+  )
+}
+
+/** The sentence in an error's body: Prometheus and the backend put it in JSON, Tempo and Loki write text. */
+function reasonIn(text: string): string {
+  try {
+    const { error, detail, title, message } = JSON.parse(text) as Record<string, unknown>
+    const found = [error, detail, title, message].find((one) => typeof one === 'string')
+    if (typeof found === 'string') return found
+  } catch {
+    // Not JSON: the text is the sentence.
+  }
+  return text.trim().slice(0, 300)
 }

@@ -5,18 +5,21 @@
  *     -> flags off -> database back -> the note stays for answers until stop
  */
 import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { withClient } from '@sightline/db/with-client'
 import { freePort, secondName } from '@sightline/local'
 import {
   flagsFileOf,
+  forgetIncident,
   type IncidentNote,
+  incidentLogOf,
   incidentNoteOf,
   incidentPidOf,
   readIncidentNote,
   removeFlags,
+  stateOfIncident,
   stopProcesses,
   undoInDatabase,
 } from '@sightline/local/incident'
@@ -98,7 +101,7 @@ export async function startIncident(place: Place, incident: Incident, rate?: num
     await startRunner(place, note, rate ?? incident.load.requestsPerSecond, port)
   } catch (error) {
     await putBack(place, note)
-    forget(place)
+    forgetIncident(place.home, note)
     throw error
   }
   return note
@@ -114,7 +117,7 @@ function withUrls(place: Place, incident: Incident, port: number): Pick<Incident
 
 /** A process of its own, that outlives the command and ends by itself. */
 async function startRunner(place: Place, note: IncidentNote, rate: number, port?: number): Promise<void> {
-  const log = openSync(join(dirname(incidentNoteOf(place.home)), 'runner.log'), 'a', 0o600)
+  const log = openSync(incidentLogOf(place.home), 'a', 0o600)
   const child = spawn(
     process.execPath,
     [
@@ -155,6 +158,17 @@ function switchFlagsOff(place: Place): void {
   for (const file of new Set([place.flags, flagsFileOf(place.home)])) removeFlags(file)
 }
 
+/**
+ * An incident whose load was killed still has its fault: all is put back, as if it had ended by itself. Resolves to its note, or to null
+ * when there was nothing to do.
+ */
+export async function endKilledIncident(place: Place): Promise<IncidentNote | null> {
+  const note = readIncidentNote(place.home)
+  if (note === null || stateOfIncident(place.home, note) !== 'killed') return null
+  await endIncident(place, note)
+  return note
+}
+
 /** For the end of an incident by itself: all is put back, answers are still taken. */
 export async function endIncident(place: Place, note: IncidentNote): Promise<void> {
   await putBack(place, note)
@@ -169,7 +183,7 @@ export async function stopIncident(place: Place): Promise<IncidentNote | null> {
     return null
   }
   await putBack(place, note)
-  forget(place)
+  forgetIncident(place.home, note)
   return note
 }
 
@@ -178,8 +192,4 @@ export function keepNote(place: Place, note: IncidentNote): void {
   const file = incidentNoteOf(place.home)
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   writeWhole(file, `${JSON.stringify(note, null, 2)}\n`)
-}
-
-function forget(place: Place): void {
-  rmSync(dirname(incidentNoteOf(place.home)), { recursive: true, force: true })
 }

@@ -26,3 +26,14 @@ export function metricNames(query: string): string[] {
   })
   return names
 }
+
+/** What a query selects, as it is written: `up{job="a"}`, without range and offset. */
+export function vectorSelectors(query: string): string[] {
+  const selectors = new Set<string>()
+  parser.parse(query).iterate({
+    enter: (node) => {
+      if (node.name === 'VectorSelector') selectors.add(query.slice(node.from, node.to))
+    },
+  })
+  return [...selectors]
+}

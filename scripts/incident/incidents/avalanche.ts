@@ -1,7 +1,13 @@
+import type { Span } from '../../trace/spans.ts'
 import { type Incident, within } from '../incident.ts'
 
 /** So many tries below one delivery are no patience any more. */
 const MANY = 4
+
+const isOneOfMany = ({ service, kind, parentId }: Span, trace: readonly Span[]): boolean =>
+  service === 'order-service' &&
+  kind === 'CLIENT' &&
+  trace.filter((other) => other.parentId === parentId && other.kind === 'CLIENT').length >= MANY
 
 /** Retry storm: a callee lets little through, and its caller repeats at once. */
 export const avalanche: Incident = {
@@ -35,14 +41,15 @@ export const avalanche: Incident = {
         name === 'deliver_audit_event' &&
         all.filter(({ parentId, kind }) => parentId === id && kind === 'CLIENT').length >= MANY,
     ) ||
-    (span.service === 'order-service' &&
-      span.kind === 'CLIENT' &&
-      trace.filter(({ parentId, kind }) => parentId === span.parentId && kind === 'CLIENT').length >= MANY),
+    isOneOfMany(span, trace) ||
+    (span.attributes['http.response.status_code'] === 429 &&
+      trace.some((call) => call.id === span.parentId && isOneOfMany(call, trace))),
   metric: {
-    names: /http_client_request_duration_seconds|http_server_request_duration_seconds|traces_service_graph/,
-    series: ({ job, peer_service, http_response_status_code = '429', server }) =>
-      (job === 'order-service' && peer_service === 'audit-service' && http_response_status_code === '429') ||
-      (job === 'audit-service' && http_response_status_code === '429') ||
-      server === 'audit-service',
+    names: /^(http_(client|server)_request_duration_seconds|traces_(service_graph|spanmetrics)|http_client_retries)_/,
+    series: ({ job, peer_service, http_route, server, service }) =>
+      (job === 'order-service' && peer_service === 'audit-service') ||
+      (job === 'audit-service' && http_route === '/process') ||
+      server === 'audit-service' ||
+      service === 'audit-service',
   },
 }

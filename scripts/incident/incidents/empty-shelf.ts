@@ -55,13 +55,14 @@ export const emptyShelf: Incident = {
         attributes['http.route'] === '/inventory/{product_id}/reserve' &&
         attributes['http.response.status_code'] === 200,
     ) ||
-    (span.service === 'order-service' &&
-      /reserve/.test(span.name) &&
-      trace.some(({ attributes }) => attributes['user_agent.original'] === 'partner-portal')),
+    // Who reserves can be seen at the gateway, too.
+    trace.some(({ attributes }) => attributes['user_agent.original'] === 'partner-portal'),
   line: (line, { service_name }) =>
-    service_name === 'order-service' && /POST \/inventory\/\{product_id\}\/reserve 200/.test(line),
+    service_name === 'order-service' &&
+    /POST \/inventory\/\{product_id\}\/reserve \d|\d on hand, \d+ reserved/.test(line),
   metric: {
-    names: /inventory_reserved|inventory_operations/,
-    series: ({ product_id, operation }) => product_id === 'headphones-001' || operation === 'reserve',
+    names: /^(inventory_reserved|inventory_operations_total|http_server_request_duration_seconds_.*)$/,
+    series: ({ product_id, operation, http_route }) =>
+      product_id === 'headphones-001' || operation === 'reserve' || http_route === '/inventory/{product_id}/reserve',
   },
 }

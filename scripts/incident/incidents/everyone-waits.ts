@@ -1,4 +1,4 @@
-import type { Incident } from '../incident.ts'
+import { type Incident, ofStatement } from '../incident.ts'
 
 const NEIGHBOUR = 2007
 
@@ -25,8 +25,5 @@ export const everyoneWaits: Incident = {
   shows: ({ service, attributes }) => service !== 'gateway' && attributes['user.id'] === String(NEIGHBOUR),
   // No line says whose request it was.
   line: () => false,
-  metric: {
-    names: /db_client_operation_duration_seconds/,
-    series: ({ db_query_summary }) => db_query_summary === 'sum_loyalty_points',
-  },
+  metric: ofStatement(/^sum_loyalty_points$/),
 }

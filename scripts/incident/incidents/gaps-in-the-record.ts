@@ -17,7 +17,23 @@ export const gapsInTheRecord: Incident = {
   ],
   cause: {
     service: 'user-service',
-    operations: ['export', 'queue_full', 'telemetry.export-queue', 'POST /process', 'telemetry_dropped_total'],
+    // It is no request's operation: spans of any are lost, on their way out.
+    operations: [
+      'export',
+      'queue_full',
+      'export queue',
+      'export_queue',
+      'exporter',
+      'telemetry',
+      'telemetry.export-queue',
+      'telemetry_dropped_total',
+      'telemetry_queue_capacity',
+      'POST /process',
+      'POST /v1/traces',
+      'POST',
+      'validate_user',
+      'enrich_profile',
+    ],
     mechanism: 'telemetry-loss',
   },
   shows: ({ service, kind, parentId }, trace) =>
@@ -28,7 +44,7 @@ export const gapsInTheRecord: Incident = {
   // What is missing is in no line.
   line: () => false,
   metric: {
-    names: /telemetry_(dropped|queue_capacity)/,
+    names: /^telemetry_(dropped_total|queue_capacity)$/,
     series: ({ job, reason = 'queue_full' }) => job === 'user-service' && reason === 'queue_full',
   },
 }

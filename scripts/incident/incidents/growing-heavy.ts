@@ -19,7 +19,7 @@ export const growingHeavy: Incident = {
   ],
   cause: {
     service: 'user-service',
-    operations: ['POST /process', 'validate_user', 'find_user'],
+    operations: ['POST /process', 'validate_user', 'find_user', 'enrich_profile', 'memory'],
     mechanism: 'memory-leak',
   },
   shows: ({ service, events }) =>
@@ -27,8 +27,10 @@ export const growingHeavy: Incident = {
     events.some(
       ({ attributes }) => attributes['feature_flag.key'] === KEY && attributes['feature_flag.result.variant'] === 'on',
     ),
+  // No line says how much memory there is.
+  line: () => false,
   metric: {
-    names: /process_resident_memory_bytes|nodejs_external_memory_bytes|nodejs_arraybuffers?_/,
+    names: /^(process_resident_memory_bytes|nodejs_external_memory_bytes|nodejs_arraybuffers?_.*)$/,
     series: ({ job }) => job === 'user-service',
   },
 }

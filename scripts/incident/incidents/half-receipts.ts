@@ -1,4 +1,4 @@
-import { type Incident, within } from '../incident.ts'
+import { type Incident, isAbout, within } from '../incident.ts'
 
 /** One bad instance of two: the second audit-service has a role that may not write. */
 export const halfReceipts: Incident = {
@@ -28,4 +28,12 @@ export const halfReceipts: Incident = {
       ),
     ),
   line: (line, { service_name }) => service_name === 'audit-service' && /read-only transaction/.test(line),
+  metric: {
+    names: /^(http_client_request_duration_seconds|traces_(service_graph|spanmetrics))_/,
+    series: (labels) =>
+      isAbout('audit-service', labels) &&
+      (/^5/.test(labels.http_response_status_code ?? '') ||
+        labels.status_code === 'STATUS_CODE_ERROR' ||
+        labels.__name__ === 'traces_service_graph_request_failed_total'),
+  },
 }

@@ -32,8 +32,10 @@ export const invisibleErrors: Incident = {
     (service_name === 'order-service' && /GET \/inventory\/\{product_id\} 500|Cannot read properties/.test(line)) ||
     (service_name === 'gateway' && /inventory\/.* 500/.test(line)),
   metric: {
-    names: /http_server_request_duration_seconds/,
-    series: ({ job = 'order-service', http_route, http_response_status_code }) =>
-      job === 'order-service' && http_route === '/inventory/{product_id}' && http_response_status_code === '500',
+    names: /^(http_server_request_duration_seconds|traces_spanmetrics)_/,
+    series: ({ job, service, http_route, span_name = '', http_response_status_code }) =>
+      http_response_status_code === '500' &&
+      ((job === 'order-service' && http_route === '/inventory/{product_id}') ||
+        (service === 'gateway' && span_name === 'GET /api/v1/inventory/{product_id}')),
   },
 }

@@ -1,4 +1,4 @@
-import { type Incident, within } from '../incident.ts'
+import { type Incident, isAbout, within } from '../incident.ts'
 
 /** Poison audit event: audit-service refuses some events, and they are sent again and again. */
 export const lateLetters: Incident = {
@@ -22,6 +22,8 @@ export const lateLetters: Incident = {
   ],
   cause: {
     service: 'audit-service',
+    // Whose version of the event is the wrong one, the refusal does not say.
+    orService: 'order-service',
     operations: ['record_audit', 'POST /process', 'relay_audit_event', 'deliver_audit_event', 'insert_audit_log'],
     mechanism: 'poison-message',
   },
@@ -31,8 +33,10 @@ export const lateLetters: Incident = {
     (span.service === 'audit-service' && span.name === 'record_audit' && span.error),
   line: (line) => /422|audit event still waits|is an array of items of version 3|not valid|does not fit/.test(line),
   metric: {
-    names: /http_server_request_duration_seconds|http_client_request_duration_seconds|outbox_/,
-    series: ({ http_response_status_code, outcome, path }) =>
-      http_response_status_code === '422' || outcome === 'failed' || path === 'relay',
+    names: /^(http_(server|client)_request_duration_seconds|traces_(service_graph|spanmetrics)|outbox_deliveries)_/,
+    series: (labels) =>
+      (isAbout('audit-service', labels) && labels.http_response_status_code === '422') ||
+      labels.outcome === 'failed' ||
+      labels.path === 'relay',
   },
 }

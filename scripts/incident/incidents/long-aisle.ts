@@ -1,5 +1,5 @@
 import type { Span } from '../../trace/spans.ts'
-import { descendantsOf, type Incident, milliseconds } from '../incident.ts'
+import { descendantsOf, type Incident, milliseconds, ofStatement } from '../incident.ts'
 
 /** Rows of the history, chosen so that one reading takes a tenth of a second or more. */
 const ROWS = 400_000
@@ -38,14 +38,17 @@ export const longAisle: Incident = {
   ],
   cause: {
     service: 'order-service',
-    operations: ['find_products_priced', 'pg.query:find_products_priced sightline', 'validate_order', 'create_order'],
+    operations: [
+      'find_products_priced',
+      'pg.query:find_products_priced sightline',
+      'validate_order',
+      'create_order',
+      'POST /process',
+    ],
     mechanism: 'missing-index',
   },
   shows: (span, trace) =>
     isSlowLookup(span) ||
     (['validate_order', 'create_order'].includes(span.name) && descendantsOf(span, trace).some(isSlowLookup)),
-  metric: {
-    names: /db_client_operation_duration_seconds/,
-    series: ({ db_query_summary }) => db_query_summary === 'find_products_priced',
-  },
+  metric: ofStatement(/^find_products_priced$/),
 }

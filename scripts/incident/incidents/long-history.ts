@@ -1,4 +1,4 @@
-import { type Incident, within } from '../incident.ts'
+import { type Incident, ofStatement, within } from '../incident.ts'
 
 /** So many statements of one kind below one span are one for each item. */
 const MANY = 3
@@ -32,8 +32,5 @@ export const longHistory: Incident = {
         /find_history_/.test(name) &&
         all.filter((other) => other.parentId === parentId && other.name === name).length >= MANY,
     ),
-  metric: {
-    names: /db_client_operation_duration_seconds/,
-    series: ({ db_query_summary }) => /^find_history_/.test(db_query_summary ?? ''),
-  },
+  metric: ofStatement(/^find_history_/),
 }

@@ -1,4 +1,4 @@
-import type { Incident } from '../incident.ts'
+import { type Incident, isAbout } from '../incident.ts'
 
 /** A failing hop: order-service reads a field that is not there. */
 export const lunchHour: Incident = {
@@ -30,9 +30,11 @@ export const lunchHour: Incident = {
     ),
   line: (line, { service_name }) => service_name === 'order-service' && /Cannot read properties|\b500\b/.test(line),
   metric: {
-    names:
-      /http_server_request_duration_seconds|http_client_request_duration_seconds|orders_rejected|traces_(service_graph|spanmetrics)/,
-    series: ({ job, peer_service, server, service, http_response_status_code }) =>
-      [job, peer_service, server, service].includes('order-service') && !/^[23]/.test(http_response_status_code ?? ''),
+    names: /^(http_(server|client)_request_duration_seconds|orders_rejected|traces_(service_graph|spanmetrics))_/,
+    series: (labels) =>
+      isAbout('order-service', labels) &&
+      (/^5/.test(labels.http_response_status_code ?? '') ||
+        labels.status_code === 'STATUS_CODE_ERROR' ||
+        /^(orders_rejected|traces_service_graph_request_failed)_total$/.test(labels.__name__ ?? '')),
   },
 }

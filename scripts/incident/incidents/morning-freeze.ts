@@ -29,7 +29,7 @@ export const morningFreeze: Incident = {
   line: (line, { service_name }) =>
     service_name === 'order-service' && /timeout exceeded when trying to connect|database-unavailable/.test(line),
   metric: {
-    names: /db_client_connection_(count|pending_requests|timeouts)/,
+    names: /^db_client_connection_(count|pending_requests|timeouts_total)$/,
     series: ({ job, state = 'used' }) => job === 'order-service' && state === 'used',
   },
 }

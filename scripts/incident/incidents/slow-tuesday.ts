@@ -1,4 +1,4 @@
-import { childrenOf, descendantsOf, type Incident, milliseconds } from '../incident.ts'
+import { childrenOf, descendantsOf, type Incident, isAbout, milliseconds } from '../incident.ts'
 
 const LINGER_MS = 400
 
@@ -33,8 +33,7 @@ export const slowTuesday: Incident = {
     ),
   metric: {
     names:
-      /http_server_request_duration_seconds|http_client_request_duration_seconds|traces_(service_graph|spanmetrics)/,
-    series: ({ job, peer_service, server, service }) =>
-      [job, peer_service, server, service].includes('audit-service') || peer_service === 'audit-service',
+      /^(http_(server|client)_request_duration_seconds|traces_(service_graph_request_(server|client)|spanmetrics_latency)(_seconds)?)_(sum|bucket)$/,
+    series: (labels) => isAbout('audit-service', labels),
   },
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { withClient } from '@sightline/db/with-client'
-import { type Incident, milliseconds, within } from '../incident.ts'
+import { type Incident, milliseconds, ofStatement, within } from '../incident.ts'
 
 const SLOW_MS = 250
 const HELD_MS = 1_200
@@ -33,7 +33,14 @@ export const stuckCheckout: Incident = {
   ],
   cause: {
     service: 'order-service',
-    operations: ['check_inventory', 'lock_inventory', 'create_order', 'POST /process', 'add_inventory'],
+    operations: [
+      'check_inventory',
+      'lock_inventory',
+      'create_order',
+      'POST /process',
+      'add_inventory',
+      'POST /inventory/{product_id}/add',
+    ],
     mechanism: 'lock-contention',
   },
   shows: (span, trace) =>
@@ -44,7 +51,8 @@ export const stuckCheckout: Incident = {
       (one) => /^pg\.query:(lock|add|take)_inventory/.test(one.name) && milliseconds(one) >= SLOW_MS,
     ),
   metric: {
-    names: /db_client_operation_duration_seconds/,
-    series: ({ db_query_summary }) => /^(lock|add)_inventory$/.test(db_query_summary ?? ''),
+    names:
+      /^(db_client_operation_duration_seconds_(sum|bucket)|traces_spanmetrics_latency_(sum|bucket)|pg_locks_waiting)$/,
+    series: (labels) => labels.__name__ === 'pg_locks_waiting' || ofStatement(/^(lock|add)_inventory$/).series(labels),
   },
 }
