@@ -10,6 +10,7 @@
 import { readFlags } from '@sightline/local/flags'
 import { explain } from '@sightline/local/terminal'
 import { examine, type Result } from './doctor/check.ts'
+import { attributed, incidentAsJson } from './doctor/incident.ts'
 import { checksFor, chosen, listOf } from './doctor/index.ts'
 import { findPatient, MIN_FREE_MEGABYTES, type Patient } from './doctor/patient.ts'
 import { report } from './doctor/report.ts'
@@ -18,7 +19,8 @@ const usage = `npm run doctor [-- --stack] [--json] [--list] [--only CHECK,...] 
 
 Sends one order through the running system, then says what is well and what isn't, each with what to do about it.
   --stack      looks at the stack of docker-compose.yaml instead
-  --json       one object: {"running", "well", "seconds", "checks": [{"id", "group", "title", "status", "detail", "remedy", "duration"}]}
+  --json       one object: {"running", "well", "seconds", "incident": {"name", "running", "started_at", "ended_at"} or null,
+               "checks": [{"id", "group", "title", "status", "detail", "remedy", "incident", "duration"}]}
   --list       the checks, and does nothing else
   --only       these checks, by their ids (--json has them), and what they need
   --boards     a folder of dashboards (Grafana's JSON) instead of the project's own
@@ -51,10 +53,10 @@ try {
   const patient = findPatient({ stack: flags.stack, boards: flags.boards, docs: flags.docs, minFreeMegabytes })
   const isRunning = patient.mode === 'local' ? patient.running.length > 0 : await answers(patient)
   const all = checksFor(patient, isRunning)
-  const results = await examine(flags.only ? chosen(all, flags.only.split(',')) : all, patient)
+  const results = await examine(flags.only ? chosen(all, flags.only.split(',')) : all, patient, attributed)
   const seconds = (Date.now() - patient.began) / 1000
   const isWell = results.every(({ status }) => status !== 'fail')
-  if (flags.json) console.log(asJson(results, isRunning, isWell, seconds))
+  if (flags.json) console.log(asJson(patient, results, isRunning, isWell, seconds))
   else console.log(report(results, seconds))
   process.exitCode = isRunning ? (isWell ? 0 : 1) : 2
 } catch (error) {
@@ -72,6 +74,6 @@ async function answers({ urls }: Patient): Promise<boolean> {
   }
 }
 
-function asJson(checks: Result[], running: boolean, well: boolean, seconds: number): string {
-  return JSON.stringify({ running, well, seconds, checks }, null, 2)
+function asJson(patient: Patient, checks: Result[], running: boolean, well: boolean, seconds: number): string {
+  return JSON.stringify({ running, well, seconds, incident: incidentAsJson(patient), checks }, null, 2)
 }

@@ -35,10 +35,11 @@ export interface Sample {
   value: number
 }
 
-/** An instant query's vector. */
-export async function promql({ urls }: Patient, query: string, signal: AbortSignal): Promise<Sample[]> {
+/** An instant query's vector, now or at a time in milliseconds since the epoch. */
+export async function promql({ urls }: Patient, query: string, signal: AbortSignal, at?: number): Promise<Sample[]> {
+  const time: Record<string, string> = at === undefined ? {} : { time: String(at / 1000) }
   const { data } = await askJson<{ data: { result: { metric: Record<string, string>; value: [number, string] }[] } }>(
-    `${urls.prometheus}/api/v1/query?${new URLSearchParams({ query })}`,
+    `${urls.prometheus}/api/v1/query?${new URLSearchParams({ query, ...time })}`,
     signal,
   )
   return data.result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }))

@@ -4,27 +4,21 @@ import type { AuditVerification } from '@sightline/contracts'
 import { counted } from '@sightline/contracts/counted'
 import { ask, rows } from './ask.ts'
 import { type Check, fail, pass, skip } from './check.ts'
-import { meet, rowExpectations } from './order.ts'
+import { meetingCheck, rowExpectations } from './order.ts'
 
 const GROUP = 'Audit trail'
 const PAUSE_MS = 200
 
-const row: Check = {
+const row = meetingCheck({
   id: 'audit-row',
   group: GROUP,
   title: 'the order has its audit row, once',
   needs: ['order'],
-  seconds: 8,
-  run: (patient, signal) =>
-    meet(
-      patient,
-      signal,
-      6,
-      rowExpectations,
-      async () =>
-        'order-service hands events on, audit-service writes them: npm run audit shows the newest rows, both logs say why one is missing.',
-    ),
-}
+  within: 6,
+  expectations: rowExpectations,
+  remedy: () =>
+    'order-service hands events on, audit-service writes them: npm run audit shows the newest rows, both logs say why one is missing.',
+})
 
 const SEALED_WITHIN = 8
 /** Seals looked at: a second's work. */

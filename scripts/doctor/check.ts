@@ -9,6 +9,8 @@ export interface Finding {
   detail: string
   /** What to do about it, in the words of a command where there is one. */
   remedy?: string
+  /** Name of an incident that is, or may be, the reason. */
+  incident?: string
 }
 
 export interface Check {
@@ -23,6 +25,8 @@ export interface Check {
   needs?: readonly string[]
   /** How long it may take; 5 unless told. */
   seconds?: number
+  /** How old what it sees may be, in seconds; 0 unless told: only what is so now. */
+  looksBack?: number
   /** What it throws is a cross as well; `signal` aborts when its time is up. */
   run(patient: Patient, signal: AbortSignal): Promise<Finding>
 }
@@ -42,8 +46,15 @@ export const warn = (detail: string, remedy: string): Finding => ({ status: 'war
 export const fail = (detail: string, remedy: string): Finding => ({ status: 'fail', detail, remedy })
 export const skip = (detail: string): Finding => ({ status: 'skip', detail })
 
-/** Resolves to a result for every check, in their order, when all are made. */
-export async function examine(checks: readonly Check[], patient: Patient): Promise<Result[]> {
+/**
+ * Resolves to a result for every check, in their order, when all are made. Each finding goes through `remark` first: what else is known
+ * of it.
+ */
+export async function examine(
+  checks: readonly Check[],
+  patient: Patient,
+  remark: (check: Check, finding: Finding, patient: Patient) => Finding = (_, finding) => finding,
+): Promise<Result[]> {
   const made = new Map<string, Promise<Result>>()
   const byId = new Map(checks.map((check) => [check.id, check]))
 
@@ -63,7 +74,7 @@ export async function examine(checks: readonly Check[], patient: Patient): Promi
       if (status === 'fail') return { id, group, title, duration: 0, ...skip(needed.without ?? `${needed.title}: no`) }
     }
     const began = performance.now()
-    const finding = await inTime(check, patient)
+    const finding = remark(check, await inTime(check, patient), patient)
     return { id, group, title, ...finding, duration: Math.round(performance.now() - began) }
   }
 

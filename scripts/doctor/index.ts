@@ -5,6 +5,7 @@ import { boardChecks, pagesCheck } from './boards.ts'
 import type { Check } from './check.ts'
 import { clockChecks } from './clocks.ts'
 import { docsChecks } from './docs.ts'
+import { incidentChecks } from './incident.ts'
 import { machineChecks } from './machine.ts'
 import { metricChecks } from './metrics.ts'
 import { orderChecks } from './order.ts'
@@ -14,7 +15,7 @@ import { switchChecks } from './switches.ts'
 
 /** Without a running system only what can be looked at then; the ports must be free for it. */
 export function checksFor({ mode, boards }: Pick<Patient, 'mode' | 'boards'>, isRunning: boolean): readonly Check[] {
-  const always = [...machineChecks, ...switchChecks]
+  const always = [...machineChecks, ...incidentChecks, ...switchChecks]
   if (!isRunning) return [...always, ...portChecks(mode, false)]
   return [
     ...always,

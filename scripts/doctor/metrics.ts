@@ -7,6 +7,7 @@ import { root } from '@sightline/local/settings'
 import { parse } from 'yaml'
 import { askJson, promql, type Sample } from './ask.ts'
 import { type Check, fail, pass, warn } from './check.ts'
+import { lossFinding, periodsOf } from './incident.ts'
 import type { Patient } from './patient.ts'
 
 const GROUP = 'Metrics'
@@ -110,6 +111,7 @@ const alerts: Check = {
   group: GROUP,
   title: 'no alert fires',
   needs: ['rules'],
+  looksBack: 3600,
   async run(patient, signal) {
     const { data } = await askJson<{
       data: { alerts: { labels: Record<string, string>; state: string; annotations: Record<string, string> }[] }
@@ -168,45 +170,44 @@ const receiver: Check = {
   },
 }
 
+const WINDOW_SECONDS = 15 * 60
 const WINDOW = '15m'
+/** That a counter of losses stood still, and if not, whether an incident did it. */
+function lossCheck({
+  selector,
+  remedy,
+  ...check
+}: Pick<Check, 'id' | 'title'> & { selector: string; remedy: string }): Check {
+  const query = (seconds: number) => `sum by (job, signal, reason) (increase(${selector}[${Math.ceil(seconds)}s])) > 0`
+  return {
+    ...check,
+    group: GROUP,
+    needs: ['targets'],
+    looksBack: WINDOW_SECONDS,
+    async run(patient, signal) {
+      const found = await promql(patient, query(WINDOW_SECONDS), signal)
+      if (found.length === 0) return pass(`in the last ${WINDOW}`)
+      const now = Date.now()
+      const periods = periodsOf(patient.incidents, now - WINDOW_SECONDS * 1000, now)
+      const losses = await Promise.all(
+        periods.map(async ({ from, to, incident }) => {
+          const samples = await promql(patient, query((to - from) / 1000), signal, to)
+          const lost = samples.reduce((sum, { value }) => sum + value, 0)
+          return { lost, ...(incident ? { incident } : {}) }
+        }),
+      )
+      return lossFinding(`in the last ${WINDOW}: ${listed(found)}`, remedy, losses)
+    },
+  }
+}
 
-const dropped: Check = {
+const dropped = lossCheck({
   id: 'dropped',
-  group: GROUP,
   title: 'no service dropped telemetry',
-  needs: ['targets'],
-  async run(patient, signal) {
-    const found = await promql(
-      patient,
-      `sum by (job, signal, reason) (increase(telemetry_dropped_total[${WINDOW}])) > 0`,
-      signal,
-    )
-    if (found.length === 0) return pass(`in the last ${WINDOW}`)
-    return fail(
-      `in the last ${WINDOW}: ${listed(found)}`,
-      'export_failed: the backend was away, or OTEL_EXPORTER_OTLP_ENDPOINT points elsewhere. queue_full: more than it takes; raise OTEL_BSP_MAX_QUEUE_SIZE or OTEL_BLRP_MAX_QUEUE_SIZE. docs/reliability.md',
-    )
-  },
-}
-
-const refused: Check = {
-  id: 'refused',
-  group: GROUP,
-  title: 'nothing that was sent was refused',
-  needs: ['targets'],
-  async run(patient, signal) {
-    const found = await promql(
-      patient,
-      `sum by (job, signal, reason) (increase({__name__=~"${REFUSALS.join('|')}"}[${WINDOW}])) > 0`,
-      signal,
-    )
-    if (found.length === 0) return pass(`in the last ${WINDOW}`)
-    return fail(
-      `in the last ${WINDOW}: ${listed(found)}`,
-      "Spans without an id, too old, or over a limit: the backend's (the Collector's, Tempo's, Loki's) log says which and why.",
-    )
-  },
-}
+  selector: 'telemetry_dropped_total',
+  remedy:
+    'export_failed: the backend was away, or OTEL_EXPORTER_OTLP_ENDPOINT points elsewhere. queue_full: more than it takes; raise OTEL_BSP_MAX_QUEUE_SIZE or OTEL_BLRP_MAX_QUEUE_SIZE. docs/reliability.md',
+})
 
 /** The embedded backend's; the Collector's; those of Tempo and Loki, what came too late among them. */
 const REFUSALS = [
@@ -217,6 +218,14 @@ const REFUSALS = [
   'loki_discarded_samples_total',
 ]
 
+const refused = lossCheck({
+  id: 'refused',
+  title: 'nothing that was sent was refused',
+  selector: `{__name__=~"${REFUSALS.join('|')}"}`,
+  remedy:
+    "Spans without an id, too old, or over a limit: the backend's (the Collector's, Tempo's, Loki's) log says which and why.",
+})
+
 const listed = (samples: Sample[]): string =>
   samples.map(({ labels, value }) => `${Math.ceil(value)} (${Object.values(labels).join(', ')})`).join('; ')
 
@@ -225,6 +234,7 @@ const restarts: Check = {
   group: GROUP,
   title: 'telemetry is stored without a break',
   needs: ['targets'],
+  looksBack: WINDOW_SECONDS,
   async run(patient, signal) {
     const damaged = await promql(patient, 'sum(embedded_damaged_blocks) > 0', signal)
     if (damaged[0])

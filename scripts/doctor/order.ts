@@ -18,6 +18,8 @@ import type { Patient } from './patient.ts'
 const GROUP = 'One order'
 const REQUEST = 'order'
 const PAUSE_MS = 200
+/** For the last question, and for what its answer says of the reason. */
+const SLACK_SECONDS = 3
 
 const file = readExpectations()
 /** What the file says of the one request that is sent here, and of nothing else. */
@@ -65,22 +67,31 @@ function remedyFor(answer: string, { urls }: Patient): string {
   return 'docs/errors.md says what the type in the answer means; npm start -- --verbose shows every line.'
 }
 
-const trace: Check = {
+/** That all of `expectations` are met within so many seconds of the first question; else what to do. */
+export function meetingCheck({
+  within,
+  expectations,
+  remedy,
+  ...check
+}: Omit<Check, 'run' | 'seconds'> & {
+  within: number
+  expectations: readonly Expectation[]
+  remedy: (patient: Patient) => string | Promise<string>
+}): Check {
+  const run: Check['run'] = (patient, signal) => meet(patient, signal, within, expectations, remedy)
+  return { ...check, seconds: within + SLACK_SECONDS, run }
+}
+
+const trace = meetingCheck({
   id: 'trace',
   group: GROUP,
   title: 'its trace is whole',
   without: "the order's trace is not whole",
   needs: ['order', 'port-otlp', 'port-tempo'],
-  seconds: 10,
-  run: (patient, signal) =>
-    meet(
-      patient,
-      signal,
-      8,
-      ofTheOrder.filter((one) => one.trace),
-      () => whatIsMissing(patient),
-    ),
-}
+  within: 8,
+  expectations: ofTheOrder.filter((one) => one.trace),
+  remedy: whatIsMissing,
+})
 
 /** Who is not in the trace, or where it is torn: the likeliest reason first. */
 async function whatIsMissing({ urls, order }: Patient): Promise<string> {
@@ -94,57 +105,40 @@ async function whatIsMissing({ urls, order }: Patient): Promise<string> {
   return `A span lost its parent: the context was not handed on, or a batch is missing. npm run trace -- ${order!.trace_id} shows where.`
 }
 
-const spans: Check = {
+const spans = meetingCheck({
   id: 'spans',
   group: GROUP,
   title: 'each step has its span, its attributes and events',
   needs: ['trace'],
-  seconds: 10,
-  run: (patient, signal) =>
-    meet(
-      patient,
-      signal,
-      6,
-      ofTheOrder.filter((one) => one.traceql && !aboutPersons(one)),
-      async () =>
-        `npm run trace -- ${patient.order!.trace_id} shows what is there; observability/expectations.yaml says what should be.`,
-    ),
-}
+  within: 6,
+  expectations: ofTheOrder.filter((one) => one.traceql && !aboutPersons(one)),
+  remedy: ({ order }) =>
+    `npm run trace -- ${order!.trace_id} shows what is there; observability/expectations.yaml says what should be.`,
+})
 
-const logs: Check = {
+const logs = meetingCheck({
   id: 'logs',
   group: GROUP,
   title: 'its log lines carry its trace id',
   without: 'its log lines are not to be found',
   needs: ['order', 'port-otlp', 'port-loki'],
-  seconds: 10,
-  run: (patient, signal) =>
-    meet(
-      patient,
-      signal,
-      8,
-      ofTheOrder.filter((one) => one.logql && !aboutPersons(one)),
-      async () => {
-        const query = `{service_name=~".+"} | trace_id="${patient.order!.trace_id}"`
-        return `Is OTEL_LOGS_EXPORTER, LOG_LEVEL or OTEL_SDK_DISABLED set where npm start was called? What is there: curl -G ${patient.urls.loki}/loki/api/v1/query_range --data-urlencode 'query=${query}'`
-      },
-    ),
-}
+  within: 8,
+  expectations: ofTheOrder.filter((one) => one.logql && !aboutPersons(one)),
+  remedy({ urls, order }) {
+    const query = `{service_name=~".+"} | trace_id="${order!.trace_id}"`
+    return `Is OTEL_LOGS_EXPORTER, LOG_LEVEL or OTEL_SDK_DISABLED set where npm start was called? What is there: curl -G ${urls.loki}/loki/api/v1/query_range --data-urlencode 'query=${query}'`
+  },
+})
 
-const persons: Check = {
+const persons = meetingCheck({
   id: 'masking',
   group: GROUP,
   title: "the caller's e-mail address is masked",
   needs: ['spans', 'logs'],
-  run: (patient, signal) =>
-    meet(
-      patient,
-      signal,
-      2,
-      ofTheOrder.filter(aboutPersons),
-      async () => 'SIGHTLINE_PII=show? Unset it where npm start is called, and start again.',
-    ),
-}
+  within: 2,
+  expectations: ofTheOrder.filter(aboutPersons),
+  remedy: () => 'SIGHTLINE_PII=show? Unset it where npm start is called, and start again.',
+})
 
 /** Looked at, the newest first: of those that are asked for here each leads to a trace of its own. */
 const EXEMPLARS = 5
@@ -197,22 +191,16 @@ async function exemplarsOf(query: string, prometheus: string, signal: AbortSigna
   return data.flatMap(({ exemplars }) => exemplars).sort((a, b) => b.timestamp - a.timestamp)
 }
 
-const map: Check = {
+const map = meetingCheck({
   id: 'map',
   group: GROUP,
   title: 'the service map has every edge',
   needs: ['trace', 'port-prometheus', 'targets'],
-  seconds: 14,
-  run: (patient, signal) =>
-    meet(
-      patient,
-      signal,
-      10,
-      edges,
-      async () =>
-        `An edge is counted where spans arrive, by the backend or Tempo's metrics generator, once both of its ends are there: npm run trace -- ${patient.order!.trace_id} shows them.`,
-    ),
-}
+  within: 10,
+  expectations: edges,
+  remedy: ({ order }) =>
+    `An edge is counted where spans arrive, by the backend or Tempo's metrics generator, once both of its ends are there: npm run trace -- ${order!.trace_id} shows them.`,
+})
 
 /** Asks until all are met or time is up; a cross then names those that aren't, and what to do. */
 async function meet(
@@ -220,7 +208,7 @@ async function meet(
   signal: AbortSignal,
   seconds: number,
   expectations: readonly Expectation[],
-  remedy: () => Promise<string>,
+  remedy: (patient: Patient) => string | Promise<string>,
 ): Promise<Finding> {
   const { trace_id, request_id } = patient.order!
   const within = seconds * patient.patience
@@ -235,7 +223,7 @@ async function meet(
     const took = (performance.now() - began) / 1000
     if (open.length === 0) return pass(`${expectations.length} of ${expectations.length}, after ${took.toFixed(1)} s`)
     if (took >= within)
-      return fail(`not so within ${within} s: ${reasons[0]}${more(reasons.length - 1)}`, await remedy())
+      return fail(`not so within ${within} s: ${reasons[0]}${more(reasons.length - 1)}`, await remedy(patient))
     await delay(PAUSE_MS, undefined, { signal })
   }
 }
@@ -255,4 +243,3 @@ async function tryOnce(patient: Patient, expectation: Expectation): Promise<stri
 export const orderChecks: readonly Check[] = [order, trace, spans, logs, persons, exemplar, map]
 /** For the check of the database's rows: those of the order in audit table and outbox. */
 export const rowExpectations = ofTheOrder.filter((one) => one.sql)
-export { meet }

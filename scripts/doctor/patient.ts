@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspectStateFolder, type LocalSystem, readPasswords, urlsOf } from '@sightline/local'
+import { type RecentIncident, readIncidentNote, recentIncidents, stateOfIncident } from '@sightline/local/incident'
 import { readSettings, root, type Settings, startError } from '@sightline/local/settings'
 import { apisOf } from '../apis.ts'
 import type { Before, Sent } from '../expectations/ask.ts'
@@ -30,6 +31,10 @@ export interface Patient {
   running: readonly string[]
   /** Local mode does without where there is none. */
   hasAlertmanager: boolean
+  /** The incident that is under way and those of the last hour, the newest first. */
+  incidents: readonly RecentIncident[]
+  /** The load of the newest is gone, and its fault is not. */
+  isIncidentKilled: boolean
   /** Milliseconds since the epoch, before the first question. */
   began: number
   /** The one order, once it was answered; `before`: how often each edge of the map had been counted until then. */
@@ -59,6 +64,7 @@ export function findPatient({
 }: Wishes): Patient {
   const settings = stack ? stackSettings() : readSettings(asked)
   const { ports, home } = settings
+  const note = readIncidentNote(home)
   const local = stack ? { launcher: null, running: [] } : inspectStateFolder(home)
   return {
     mode: stack ? 'stack' : 'local',
@@ -73,6 +79,8 @@ export function findPatient({
     launcher: local.launcher,
     running: local.running,
     hasAlertmanager: stack || receivesAlerts(home),
+    incidents: recentIncidents(home),
+    isIncidentKilled: note !== null && stateOfIncident(home, note) === 'killed',
     began: Date.now(),
   }
 }
