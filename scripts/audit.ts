@@ -2,9 +2,10 @@
  * `npm run audit [-- --limit 20] [--trace ID]`: the newest rows of the audit table, through the gateway, for those
  * who have no psql at hand.
  */
+
+import { apisOf } from '@sightline/local/apis'
 import { readFlags } from '@sightline/local/flags'
 import { readSettings } from '@sightline/local/settings'
-import { apisOf } from './apis.ts'
 
 const { values: flags } = readFlags(
   'npm run audit [-- --limit 20] [--trace ID]\n\nShows the newest rows of the audit table.',

@@ -10,10 +10,10 @@
  */
 import { createInterface } from 'node:readline/promises'
 import { counted } from '@sightline/contracts/counted'
+import { apisOf } from '@sightline/local/apis'
 import { readFlags } from '@sightline/local/flags'
 import { readSettings } from '@sightline/local/settings'
 import { colour } from '@sightline/local/terminal'
-import { apisOf } from './apis.ts'
 import { grade, gradeOne } from './learn/grade.ts'
 import { course } from './learn/lessons/index.ts'
 import { type Live, liveSystem } from './learn/live.ts'

@@ -9,11 +9,12 @@
  * Requests start on schedule whatever the answers do (an open loop), so that a slow system shows as slow and not as
  * idle; `--rate max` keeps `--concurrency` requests under way instead. Exits with 1 when an answer was unexpected.
  */
+
+import { apisOf } from '@sightline/local/apis'
 import { readFlags } from '@sightline/local/flags'
 import { readSettings } from '@sightline/local/settings'
 import { explain } from '@sightline/local/terminal'
 import { Pool } from 'undici'
-import { apisOf } from './apis.ts'
 import { type Exchange, kinds, makeOperation, parseMix } from './load/operations.ts'
 import { Progress } from './load/progress.ts'
 import { Tally } from './load/tally.ts'

@@ -4,10 +4,10 @@
  * Reads Tempo's and Loki's query APIs, so TEMPO_URL and LOKI_URL may point at the real engines.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { apisOf } from '@sightline/local/apis'
 import { readFlags } from '@sightline/local/flags'
 import { readSettings } from '@sightline/local/settings'
 import { colour } from '@sightline/local/terminal'
-import { apisOf } from './apis.ts'
 import { type LogLine, readLogs } from './trace/logs.ts'
 import { renderLogs, renderWaterfall } from './trace/render.ts'
 import { layOut, readSettledTrace, SETTLE_MS } from './trace/spans.ts'

@@ -1,8 +1,8 @@
 /** The running system that an incident happens in, as a command finds it: by settings, as all other commands do. */
 import { inspectStateFolder, ownerConnection, readPasswords } from '@sightline/local'
+import { type Apis, apisOf } from '@sightline/local/apis'
 import { flagsFileOf, STACK_FLAGS_FILE } from '@sightline/local/incident'
 import { readSettings, type Settings, startError } from '@sightline/local/settings'
-import { type Apis, apisOf } from '../apis.ts'
 
 /** Where the parts answer, and what may be done there. */
 export interface Place extends Apis {

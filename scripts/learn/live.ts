@@ -1,8 +1,8 @@
 /** The running system as the lessons ask it: through the same interfaces as the learner. */
 import { join, relative } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Apis } from '@sightline/local/apis'
 import { root } from '@sightline/local/settings'
-import type { Apis } from '../apis.ts'
 import { readSettledTrace, readTrace, SETTLE_MS, type Span } from '../trace/spans.ts'
 
 export interface FoundTrace {

@@ -1,5 +1,5 @@
 /** Where a command asks the running system: GATEWAY_URL, TEMPO_URL, LOKI_URL and PROMETHEUS_URL, else its own ports. */
-import type { Settings } from '@sightline/local/settings'
+import type { Settings } from './settings.ts'
 
 /** Base URLs without a slash at the end. */
 export interface Apis {
