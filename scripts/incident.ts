@@ -146,6 +146,7 @@ async function start(place: Place): Promise<void> {
 Load is on its way; within a minute it can be seen. It ends by itself after 15 minutes.
 Where to look: the console, npm run trace, or the APIs of traces, logs and metrics (README.md).
 Then: npm run incident -- answer --service S --operation O --mechanism M --evidence E
+E is a trace id, order:ID, audit:ID, or a query in which the fault can be seen; what can't be looked at costs nothing.
 The words for M: npm run incident -- list --mechanisms. Stuck: npm run incident -- hint`,
   )
 }
@@ -172,7 +173,7 @@ async function answer(place: Place): Promise<void> {
 function report(grade: Grade): string {
   const { says, examined } = grade.evidence
   if (!examined)
-    return `${colour.yellow('Not graded:')} the evidence could not be looked at. ${says}\n\nThat costs nothing: ${grade.score} points are left after ${time(grade.seconds)}.`
+    return `${colour.yellow('Not graded:')} the evidence could not be looked at: ${says}\n\nThat costs nothing: ${grade.score} points are left after ${time(grade.seconds)}.`
   const mark = (right: boolean | null) => (right ? colour.green('✔') : colour.red('✘'))
   const parts = [
     `${mark(grade.service)} service`,

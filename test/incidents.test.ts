@@ -11,6 +11,10 @@ import { livingProcess } from '@sightline/local/process-identity'
 import { readSettings, root } from '@sightline/local/settings'
 import { until } from '@sightline/service-kit/poll'
 import pg from 'pg'
+import { examine } from '../scripts/doctor/check.ts'
+import { attributed } from '../scripts/doctor/incident.ts'
+import { checksFor, chosen } from '../scripts/doctor/index.ts'
+import { findPatient } from '../scripts/doctor/patient.ts'
 import { checkEvidence } from '../scripts/incident/evidence.ts'
 import { answerIncident, nextHint } from '../scripts/incident/grade.ts'
 import { incidents } from '../scripts/incident/incidents/index.ts'
@@ -34,6 +38,8 @@ const proofs: Record<string, Proof> = {
     evidence: [
       '{ resource.service.name = "audit-service" && name = "record_audit" && duration > 300ms }',
       'max by (job) (max_over_time(http_server_request_duration_seconds_sum{job="audit-service", http_route="/process"}[5m]))',
+      '{service_name="audit-service"} | duration_ms > 300',
+      'histogram_quantile(0.9, sum by (le) (rate(http_server_request_duration_seconds_bucket{job="audit-service"}[1m])))',
     ],
     mistaken: 'missing-index',
     vague: ['{ duration > 300ms }', '{service_name="user-service"}', 'http_server_active_requests'],
@@ -42,6 +48,7 @@ const proofs: Record<string, Proof> = {
     evidence: [
       '{ resource.service.name = "order-service" && event.exception.type = "TypeError" }',
       '{service_name="order-service"} |= "Cannot read properties"',
+      'rate(http_server_request_duration_seconds_count{job="order-service", http_response_status_code="500"}[1m])',
     ],
     mistaken: 'bad-answer',
     vague: ['{ status = error }', '{service_name=~".+"}'],
@@ -58,6 +65,7 @@ const proofs: Record<string, Proof> = {
     evidence: [
       '{ resource.service.name = "order-service" && name =~ "pg.query:find_history_order.*" }',
       'topk(3, sum by (db_query_summary) (db_client_operation_duration_seconds_count{db_query_summary!=""}))',
+      '{service_name="order-service"} |= "GET /orders 200"',
     ],
     mistaken: 'missing-index',
     vague: ['{ name =~ "pg.query:.*" }', '{service_name="order-service"}'],
@@ -66,12 +74,18 @@ const proofs: Record<string, Proof> = {
     evidence: [
       '{ resource.service.name = "order-service" && span.http.route = "/inventory/{product_id}/reserve" && span.http.response.status_code = 200 }',
       'inventory_reserved{product_id="headphones-001"}',
+      '{ span.user_agent.original = "partner-portal" }',
+      '{service_name="order-service"} |= "on hand"',
     ],
     mistaken: 'stock-sold',
     vague: ['{ span.http.response.status_code = 409 }', '{service_name="order-service"} |= "409"'],
   },
   'stuck-checkout': {
-    evidence: ['{ name =~ "pg.query:lock_inventory.*" && duration > 250ms }'],
+    evidence: [
+      '{ name =~ "pg.query:lock_inventory.*" && duration > 250ms }',
+      'max_over_time(pg_locks_waiting[1m])',
+      '{service_name="order-service"} | duration_ms > 400',
+    ],
     mistaken: 'missing-index',
     vague: ['{ name =~ "pg.query:.*" }', '{service_name="order-service"}'],
   },
@@ -79,6 +93,7 @@ const proofs: Record<string, Proof> = {
     evidence: [
       '{ resource.service.name = "audit-service" && status = error }',
       '{service_name="audit-service"} |= "read-only transaction"',
+      'rate(http_client_request_duration_seconds_count{peer_service="audit-service", http_response_status_code=~"5.."}[30s])',
     ],
     mistaken: 'failing-code',
     vague: ['{ resource.service.name = "order-service" }', '{service_name="audit-service"}'],
@@ -103,6 +118,8 @@ const proofs: Record<string, Proof> = {
     evidence: [
       '{ resource.service.name = "audit-service" && span.http.response.status_code = 422 }',
       '{ name = "relay_audit_event" && status = error }',
+      '{service_name="audit-service"} |= "422"',
+      'rate(outbox_deliveries_total{outcome="failed"}[30s])',
     ],
     mistaken: 'retry-storm',
     vague: ['{ resource.service.name = "order-service" }', '{service_name="audit-service"}'],
@@ -111,6 +128,8 @@ const proofs: Record<string, Proof> = {
     evidence: [
       '{ resource.service.name = "order-service" && kind = client && name = "POST" } | count() > 3',
       'sum by (job, peer_service, http_response_status_code) (http_client_request_duration_seconds_count{http_response_status_code="429"})',
+      '{service_name="audit-service"} |= "429"',
+      'sum by (job) (rate(http_server_request_duration_seconds_count{http_route="/process"}[30s]))',
     ],
     mistaken: 'failing-code',
     vague: ['{ resource.service.name = "user-service" }', '{service_name="user-service"}'],
@@ -126,12 +145,17 @@ const proofs: Record<string, Proof> = {
     evidence: [
       '{ name = "deliver_audit_event" && status = error }',
       '{service_name="order-service"} | exception_message =~ ".*unexpected body.*"',
+      'rate(audit_events_total{outcome="duplicate"}[30s])',
     ],
     mistaken: 'failing-code',
     vague: ['{ resource.service.name = "order-service" }', '{service_name="audit-service"}'],
   },
   'growing-heavy': {
-    evidence: ['nodejs_external_memory_bytes{job=~".*-service"}'],
+    evidence: [
+      'nodejs_external_memory_bytes{job=~".*-service"}',
+      '{ event.feature_flag.key = "users.session-cache" }',
+      'delta(process_resident_memory_bytes{job=~".*-service"}[30s])',
+    ],
     mistaken: 'traffic-growth',
     vague: ['{ resource.service.name = "order-service" }', 'http_server_active_requests'],
   },
@@ -144,12 +168,19 @@ const proofs: Record<string, Proof> = {
     vague: ['{ resource.service.name = "order-service" }', '{service_name="user-service"}'],
   },
   'impossible-timeline': {
-    evidence: ['{ resource.service.name = "order-service" && traceDuration > 1m }'],
+    evidence: [
+      '{ resource.service.name = "order-service" && traceDuration > 1m }',
+      '{service_name="order-service"} |= "order committed"',
+    ],
     mistaken: 'slow-code',
     vague: ['{ traceDuration > 1m }', '{service_name="user-service"}'],
   },
   'gaps-in-the-record': {
-    evidence: ['telemetry_dropped_total{reason="queue_full"}'],
+    evidence: [
+      'telemetry_dropped_total{reason="queue_full"}',
+      'sum by (job) (rate({reason="queue_full"}[1m]))',
+      'sum(rate(telemetry_dropped_total[1m]))',
+    ],
     mistaken: 'lost-context',
     vague: ['{ resource.service.name = "order-service" }', '{service_name="user-service"}'],
   },
@@ -162,6 +193,15 @@ const proofs: Record<string, Proof> = {
     vague: ['{ resource.service.name = "gateway" }', '{service_name="order-service"}'],
   },
 }
+
+/** Whatever is wrong, these don't show it. */
+const ALWAYS_VAGUE = [
+  '{ }',
+  '{service_name=~".+"}',
+  'up',
+  'sum({job=~".+-service"})',
+  'sum(rate(http_server_request_duration_seconds_count[1m]))',
+]
 
 let system: TestSystem
 let place: Place
@@ -201,7 +241,7 @@ for (const { name, seed, hints, cause } of incidents) {
         return true
       })
     }
-    for (const text of vague) {
+    for (const text of [...vague, ...ALWAYS_VAGUE]) {
       const { shows, says } = await checkEvidence(place, incident, note, text)
       assert.ok(!shows, `${text} passes: ${says}`)
     }
@@ -266,13 +306,31 @@ async function order(requestId: string): Promise<string> {
   })
 }
 
-test('a person and a program are told the same, and exit codes say how it went', () => {
-  const run = (...args: string[]) =>
-    spawnSync(process.execPath, ['scripts/incident.ts', ...args], {
-      cwd: root,
-      encoding: 'utf8',
-      env: { ...process.env, ...place.settings.env, NO_COLOR: '1' } as NodeJS.ProcessEnv,
-    })
+const run = (...args: string[]) =>
+  spawnSync(process.execPath, ['scripts/incident.ts', ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, ...place.settings.env, NO_COLOR: '1' } as NodeJS.ProcessEnv,
+  })
+
+/** What `npm run doctor` says of these checks. */
+async function doctor(...ids: string[]) {
+  const patient = findPatient({ asked: { home: system.home, ports: system.ports, env: { ...process.env } } })
+  const results = await examine(chosen(checksFor(patient, true), ids), patient, attributed)
+  return (id: string) => results.find((result) => result.id === id)!
+}
+
+test('telemetry that an incident dropped is a remark of the doctor, with its name', async () => {
+  // Prometheus asks every five seconds.
+  const said = await until('the doctor has seen it', 20, async () => {
+    const seen = (await doctor('dropped', 'incident'))('dropped')
+    assert.deepEqual([seen.status, seen.incident], ['warn', 'gaps-in-the-record'], JSON.stringify(seen))
+    return seen
+  })
+  assert.match(said.detail, /user-service, queue_full, .*all of it while the incident .*gaps-in-the-record.* under way/)
+})
+
+test('a person and a program are told the same, and exit codes say how it went', async () => {
   assert.match(run('list').stdout, /slow-tuesday/)
   assert.equal(run('start').status, 2)
   assert.equal(run('start', 'no-such').status, 2)
@@ -280,6 +338,10 @@ test('a person and a program are told the same, and exit codes say how it went',
   const started = JSON.parse(run('start', 'slow-tuesday', '--json').stdout)
   assert.equal(started.started, 'slow-tuesday')
   assert.doesNotMatch(JSON.stringify(started), /audit|batch|linger/)
+  const underWay = (await doctor('incident'))('incident')
+  assert.deepEqual([underWay.status, underWay.remedy], ['warn', 'npm run incident -- stop puts all back.'])
+  assert.match(underWay.detail, /^slow-tuesday was started \d+ s ago/)
+  assert.doesNotMatch(underWay.detail, /audit|batch|linger/)
   assert.equal(run('start', 'lunch-hour').status, 1)
   assert.equal(run('answer', '--service', 'audit-service').status, 2)
   const wrong = run(
@@ -296,8 +358,65 @@ test('a person and a program are told the same, and exit codes say how it went',
   )
   assert.equal(wrong.status, 1)
   assert.equal(JSON.parse(wrong.stdout).score, 85, wrong.stdout)
+  assert.match(JSON.parse(wrong.stdout).evidence.says, /there is no metric c, and it is no id/)
+  await costsNothing()
   assert.match(run('stop').stdout, /slow-tuesday is over/)
   assert.match(run('stop').stdout, /No incident was running/)
+})
+
+/** Evidence that can't be looked at: the reason is that of who was asked, and nothing of the answer is graded. */
+async function costsNothing() {
+  const nowhere = { ...place, tempo: 'http://127.0.0.1:9', prometheus: 'http://127.0.0.1:9' }
+  const cases: [place: Place, evidence: string, reason: RegExp][] = [
+    [
+      place,
+      '{ status = wrong }',
+      /as TraceQL it is refused: .*unknown identifier: wrong.*as LogQL it is refused: .*docs\/traceql\.md/,
+    ],
+    [place, '{service_name="x"', /as LogQL it is refused: parse error at line 1, col 18/],
+    [place, 'sum((', /as PromQL it is refused: .*unclosed left parenthesis/],
+    [place, 'sum(count_over_time({service_name="user-service"}[1m]', /as PromQL .*as LogQL/],
+    [place, 'sum(count_over_time({service_name="user-service"} |= "a" [1m]))', /give the query inside/],
+    [place, 'f'.repeat(32), /there is no trace f{32}/],
+    [place, 'audit:99999999', /there is no audit row 99999999: npm run audit/],
+    [place, 'order:99999999', /there is no order 99999999/],
+    [nowhere, quiet, /Tempo does not answer at http:\/\/127\.0\.0\.1:9 \(.*npm run doctor/],
+    [nowhere, '{ status = error }', /Tempo does not answer/],
+    [nowhere, 'up', /Prometheus does not answer/],
+  ]
+  for (const [where, evidence, reason] of cases) {
+    const answer = { service: 'audit-service', operation: 'record_audit', mechanism: 'slow-code', evidence }
+    const grade = await answerIncident(where, answer)
+    assert.match(grade.evidence.says, reason)
+    assert.deepEqual([grade.right, grade.service, grade.mechanism, grade.score], [false, null, null, 85], evidence)
+  }
+}
+
+test('a load that was killed is told, and all is put back', async () => {
+  const earlier = await stateOfSystem()
+  const kill = async () => process.kill(livingProcess(incidentPidOf(system.home))!, 'SIGKILL')
+  await startIncident(place, incidentCalled('half-receipts'), 1)
+  await kill()
+  await until('it is gone', 5, () => livingProcess(incidentPidOf(system.home)) === null)
+  assert.match(
+    run('list').stdout,
+    /half-receipts .*its load was killed, its fault is still there: npm run incident -- stop/,
+  )
+  assert.equal(JSON.parse(run('list', '--json').stdout).state, 'killed')
+  assert.equal((await doctor('incident'))('incident').status, 'fail')
+  const hint = JSON.parse(run('hint', '--json').stdout)
+  assert.match(hint.remark, /The load of half-receipts was killed, .*that is put back now/)
+  assert.equal(hint.score, 90)
+  assert.deepEqual(await until('all is as before', 20, stateOfSystem, (now) => assert.deepEqual(now, earlier)), earlier)
+  assert.match(run('list').stdout, /half-receipts .*over by itself: answers are still taken/)
+
+  await startIncident(place, incidentCalled('stuck-checkout'), 1)
+  await kill()
+  const started = run('start', 'empty-shelf', '--json')
+  assert.match(JSON.parse(started.stdout).remark ?? started.stdout, /The load of stuck-checkout was killed/)
+  await kill()
+  assert.match(run('stop').stdout, /empty-shelf is over/)
+  assert.deepEqual(await until('all is as before', 20, stateOfSystem, (now) => assert.deepEqual(now, earlier)), earlier)
 })
 
 test('what was killed is put back by the next start', async () => {

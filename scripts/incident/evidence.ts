@@ -26,8 +26,11 @@ const MOST = 0.8
 const TRACES = 10
 /** Spans travel for a second; a trace that was named is waited for. */
 const ARRIVES_WITHIN_S = 5
-/** How many of the newest lines count. */
+/** How many of the newest lines count; more where those of this run lie behind others. */
 const LINES = 500
+const LINES_BACK = 5_000
+/** How many traces of lines are asked for, at most, until enough of this run are found. */
+const LOOKUPS = 60
 const SLACK_MS = 2_000
 
 /** Evidence of any kind, as it was typed. */
@@ -209,7 +212,11 @@ async function checkTraceql(place: Place, incident: Incident, note: IncidentNote
 
 async function checkLogql(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Verdict> {
   const from = note.startedAt - (incident.lookBackSeconds ?? 0) * 1000
-  const range = { start: `${from}000000`, end: `${Date.now()}000000`, limit: String(LINES) }
+  const range = {
+    start: `${from}000000`,
+    end: `${Date.now()}000000`,
+    limit: String(incident.lookBackSeconds ? LINES_BACK : LINES),
+  }
   const { data } = await askJson<{
     data: { resultType: string; result: { stream: Record<string, string>; values: [string, string][] }[] }
   }>('Loki', `${place.loki}/loki/api/v1/query_range?${new URLSearchParams({ query, ...range })}`)
@@ -232,8 +239,10 @@ async function judgeByTraces(
   lines: { labels: Labels }[],
 ): Promise<Verdict> {
   const showing = new Map<string, ReadonlySet<string>>([['', new Set()]])
-  for (const id of new Set(lines.map(({ labels }) => labels.trace_id ?? ''))) {
-    const spans = id !== '' && showing.size <= TRACES ? await spansThatShow(place, incident, note, id) : null
+  const ids = [...new Set(lines.map(({ labels }) => labels.trace_id ?? ''))].filter(Boolean)
+  for (const id of spread(ids, LOOKUPS)) {
+    if (showing.size > TRACES) break
+    const spans = await spansThatShow(place, incident, note, id)
     if (spans !== null) showing.set(id, spans)
   }
   const looked = lines.filter(({ labels }) => showing.has(labels.trace_id ?? ''))
@@ -242,6 +251,14 @@ async function judgeByTraces(
     return spans.has(span_id) || (spans.size > 0 && service_name === incident.cause.service)
   })
   return judge('line', looked.length, good.length)
+}
+
+/** So many of them at most, from the first to the last: the newest alone need not be like the rest. */
+const spread = <T>(all: readonly T[], most: number): T[] => {
+  const step = Math.max(1, all.length / most)
+  const chosen = Array.from({ length: Math.min(all.length, most) }, (_, n) => all[Math.floor(n * step)]!)
+  // Every seventh first, so that some of each part are among the first few.
+  return Array.from({ length: 7 }, (_, n) => chosen.filter((_, index) => index % 7 === n)).flat()
 }
 
 /** Their ids; null of a trace that is not of this run. */
