@@ -163,3 +163,32 @@ test('a time needs its zone', () => {
     [200, 200, 400, 400],
   )
 })
+
+test('compare() is answered in the shape of series, labels with their types', () => {
+  const span = (id: string, status: number, code: number) => ({
+    ...{ trace: id, id, name: 'n', status, startMs: T0 + 1 },
+    attributes: { code },
+  })
+  const { ask } = api([span('1', 2, 500), span('2', 0, 200), span('3', 0, 200)])
+  type Answer = { series: { labels: { key: string; value: object }[]; value?: number; samples?: object[] }[] }
+  const q = '{ } | compare({ status = error })'
+  const of = (path: string, parameters: Record<string, string>) => {
+    const { series } = JSON.parse(ask(path, { q, ...parameters }).body) as Answer
+    return series.filter(({ labels }) => labels[1]!.key === 'span.code')
+  }
+  const labels = (type: string, value: object) => [
+    { key: '__meta_type', value: { stringValue: type } },
+    { key: 'span.code', value },
+  ]
+  assert.deepEqual(of('/api/metrics/query', { start: '1699999999', end: '1700000001' }), [
+    { labels: labels('baseline', { intValue: '200' }), value: 2 },
+    { labels: labels('baseline_total', { stringValue: 'nil' }), value: 2 },
+    { labels: labels('selection', { intValue: '500' }), value: 1 },
+    { labels: labels('selection_total', { stringValue: 'nil' }), value: 1 },
+  ])
+  const [baseline] = of('/api/metrics/query_range', { start: '1700000000', end: '1700000001', step: '1s' })
+  assert.deepEqual(baseline, {
+    labels: labels('baseline', { intValue: '200' }),
+    samples: [{ timestampMs: '1700000000000' }, { timestampMs: '1700000001000', value: 2 }],
+  })
+})

@@ -188,6 +188,18 @@ export interface MetricsAggregate {
   readonly at: number
 }
 
+/** The values of every attribute, counted apart for the spans that `selection` holds for and for the rest. */
+export interface MetricsCompare {
+  readonly kind: 'compare'
+  readonly stages: readonly Stage[]
+  readonly selection: Filter
+  /** Values per attribute and side that are answered. */
+  readonly limit: number
+  /** Spans that don't start in `(startNs, endNs]`, nanoseconds since the epoch, are not selected. null: all times. */
+  readonly window: { readonly startNs: bigint; readonly endNs: bigint } | null
+  readonly at: number
+}
+
 export interface MetricsRank {
   readonly kind: 'rank'
   readonly fn: 'topk' | 'bottomk'
@@ -220,7 +232,13 @@ export interface MetricsNumber {
   readonly at: number
 }
 
-export type MetricsExpression = MetricsAggregate | MetricsRank | MetricsThreshold | MetricsArithmetic | MetricsNumber
+export type MetricsExpression =
+  | MetricsAggregate
+  | MetricsCompare
+  | MetricsRank
+  | MetricsThreshold
+  | MetricsArithmetic
+  | MetricsNumber
 
 export interface Hint {
   readonly name: string

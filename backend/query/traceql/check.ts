@@ -4,6 +4,7 @@ import type {
   FieldExpression,
   Literal,
   LiteralType,
+  MetricsCompare,
   MetricsExpression,
   Query,
   Scalar,
@@ -40,19 +41,49 @@ function checkMetrics(expression: MetricsExpression, fail: Fail, text: string): 
         if (quantile < 0 || quantile > 1) throw fail(expression.at, `quantiles lie between 0 and 1: ${quantile}`)
       }
       return
+    case 'compare':
+      checkStages(expression.stages, fail, text)
+      checkCompare(expression, fail, text)
+      return
     case 'rank':
+      refuseCompare(expression.of, expression.at, fail)
       if (expression.limit < 1) throw fail(expression.at, `${expression.fn} keeps at least 1 series`)
       checkMetrics(expression.of, fail, text)
       return
     case 'threshold':
+      refuseCompare(expression.of, expression.at, fail)
       checkMetrics(expression.of, fail, text)
       return
     case 'metricsArithmetic':
+      for (const side of [expression.left, expression.right]) refuseCompare(side, expression.at, fail)
       checkMetrics(expression.left, fail, text)
       checkMetrics(expression.right, fail, text)
       return
     case 'number':
   }
+}
+
+/** As many values of an attribute as Tempo's documentation lets one ask for. */
+const MAX_COMPARED = 1_000
+
+function checkCompare({ selection, limit, window, at }: MetricsCompare, fail: Fail, text: string): void {
+  checkStage(selection, fail, text)
+  if (limit < 1 || limit > MAX_COMPARED) {
+    throw fail(at, `compare() answers 1 to ${MAX_COMPARED} values of each attribute: ${limit}`)
+  }
+  if (window !== null && window.endNs <= window.startNs) {
+    throw fail(at, 'compare() needs an end after its start', 'both in nanoseconds since 1970')
+  }
+}
+
+/** Its series count different things: to rank or to add them would mean nothing. */
+function refuseCompare(of: MetricsExpression, at: number, fail: Fail): void {
+  if (of.kind === 'compare')
+    throw fail(
+      at,
+      'nothing may follow compare()',
+      'narrow the spans before it: { kind = server } | compare({ status = error })',
+    )
 }
 
 function checkStages(stages: readonly Stage[], fail: Fail, text: string): void {

@@ -16,7 +16,7 @@ export function numberValues(vector: Vector, rows: number): Numbered {
   const values: (AttributeValue | undefined)[] = []
   const known = new Map<unknown, number>()
   const idOf = (type: VectorType, value: AttributeValue | undefined) => {
-    const key = type === 'string' ? value : valueKey(type, value)
+    const key = valueIdentity(type, value)
     let id = known.get(key)
     if (id === undefined) {
       id = types.push(type) - 1
@@ -37,8 +37,9 @@ export function numberValues(vector: Vector, rows: number): Numbered {
 
 const elementKey = (item: Scalar) => (typeof item === 'string' ? JSON.stringify(item) : String(item))
 
-/** Strings are their own key; other types get one that no string can be. */
-function valueKey(type: VectorType, value: AttributeValue | undefined): unknown {
+/** The same for values of one type and content only: a string is its own, other types get one that no string can be. */
+export function valueIdentity(type: VectorType, value: AttributeValue | undefined): unknown {
+  if (type === 'string') return value
   if (type === 'nil') return undefined
   if (typeof value === 'number' && type === 'duration') return value
   return `\u0000${type}\u0000${typeof value === 'object' ? value.map(elementKey).join() : value}`

@@ -8,7 +8,7 @@ import { type Numbered, numberValues } from './groups.ts'
 import { numbersOf, runStages, type Sets } from './pipeline.ts'
 import { printField } from './print.ts'
 import { trimId, typedValue } from './read-value.ts'
-import type { NamedValue } from './result.ts'
+import type { Exemplar, NamedValue } from './result.ts'
 import type { SpanSource, SpanTable } from './span-table.ts'
 
 /** Interval `i` is `(originNs + i * stepNs, originNs + (i + 1) * stepNs]`. */
@@ -58,6 +58,18 @@ export function createHold(text: string, points: number): () => void {
   }
 }
 
+/** The spans that may lie in a grid. */
+export function rangeOf({ originNs, stepNs, points }: Grid): { readonly startNs: bigint; readonly endNs: bigint } {
+  return { startNs: originNs, endNs: originNs + stepNs * BigInt(points) + 1n }
+}
+
+/** A series in the making: one value per interval, NaN where there is no sample. */
+export interface Line {
+  readonly labels: readonly NamedValue[]
+  readonly values: Float64Array
+  readonly exemplars: readonly Exemplar[]
+}
+
 /** What a query is run with. */
 export interface Context {
   readonly source: SpanSource
@@ -75,7 +87,7 @@ interface Job {
   readonly grid: Grid
   readonly maxSeries: number
   readonly series: Map<string, CollectedSeries>
-  readonly slots: Uint8Array
+  readonly slots: ExemplarSlots
   hold(): void
   isDuration: boolean
 }
@@ -88,14 +100,13 @@ export function collect(expression: MetricsAggregate, context: Context): Collect
     grid,
     maxSeries,
     series: new Map(),
-    slots: new Uint8Array(exemplars),
+    slots: createSlots(grid, exemplars),
     hold: context.hold,
     isDuration: false,
   }
   const { fn, by } = expression
   if (by.length === 0 && (fn === 'rate' || fn === 'count_over_time')) seriesFor('', [], job)
-  const range = { startNs: grid.originNs, endNs: grid.originNs + grid.stepNs * BigInt(grid.points) + 1n }
-  for (const table of source.tables(range)) {
+  for (const table of source.tables(rangeOf(grid))) {
     const sets = runStages(expression.stages, table)
     if (sets.mask !== false) collectTable(sets, job)
     if (job.series.size >= maxSeries) break
@@ -114,14 +125,14 @@ function collectTable(sets: Sets, job: Job): void {
     if (Number.isNaN(value)) continue
     const series = labelled.seriesOf(row)
     add(series, points[row]!, value, job)
-    if (job.slots.length > 0)
+    if (job.slots.wanted > 0)
       keepExemplar(series, row, points[row]!, measured === undefined ? undefined : value, table, job)
     if (job.series.size >= job.maxSeries) return
   }
 }
 
 /** Per row the number of its interval, -1 outside the grid. */
-function pointOfRows({ startOffset, baseNs, rows }: SpanTable, { originNs, stepNs, points }: Grid): Int32Array {
+export function pointOfRows({ startOffset, baseNs, rows }: SpanTable, { originNs, stepNs, points }: Grid): Int32Array {
   const shift = Number(baseNs - originNs)
   const step = Number(stepNs)
   const result = new Int32Array(rows)
@@ -248,6 +259,39 @@ function bucketOf(value: number): number | undefined {
 }
 
 /** Exemplars are spread over time: the grid's length is cut into as many slots as are wanted, each takes one span. */
+export interface ExemplarSlots {
+  readonly wanted: number
+  /** Whether the slot of this span was free; now it is taken. */
+  take(table: SpanTable, row: number): boolean
+}
+
+/** Slots for so many exemplars, all of them free. */
+export function createSlots({ originNs, stepNs, points }: Grid, wanted: number): ExemplarSlots {
+  const taken = new Uint8Array(wanted)
+  const length = Number(stepNs) * points
+  return {
+    wanted,
+    take({ startOffset, baseNs }, row) {
+      if (wanted === 0) return false
+      const sinceOrigin = startOffset[row]! + Number(baseNs - originNs)
+      const slot = Math.min(wanted - 1, Math.floor((sinceOrigin / length) * wanted))
+      if (taken[slot] === 1) return false
+      taken[slot] = 1
+      return true
+    },
+  }
+}
+
+/** The label by which an exemplar names its trace. */
+export function traceLabel(table: SpanTable, row: number): NamedValue {
+  return { key: 'trace:id', value: { type: 'string', value: trimId(table.traceId(traceOfRow(table)[row]!)) } }
+}
+
+/** When a span began, in milliseconds since the epoch. */
+export function startMs({ baseNs, startOffset }: SpanTable, row: number): number {
+  return Number((baseNs + BigInt(startOffset[row]!)) / 1_000_000n)
+}
+
 function keepExemplar(
   series: CollectedSeries,
   row: number,
@@ -256,18 +300,8 @@ function keepExemplar(
   table: SpanTable,
   job: Job,
 ): void {
-  const { grid, slots, expression } = job
-  const sinceOrigin = table.startOffset[row]! + Number(table.baseNs - grid.originNs)
-  const slot = Math.min(
-    slots.length - 1,
-    Math.floor((sinceOrigin / (Number(grid.stepNs) * grid.points)) * slots.length),
-  )
-  if (slots[slot] === 1) return
-  slots[slot] = 1
-  const trace: NamedValue = {
-    key: 'trace:id',
-    value: { type: 'string', value: trimId(table.traceId(traceOfRow(table)[row]!)) },
-  }
+  if (!job.slots.take(table, row)) return
+  const { expression } = job
   const own: NamedValue[] =
     expression.of === null || measured === undefined
       ? []
@@ -279,8 +313,8 @@ function keepExemplar(
         ]
   series.found.push({
     point,
-    labels: [trace, ...series.labels, ...own],
-    timestampMs: Number((table.baseNs + BigInt(table.startOffset[row]!)) / 1_000_000n),
+    labels: [traceLabel(table, row), ...series.labels, ...own],
+    timestampMs: startMs(table, row),
     measured,
     exponent: measured === undefined ? undefined : bucketOf(measured),
   })

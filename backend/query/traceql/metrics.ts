@@ -12,7 +12,9 @@ import {
   createHold,
   type Found,
   type Grid,
+  type Line,
 } from './metrics-collect.ts'
+import { compareLines } from './metrics-compare.ts'
 import { compareValues } from './operators.ts'
 import { print } from './print.ts'
 import type { Exemplar, InstantSeries, MetricsOptions, NamedValue, Series } from './result.ts'
@@ -20,13 +22,8 @@ import type { SpanSource } from './span-table.ts'
 
 const SECOND = 1_000_000_000n
 const MAX_POINTS = 11_000
-
-/** One value per interval, NaN where there is no sample. */
-interface Line {
-  readonly labels: readonly NamedValue[]
-  readonly values: Float64Array
-  readonly exemplars: readonly Exemplar[]
-}
+/** What `with(exemplars=true)` asks for. */
+const EXEMPLARS = 100
 
 /**
  * Series over a range. Intervals are `(t - step, t]` with `t` a multiple of the step, from the one that holds the range's
@@ -94,9 +91,7 @@ function run(
   if (query.kind !== 'metrics') {
     throw new TraceQLError('type', query.text, 0, 'not a metrics query', 'add a metrics function: | rate()')
   }
-  const asked = query.hints.find(({ name }) => name === 'exemplars')?.value
-  const number = asked?.type === 'int' ? Math.min(Math.max(Number(asked.value), 0), 1_000) : exemplars
-  const wanted = asked?.value === false ? 0 : number
+  const wanted = wantedExemplars(query, exemplars)
   const lines = evaluate(query.expression, {
     source,
     grid,
@@ -105,7 +100,17 @@ function run(
     text: query.text,
     hold: createHold(query.text, grid.points),
   })
+  // These come in an order of their own.
+  if (query.expression.kind === 'compare') return lines
   return lines.sort((a, b) => compareText(promLabels(a.labels), promLabels(b.labels)))
+}
+
+/** The hint `exemplars=` says how many, or whether there shall be any; any other value says nothing, as in Tempo. */
+function wantedExemplars({ hints }: Query, otherwise: number): number {
+  const asked = hints.find(({ name }) => name === 'exemplars')?.value
+  if (asked?.type === 'int') return Math.min(Math.max(Number(asked.value), 0), 1_000)
+  if (asked?.value === false) return 0
+  return asked?.value === true && otherwise === 0 ? EXEMPLARS : otherwise
 }
 
 function compareText(a: string, b: string): number {
@@ -116,6 +121,8 @@ function evaluate(expression: MetricsExpression, context: Context): Line[] {
   switch (expression.kind) {
     case 'metrics':
       return linesOf(expression, collect(expression, context), context).filter(hasSamples)
+    case 'compare':
+      return compareLines(expression, context)
     case 'rank':
       return rank(evaluate(expression.of, context), expression.fn, expression.limit, context.grid.points)
     case 'threshold': {

@@ -7,9 +7,11 @@ import type {
   AggregateFunction,
   ArithmeticOperator,
   Field,
+  Filter,
   Hint,
   Literal,
   MetricsAggregate,
+  MetricsCompare,
   MetricsExpression,
   MetricsFunction,
   Query,
@@ -48,7 +50,8 @@ const METRICS = new Set<string>([
   'sum_over_time',
   'quantile_over_time',
   'histogram_over_time',
-] satisfies MetricsFunction[])
+  'compare',
+] satisfies (MetricsFunction | MetricsCompare['kind'])[])
 const COMPARISONS = new Set(['=', '!=', '>', '>=', '<', '<='])
 const SPANSET_OPERATORS = new Set('&& || > >> < << ~ !> !>> !< !<< !~ &> &>> &< &<< &~'.split(' '))
 const ARITHMETIC = new Set(['+', '-', '*', '/', '%', '^'])
@@ -69,7 +72,8 @@ function parsePipeline(cursor: Cursor): Pipeline {
   for (;;) {
     const token = cursor.peek()
     if (token.kind === 'word' && METRICS.has(token.text) && stages.length > 0) {
-      return { stages: [], end: { is: 'metrics', node: parseSecondStages(cursor, parseMetrics(cursor, stages)) } }
+      const node = token.text === 'compare' ? parseCompare(cursor, stages) : parseMetrics(cursor, stages)
+      return { stages: [], end: { is: 'metrics', node: parseSecondStages(cursor, node) } }
     }
     const part = parseStage(cursor, stages.length === 0)
     if ('is' in part && part.is === 'metrics') {
@@ -97,8 +101,6 @@ function parseStage(cursor: Cursor, first: boolean): Stage | Part {
       case 'select':
         cursor.next()
         return { kind: 'select', fields: inParentheses(cursor, () => parseFieldNames(cursor)), at: token.at }
-      case 'compare':
-        throw new TraceQLError('unsupported', cursor.text, token.at, 'compare() is not supported')
       case 'topk':
       case 'bottomk':
         throw cursor.error(token, `${token.text} ranks series`, 'put a metrics function such as rate() before it')
@@ -126,10 +128,7 @@ function parseExpression(cursor: Cursor, weakest: number): Part {
 function parseOperand(cursor: Cursor): Part {
   const token = cursor.next()
   if (token.kind === 'punctuation' && token.text === '{') {
-    if (cursor.accept('}')) return { is: 'spansets', node: { kind: 'filter', where: null, at: token.at } }
-    const where = cursor.nested(() => parseFieldExpression(cursor))
-    cursor.expect('}')
-    return { is: 'spansets', node: { kind: 'filter', where, at: token.at } }
+    return { is: 'spansets', node: parseFilter(cursor, token) }
   }
   if (token.kind === 'punctuation' && token.text === '(') {
     const inner = cursor.nested(() => parsePipeline(cursor))
@@ -146,6 +145,14 @@ function parseOperand(cursor: Cursor): Part {
     if (literal) return { is: 'scalar', node: literal }
   }
   throw cursor.unexpected(token, 'a filter such as { status = error }, an aggregate or a parenthesis')
+}
+
+/** What follows an opening brace. */
+function parseFilter(cursor: Cursor, { at }: Token): Filter {
+  if (cursor.accept('}')) return { kind: 'filter', where: null, at }
+  const where = cursor.nested(() => parseFieldExpression(cursor))
+  cursor.expect('}')
+  return { kind: 'filter', where, at }
 }
 
 function parenthesised(cursor: Cursor, open: Token, { stages, end }: Pipeline): Part {
@@ -249,6 +256,37 @@ function parseMetrics(cursor: Cursor, stages: readonly Stage[]): MetricsAggregat
   })
   const by = cursor.accept('by') ? inParentheses(cursor, () => parseFieldNames(cursor)) : []
   return { kind: 'metrics', stages, fn, of, quantiles, by, at: token.at }
+}
+
+const COMPARE_LIMIT = 10
+
+/** `compare({ selection }, limit, start, end)`; all but the first may be left out, but no start without an end. */
+function parseCompare(cursor: Cursor, stages: readonly Stage[]): MetricsCompare {
+  const { at } = cursor.next()
+  return inParentheses(cursor, () => {
+    const brace = cursor.next()
+    if (brace.kind !== 'punctuation' || brace.text !== '{') {
+      throw cursor.unexpected(brace, 'the spans to compare with the rest, such as { status = error }')
+    }
+    const selection = parseFilter(cursor, brace)
+    const limit = cursor.accept(',') ? Number(parseInteger(cursor, 'how many values of each attribute')) : COMPARE_LIMIT
+    const window = cursor.accept(',') ? parseWindow(cursor) : null
+    return { kind: 'compare', stages, selection, limit, window, at }
+  })
+}
+
+/** Zeros mean all times, as they do in Tempo. */
+function parseWindow(cursor: Cursor): MetricsCompare['window'] {
+  const startNs = parseInteger(cursor, 'the start of the selection in nanoseconds since 1970')
+  cursor.expect(',')
+  const endNs = parseInteger(cursor, 'the end of the selection in nanoseconds since 1970')
+  return startNs === 0n && endNs === 0n ? null : { startNs, endNs }
+}
+
+function parseInteger(cursor: Cursor, what: string): bigint {
+  const token = cursor.next()
+  if (token.kind !== 'int') throw cursor.unexpected(token, what)
+  return BigInt(token.number!)
 }
 
 function parseQuantiles(cursor: Cursor): number[] {

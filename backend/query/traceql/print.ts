@@ -73,6 +73,11 @@ function printMetrics(expression: MetricsExpression): string {
       const by = expression.by.length === 0 ? '' : ` by(${expression.by.map(printField).join(', ')})`
       return `${printStages(expression.stages)} | ${expression.fn}(${arguments_.join(', ')})${by}`
     }
+    case 'compare': {
+      const { stages, selection, limit, window } = expression
+      const within = window === null ? '' : `, ${window.startNs}, ${window.endNs}`
+      return `${printStages(stages)} | compare(${printStage(selection)}, ${limit}${within})`
+    }
     case 'rank':
       return `${printMetricsHead(expression.of)} | ${expression.fn}(${expression.limit})`
     case 'threshold':

@@ -52,6 +52,7 @@ export function search(query: Query, source: SpanSource, options: SearchOptions 
 function measuredStages(expression: MetricsExpression): readonly Stage[] {
   switch (expression.kind) {
     case 'metrics':
+    case 'compare':
       return expression.stages
     case 'metricsArithmetic':
       return measuredStages(expression.left.kind === 'number' ? expression.right : expression.left)

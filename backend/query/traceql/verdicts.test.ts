@@ -35,6 +35,30 @@ for (const name of ['metrics', 'metrics-differs', 'metrics-math']) {
   })
 }
 
+const OTHERWISE_IN_TEMPO = new Set(
+  [
+    'http.method http.request.method http.route http.status_code http.url server.address url.path url.route',
+    'arr1 batch.sizes bools flags floats ints none order.items tags "quo\\"te"',
+  ].flatMap((names) => names.split(' ').map((name) => `span.${name}`)),
+)
+
+test('series of compare.txt', () => {
+  const range = { startNs: BASE - 10n * SECOND, endNs: BASE + 20n * SECOND }
+  for (const { query, answer } of verdicts('compare')) {
+    const parsed = check(parse(query.replace(/^instant /, '')))
+    const series = query.startsWith('instant ')
+      ? metricsInstant(parsed, source, { range })
+      : metricsRange(parsed, source, { range, stepNs: 5n * SECOND })
+    const named = query.split('| compare')[0]!.split(/[^\w.]+/)
+    const alike = series.filter(({ labels }) => {
+      const { key } = labels[1]!
+      return !named.includes(key) && !OTHERWISE_IN_TEMPO.has(key)
+    })
+    const short = shortSeries(alike, BASE).map((line) => line.replace(/ -?[\d.]+:0(?= |$)/g, ''))
+    assert.deepEqual(short.length === 0 ? ['(none)'] : short, answer, query)
+  }
+})
+
 for (const kind of ['syntax', 'type', 'unsupported']) {
   test(`refusals of ${kind}-errors.txt`, () => {
     for (const { query, answer } of verdicts(`${kind}-errors`)) {
@@ -54,7 +78,7 @@ for (const kind of ['syntax', 'type', 'unsupported']) {
 }
 
 test('printing a query keeps its meaning', () => {
-  for (const name of ['search', 'search-differs', 'metrics', 'metrics-differs', 'metrics-math']) {
+  for (const name of ['search', 'search-differs', 'metrics', 'metrics-differs', 'metrics-math', 'compare']) {
     for (const { query } of verdicts(name)) {
       const printed = print(parse(query.replace(/^instant /, '')))
       assert.equal(print(parse(printed)), printed, query)

@@ -5,6 +5,7 @@ import type {
   Field,
   FieldExpression,
   FieldOperator,
+  Filter,
   IntrinsicName,
   Literal,
   LiteralType,
@@ -91,7 +92,8 @@ const { condition } = fc.letrec<{ number: FieldExpression; condition: FieldExpre
   ),
 }))
 
-const filter: fc.Arbitrary<SpansetExpression> = fc
+/** Spans by a condition of their own, one of five without any. */
+export const filter: fc.Arbitrary<Filter> = fc
   .option(condition, { freq: 5 })
   .map((where) => ({ kind: 'filter', where, at }))
 
@@ -154,6 +156,15 @@ const metricsAggregate: fc.Arbitrary<MetricsExpression> = fc
     quantiles: given.fn === 'quantile_over_time' ? given.quantiles : [],
     at,
   }))
+/** Nothing may follow it, so it stands in no other expression. */
+const metricsCompare: fc.Arbitrary<MetricsExpression> = fc
+  .record({
+    stages,
+    selection: filter,
+    limit: fc.integer({ min: 1, max: 1000 }),
+    window: fc.constantFrom(null, { startNs: 0n, endNs: 1n }, { startNs: 5n, endNs: 1_760_000_000_000_000_000n }),
+  })
+  .map((given) => ({ ...given, kind: 'compare' as const, at }))
 const { metrics } = fc.letrec<{ metrics: MetricsExpression }>((tie) => ({
   metrics: fc.oneof(
     { maxDepth: 2, withCrossShrink: true },
@@ -194,7 +205,9 @@ const hints = fc.array(
 /** A search or a metrics query. */
 export const query: fc.Arbitrary<Query> = fc.oneof(
   fc.record({ stages, hints }).map((given): Query => ({ kind: 'search', ...given, text: '' })),
-  fc.record({ expression: metrics, hints }).map((given): Query => ({ kind: 'metrics', ...given, text: '' })),
+  fc
+    .record({ expression: fc.oneof(metrics, metricsCompare), hints })
+    .map((given): Query => ({ kind: 'metrics', ...given, text: '' })),
 )
 
 const value: fc.Arbitrary<PlainValue> = fc.oneof(

@@ -1,0 +1,361 @@
+/**
+ * `compare()`: how often each value of each attribute occurs among the selected spans, and among the rest. Spans are not
+ * looked at one by one: a side per row is worked out once, then each column is gone through by its codes. What is asked
+ * over one interval needs one pass; over several, a second one counts the most frequent values of the first per interval.
+ */
+import { tick } from '../language/turn.ts'
+import type { Field, IntrinsicName, MetricsCompare } from './ast.ts'
+import { readField, spanFrame } from './fields.ts'
+import { filterSpans } from './filter.ts'
+import { valueIdentity } from './groups.ts'
+import { and, type Mask } from './mask.ts'
+import {
+  type Context,
+  createSlots,
+  type ExemplarSlots,
+  type Grid,
+  type Line,
+  pointOfRows,
+  rangeOf,
+  startMs,
+  traceLabel,
+} from './metrics-collect.ts'
+import { runStages } from './pipeline.ts'
+import { printField } from './print.ts'
+import { typedValue } from './read-value.ts'
+import type { Exemplar, NamedValue, TypedValue } from './result.ts'
+import type { Column, SpanTable } from './span-table.ts'
+import type { DictionaryVector, Vector } from './vector.ts'
+
+/** What is compared beside attributes: what has few values and says something of a span. */
+const INTRINSICS: readonly IntrinsicName[] = [
+  'instrumentation:name',
+  'instrumentation:version',
+  'kind',
+  'name',
+  'rootName',
+  'rootServiceName',
+  'status',
+  'statusMessage',
+]
+const SCOPES = ['instrumentation', 'resource', 'span'] as const
+
+/** Of an attribute with more values than this on one side, some of the rarest are forgotten while counting. */
+const MAX_VALUES = 100_000
+
+/** Per row 0: not compared, 1: baseline, 2: selection. */
+type Sides = Uint8Array
+const SIDES = [
+  { side: 1, type: 'baseline' },
+  { side: 2, type: 'selection' },
+] as const
+type Side = (typeof SIDES)[number]['side']
+
+interface Tally {
+  readonly value: TypedValue
+  readonly identity: unknown
+  count: number
+}
+
+interface Counted {
+  /** By side; the first is unused. */
+  readonly totals: [number, number, number]
+  readonly values: [undefined, Map<unknown, Tally>, Map<unknown, Tally>]
+}
+
+/** A span kept as an exemplar of its side. */
+interface Found {
+  readonly side: Side
+  readonly point: number
+  readonly exemplar: Omit<Exemplar, 'value'>
+}
+
+/**
+ * A line per attribute, side and value, the most frequent values of each side, and one per attribute and side for all spans
+ * that have it. They come by side, attribute and value, as Tempo sends them. Throws a `TraceQLError` of kind `limit`.
+ */
+export function compareLines(expression: MetricsCompare, context: Context): Line[] {
+  const { counted, found } = countValues(expression, context)
+  const chosen = new Map([...counted].map(([key, own]) => [key, chooseValues(own, expression.limit)]))
+  const { points } = context.grid
+  const cellsOf = points > 1 ? countPerInterval(expression, chosen, context) : undefined
+  const keys = [...counted.keys()].sort(compareText)
+  return SIDES.flatMap(({ side, type }) => {
+    const present = keys.filter((key) => counted.get(key)!.totals[side] > 0)
+    const values = present.flatMap((key) =>
+      chosen.get(key)![side].map(({ value, identity, count }): Line => {
+        if (cellsOf === undefined) context.hold()
+        const cells = cellsOf === undefined ? Float64Array.of(count) : cellsOf.get(key)!.cellsOf(side, identity)
+        return { labels: labels(type, key, value), values: cells, exemplars: [] }
+      }),
+    )
+    const totals = present.map((key): Line => {
+      const cells =
+        cellsOf === undefined ? Float64Array.of(counted.get(key)!.totals[side]) : cellsOf.get(key)!.totals(side)
+      // Every span has a name: the exemplars of a side stand there, as Tempo puts each on one of the totals.
+      const exemplars = key === 'name' ? found.filter((own) => own.side === side) : []
+      return {
+        labels: labels(`${type}_total`, key, { type: 'nil', value: null }),
+        values: cells,
+        exemplars: exemplars.map(({ exemplar, point }) => ({ ...exemplar, value: cells[point]! })),
+      }
+    })
+    return [...values, ...totals]
+  })
+}
+
+function labels(type: string, key: string, value: TypedValue): NamedValue[] {
+  return [
+    { key: '__meta_type', value: { type: 'string', value: type } },
+    { key, value },
+  ]
+}
+
+function countValues(expression: MetricsCompare, { source, grid, exemplars }: Context) {
+  const counted = new Map<string, Counted>()
+  const found: Found[] = []
+  // Half of them for each side: in slots of both, the many spans of the rest would leave the few selected ones none.
+  const slots = [undefined, createSlots(grid, exemplars >>> 1), createSlots(grid, (exemplars + 1) >>> 1)] as const
+  for (const { table, sides, points } of comparedTables(expression, source, grid)) {
+    for (const { key, vector } of columnsOf(table)) {
+      tick()
+      let own = counted.get(key)
+      if (own === undefined) {
+        own = { totals: [0, 0, 0], values: [undefined, new Map(), new Map()] }
+        counted.set(key, own)
+      }
+      addCounts(countCodes(vector, sides), vector, own)
+    }
+    if (exemplars > 0) keepExemplars(table, { sides, points, slots, found })
+  }
+  return { counted, found }
+}
+
+interface Compared {
+  readonly table: SpanTable
+  readonly sides: Sides
+  /** Per row the number of its interval. */
+  readonly points: Int32Array
+}
+
+function* comparedTables(
+  { stages, selection, window }: MetricsCompare,
+  source: Context['source'],
+  grid: Grid,
+): Generator<Compared> {
+  for (const table of source.tables(rangeOf(grid))) {
+    const { mask } = runStages(stages, table)
+    if (mask === false) continue
+    const points = pointOfRows(table, grid)
+    const selected = and(filterSpans(selection.where, table), withinWindow(table, window))
+    const sides = new Uint8Array(table.rows)
+    let any = 0
+    for (let row = 0; row < sides.length; row++) {
+      if (points[row]! < 0 || (mask !== true && mask[row] === 0)) continue
+      any = sides[row] = selected === true || (selected !== false && selected[row] === 1) ? 2 : 1
+    }
+    if (any > 0) yield { table, sides, points }
+  }
+}
+
+function withinWindow({ baseNs, startOffset }: SpanTable, window: MetricsCompare['window']): Mask {
+  if (window === null) return true
+  const [after, until] = [Number(window.startNs - baseNs), Number(window.endNs - baseNs)]
+  return Uint8Array.from(startOffset, (start) => (start > after && start <= until ? 1 : 0))
+}
+
+interface ComparedColumn {
+  readonly key: string
+  readonly vector: DictionaryVector
+}
+
+function* columnsOf(table: SpanTable): Generator<ComparedColumn> {
+  const column = (field: Field): ComparedColumn => ({
+    key: printField(field),
+    vector: coded(readField(field, spanFrame(table)), table.rows),
+  })
+  for (const name of INTRINSICS) yield column({ kind: 'intrinsic', name, at: 0 })
+  for (const scope of SCOPES) {
+    for (const name of table.columnNames(scope)) yield column({ kind: 'attribute', scope, parent: false, name, at: 0 })
+  }
+}
+
+/** Statuses and kinds are their own codes. */
+function coded(vector: Vector, rows: number): DictionaryVector {
+  switch (vector.is) {
+    case 'dictionary':
+      return vector
+    case 'constant':
+      return { is: 'dictionary', codes: new Uint8Array(rows), values: [vector.value], types: [vector.type] }
+    case 'numbers':
+      if (vector.data instanceof Uint8Array) {
+        const values = Array.from({ length: 0x100 }, (_, code) => code)
+        return { is: 'dictionary', codes: vector.data, values, types: values.map(() => vector.type) }
+      }
+  }
+  throw new Error('a column without a dictionary was to be compared')
+}
+
+/** The hot loop: per code three counts, by side. */
+function countCodes({ codes, values }: DictionaryVector, sides: Sides): Uint32Array {
+  const counts = new Uint32Array(values.length * 3)
+  for (let row = 0; row < codes.length; row++) counts[codes[row]! * 3 + sides[row]!]!++
+  return counts
+}
+
+function addCounts(counts: Uint32Array, { types, values }: DictionaryVector, { totals, values: known }: Counted): void {
+  for (let code = 0; code < values.length; code++) {
+    if (types[code] === 'nil') continue
+    for (const { side } of SIDES) {
+      const count = counts[code * 3 + side]!
+      if (count === 0) continue
+      totals[side] += count
+      const identity = valueIdentity(types[code]!, values[code])
+      const tally = known[side].get(identity)
+      if (tally !== undefined) tally.count += count
+      else known[side].set(identity, { value: typedValue(types[code]!, values[code]), identity, count })
+    }
+  }
+  for (const { side } of SIDES) if (known[side].size > MAX_VALUES) forgetRarest(known[side])
+}
+
+function forgetRarest(values: Map<unknown, Tally>): void {
+  for (let least = 1; values.size > MAX_VALUES / 2; least *= 2) {
+    for (const [identity, { count }] of values) {
+      if (values.size <= MAX_VALUES / 2) return
+      if (count <= least) values.delete(identity)
+    }
+  }
+}
+
+/** By side. */
+type Slots = readonly [undefined, ExemplarSlots, ExemplarSlots]
+
+function keepExemplars(
+  table: SpanTable,
+  { sides, points, slots, found }: Omit<Compared, 'table'> & { slots: Slots; found: Found[] },
+): void {
+  for (let row = 0; row < sides.length; row++) {
+    if (sides[row] === 0 || !slots[sides[row] as Side].take(table, row)) continue
+    const exemplar = { labels: [traceLabel(table, row)], timestampMs: startMs(table, row) }
+    found.push({ side: sides[row] as Side, point: points[row]!, exemplar })
+  }
+}
+
+/** By side, in the order of the answer. */
+type Chosen = readonly [undefined, readonly Tally[], readonly Tally[]]
+
+function chooseValues({ values }: Counted, limit: number): Chosen {
+  const best = (tallies: Map<unknown, Tally>) => mostFrequent(tallies.values(), limit).sort(byText)
+  return [undefined, best(values[1]), best(values[2])]
+}
+
+/** Of equally frequent values the first by text. Sorting them all would be slow where nearly every span has its own. */
+function mostFrequent(tallies: Iterable<Tally>, limit: number): Tally[] {
+  const before = (a: Tally, b: Tally) => a.count > b.count || (a.count === b.count && byText(a, b) < 0)
+  const best: Tally[] = []
+  for (const tally of tallies) {
+    if (best.length === limit && !before(tally, best[limit - 1]!)) continue
+    let [low, high] = [0, best.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (before(tally, best[middle]!)) high = middle
+      else low = middle + 1
+    }
+    best.splice(low, 0, tally)
+    if (best.length > limit) best.pop()
+  }
+  return best
+}
+
+/** Values are sorted as Tempo's JSON spells them: by the name of their type, then by their text with its closing quote. */
+function byText(a: Tally, b: Tally): number {
+  return compareText(kindOf(a.value), kindOf(b.value)) || compareText(`${a.value.value}"`, `${b.value.value}"`)
+}
+
+function kindOf({ type }: TypedValue): string {
+  switch (type) {
+    case 'array':
+    case 'floats':
+      return 'array'
+    case 'bool':
+    case 'int':
+      return type
+    case 'float':
+      return 'double'
+    default:
+      return 'string'
+  }
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** Counts per interval of one attribute. */
+interface Cells {
+  totals(side: Side): Float64Array
+  cellsOf(side: Side, identity: unknown): Float64Array
+}
+
+function countPerInterval(
+  expression: MetricsCompare,
+  chosen: ReadonlyMap<string, Chosen>,
+  { source, grid, hold }: Context,
+): Map<string, Cells> {
+  const width = grid.points * 2
+  const numbered = new Map(
+    [...chosen].map(([key, [, baseline, selection]]) => {
+      const numbers = new Map([...baseline, ...selection].map(({ identity }) => [identity, 0]))
+      for (const [i, identity] of [...numbers.keys()].entries()) numbers.set(identity, i + 1)
+      for (let i = 0; i < numbers.size * 2 + 2; i++) hold()
+      return [key, { numbers, counts: new Float64Array((numbers.size + 1) * width) }]
+    }),
+  )
+  for (const { table, sides, points } of comparedTables(expression, source, grid)) {
+    const cells = points.map((point, row) => (sides[row] === 0 ? -1 : (sides[row]! - 1) * grid.points + point))
+    for (const { key, vector } of columnsOf(table)) {
+      tick()
+      const { numbers, counts } = numbered.get(key)!
+      const { codes, types, values } = vector
+      // -1: absent, 0: a value that is counted in the total only.
+      const lines = Int32Array.from(values, (value, code) =>
+        types[code] === 'nil' ? -1 : (numbers.get(valueIdentity(types[code]!, value)) ?? 0),
+      )
+      countCells({ codes, lines, cells, counts, width })
+    }
+  }
+  return new Map(
+    [...numbered].map(([key, { numbers, counts }]) => {
+      const slice = (line: number, side: Side) => {
+        const from = line * width + (side - 1) * grid.points
+        return counts.slice(from, from + grid.points)
+      }
+      return [
+        key,
+        { totals: (side) => slice(0, side), cellsOf: (side, identity) => slice(numbers.get(identity)!, side) },
+      ]
+    }),
+  )
+}
+
+interface CountedCells {
+  readonly codes: Column['codes']
+  /** Per code the number of its line. */
+  readonly lines: Int32Array
+  /** Per row its place within a line, -1 for none. */
+  readonly cells: Int32Array
+  readonly counts: Float64Array
+  readonly width: number
+}
+
+function countCells({ codes, lines, cells, counts, width }: CountedCells): void {
+  for (let row = 0; row < cells.length; row++) {
+    const cell = cells[row]!
+    if (cell < 0) continue
+    const line = lines[codes[row]!]!
+    if (line < 0) continue
+    counts[cell]!++
+    if (line > 0) counts[line * width + cell]!++
+  }
+}
