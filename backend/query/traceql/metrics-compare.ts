@@ -1,7 +1,8 @@
 /**
- * `compare()`: how often each value of each attribute occurs among the selected spans, and among the rest. Spans are not
- * looked at one by one: a side per row is worked out once, then each column is gone through by its codes. What is asked
- * over one interval needs one pass; over several, a second one counts the most frequent values of the first per interval.
+ * `compare()`: how often each value of each attribute occurs among the selected spans, and among the rest. A side per row is
+ * worked out once, then each column is gone through by its codes; how often a code occurs in the whole table is known from
+ * the query before, so that only rows of the two smaller parts are read (selection, rest, and what isn't compared). Over one
+ * interval that is all; over several, a second pass counts the most frequent values of the first per interval.
  */
 import { tick } from '../language/turn.ts'
 import type { Field, IntrinsicName, MetricsCompare } from './ast.ts'
@@ -24,8 +25,8 @@ import { runStages } from './pipeline.ts'
 import { printField } from './print.ts'
 import { typedValue } from './read-value.ts'
 import type { Exemplar, NamedValue, TypedValue } from './result.ts'
-import type { Column, SpanTable } from './span-table.ts'
-import type { DictionaryVector, Vector } from './vector.ts'
+import type { AttributeValue, Column, SpanTable } from './span-table.ts'
+import { type DictionaryVector, memo, type Vector, type VectorType } from './vector.ts'
 
 /** What is compared beside attributes: what has few values and says something of a span. */
 const INTRINSICS: readonly IntrinsicName[] = [
@@ -52,8 +53,8 @@ const SIDES = [
 type Side = (typeof SIDES)[number]['side']
 
 interface Tally {
-  readonly value: TypedValue
-  readonly identity: unknown
+  readonly type: VectorType
+  readonly value: AttributeValue | undefined
   count: number
 }
 
@@ -83,10 +84,10 @@ export function compareLines(expression: MetricsCompare, context: Context): Line
   return SIDES.flatMap(({ side, type }) => {
     const present = keys.filter((key) => counted.get(key)!.totals[side] > 0)
     const values = present.flatMap((key) =>
-      chosen.get(key)![side].map(({ value, identity, count }): Line => {
+      chosen.get(key)![side].map((tally): Line => {
         if (cellsOf === undefined) context.hold()
-        const cells = cellsOf === undefined ? Float64Array.of(count) : cellsOf.get(key)!.cellsOf(side, identity)
-        return { labels: labels(type, key, value), values: cells, exemplars: [] }
+        const cells = cellsOf === undefined ? Float64Array.of(tally.count) : cellsOf.get(key)!.cellsOf(side, tally)
+        return { labels: labels(type, key, typedValue(tally.type, tally.value)), values: cells, exemplars: [] }
       }),
     )
     const totals = present.map((key): Line => {
@@ -117,6 +118,7 @@ function countValues(expression: MetricsCompare, { source, grid, exemplars }: Co
   // Half of them for each side: in slots of both, the many spans of the rest would leave the few selected ones none.
   const slots = [undefined, createSlots(grid, exemplars >>> 1), createSlots(grid, (exemplars + 1) >>> 1)] as const
   for (const { table, sides, points } of comparedTables(expression, source, grid)) {
+    const parts = splitRows(sides)
     for (const { key, vector } of columnsOf(table)) {
       tick()
       let own = counted.get(key)
@@ -124,7 +126,7 @@ function countValues(expression: MetricsCompare, { source, grid, exemplars }: Co
         own = { totals: [0, 0, 0], values: [undefined, new Map(), new Map()] }
         counted.set(key, own)
       }
-      addCounts(countCodes(vector, sides), vector, own)
+      addCounts(countCodes(vector, parts), vector, own)
     }
     if (exemplars > 0) keepExemplars(table, { sides, points, slots, found })
   }
@@ -169,12 +171,15 @@ interface ComparedColumn {
   readonly vector: DictionaryVector
 }
 
+/** What is made per row, of few values, is kept as long as its table. */
+const intrinsicColumns = new WeakMap<SpanTable, readonly ComparedColumn[]>()
+
 function* columnsOf(table: SpanTable): Generator<ComparedColumn> {
   const column = (field: Field): ComparedColumn => ({
     key: printField(field),
     vector: coded(readField(field, spanFrame(table)), table.rows),
   })
-  for (const name of INTRINSICS) yield column({ kind: 'intrinsic', name, at: 0 })
+  yield* memo(intrinsicColumns, table, () => INTRINSICS.map((name) => column({ kind: 'intrinsic', name, at: 0 })))
   for (const scope of SCOPES) {
     for (const name of table.columnNames(scope)) yield column({ kind: 'attribute', scope, parent: false, name, at: 0 })
   }
@@ -196,14 +201,52 @@ function coded(vector: Vector, rows: number): DictionaryVector {
   throw new Error('a column without a dictionary was to be compared')
 }
 
-/** The hot loop: per code three counts, by side. */
-function countCodes({ codes, values }: DictionaryVector, sides: Sides): Uint32Array {
-  const counts = new Uint32Array(values.length * 3)
-  for (let row = 0; row < codes.length; row++) counts[codes[row]! * 3 + sides[row]!]!++
+/** A table's rows by side; of the largest part the rows are not needed. */
+interface Parts {
+  readonly largest: 0 | Side
+  readonly others: readonly { readonly side: number; readonly rows: Int32Array }[]
+}
+
+function splitRows(sides: Sides): Parts {
+  const sizes = [0, 0, 0]
+  for (const side of sides) sizes[side]!++
+  const largest = sizes.indexOf(Math.max(...sizes)) as Parts['largest']
+  const others = [0, 1, 2]
+    .filter((side) => side !== largest)
+    .map((side) => ({ side, rows: new Int32Array(sizes[side]!) }))
+  const filled = [0, 0, 0]
+  for (let row = 0; row < sides.length; row++) {
+    const side = sides[row]!
+    if (side !== largest) others.find((part) => part.side === side)!.rows[filled[side]!++] = row
+  }
+  return { largest, others }
+}
+
+/** Per code three counts, by side; that of side 0 is of no use. */
+function countCodes({ codes, values }: DictionaryVector, { largest, others }: Parts): Int32Array {
+  const counts = new Int32Array(values.length * 3)
+  for (const { side, rows } of others) {
+    if (side === 0 && largest === 0) continue
+    for (let i = 0; i < rows.length; i++) counts[codes[rows[i]!]! * 3 + side]!++
+  }
+  if (largest === 0) return counts
+  const all = memo(occurrences, codes, () => countAll(codes, values.length))
+  for (let code = 0; code < all.length; code++) {
+    const at = code * 3
+    counts[at + largest] = all[code]! - counts[at]! - counts[at + 1]! - counts[at + 2]!
+  }
   return counts
 }
 
-function addCounts(counts: Uint32Array, { types, values }: DictionaryVector, { totals, values: known }: Counted): void {
+const occurrences = new WeakMap<Column['codes'], Int32Array>()
+
+function countAll(codes: Column['codes'], length: number): Int32Array {
+  const counts = new Int32Array(length)
+  for (let row = 0; row < codes.length; row++) counts[codes[row]!]!++
+  return counts
+}
+
+function addCounts(counts: Int32Array, { types, values }: DictionaryVector, { totals, values: known }: Counted): void {
   for (let code = 0; code < values.length; code++) {
     if (types[code] === 'nil') continue
     for (const { side } of SIDES) {
@@ -212,11 +255,15 @@ function addCounts(counts: Uint32Array, { types, values }: DictionaryVector, { t
       totals[side] += count
       const identity = valueIdentity(types[code]!, values[code])
       const tally = known[side].get(identity)
-      if (tally !== undefined) tally.count += count
-      else known[side].set(identity, { value: typedValue(types[code]!, values[code]), identity, count })
+      if (tally === undefined) known[side].set(identity, { type: types[code]!, value: values[code], count })
+      else tally.count += count
     }
   }
   for (const { side } of SIDES) if (known[side].size > MAX_VALUES) forgetRarest(known[side])
+}
+
+function identityOf({ type, value }: Tally): unknown {
+  return valueIdentity(type, value)
 }
 
 function forgetRarest(values: Map<unknown, Tally>): void {
@@ -270,10 +317,20 @@ function mostFrequent(tallies: Iterable<Tally>, limit: number): Tally[] {
 
 /** Values are sorted as Tempo's JSON spells them: by the name of their type, then by their text with its closing quote. */
 function byText(a: Tally, b: Tally): number {
-  return compareText(kindOf(a.value), kindOf(b.value)) || compareText(`${a.value.value}"`, `${b.value.value}"`)
+  if (a.type === 'string' && b.type === 'string') return compareQuoted(a.value as string, b.value as string)
+  return compareText(kindOf(a), kindOf(b)) || compareQuoted(textOf(a), textOf(b))
 }
 
-function kindOf({ type }: TypedValue): string {
+/** The quote matters only where one text goes on after the other's end. */
+function compareQuoted(a: string, b: string): number {
+  return a.startsWith(b) || b.startsWith(a) ? compareText(`${a}"`, `${b}"`) : compareText(a, b)
+}
+
+function textOf({ type, value }: Tally): string {
+  return String(typedValue(type, value).value)
+}
+
+function kindOf({ type }: Tally): string {
   switch (type) {
     case 'array':
     case 'floats':
@@ -295,7 +352,7 @@ function compareText(a: string, b: string): number {
 /** Counts per interval of one attribute. */
 interface Cells {
   totals(side: Side): Float64Array
-  cellsOf(side: Side, identity: unknown): Float64Array
+  cellsOf(side: Side, tally: Tally): Float64Array
 }
 
 function countPerInterval(
@@ -306,7 +363,7 @@ function countPerInterval(
   const width = grid.points * 2
   const numbered = new Map(
     [...chosen].map(([key, [, baseline, selection]]) => {
-      const numbers = new Map([...baseline, ...selection].map(({ identity }) => [identity, 0]))
+      const numbers = new Map([...baseline, ...selection].map((tally) => [identityOf(tally), 0]))
       for (const [i, identity] of [...numbers.keys()].entries()) numbers.set(identity, i + 1)
       for (let i = 0; i < numbers.size * 2 + 2; i++) hold()
       return [key, { numbers, counts: new Float64Array((numbers.size + 1) * width) }]
@@ -333,7 +390,7 @@ function countPerInterval(
       }
       return [
         key,
-        { totals: (side) => slice(0, side), cellsOf: (side, identity) => slice(numbers.get(identity)!, side) },
+        { totals: (side) => slice(0, side), cellsOf: (side, tally) => slice(numbers.get(identityOf(tally))!, side) },
       ]
     }),
   )
