@@ -2,6 +2,8 @@
 export interface TableCache {
   /** `load` is called when `key` isn't here; it reports bytes, also later, when more of the block gets decoded. */
   get<T>(key: string, load: (onBytes: (bytes: number) => void) => T): T
+  /** Whether `load` would not be called. */
+  has(key: string): boolean
   forget(key: string): void
   bytes(): number
 }
@@ -57,6 +59,7 @@ export function createCache(maxBytes: number): TableCache {
       shrink(key)
       return value
     },
+    has: (key) => entries.has(key),
     forget,
     bytes: () => total,
   }

@@ -31,6 +31,8 @@ export interface Sealable {
 export interface Catalog<T extends Sealable> {
   readonly blocks: ReadonlyMap<number, Block>
   table(block: Block): T
+  /** Whether the block's table is in memory. */
+  atHand(block: Block): boolean
   /** Seals a table of so many traces or streams. `walMax` is the last batch of the write-ahead log that is in it. */
   write(table: T, groups: number, walMax: number): Block
   /** Writes what two blocks hold as one, which is as old as the newer of them. */
@@ -140,6 +142,7 @@ export function openCatalog<T extends Sealable>(deps: CatalogDeps<T>): Catalog<T
 
   return {
     blocks,
+    atHand: (block) => cache.has(cacheKey(block.number)),
     table: (block) => cache.get(cacheKey(block.number), (onBytes) => deps.read(block.file, onBytes)),
     write: (table, groups, walMax) => write(table, { groups, walMax, sealedMs: Date.now(), replaces: [] }),
     writeMerged(table, groups, pair) {

@@ -7,6 +7,7 @@ import { afterEach, test } from 'node:test'
 import { create, toBinary, toJson } from '@bufbuild/protobuf'
 import { ExportTraceServiceRequestSchema, TraceSchema } from '@sightline/otlp-messages'
 import fc from 'fast-check'
+import type { TableOrder } from '../query/traceql/span-table.ts'
 import { type TestSpan, traceBytes } from '../test/otlp.ts'
 import { isDamagedBlock } from './block-file.ts'
 import { createCache } from './cache.ts'
@@ -256,6 +257,21 @@ function readAllColumns(store: SpanStore): string[] {
     }
   }
 }
+
+test('blocks that are in memory come first where the order is of no matter, and none is left out', () => {
+  // Too small for two tables: only the one that was read last stays.
+  const store = openStore(folder(), { cache: createCache(1) })
+  const now = 1_700_000_000_000
+  for (let i = 0; i < 3; i++) {
+    add(store, [{ trace: `${i + 1}`.repeat(32), id: '1', startMs: now + i * MINUTE }], now + i * MINUTE)
+    sealAll(store, now + i * MINUTE)
+  }
+  const read = (order?: TableOrder) => [...store.tables({}, order)].map((table) => Number(table.traceId(0)[0]))
+  assert.deepEqual(read(), [3, 2, 1])
+  assert.deepEqual(read('as it suits'), [1, 3, 2])
+  assert.deepEqual(read('as it suits'), [2, 3, 1])
+  assert.deepEqual(read('newest first'), [3, 2, 1])
+})
 
 test('blocks leave by age and by size, the oldest first', () => {
   const dir = folder()

@@ -11,7 +11,7 @@
  * their own.
  */
 import { readTraces } from '../otlp/traces.ts'
-import type { SpanSource, TimeRange } from '../query/traceql/span-table.ts'
+import type { SpanSource, TableOrder, TimeRange } from '../query/traceql/span-table.ts'
 import { createCompaction } from './compaction.ts'
 import { type IndexedBlocks, openIndexedBlocks } from './indexed-blocks.ts'
 import { createSharedTraces } from './shared-traces.ts'
@@ -22,7 +22,7 @@ import { createTraceJoiner } from './trace-joiner.ts'
 
 /** What queries ask of the store. */
 export interface StoredSpanSource extends SpanSource {
-  tables(range: TimeRange): Iterable<StoredSpans>
+  tables(range: TimeRange, order?: TableOrder): Iterable<StoredSpans>
   /** Every span of one trace, joined; undefined when there is none. `idHex` is 32 lower-case hex characters. */
   trace(idHex: string): StoredSpans | undefined
 }
@@ -67,7 +67,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanStore {
     return true
   }
 
-  function* tables(range: TimeRange): Generator<StoredSpans> {
+  function* tables(range: TimeRange, order: TableOrder = 'newest first'): Generator<StoredSpans> {
     const chosen = [...blocks.blocks.values()]
       .filter((block) => overlaps(block, range))
       .sort((a, b) => (a.maxNs < b.maxNs ? 1 : a.maxNs > b.maxNs ? -1 : b.number - a.number))
@@ -77,6 +77,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanStore {
     yield* shared.tables(withHead, chosen)
     const withoutShared = shared.withoutSharedOfBlocks()
     // A compaction can't come between: it runs in this thread, and queries are not interrupted.
+    if (order === 'as it suits') chosen.sort((a, b) => Number(blocks.atHand(b)) - Number(blocks.atHand(a)))
     for (const block of chosen) yield withoutShared(blocks.table(block))
   }
 

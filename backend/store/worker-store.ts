@@ -83,7 +83,7 @@ export function createWorkerStore(settings: StoreSettings, events: WorkerStoreEv
   replay()
   const { traces, logs } = stores
   return {
-    spans: { trace: traces.trace, tables: (range) => timed(traces.tables(range)) },
+    spans: { trace: traces.trace, tables: (range, order) => timed(traces.tables(range, order)) },
     logs: { tables: (range, direction) => timed(logs.tables(range, direction)) },
     catchUp,
     work() {

@@ -160,6 +160,9 @@ async function queries(): Promise<void> {
   await timed('quantile_over_time(duration, .95), 1 h', '< 250 ms', () =>
     metrics('{ } | quantile_over_time(duration, .95) by (resource.service.name)', hour),
   )
+  for (const q of ['{ } | compare({ status = error })', '{ kind = server } | compare({ duration > 60ms })']) {
+    await timed(`${q}, everything`, '< 300 ms', () => instant(q, all))
+  }
   print('resident after queries', `${memory()} MB`, '<= 400')
 }
 
@@ -207,6 +210,9 @@ function search(q: string, more: Record<string, string> = {}) {
 }
 function metrics(q: string, more: Record<string, string>) {
   return get(`${urls.tempo}/api/metrics/query_range?${new URLSearchParams({ q, step: '15s', ...more })}`)
+}
+function instant(q: string, more: Record<string, string>) {
+  return get(`${urls.tempo}/api/metrics/query?${new URLSearchParams({ q, ...more })}`)
 }
 
 async function get(url: string): Promise<string> {

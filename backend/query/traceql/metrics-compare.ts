@@ -14,7 +14,6 @@ import {
   type Context,
   createSlots,
   type ExemplarSlots,
-  type Grid,
   type Line,
   pointOfRows,
   rangeOf,
@@ -41,7 +40,12 @@ const INTRINSICS: readonly IntrinsicName[] = [
 ]
 const SCOPES = ['instrumentation', 'resource', 'span'] as const
 
-/** Of an attribute with more values than this on one side, some of the rarest are forgotten while counting. */
+/**
+ * Beyond so many values of an attribute on one side, a new one is kept only if it occurs twice as often in a table as its
+ * values do on average: ids, of which every trace has its own, are many and tell nothing.
+ */
+const MANY_VALUES = 1_000
+/** Beyond so many, the rarest are forgotten while counting. */
 const MAX_VALUES = 100_000
 
 /** Per row 0: not compared, 1: baseline, 2: selection. */
@@ -112,12 +116,13 @@ function labels(type: string, key: string, value: TypedValue): NamedValue[] {
   ]
 }
 
-function countValues(expression: MetricsCompare, { source, grid, exemplars }: Context) {
+function countValues(expression: MetricsCompare, context: Context) {
+  const { grid, exemplars } = context
   const counted = new Map<string, Counted>()
   const found: Found[] = []
   // Half of them for each side: in slots of both, the many spans of the rest would leave the few selected ones none.
   const slots = [undefined, createSlots(grid, exemplars >>> 1), createSlots(grid, (exemplars + 1) >>> 1)] as const
-  for (const { table, sides, points } of comparedTables(expression, source, grid)) {
+  for (const { table, sides, points } of comparedTables(expression, context)) {
     const parts = splitRows(sides)
     for (const { key, vector } of columnsOf(table)) {
       tick()
@@ -142,10 +147,11 @@ interface Compared {
 
 function* comparedTables(
   { stages, selection, window }: MetricsCompare,
-  source: Context['source'],
-  grid: Grid,
+  { source, grid, exemplars }: Context,
 ): Generator<Compared> {
-  for (const table of source.tables(rangeOf(grid))) {
+  // Counts are the same in any order; which exemplars are found is not.
+  const order = exemplars > 0 ? 'newest first' : 'as it suits'
+  for (const table of source.tables(rangeOf(grid), order)) {
     const { mask } = runStages(stages, table)
     if (mask === false) continue
     const points = pointOfRows(table, grid)
@@ -211,15 +217,14 @@ function splitRows(sides: Sides): Parts {
   const sizes = [0, 0, 0]
   for (const side of sides) sizes[side]!++
   const largest = sizes.indexOf(Math.max(...sizes)) as Parts['largest']
-  const others = [0, 1, 2]
-    .filter((side) => side !== largest)
-    .map((side) => ({ side, rows: new Int32Array(sizes[side]!) }))
-  const filled = [0, 0, 0]
+  const rowsOf = sizes.map((size, side) => (side === largest ? undefined : new Int32Array(size)))
+  const filled = new Int32Array(3)
   for (let row = 0; row < sides.length; row++) {
     const side = sides[row]!
-    if (side !== largest) others.find((part) => part.side === side)!.rows[filled[side]!++] = row
+    const rows = rowsOf[side]
+    if (rows !== undefined) rows[filled[side]!++] = row
   }
-  return { largest, others }
+  return { largest, others: rowsOf.flatMap((rows, side) => (rows === undefined ? [] : [{ side, rows }])) }
 }
 
 /** Per code three counts, by side; that of side 0 is of no use. */
@@ -247,19 +252,33 @@ function countAll(codes: Column['codes'], length: number): Int32Array {
 }
 
 function addCounts(counts: Int32Array, { types, values }: DictionaryVector, { totals, values: known }: Counted): void {
-  for (let code = 0; code < values.length; code++) {
-    if (types[code] === 'nil') continue
-    for (const { side } of SIDES) {
+  for (const { side } of SIDES) {
+    const tallies = known[side]
+    const { total, enough } = sumSide(counts, side, types)
+    totals[side] += total
+    for (let code = 0; code < values.length && total > 0; code++) {
       const count = counts[code * 3 + side]!
-      if (count === 0) continue
-      totals[side] += count
-      const identity = valueIdentity(types[code]!, values[code])
-      const tally = known[side].get(identity)
-      if (tally === undefined) known[side].set(identity, { type: types[code]!, value: values[code], count })
-      else tally.count += count
+      const type = types[code]!
+      if (count === 0 || type === 'nil') continue
+      const value = values[code]
+      const identity = valueIdentity(type, value)
+      const tally = tallies.get(identity)
+      if (tally !== undefined) tally.count += count
+      else if (count >= enough || tallies.size < MANY_VALUES) tallies.set(identity, { type, value, count })
     }
+    if (tallies.size > MAX_VALUES) forgetRarest(tallies)
   }
-  for (const { side } of SIDES) if (known[side].size > MAX_VALUES) forgetRarest(known[side])
+}
+
+/** `enough`: twice what a value occurs on average in this table. */
+function sumSide(counts: Int32Array, side: Side, types: readonly VectorType[]): { total: number; enough: number } {
+  let [total, distinct] = [0, 0]
+  for (let code = 0, at: number = side; at < counts.length; code++, at += 3) {
+    if (counts[at] === 0 || types[code] === 'nil') continue
+    total += counts[at]!
+    distinct++
+  }
+  return { total, enough: (2 * total) / distinct }
 }
 
 function identityOf({ type, value }: Tally): unknown {
@@ -358,8 +377,9 @@ interface Cells {
 function countPerInterval(
   expression: MetricsCompare,
   chosen: ReadonlyMap<string, Chosen>,
-  { source, grid, hold }: Context,
+  context: Context,
 ): Map<string, Cells> {
+  const { grid, hold } = context
   const width = grid.points * 2
   const numbered = new Map(
     [...chosen].map(([key, [, baseline, selection]]) => {
@@ -369,7 +389,7 @@ function countPerInterval(
       return [key, { numbers, counts: new Float64Array((numbers.size + 1) * width) }]
     }),
   )
-  for (const { table, sides, points } of comparedTables(expression, source, grid)) {
+  for (const { table, sides, points } of comparedTables(expression, context)) {
     const cells = points.map((point, row) => (sides[row] === 0 ? -1 : (sides[row]! - 1) * grid.points + point))
     for (const { key, vector } of columnsOf(table)) {
       tick()

@@ -77,7 +77,13 @@ export interface TimeRange {
   readonly endNs?: bigint | undefined
 }
 
+export type TableOrder = 'newest first' | 'as it suits'
+
 export interface SpanSource {
-  /** Tables that hold every trace with at least one span overlapping the range, newest first. */
-  tables(range: TimeRange): Iterable<SpanTable>
+  /**
+   * Tables that hold every trace with at least one span overlapping the range, newest first; `as it suits`: those first that
+   * are at hand, for who reads them all. In the same order time and again, a little more than what fits into memory
+   * would be read anew each time.
+   */
+  tables(range: TimeRange, order?: TableOrder): Iterable<SpanTable>
 }
