@@ -185,10 +185,19 @@ function* columnsOf(table: SpanTable): Generator<ComparedColumn> {
     key: printField(field),
     vector: coded(readField(field, spanFrame(table)), table.rows),
   })
-  yield* memo(intrinsicColumns, table, () => INTRINSICS.map((name) => column({ kind: 'intrinsic', name, at: 0 })))
+  yield* memo(intrinsicColumns, table, () =>
+    INTRINSICS.map((name) => narrow(column({ kind: 'intrinsic', name, at: 0 }))),
+  )
   for (const scope of SCOPES) {
     for (const name of table.columnNames(scope)) yield column({ kind: 'attribute', scope, parent: false, name, at: 0 })
   }
+}
+
+/** What belongs to the root is gathered row by row, with codes as wide as could be. */
+function narrow(column: ComparedColumn): ComparedColumn {
+  const { codes, values } = column.vector
+  if (values.length > 0x100 || codes instanceof Uint8Array) return column
+  return { ...column, vector: { ...column.vector, codes: Uint8Array.from(codes) } }
 }
 
 /** Statuses and kinds are their own codes. */
