@@ -238,6 +238,7 @@ test('pages have titles of their own, and no serious accessibility fault, dark a
   const expected: Record<string, string | RegExp> = {
     '/': 'Dashboards',
     '/explore': 'Explore',
+    '/differs': 'What differs',
     '/map': 'Service map',
     '/audit': 'Audit table',
     '/d/sightline-chain?viewPanel=2': /^.+ · Chain · Sightline$/,
@@ -463,6 +464,36 @@ test('a drag over a chart is a time range, and the inspector shows what was aske
     .locator('dialog.inspector .request-card', { hasText: /query_range.*sum by \(le\)/s })
     .first()
     .waitFor()
+  assert.deepEqual(problems, [])
+  await page.context().close()
+})
+
+test('a box on the heatmap leads to what differs in it, and a value of it to its traces', options, async () => {
+  const { page, problems } = await open('/d/sightline-chain?from=now-5m&to=now')
+  await showAllPanels(page)
+  const over = page.locator('[data-title="Duration of all requests"] .u-over')
+  await over.scrollIntoViewIfNeeded()
+  const box = (await over.boundingBox())!
+  // The upper two thirds, all along: the slow ones. A request is longer than the lowest rows that are drawn.
+  await page.mouse.move(box.x + 5, box.y + 5)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width - 5, box.y + box.height * 0.66, { steps: 5 })
+  await page.mouse.up()
+  await page.waitForURL(/\/differs\?spans=kind.*&selection=duration.*&window=\d+-\d+/)
+  await page.locator('.differs-attribute').first().waitFor()
+  assert.match((await page.locator('.differs-sentence').textContent()) ?? '', /% of the selected spans (have|lack) \S+/)
+  const counts = await page.locator('.differs-side').allTextContents()
+  assert.match(counts.join(), /^\d+ selected spans?,\d+ other spans?$/)
+  await assertAccessible(page)
+  await page.locator('.differs-attribute a', { hasText: /\w/ }).first().click()
+  await page.waitForURL(/\/explore\?source=tempo&query=/)
+  await page.locator('.result-table tbody tr').first().waitFor()
+  // From a search on to what is different about it.
+  await page.goto(
+    `${system.urls.console}/explore?source=tempo&query=${encodeURIComponent('{ name = "seal_audit_rows" }')}`,
+  )
+  await page.getByRole('link', { name: 'What differs from all others' }).click()
+  await page.locator('.differs-attribute h2', { hasText: 'resource.service.name' }).waitFor()
   assert.deepEqual(problems, [])
   await page.context().close()
 })

@@ -28,8 +28,6 @@ export const launch = (executablePath: string): Promise<Browser> =>
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
-      // Each context would have a second process in reserve.
-      '--disable-features=SpareRendererForSitePerProcess',
     ],
   })
 

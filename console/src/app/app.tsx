@@ -8,6 +8,7 @@ import { beginOfData, fillingRange } from '../data/first-sight.ts'
 import type { DashboardEntry } from '../data/grafana-json.ts'
 import { newClient } from '../data/http.ts'
 import type { RawRange } from '../data/time-range.ts'
+import { DiffersPage } from '../differs/differs-page.tsx'
 import { MapPage } from '../map/map-page.tsx'
 import { ErrorBoundary } from '../shell/error-boundary.tsx'
 import { Failure, Loading } from '../shell/states.tsx'
@@ -43,11 +44,12 @@ export function App() {
   )
 }
 
-const HAS_TIME = new Set(['explore', 'map', 'audit'])
+const HAS_TIME = new Set(['explore', 'differs', 'map', 'audit'])
 
 function Route({ page, id, entries }: { page: string; id: string; entries: readonly DashboardEntry[] }) {
   if (page === '') return <Home entries={entries} />
   if (page === 'trace') return <TracePage key={id} traceId={id} />
+  if (page === 'differs') return <DiffersPage />
   if (page === 'map') return <MapPage />
   if (page === 'audit') return <AuditPage />
   if (page === 'explore') {

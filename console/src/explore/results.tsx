@@ -2,6 +2,7 @@
 import { counted } from '@sightline/contracts/counted'
 import { useMemo } from 'preact/hooks'
 import type { SourceId } from '../data/datasources.ts'
+import { comparisonsOf, differsHref } from '../data/differs.ts'
 import { displayName, type Field, type Frame, numberFields } from '../data/frame.ts'
 import type { Panel, Target } from '../data/grafana-json.ts'
 import { isEmpty } from '../data/query.ts'
@@ -102,6 +103,7 @@ function Answer({ source, query, data, run, panel, size }: AnswerProps) {
     return (
       <>
         {foot}
+        {source === 'tempo' && <WhatDiffers query={query} />}
         <div class="result-table">
           {data.frames[0] && (
             <DataTable
@@ -124,6 +126,20 @@ function Answer({ source, query, data, run, panel, size }: AnswerProps) {
         <DataTable frame={latestTable(data.frames)} variables={data.variables} label="Latest values" />
       </div>
     </>
+  )
+}
+
+/** From what was found to what is different about it. */
+function WhatDiffers({ query }: { query: string }) {
+  const { raw } = useTime()
+  return (
+    <p class="result-next">
+      {comparisonsOf(query).map(({ title, comparison }) => (
+        <a key={title} class="button" href={differsHref(comparison, raw)}>
+          {title}
+        </a>
+      ))}
+    </p>
   )
 }
 

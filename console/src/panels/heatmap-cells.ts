@@ -13,6 +13,13 @@ export interface Cells {
   readonly most: number
 }
 
+/** The bounds of the rows between two heights, row numbers from below, each taken whole: `longer` is no part of it. */
+export function boxIn({ bounds, first, last }: Cells, low: number, high: number): { longer: number; upTo: number } {
+  const row = (height: number) => Math.min(Math.max(Math.floor(height), first), last)
+  const lowest = row(low)
+  return { longer: lowest > 0 ? bounds[lowest - 1]! : 0, upTo: bounds[row(high)]! }
+}
+
 /** `buckets` in any order, named by their upper bound; `times` are the ends of their columns, milliseconds. */
 export function toCells(
   times: readonly number[],

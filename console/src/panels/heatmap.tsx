@@ -1,16 +1,24 @@
-/** Requests by time and duration: the darker a cell, the fewer; with single requests to click on top. */
+/**
+ * Requests by time and duration: the darker a cell, the fewer; with single requests to click on top. A drag sideways is a time
+ * range, as on every chart; a box asks what differs between the requests in it and all others.
+ */
 import { useCallback, useMemo, useRef, useState } from 'preact/hooks'
 import type uPlot from 'uplot'
 import { schemeColor } from '../data/colors.ts'
+import { differsHref } from '../data/differs.ts'
 import { displayName, numberFields, timeField } from '../data/frame.ts'
+import { interpolate } from '../data/interpolate.ts'
+import type { PanelData } from '../data/run-panel.ts'
+import { spansOfMetric } from '../data/spans-of-metric.ts'
 import { formatValue } from '../data/units.ts'
 import { NoData } from '../shell/states.tsx'
 import { cssColor } from '../shell/theme.ts'
+import { navigate } from '../shell/url.ts'
 import { useSize } from '../shell/use-size.ts'
 import { timeAxis } from './axes.ts'
 import { ChartTooltip, type TooltipState } from './chart-tooltip.tsx'
 import { ExemplarMarks, type Mark, placeExemplars } from './exemplars.tsx'
-import { type Cells, toCells } from './heatmap-cells.ts'
+import { boxIn, type Cells, toCells } from './heatmap-cells.ts'
 import type { PanelProps } from './props.ts'
 import { Chart, CROSSHAIR, zoomHook } from './uplot.tsx'
 
@@ -50,9 +58,17 @@ export function Heatmap({ panel, data }: PanelProps) {
     })
     setPlot({ marks, left: u.over.offsetLeft, top: u.over.offsetTop })
   }, [])
+  const spans = useMemo(() => spansOf(panel, data), [panel, data.variables])
+  const onSelect = useCallback(
+    (u: uPlot) => {
+      if (spans === undefined || u.select.height >= u.over.clientHeight) return zoomHook(u)
+      askWhatDiffers(u, drawn.current.cells, drawn.current.data, spans)
+    },
+    [spans],
+  )
   const onCursor = useCallback((u: uPlot) => setTooltip(cellTooltip(u, drawn.current.cells, unit)), [unit])
 
-  const shape = JSON.stringify([data.range, cells.bounds, cells.first, cells.last, options])
+  const shape = JSON.stringify([data.range, cells.bounds, cells.first, cells.last, options, spans])
   // `shape` is what the options depend on, compared by value
   const chart = useMemo(
     (): Omit<uPlot.Options, 'width' | 'height'> => ({
@@ -60,7 +76,8 @@ export function Heatmap({ panel, data }: PanelProps) {
       legend: { show: false },
       cursor: {
         sync: { key: CROSSHAIR, setSeries: false },
-        drag: { x: true, y: false, setScale: false },
+        // A little up or down is no box.
+        drag: { x: true, y: spans !== undefined, uni: 24, setScale: false },
         points: { show: false },
       },
       scales: {
@@ -73,7 +90,7 @@ export function Heatmap({ panel, data }: PanelProps) {
         drawClear: [(u) => drawCells(u, drawn.current.cells, options)],
         draw: [onDraw],
         setCursor: [onCursor],
-        setSelect: [zoomHook],
+        setSelect: [onSelect],
       },
     }),
     [shape],
@@ -94,10 +111,37 @@ export function Heatmap({ panel, data }: PanelProps) {
           label={`${panel.title ?? 'Heatmap'}: ${describe(cells, unit)}`}
         />
         <ExemplarMarks marks={plot.marks} offset={plot} config={{ ...(unit && { unit }) }} />
+        {spans !== undefined && <p class="heatmap-hint">Draw a box: what differs in it?</p>}
         <ChartTooltip state={tooltip} />
       </div>
     </div>
   )
+}
+
+/** TraceQL for what the panel counts; undefined where that is no requests. */
+function spansOf(panel: PanelProps['panel'], { variables }: PanelData): string | undefined {
+  const [expr] = (panel.targets ?? []).flatMap(({ expr: one }) => one ?? [])
+  return expr === undefined ? undefined : spansOfMetric(interpolate(expr, variables, 'promql'))
+}
+
+function askWhatDiffers(u: uPlot, cells: Cells, { range }: PanelData, spans: string): void {
+  const { left, width, top, height } = u.select
+  u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false)
+  if (width < 4) return
+  const { longer, upTo } = boxIn(cells, u.posToVal(top + height, 'y'), u.posToVal(top, 'y'))
+  const selection = [
+    ...(longer > 0 ? [`duration > ${seconds(longer)}`] : []),
+    ...(Number.isFinite(upTo) ? [`duration <= ${seconds(upTo)}`] : []),
+  ].join(' && ')
+  const window = { from: u.posToVal(left, 'x') * 1000, to: u.posToVal(left + width, 'x') * 1000 }
+  navigate(differsHref({ spans, selection, against: '', window }, { from: String(range.from), to: String(range.to) }))
+}
+
+/** As TraceQL writes a duration. */
+const seconds = (value: number): string => {
+  const micros = Math.round(value * 1e6)
+  if (micros % 1e6 === 0) return `${micros / 1e6}s`
+  return micros % 1000 === 0 ? `${micros / 1000}ms` : `${micros}us`
 }
 
 const boundText = (bound: number, unit: string | undefined): string =>
