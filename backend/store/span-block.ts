@@ -1,6 +1,6 @@
 /** Worker thread. A span table as the sections of a block, and back. */
 import type { BlockFile } from './block-file.ts'
-import { codeArray, type StoredColumn } from './columns.ts'
+import { type Codes, codeArray, type StoredColumn } from './columns.ts'
 import { packColumn, packNumbers, packOwners, unpackColumn, unpackNumbers, unpackOwners } from './encoding.ts'
 import type { StoredEvents, StoredLinks, StoredSpans } from './stored-spans.ts'
 import { type ChildParts, type ColumnLoader, storedSpans } from './stored-spans.ts'
@@ -90,7 +90,7 @@ function packOrphans(table: StoredSpans, sections: Map<string, Buffer>): void {
   sections.set('orphanIds', Buffer.concat(ids))
 }
 
-function packOrdinals(ordinals: Uint32Array, count: number): Buffer {
+function packOrdinals(ordinals: Codes, count: number): Buffer {
   const narrow = codeArray(ordinals.length, count)
   narrow.set(ordinals)
   return Buffer.from(narrow.buffer)
@@ -122,7 +122,9 @@ export function readSpanBlock(file: BlockFile, onBytes: (bytes: number) => void)
   const spanIds = file.section('spanIds')
   const resources = unpackOwners(file.section('resources'))
   const scopes = unpackOwners(file.section('scopes'))
-  onBytes(rows * 38 + traces * 20)
+  const resourceOf = unpackOrdinals(file.section('resourceOf'), rows, resources.length)
+  const scopeOf = unpackOrdinals(file.section('scopeOf'), rows, scopes.length)
+  onBytes(rows * 30 + resourceOf.byteLength + scopeOf.byteLength + traces * 20)
   return storedSpans(
     {
       rows,
@@ -137,9 +139,9 @@ export function readSpanBlock(file: BlockFile, onBytes: (bytes: number) => void)
       kind: new Uint8Array(kinds).map((byte) => byte & 0xf),
       status: new Uint8Array(kinds).map((byte) => byte >> 4),
       resources,
-      resourceOf: unpackOrdinals(file.section('resourceOf'), rows, resources.length),
+      resourceOf,
       scopes,
-      scopeOf: unpackOrdinals(file.section('scopeOf'), rows, scopes.length),
+      scopeOf,
       minNs: BigInt(file.header.minNs),
       maxNs: BigInt(file.header.maxNs),
       attributes: columnsOf(file, 'attr/', rows),
@@ -180,10 +182,10 @@ function parentIds(file: BlockFile, parent: Int32Array, spanIds: Buffer): Buffer
   return ids
 }
 
-function unpackOrdinals(bytes: Buffer, rows: number, count: number): Uint32Array {
+function unpackOrdinals(bytes: Buffer, rows: number, count: number): Codes {
   const narrow = codeArray(rows, count)
   Buffer.from(narrow.buffer).set(bytes)
-  return Uint32Array.from(narrow)
+  return narrow
 }
 
 function columnsOf(file: BlockFile, prefix: string, rows: number): ColumnLoader {

@@ -5,7 +5,7 @@
 import type { OwnerRecord } from '../otlp/traces.ts'
 import { TYPE } from '../otlp/values.ts'
 import type { EventTable, LinkTable, SpanTable } from '../query/traceql/span-table.ts'
-import { codeArray, Dictionary, EMPTY_COLUMN, type StoredColumn, storedColumn } from './columns.ts'
+import { type Codes, codeArray, Dictionary, EMPTY_COLUMN, type StoredColumn, storedColumn } from './columns.ts'
 
 export interface StoredEvents extends EventTable {
   readonly name: StoredColumn
@@ -33,9 +33,9 @@ export interface StoredSpans extends SpanTable {
   readonly name: StoredColumn
   readonly statusMessage: StoredColumn
   readonly resources: readonly OwnerRecord[]
-  readonly resourceOf: Uint32Array
+  readonly resourceOf: Codes
   readonly scopes: readonly OwnerRecord[]
-  readonly scopeOf: Uint32Array
+  readonly scopeOf: Codes
   readonly events: StoredEvents
   readonly links: StoredLinks
   column(scope: 'resource' | 'span' | 'instrumentation', name: string): StoredColumn | undefined
@@ -75,9 +75,9 @@ export interface SpanParts {
   readonly kind: Uint8Array
   readonly status: Uint8Array
   readonly resources: readonly OwnerRecord[]
-  readonly resourceOf: Uint32Array
+  readonly resourceOf: Codes
   readonly scopes: readonly OwnerRecord[]
-  readonly scopeOf: Uint32Array
+  readonly scopeOf: Codes
   readonly minNs: bigint
   readonly maxNs: bigint
   readonly batchOf?: Float64Array | undefined
@@ -227,7 +227,7 @@ function sizeOf({ codes, values }: StoredColumn): number {
 }
 
 /** Attributes of resources and scopes are few and shared: a column is made by spreading them over the rows. */
-function ownerColumns(owners: readonly OwnerRecord[], ownerOf: Uint32Array, onColumn: (bytes: number) => void) {
+function ownerColumns(owners: readonly OwnerRecord[], ownerOf: Codes, onColumn: (bytes: number) => void) {
   const names = [...new Set(owners.flatMap((owner) => owner.attributes.keys.slice(0, owner.attributes.count)))]
   const loader: ColumnLoader = {
     names: () => names,
@@ -244,7 +244,7 @@ function ownerColumns(owners: readonly OwnerRecord[], ownerOf: Uint32Array, onCo
   return remembered(loader, ownerOf.length, onColumn)
 }
 
-function ownerText(owners: readonly OwnerRecord[], ownerOf: Uint32Array, field: 'name' | 'version'): StoredColumn {
+function ownerText(owners: readonly OwnerRecord[], ownerOf: Codes, field: 'name' | 'version'): StoredColumn {
   return spread(owners, ownerOf, (owner, dictionary) =>
     owner[field] === '' ? 0 : dictionary.code(TYPE.string, owner[field]),
   )
@@ -252,7 +252,7 @@ function ownerText(owners: readonly OwnerRecord[], ownerOf: Uint32Array, field: 
 
 function spread(
   owners: readonly OwnerRecord[],
-  ownerOf: Uint32Array,
+  ownerOf: Codes,
   code: (owner: OwnerRecord, dictionary: Dictionary) => number,
 ): StoredColumn {
   const dictionary = new Dictionary()
