@@ -23,6 +23,8 @@ const pinnedNode = join(modules, 'node/bin', process.platform === 'win32' ? 'nod
 const ROOM_NEEDED_MB = 800
 
 const [name, ...args] = process.argv.slice(2)
+// What these write is read by programs.
+const say = name === 'mcp' || name === 'ask' ? console.error : console.log
 if (Number(process.versions.node.split('.')[0]) < 18) {
   fail(`Node ${process.versions.node} is too old: 18 or newer is needed to begin (https://nodejs.org).`)
 }
@@ -43,7 +45,7 @@ async function installWhenNeeded() {
   if (isInstalled()) return
   const lockPath = join(root, '.sightline/bootstrap.lock')
   let lock = takeLock(lockPath)
-  if (lock.holder !== null) console.log(`Waiting for process ${lock.holder}, which is installing the packages ...`)
+  if (lock.holder !== null) say(`Waiting for process ${lock.holder}, which is installing the packages ...`)
   while (lock.holder !== null) {
     await new Promise((later) => setTimeout(later, 200))
     lock = takeLock(lockPath)
@@ -98,7 +100,7 @@ async function install() {
   // `npm ci` begins by removing everything, under the feet of a system that may be running: a finished installation that is
   // only out of date is brought up to date in place.
   const update = existsSync(join(modules, '.package-lock.json')) && pinnedNodeRuns()
-  console.log(update ? 'Updating the packages (npm install) ...' : 'Installing the packages (npm ci) ...')
+  say(update ? 'Updating the packages (npm install) ...' : 'Installing the packages (npm ci) ...')
   const progress = process.stdout.isTTY ? setInterval(() => process.stdout.write(`\r  ${seconds()}`), 500) : null
   const { status, signal, output } = await npm(update ? ['install', '--no-save'] : ['ci'])
   if (progress) {
@@ -110,7 +112,7 @@ async function install() {
   if (!pinnedNodeRuns())
     fail(`The project's own Node (${pinnedNode}) was installed but does not run here.\n${indented(output)}`)
   writeFileSync(stampFile, fingerprint())
-  console.log(`  packages are there (${seconds()})`)
+  say(`  packages are there (${seconds()})`)
 }
 
 /** npm on a full disk fails in many ways, few of which say why. */

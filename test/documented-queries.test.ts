@@ -1,12 +1,20 @@
-/** Every query that docs/traceql.md and docs/logql.md show finds something in what `npm run load` leaves. */
+/**
+ * Every query that docs/traceql.md and docs/logql.md show finds something in what `npm run load` leaves, and the tools of docs/ask.md
+ * tell of it, in a terminal and over MCP.
+ */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
+import { Client } from '@modelcontextprotocol/client'
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { until } from '@sightline/service-kit/poll'
 import { askDocumented, blocksIn, documentedQueries } from '../scripts/doctor/documented-queries.ts'
 import { startSystem, type TestSystem } from './system.ts'
+
+/** A row of a tool's answer. */
+type Named = Record<string, unknown>
 
 const root = resolve(import.meta.dirname, '..')
 const docs = join(root, 'docs')
@@ -49,5 +57,84 @@ describe('documented queries', () => {
       assert.ok(found.length > 0, query)
       assert.doesNotMatch(JSON.stringify(found), /TemplateFormatErr/, query)
     }
+  })
+
+  const asked = () => ({
+    ...(process.env as Record<string, string>),
+    GATEWAY_URL: system.urls.gateway,
+    TEMPO_URL: system.urls.tempo,
+    LOKI_URL: system.urls.loki,
+    PROMETHEUS_URL: system.urls.prometheus,
+    SIGHTLINE_HOME: system.home,
+  })
+
+  test('npm run ask', async () => {
+    const ask = async (...args: string[]) =>
+      (await run(process.execPath, ['scripts/ask.ts', ...args], { cwd: root, env: asked() })).stdout
+    const { traces, left_out } = JSON.parse(await ask('traces', '{ status = error }', '--json', '--limit', '2'))
+    const { offset, end } = left_out[0].ask_with
+    const next = await ask('traces', '{ status = error }', '--limit', '2', '--offset', String(offset), '--end', end)
+    for (const { trace } of traces) assert.ok(!next.includes(trace), 'the next page has other traces')
+    assert.match(next, /^trace .*\n[0-9a-f]{32} /)
+    assert.match(await ask('trace', traces[0].trace), /tree:\n.* gateway: /)
+  })
+
+  test('npm run mcp', async (t) => {
+    const client = new Client({ name: 'test', version: '1' })
+    const args = ['scripts/bootstrap.mjs', 'mcp']
+    await client.connect(new StdioClientTransport({ command: process.execPath, args, cwd: root, env: asked() }))
+    t.after(() => client.close())
+    const call = async (name: string, args: Record<string, unknown> = {}) => {
+      const { content, isError = false } = await client.callTool({ name, arguments: { format: 'json', ...args } })
+      const [{ text } = { text: '' }] = content as { text: string }[]
+      assert.ok(Buffer.byteLength(text) <= 8192, name)
+      return { text, isError }
+    }
+    const ask = async (name: string, args?: Record<string, unknown>) => {
+      const { text, isError } = await call(name, args)
+      assert.equal(isError, false, text)
+      return JSON.parse(text)
+    }
+    const { services, engines, targets } = await ask('running')
+    assert.deepEqual(
+      services.map(({ service, status }: Named) => [service, status]),
+      ['gateway', 'user-service', 'order-service', 'audit-service'].map((service) => [service, 'ok']),
+    )
+    assert.ok([...engines, ...targets].every(({ status, health }) => (status ?? health) !== 'down'))
+    const { groups } = await ask('errors', { query: '{ kind = internal && status = error }' })
+    const { trace, span, began } = groups.find(({ type }: Named) => type === 'insufficient-stock')
+    assert.ok(began > 0)
+    const { errors, tree } = await ask('trace', { trace })
+    assert.ok(errors.some((error: Named) => error.span === span && error.began_here))
+    assert.ok(tree.some((row: Named) => row.span === span && /were ordered/.test(String(row.error))))
+    const { attributes, events } = await ask('span', { trace, span })
+    assert.ok(attributes.some(({ name }: Named) => name === 'item.product_id'))
+    assert.ok(events.some(({ name }: Named) => name === 'exception'))
+    const { path_ms, duration_ms, stretches } = await ask('path', { trace })
+    assert.ok(path_ms > 0 && path_ms <= duration_ms && stretches.length > 2)
+    const { lines } = await ask('trace-logs', { trace })
+    assert.ok(lines.some(({ level, line }: Named) => level === 'warn' && /were ordered/.test(String(line))))
+    const selection = '{ span.error.type = "insufficient_stock" }'
+    const { says } = await ask('compare', { query: selection, among: '{ kind = internal }' })
+    assert.match(says, / in [\d.]+ % of the selection, [\d.]+ % of the rest$/)
+    const { edges } = await ask('map', { since: '30m' })
+    assert.ok(edges.some(({ client, server }: Named) => client === 'user-service' && server === 'order-service'))
+    const { objectives } = await ask('slo')
+    assert.deepEqual(objectives.map(({ objective }: Named) => objective).sort(), ['availability', 'latency'])
+    const counted = await ask('logs', {
+      query: 'sum by (service_name) (count_over_time({service_name="gateway"}[5m]))',
+    })
+    assert.equal(counted.series[0].series, 'service_name=gateway')
+    assert.ok((await ask('metrics', { query: 'up', range: true })).series.length > 3)
+    const [row] = (await ask('audit', { limit: 1 })).rows
+    assert.equal((await ask('audit', { of: `audit:${row.id}` })).rows[0].trace_id, row.trace_id)
+    assert.equal((await ask('audit', { of: row.trace_id })).rows[0].order_id, row.order_id)
+    assert.equal((await ask('incident')).incident, null)
+
+    const refused = await call('traces', { query: '{ nonsense }' })
+    assert.ok(refused.isError)
+    assert.match(refused.text, /^Tempo refuses: .*line 1, col 3/)
+    const { contents } = await client.readResource({ uri: 'sightline://docs/traceql/Hints' })
+    assert.match((contents[0] as { text: string }).text, /most_recent=true/)
   })
 })

@@ -86,7 +86,7 @@ export function findPatient({
 }
 
 /** Ports as docker-compose.yaml publishes them: .env beside it, then the environment. */
-function stackSettings(): Settings {
+export function stackSettings(): Settings {
   const env = { ...readDotEnv(), ...process.env }
   return readSettings({ env: { ...stackPortTexts(), ...env } })
 }

@@ -91,7 +91,7 @@ export function away(who: string, at: string, error: unknown): Unanswered {
 }
 
 /** The sentence in an error's body: Prometheus and the backend put it in JSON, Tempo and Loki write text. */
-function reasonIn(text: string): string {
+export function reasonIn(text: string): string {
   try {
     const { error, detail, title, message } = JSON.parse(text) as Record<string, unknown>
     const found = [error, detail, title, message].find((one) => typeof one === 'string')

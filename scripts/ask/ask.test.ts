@@ -1,0 +1,299 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { allowedHosts } from '@sightline/service-kit/allowed-hosts'
+import fc from 'fast-check'
+import { incidents } from '../incident/incidents/index.ts'
+import { type Answer, DEFAULT_BYTES, LEAST_BYTES, render } from './answer.ts'
+import { tools } from './index.ts'
+import { serveMcpOverHttp } from './mcp-http.ts'
+import type { System } from './system.ts'
+import { BEGAN_NS, bigTrace, lokiWith, startEngines } from './test/engines.ts'
+import { momentText, readWindow } from './window.ts'
+
+const spell = (next: object) => JSON.stringify(next)
+const size = (text: string) => Buffer.byteLength(text)
+
+async function ask(name: string, system: System, args: Record<string, unknown> = {}) {
+  const tool = tools.find((one) => one.name === name)!
+  const checked = tool.schema.parse(args)
+  const answer = await tool.run(checked, system)
+  for (const { name } of answer.lists) assert.ok(!(name in answer.facts), `${name} is a fact and a list`)
+  const text = render(answer, checked.bytes as number, 'text', spell)
+  const json = render(answer, checked.bytes as number, 'json', spell)
+  assert.ok(size(text) <= (checked.bytes as number), `${name}: ${size(text)} bytes of text`)
+  assert.ok(size(json) <= (checked.bytes as number), `${name}: ${size(json)} bytes of JSON`)
+  return { text, json: JSON.parse(json) }
+}
+
+test('whatever was found, an answer is no longer than was asked for, is JSON, and says how much is missing', () => {
+  const value = fc.oneof(fc.string({ unit: 'binary', maxLength: 3000 }), fc.integer(), fc.boolean(), fc.constant(null))
+  const row = fc.dictionary(fc.string({ minLength: 1, maxLength: 12 }), value, { maxKeys: 6 })
+  const list = fc.record({ rows: fc.array(row, { maxLength: 300 }), beyond: fc.nat(1_000_000) })
+  fc.assert(
+    fc.property(fc.array(list, { maxLength: 4 }), fc.integer({ min: LEAST_BYTES, max: 20_000 }), (lists, bytes) => {
+      const answer: Answer = {
+        facts: { what: 'anything' },
+        lists: lists.map(({ rows, beyond }, n) => ({
+          name: `list_${n}`,
+          rows,
+          total: rows.length + beyond,
+          next: (shown) => ({ offset: shown }),
+        })),
+      }
+      assert.ok(size(render(answer, bytes, 'text', spell)) <= bytes)
+      const json = render(answer, bytes, 'json', spell)
+      assert.ok(size(json) <= bytes)
+      const { left_out, ...shown } = JSON.parse(json)
+      for (const [n, { rows, beyond }] of lists.entries()) {
+        const missing = rows.length + beyond - shown[`list_${n}`].length
+        const said = left_out.find(({ of }: { of: string }) => of === `list_${n}`)
+        assert.equal(said?.count ?? 0, missing)
+        if (missing > 0) assert.deepEqual(said.ask_with, { offset: shown[`list_${n}`].length })
+      }
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('a trace of 50,000 spans is told in brief, page by page, and of its parts no more than fits', async (t) => {
+  const id = 'a'.repeat(32)
+  const body = JSON.stringify(bigTrace(id, 50_000))
+  const engines = await startEngines({
+    [`/api/traces/${id}`]: () => body,
+    '/loki/api/v1/query_range': lokiWith(1_000_000, 10),
+  })
+  t.after(() => engines[Symbol.asyncDispose]())
+  const { system } = engines
+
+  const brief = await ask('trace', system, { trace: id })
+  assert.equal(brief.json.spans, 50_000)
+  assert.equal(brief.json.failed_spans, 39)
+  assert.match(brief.json.errors[0].reason, /row \d+ is locked/)
+  assert.match(brief.text, /… left out: [\d,]+ tree; ask with \{"offset":\d+\}/)
+  // Siblings of one name are one row: the chain, the failed ones and three more.
+  const tree = brief.json.left_out.find(({ of }: { of: string }) => of === 'tree')
+  assert.equal(brief.json.tree.length + tree.count, 1 + 10_000 + 39 + 3)
+
+  const next = await ask('trace', system, { trace: id, ...tree.ask_with })
+  assert.equal(next.json.tree[0].depth, brief.json.tree.at(-1).depth + 1)
+  const end = await ask('trace', system, { trace: id, every: true, offset: 49_999 })
+  assert.equal(end.json.tree.length, 1)
+  assert.deepEqual(end.json.left_out, [])
+  const below = await ask('trace', system, { trace: id, below: '2710' })
+  assert.match(below.json.tree[0].name, /^step/)
+
+  const path = await ask('path', system, { trace: id })
+  assert.equal(path.json.path_ms, 50)
+  assert.ok(path.json.left_out.some(({ count }: { count: number }) => count > 1000))
+  assert.equal((await ask('span', system, { trace: id, span: 'bf69' })).json.message, 'row 49000 is locked')
+  const lines = await ask('trace-logs', system, { trace: id })
+  assert.match(lines.json.lines[0].line, /^line 0 /)
+  assert.equal(lines.json.left_out[0].count, null)
+})
+
+test('a million lines are read a page at a time: each goes on where the last one ended, also within one moment', async (t) => {
+  const engines = await startEngines({ '/loki/api/v1/query_range': lokiWith(1_000_000, 1500) })
+  t.after(() => engines[Symbol.asyncDispose]())
+  const start = momentText(BEGAN_NS - 1_000_000_000n)
+  let args: Record<string, unknown> = { start, end: momentText(BEGAN_NS + 1_000_000_000n), bytes: 65_536, limit: 2000 }
+  let wanted = 999_999
+  for (let pages = 0; pages < 5; pages++) {
+    const { json } = await ask('logs', engines.system, args)
+    assert.ok(json.lines.length > 300)
+    for (const { line } of json.lines) assert.equal(line.split(' ')[1], String(wanted--))
+    args = { ...args, ...json.left_out[0].ask_with }
+  }
+  const first = await ask('logs', engines.system, { start, end: args.end, oldest: true })
+  assert.match(first.json.lines[0].line, /^line 0 /)
+})
+
+test('an engine that sends more than it was asked for is not read to the end', async (t) => {
+  let sent = 0
+  let isGone = false
+  const engines = await startEngines({
+    '/loki/api/v1/query_range': (_, response) => {
+      response.once('close', () => {
+        isGone = true
+      })
+      const line = `"${'x'.repeat(65_536)}",`
+      const more = () => {
+        while (!isGone && sent < 2 ** 30 && response.write(line)) sent += line.length
+        if (!isGone) response.once('drain', more)
+      }
+      more()
+    },
+  })
+  t.after(() => engines[Symbol.asyncDispose]())
+  await assert.rejects(
+    ask('logs', engines.system),
+    /Loki answers with more than 16 MB, which is not read\. Ask for fewer lines/,
+  )
+  assert.ok(sent < 64 * 2 ** 20, `${sent} bytes were taken`)
+})
+
+test('failures are grouped by what differs in more than numbers, and where they began comes first', async (t) => {
+  const spanOf = (n: number, name: string, parent: string, message: string) => ({
+    spanID: `${name}${n}`,
+    name,
+    startTimeUnixNano: String(BEGAN_NS + BigInt(n)),
+    attributes: Object.entries({ 'service.name': 'shop', 'span:parentID': parent, statusMessage: message }).map(
+      ([key, stringValue]) => ({ key, value: { stringValue } }),
+    ),
+  })
+  const traces = Array.from({ length: 30 }, (_, n) => ({
+    traceID: `${n + 1}`,
+    startTimeUnixNano: String(BEGAN_NS),
+    spanSets: [{ spans: [spanOf(n, 'order', '', ''), spanOf(n, 'query', `order${n}`, `row ${n} is locked`)] }],
+  }))
+  const engines = await startEngines({ '/api/search': () => ({ traces }) })
+  t.after(() => engines[Symbol.asyncDispose]())
+  const { json } = await ask('errors', engines.system)
+  const told = json.groups.map(({ name, began, spans, traces, message }: Record<string, unknown>) => [
+    name,
+    began,
+    spans,
+    traces,
+    message,
+  ])
+  assert.deepEqual(told, [
+    ['query', 30, 30, 30, 'row 29 is locked'],
+    ['order', 0, 30, 30, ''],
+  ])
+})
+
+test('compare ranks what one side has more often', async (t) => {
+  const series = (type: string, attribute: string, value: string | null, count: number) => ({
+    labels: [
+      { key: '__meta_type', value: { stringValue: type } },
+      { key: attribute, value: value === null ? { stringValue: 'nil' } : { stringValue: value } },
+    ],
+    samples: [{ value: count - 1 }, { value: 1 }],
+  })
+  let asked: string | null = ''
+  const engines = await startEngines({
+    '/api/metrics/query_range': (query) => {
+      asked = query.get('q')
+      return {
+        series: [
+          series('selection_total', 'name', null, 100),
+          series('baseline_total', 'name', null, 1000),
+          series('selection', 'span.region', 'north', 93),
+          series('baseline', 'span.region', 'north', 40),
+          series('selection', 'span.shop', '7', 10),
+          series('baseline', 'span.shop', '7', 100),
+          series('selection', 'kind', 'server', 100),
+        ],
+      }
+    },
+  })
+  t.after(() => engines[Symbol.asyncDispose]())
+  const { json } = await ask('compare', engines.system, { query: '{ kind = server }', among: '{ name != "kind" }' })
+  assert.equal(asked, '{ name != "kind" } | compare({ kind = server }, 10)')
+  assert.equal(json.says, 'span.region=north in 93 % of the selection, 4 % of the rest')
+  // What was asked for differs, and what both sides have as often does not.
+  assert.equal(json.differences.length, 1)
+  await ask('compare', engines.system, { query: '{ status = error }', against: '{ status = ok }' })
+  assert.equal(asked, '{ (status = error) || (status = ok) } | compare({ status = error }, 10)')
+})
+
+test('an incident is told as it was noticed: nothing of its cause', async (t) => {
+  const home = mkdtempSync(join(tmpdir(), 'sightline-ask-'))
+  t.after(() => rmSync(home, { recursive: true }))
+  mkdirSync(join(home, 'incident'))
+  const system = { gateway: '', tempo: '', loki: '', prometheus: '', credentials: {}, home }
+  for (const { name, symptom, hints, cause } of incidents) {
+    const note = { name, startedAt: Date.now(), undo: [], processes: [], hints: 0, wrong: 0 }
+    writeFileSync(join(home, 'incident/note.json'), JSON.stringify(note))
+    const { json, text } = await ask('incident', system)
+    assert.equal(json.symptom, symptom)
+    for (const secret of [...hints, cause.mechanism, ...cause.operations.filter((one) => !symptom.includes(one))])
+      assert.ok(!text.includes(secret), `${name}: ${secret}`)
+  }
+})
+
+test('times are read as they are written, and what is none is named with what to write', () => {
+  const at = (text: string) => readWindow({ since: '1h', end: text }).endNs
+  assert.equal(at('2026-05-01T12:00:00Z'), 1_777_636_800_000_000_000n)
+  assert.equal(at('2026-05-01T14:00:00.000000001+02:00'), 1_777_636_800_000_000_001n)
+  assert.equal(at('1777636800'), at('1777636800000'))
+  assert.equal(at('1777636800000'), at('1777636800000000000'))
+  for (const ns of [BEGAN_NS, BEGAN_NS + 1n, BEGAN_NS + 120_000n, BEGAN_NS + 120_000_000n])
+    assert.equal(at(momentText(ns)), ns)
+  assert.throws(() => at('yesterday'), /end "yesterday" is no time\. Write RFC 3339/)
+  assert.throws(() => readWindow({ since: 'an hour' }), /"an hour" is no duration\. Write 90s/)
+  assert.throws(() => readWindow({ since: '1h', start: '1777636801', end: '1777636800' }), /is not before end/)
+})
+
+test('in a terminal: exit codes, and what is wrong with what to do', () => {
+  const env = { ...process.env, TEMPO_URL: 'http://127.0.0.1:9', SIGHTLINE_HOME: '/nowhere' }
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [join(import.meta.dirname, '../ask.ts'), ...args], { env, encoding: 'utf8' })
+  const cases: [string[], number, RegExp][] = [
+    [['trase'], 2, /There is no tool "trase"\. Did you mean trace/],
+    [['traces', '--limit', 'many'], 2, /--limit: .*number/],
+    [['traces', '--bytes', '100000'], 2, /--bytes: .*65536/],
+    [['traces', '{ }', 'more'], 2, /no use for "more"/],
+    [['map', '--follow'], 2, /map can't be followed/],
+    [['traces'], 1, /Tempo does not answer at http:\/\/127\.0\.0\.1:9 .*npm start/],
+    [['trace', 'xyz'], 2, /32 hexadecimal digits/],
+  ]
+  for (const [args, status, said] of cases) {
+    const answer = run(...args)
+    assert.equal(answer.status, status, answer.stderr)
+    assert.match(answer.stderr, said)
+    assert.equal(answer.stdout, '')
+  }
+  const { status, stdout } = run('traces', '--json')
+  assert.equal(status, 1)
+  assert.match(JSON.parse(stdout).error, /npm start/)
+  assert.match(run('trace', '--help').stdout, /^Usage: npm run ask -- trace \[TRACE\]\n.*For example/s)
+})
+
+test('over HTTP: the same tools, for this machine only', async (t) => {
+  const engines = await startEngines({ '/loki/api/v1/query_range': lokiWith(1_000_000, 10) })
+  const server = await serveMcpOverHttp(engines.system, 0, allowedHosts())
+  t.after(async () => {
+    server.closeAllConnections()
+    server.close()
+    await engines[Symbol.asyncDispose]()
+  })
+  const { port, address } = server.address() as AddressInfo
+  assert.equal(address, '127.0.0.1')
+  const post = (headers: Record<string, string>, body = '{}', path = '/mcp') =>
+    new Promise<number>((answered, failed) => {
+      const options = { port, path, method: 'POST', headers: { 'content-type': 'application/json', ...headers } }
+      request(options, (response) => answered(response.resume().statusCode!))
+        .once('error', failed)
+        .end(body)
+    })
+  assert.equal(await post({ host: 'evil.example' }), 421)
+  assert.equal(await post({ host: 'localhost', origin: 'https://evil.example' }), 403)
+  assert.equal(await post({ host: 'localhost' }, '{}', '/else'), 404)
+  assert.equal(await post({ host: 'localhost' }, JSON.stringify({ x: 'x'.repeat(300_000) })), 413)
+
+  const client = new Client({ name: 'test', version: '1' })
+  await client.connect(new StreamableHTTPClientTransport(new URL(`http://localhost:${port}/mcp`)))
+  t.after(() => client.close())
+  const listed = await client.listTools()
+  assert.deepEqual(
+    listed.tools.map(({ name }) => name),
+    tools.map(({ name }) => name),
+  )
+  assert.ok(listed.tools.every(({ annotations }) => annotations?.readOnlyHint))
+  const answer = await client.callTool({ name: 'logs', arguments: { start: '1700000000', end: '1700000010' } })
+  const [{ text } = { text: '' }] = answer.content as { text: string }[]
+  assert.ok(size(text) <= DEFAULT_BYTES)
+  assert.match(text, /… left out: more lines; ask with \{"start":/)
+  const { resources } = await client.listResources()
+  for (const { uri } of resources) {
+    const [page] = (await client.readResource({ uri })).contents as { text: string }[]
+    assert.ok(size(page!.text) <= DEFAULT_BYTES, uri)
+  }
+})

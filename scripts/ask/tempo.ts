@@ -1,0 +1,95 @@
+/** What the tools ask of Tempo's API. */
+import { type OtlpTrace, readTrace } from '@sightline/console/otlp'
+import type { Trace } from '@sightline/console/trace'
+import { getJson, MOST_OF_A_TRACE, type System } from './system.ts'
+import { inSeconds, type Window } from './window.ts'
+
+/** A value as OTLP's JSON has it, under the name of its type. */
+type TypedValue = Record<string, string | number | boolean>
+
+export interface FoundSpan {
+  spanID: string
+  name?: string
+  startTimeUnixNano: string
+  durationNanos?: string
+  attributes?: { key: string; value: TypedValue }[]
+}
+
+export interface FoundTrace {
+  traceID: string
+  rootServiceName?: string
+  rootTraceName?: string
+  startTimeUnixNano: string
+  durationMs?: number
+  spanSets?: { spans: FoundSpan[]; matched?: number }[]
+  serviceStats?: Record<string, { spanCount?: number; errorCount?: number }>
+}
+
+/** The newest traces that match, newest first, each with at most `spans` of the spans that did. */
+export async function searchTraces(
+  { tempo }: System,
+  { query, window, limit, spans = 3 }: { query: string; window: Window; limit: number; spans?: number },
+): Promise<FoundTrace[]> {
+  const { traces = [] } = await getJson<{ traces?: FoundTrace[] }>('Tempo', tempo, {
+    path: '/api/search',
+    query: { q: newestFirst(query), limit: String(limit), spss: String(spans), ...inSeconds(window) },
+    narrower: 'Ask for fewer traces, or with a narrower query.',
+  })
+  const start = (trace: FoundTrace) => BigInt(trace.startTimeUnixNano)
+  return traces
+    .map((trace) => ({ ...trace, traceID: trace.traceID.padStart(32, '0') }))
+    .sort((a, b) => Number(start(b) - start(a)))
+}
+
+/** An answer names only what its query asks for: a plain filter is asked for what a reader needs to know of the spans. */
+export const withNames = (query: string) =>
+  /\|\s*\w+\s*\(|\bwith\s*\(/.test(outsideStrings(query))
+    ? query
+    : `${query} | select(name, resource.service.name, status)`
+
+/** Without the hint a search ends with the first traces that it comes upon. */
+const newestFirst = (query: string) =>
+  /\bwith\s*\(/.test(outsideStrings(query)) ? query : `${query} with(most_recent=true)`
+
+export const attributesOf = ({ attributes = [] }: FoundSpan) =>
+  Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0] ?? null]))
+
+export interface Series {
+  labels: Record<string, string>
+  /** The sum of the samples over the window: what a count needs. */
+  sum: number
+  last: number
+}
+
+/** A TraceQL metrics query over the window, in one step of its length. */
+export async function traceMetric({ tempo }: System, query: string, window: Window): Promise<Series[]> {
+  const range = inSeconds(window)
+  const step = `${Number(range.end) - Number(range.start)}s`
+  const { series = [] } = await getJson<{
+    series?: { labels?: { key: string; value: TypedValue }[]; samples?: { value?: number }[] }[]
+  }>('Tempo', tempo, { path: '/api/metrics/query_range', query: { q: query, step, ...range } })
+  return series.map(({ labels = [], samples = [] }) => ({
+    labels: Object.fromEntries(labels.map(({ key, value }) => [key, String(Object.values(value)[0] ?? 'nil')])),
+    sum: samples.reduce((all, { value = 0 }) => all + value, 0),
+    last: samples.at(-1)?.value ?? 0,
+  }))
+}
+
+/** The stage that makes series out of spans, outside of strings. */
+export const isMetricsQuery = (query: string): boolean =>
+  /\|\s*(rate|compare|histogram_over_time|\w+_over_time)\s*\(/.test(outsideStrings(query))
+
+export const outsideStrings = (query: string) => query.replaceAll(/"(?:[^"\\]|\\.)*"|`[^`]*`/g, '""')
+
+/** null when there is none. */
+export async function fetchTrace({ tempo }: System, traceId: string): Promise<Trace | null> {
+  const found = await getJson<OtlpTrace>('Tempo', tempo, {
+    path: `/api/traces/${traceId}`,
+    most: MOST_OF_A_TRACE,
+    narrower: `Ask for a part of it: traces '{ trace:id = "${traceId}" && status = error }'.`,
+  }).catch((error) => {
+    if (error.status === 404) return {}
+    throw error
+  })
+  return readTrace(found) ?? null
+}
