@@ -6,9 +6,10 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { startError } from '@sightline/local/settings'
 import { colour, explain } from '@sightline/local/terminal'
 import { z } from 'zod'
-import { type Answer, type Next, type Row, render } from './ask/answer.ts'
+import { type List, type Next, type Row, render } from './ask/answer.ts'
 import { tools } from './ask/index.ts'
 import { type System, systemOf } from './ask/system.ts'
 import type { Tool } from './ask/tool.ts'
@@ -22,8 +23,14 @@ interface Parameter {
   type: string
   description?: string
   default?: unknown
-  enum?: string[]
+  maximum?: number
 }
+
+// Whoever reads may have seen enough: npm run ask ... | head
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
 
 const [name, ...args] = process.argv.slice(2)
 if (name === undefined || name === '--help' || name === '-h') {
@@ -124,24 +131,26 @@ function spelled(next: Next): string {
 
 /** Asks again and again, and prints what it has not printed yet: a row a line, oldest first. Until Ctrl-C. */
 async function follow(tool: Tool, given: Record<string, unknown>, system: System): Promise<void> {
-  const { list, key } = tool.follow!
+  const { list: name, key } = tool.follow!
+  const args = { ...given, since: FOLLOW_BACK, start: undefined, end: undefined, limit: parameters.limit!.maximum }
   // Rows arrive late, and not in their order: the last half minute is looked at each time.
   let known = new Set<string>()
   for (;;) {
-    const answer = await tool.run({ ...given, since: FOLLOW_BACK, start: undefined, end: undefined }, system)
-    const rows = answer.lists.find((one) => one.name === list)!.rows
-    const fresh = rows.filter((row) => !known.has(key(row)))
-    known = new Set(rows.map(key))
-    for (const row of fresh.toReversed()) print(one(answer, list, row, Number(given.bytes)))
+    const list = (await tool.run(args, system)).lists.find((one) => one.name === name)
+    if (!list) throw startError(`Only ${name} can be followed, and not what is counted.`)
+    const fresh = list.rows.filter((row) => !known.has(key(row)))
+    known = new Set(list.rows.map(key))
+    if (list.total === 'more' && fresh.length === list.rows.length)
+      console.error(`… left out: more than ${list.rows.length} ${name} came at once; a narrower query shows all`)
+    for (const row of fresh.toReversed()) print(oneRow(list, row, Number(given.bytes)))
     await pause(FOLLOW_MS)
   }
 }
 
-function one(answer: Answer, list: string, row: Row, bytes: number): string {
-  const only = answer.lists.find(({ name }) => name === list)!
-  if (format === 'json') return JSON.stringify(row)
-  const text = render({ facts: {}, lists: [{ ...only, rows: [row], total: 1 }] }, bytes, 'text', spelled)
-  return only.line ? text : text.slice(text.indexOf('\n') + 1)
+function oneRow(list: List, row: Row, bytes: number): string {
+  const text = render({ facts: {}, lists: [{ ...list, rows: [row], total: 1 }] }, bytes, format, spelled)
+  if (format === 'json') return JSON.stringify(JSON.parse(text)[list.name][0])
+  return list.line ? text : text.slice(text.indexOf('\n') + 1)
 }
 
 function print(text: string): void {

@@ -3,8 +3,9 @@
  * tell of it, in a terminal and over MCP.
  */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { Client } from '@modelcontextprotocol/client'
@@ -68,7 +69,7 @@ describe('documented queries', () => {
     SIGHTLINE_HOME: system.home,
   })
 
-  test('npm run ask', async () => {
+  test('npm run ask', async (t) => {
     const ask = async (...args: string[]) =>
       (await run(process.execPath, ['scripts/ask.ts', ...args], { cwd: root, env: asked() })).stdout
     const { traces, left_out } = JSON.parse(await ask('traces', '{ status = error }', '--json', '--limit', '2'))
@@ -77,6 +78,15 @@ describe('documented queries', () => {
     for (const { trace } of traces) assert.ok(!next.includes(trace), 'the next page has other traces')
     assert.match(next, /^trace .*\n[0-9a-f]{32} /)
     assert.match(await ask('trace', traces[0].trace), /tree:\n.* gateway: /)
+
+    const args = ['scripts/ask.ts', 'logs', '{service_name="gateway"}', '--follow', '--json']
+    const follower = spawn(process.execPath, args, { cwd: root, env: asked(), stdio: ['ignore', 'pipe', 'inherit'] })
+    t.after(() => follower.kill())
+    const seen: string[] = []
+    createInterface({ input: follower.stdout }).on('line', (line) => seen.push(JSON.parse(line).trace))
+    const { headers } = await system.api('GET', '/api/v1/products')
+    await until('the line of that request', 20, () => seen.includes(headers.get('x-trace-id')!))
+    assert.equal(new Set(seen).size, seen.length, 'each line once')
   })
 
   test('npm run mcp', async (t) => {

@@ -138,6 +138,24 @@ test('an engine that sends more than it was asked for is not read to the end', a
   assert.ok(sent < 64 * 2 ** 20, `${sent} bytes were taken`)
 })
 
+test('what is no engine is told from one that refuses', async (t) => {
+  const engines = await startEngines({
+    '/api/search': (query) => (query.get('q')!.includes('page') ? '<html>Welcome' : { traces: [] }),
+    '/api/v1/query': (_, response) =>
+      response.writeHead(400).end('{"status":"error","error":"parse error: unexpected end"}') && undefined,
+  })
+  t.after(() => engines[Symbol.asyncDispose]())
+  await assert.rejects(
+    ask('traces', engines.system, { query: '{ name = "page" }' }),
+    /is not Tempo: "<html>Welcome" is no JSON/,
+  )
+  await assert.rejects(
+    ask('metrics', engines.system, { query: 'sum(' }),
+    /^Unanswered: Prometheus refuses: parse error: unexpected end/,
+  )
+  assert.match((await ask('traces', engines.system)).json.nothing, /^Nothing in this time .* npm run load/)
+})
+
 test('failures are grouped by what differs in more than numbers, and where they began comes first', async (t) => {
   const spanOf = (n: number, name: string, parent: string, message: string) => ({
     spanID: `${name}${n}`,

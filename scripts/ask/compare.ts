@@ -1,7 +1,7 @@
 /** The tool that says what some spans have and others don't. */
 import { z } from 'zod'
 import { pairs } from './answer.ts'
-import { outsideStrings, type Series, traceMetric } from './tempo.ts'
+import { outsideStrings, type Series, traceCounts } from './tempo.ts'
 import { defineTool, limit, offset } from './tool.ts'
 import { readWindow, windowParameters } from './window.ts'
 
@@ -30,7 +30,7 @@ export const compare = defineTool({
   async run({ query, against, among, values, offset, ...times }, system) {
     const window = readWindow(times)
     const pool = against === undefined ? among : `{ (${inner(query)}) || (${inner(against)}) }`
-    const series = await traceMetric(system, `${pool} | compare({ ${inner(query)} }, ${values})`, window)
+    const series = await traceCounts(system, `${pool} | compare({ ${inner(query)} }, ${values})`, window)
     const selection = sideOf(series, 'selection')
     const rest = sideOf(series, 'baseline')
     const share = (count: number, total: number) => (total === 0 ? 0 : Math.round((count / total) * 1000) / 10)
@@ -89,11 +89,11 @@ function isAskedFor(attribute: string, filter: string): boolean {
 /** Every span has a name, so that attribute's total counts all of them. */
 function sideOf(series: readonly Series[], type: 'selection' | 'baseline'): Side {
   const side: Side = { total: 0, counts: new Map() }
-  for (const { labels, sum } of series) {
+  for (const { labels, value: count } of series) {
     const { __meta_type, __meta_error: _, ...attributes } = labels
     const [[attribute, value] = ['', '']] = Object.entries(attributes)
-    if (__meta_type === type && value !== 'nil') side.counts.set(JSON.stringify([attribute, value]), sum)
-    if (__meta_type === `${type}_total` && attribute === 'name') side.total = sum
+    if (__meta_type === type && value !== 'nil') side.counts.set(JSON.stringify([attribute, value]), count)
+    if (__meta_type === `${type}_total` && attribute === 'name') side.total = count
   }
   return side
 }

@@ -35,10 +35,23 @@ export interface Question {
 /** A GET of JSON; `who` is asked, in words. Rejects with an Unanswered that has the engine's reason and what to do. */
 export async function getJson<T>(who: string, base: string, question: Question): Promise<T> {
   const { status, text } = await get(who, base, question)
-  if (status === 200) return JSON.parse(text) as T
+  if (status === 200) return parsed(who, base, text)
   const reason = reasonIn(text) || `status ${status}`
   if (status < 500) throw new Unanswered(`${who} refuses: ${reason}`, status)
   throw new Unanswered(`${who} answered ${status}: ${reason}. What is wrong with it: npm run doctor`, status)
+}
+
+function parsed<T>(who: string, base: string, text: string): T {
+  try {
+    return JSON.parse(text) as T
+  } catch (error) {
+    const began = text.trim().slice(0, 60)
+    throw new Unanswered(
+      `What answers at ${base} is not ${who}: "${began}" is no JSON. Is the address right?`,
+      undefined,
+      error,
+    )
+  }
 }
 
 /** A GET, whatever the status. Rejects with an Unanswered when nobody answers, or with more than may be read. */

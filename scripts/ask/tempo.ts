@@ -54,25 +54,39 @@ const newestFirst = (query: string) =>
 export const attributesOf = ({ attributes = [] }: FoundSpan) =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0] ?? null]))
 
-export interface Series {
-  labels: Record<string, string>
-  /** The sum of the samples over the window: what a count needs. */
-  sum: number
-  last: number
+interface TempoSeries {
+  labels?: { key: string; value: TypedValue }[]
+  value?: number
+  samples?: { value?: number }[]
 }
 
-/** A TraceQL metrics query over the window, in one step of its length. */
+export interface Series {
+  labels: Record<string, string>
+  value: number
+}
+
+const labelsOf = ({ labels = [] }: TempoSeries) =>
+  Object.fromEntries(labels.map(({ key, value }) => [key, String(Object.values(value)[0] ?? 'nil')]))
+
+/** What a TraceQL metrics query says of the whole window: a value per series. */
 export async function traceMetric({ tempo }: System, query: string, window: Window): Promise<Series[]> {
+  const { series = [] } = await getJson<{ series?: TempoSeries[] }>('Tempo', tempo, {
+    path: '/api/metrics/query',
+    query: { q: query, ...inSeconds(window) },
+  })
+  return series.map((one) => ({ labels: labelsOf(one), value: one.value ?? 0 }))
+}
+
+/** The same for what is counted: over the range that Tempo documents for compare(), in as few steps as there can be, added up. */
+export async function traceCounts({ tempo }: System, query: string, window: Window): Promise<Series[]> {
   const range = inSeconds(window)
   const step = `${Number(range.end) - Number(range.start)}s`
-  const { series = [] } = await getJson<{
-    series?: { labels?: { key: string; value: TypedValue }[]; samples?: { value?: number }[] }[]
-  }>('Tempo', tempo, { path: '/api/metrics/query_range', query: { q: query, step, ...range } })
-  return series.map(({ labels = [], samples = [] }) => ({
-    labels: Object.fromEntries(labels.map(({ key, value }) => [key, String(Object.values(value)[0] ?? 'nil')])),
-    sum: samples.reduce((all, { value = 0 }) => all + value, 0),
-    last: samples.at(-1)?.value ?? 0,
-  }))
+  const { series = [] } = await getJson<{ series?: TempoSeries[] }>('Tempo', tempo, {
+    path: '/api/metrics/query_range',
+    query: { q: query, step, ...range },
+  })
+  const sum = ({ samples = [] }: TempoSeries) => samples.reduce((all, { value = 0 }) => all + value, 0)
+  return series.map((one) => ({ labels: labelsOf(one), value: sum(one) }))
 }
 
 /** The stage that makes series out of spans, outside of strings. */

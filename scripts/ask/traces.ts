@@ -31,7 +31,7 @@ export const traces = defineTool({
     if (isMetricsQuery(query)) {
       const series = await traceMetric(system, query, window)
       const rows = series
-        .map(({ labels: { __name__: _, ...labels }, last }) => ({ series: pairs(labels), value: rounded(last) }))
+        .map(({ labels: { __name__: _, ...labels }, value }) => ({ series: pairs(labels), value: rounded(value) }))
         .sort((a, b) => b.value - a.value)
       return { facts: {}, lists: [{ name: 'series', rows, hint: '| topk(10)' }], nothing: nothingIn(times.since) }
     }
