@@ -186,22 +186,25 @@ test('failures are grouped by what differs in more than numbers, and where they 
   ])
 })
 
-test('compare ranks what one side has more often', async (t) => {
-  const series = (type: string, attribute: string, value: string | null, count: number) => ({
+test('compare ranks what one side has more often, and sums what comes in steps', async (t) => {
+  const series = (type: string, attribute: string, value: string, count: number) => ({
     labels: [
       { key: '__meta_type', value: { stringValue: type } },
-      { key: attribute, value: value === null ? { stringValue: 'nil' } : { stringValue: value } },
+      { key: attribute, value: { stringValue: value } },
     ],
     samples: [{ value: count - 1 }, { value: 1 }],
   })
+  const totals = ['name', 'kind', 'status', 'span.region', 'span.shop'].flatMap((attribute) => [
+    series('selection_total', attribute, 'nil', 100),
+    series('baseline_total', attribute, 'nil', 1000),
+  ])
   let asked: string | null = ''
   const engines = await startEngines({
     '/api/metrics/query_range': (query) => {
       asked = query.get('q')
       return {
         series: [
-          series('selection_total', 'name', null, 100),
-          series('baseline_total', 'name', null, 1000),
+          ...totals,
           series('selection', 'span.region', 'north', 93),
           series('baseline', 'span.region', 'north', 40),
           series('selection', 'span.shop', '7', 10),
@@ -212,13 +215,27 @@ test('compare ranks what one side has more often', async (t) => {
     },
   })
   t.after(() => engines[Symbol.asyncDispose]())
-  const { json } = await ask('compare', engines.system, { query: '{ kind = server }', among: '{ name != "kind" }' })
-  assert.equal(asked, '{ name != "kind" } | compare({ kind = server }, 10)')
-  assert.equal(json.says, 'span.region=north in 93 % of the selection, 4 % of the rest')
+  const { json } = await ask('compare', engines.system, { query: '{ kind = server }' })
+  assert.equal(asked, '{ } | compare({ kind = server }, 30)')
+  assert.equal(json.says, '93 % of the selected spans have span.region = "north", of the others 4 %.')
+  assert.equal(json.look_at, '{ (kind = server) && (span.region = "north") }')
   // What was asked for differs, and what both sides have as often does not.
-  assert.equal(json.differences.length, 1)
-  await ask('compare', engines.system, { query: '{ status = error }', against: '{ status = ok }' })
-  assert.equal(asked, '{ (status = error) || (status = ok) } | compare({ status = error }, 10)')
+  assert.deepEqual(json.differences, [
+    { attribute: 'span.region', value: 'north', selection_percent: 93, rest_percent: 4, other_values: [] },
+  ])
+  await ask('compare', engines.system, {
+    query: '{ status = error }',
+    against: '{ status = ok }',
+    among: '{ kind = client }',
+  })
+  assert.match(
+    asked!,
+    /^\{ kind = client \} \| \{ \(status = error\) \|\| \(status = ok\) \} \| compare\(\{ status = error \}, 30\)$/,
+  )
+  await assert.rejects(
+    ask('compare', engines.system, { query: 'errors' }),
+    /"errors" is no filter .* as \{ status = error \}/,
+  )
 })
 
 test('an incident is told as it was noticed: nothing of its cause', async (t) => {

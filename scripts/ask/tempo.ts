@@ -1,11 +1,19 @@
 /** What the tools ask of Tempo's API. */
+import type { CompareAnswer } from '@sightline/console/differs'
 import { type OtlpTrace, readTrace } from '@sightline/console/otlp'
 import type { Trace } from '@sightline/console/trace'
+import type { Value } from './answer.ts'
 import { getJson, MOST_OF_A_TRACE, type System } from './system.ts'
 import { inSeconds, type Window } from './window.ts'
 
 /** A value as OTLP's JSON has it, under the name of its type. */
-type TypedValue = Record<string, string | number | boolean>
+interface TypedValue {
+  stringValue?: string
+  intValue?: string
+  doubleValue?: number
+  boolValue?: boolean
+  arrayValue?: { values?: TypedValue[] }
+}
 
 export interface FoundSpan {
   spanID: string
@@ -52,7 +60,10 @@ const newestFirst = (query: string) =>
   /\bwith\s*\(/.test(outsideStrings(query)) ? query : `${query} with(most_recent=true)`
 
 export const attributesOf = ({ attributes = [] }: FoundSpan) =>
-  Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0] ?? null]))
+  Object.fromEntries(attributes.map(({ key, value }) => [key, plain(value)]))
+
+const plain = ({ arrayValue, stringValue, intValue, doubleValue, boolValue }: TypedValue): Value =>
+  arrayValue ? (arrayValue.values ?? []).map(plain) : (stringValue ?? intValue ?? doubleValue ?? boolValue ?? null)
 
 interface TempoSeries {
   labels?: { key: string; value: TypedValue }[]
@@ -61,12 +72,9 @@ interface TempoSeries {
 }
 
 export interface Series {
-  labels: Record<string, string>
+  labels: Record<string, Value>
   value: number
 }
-
-const labelsOf = ({ labels = [] }: TempoSeries) =>
-  Object.fromEntries(labels.map(({ key, value }) => [key, String(Object.values(value)[0] ?? 'nil')]))
 
 /** What a TraceQL metrics query says of the whole window: a value per series. */
 export async function traceMetric({ tempo }: System, query: string, window: Window): Promise<Series[]> {
@@ -74,11 +82,16 @@ export async function traceMetric({ tempo }: System, query: string, window: Wind
     path: '/api/metrics/query',
     query: { q: query, ...inSeconds(window) },
   })
+  const labelsOf = ({ labels = [] }: TempoSeries) =>
+    Object.fromEntries(labels.map(({ key, value }) => [key, plain(value) ?? 'nil']))
   return series.map((one) => ({ labels: labelsOf(one), value: one.value ?? 0 }))
 }
 
-/** The same for what is counted: over the range that Tempo documents for compare(), in as few steps as there can be, added up. */
-export async function traceCounts({ tempo }: System, query: string, window: Window): Promise<Series[]> {
+/**
+ * What compare() counts: over a range, which is where Tempo documents it, in as few steps as there can be, added up to the answer of one
+ * moment.
+ */
+export async function compareCounts({ tempo }: System, query: string, window: Window): Promise<CompareAnswer> {
   const range = inSeconds(window)
   const step = `${Number(range.end) - Number(range.start)}s`
   const { series = [] } = await getJson<{ series?: TempoSeries[] }>('Tempo', tempo, {
@@ -86,14 +99,14 @@ export async function traceCounts({ tempo }: System, query: string, window: Wind
     query: { q: query, step, ...range },
   })
   const sum = ({ samples = [] }: TempoSeries) => samples.reduce((all, { value = 0 }) => all + value, 0)
-  return series.map((one) => ({ labels: labelsOf(one), value: sum(one) }))
+  return { series: series.map((one) => ({ labels: one.labels ?? [], value: sum(one) })) }
 }
 
 /** The stage that makes series out of spans, outside of strings. */
 export const isMetricsQuery = (query: string): boolean =>
   /\|\s*(rate|compare|histogram_over_time|\w+_over_time)\s*\(/.test(outsideStrings(query))
 
-export const outsideStrings = (query: string) => query.replaceAll(/"(?:[^"\\]|\\.)*"|`[^`]*`/g, '""')
+const outsideStrings = (query: string) => query.replaceAll(/"(?:[^"\\]|\\.)*"|`[^`]*`/g, '""')
 
 /** null when there is none. */
 export async function fetchTrace({ tempo }: System, traceId: string): Promise<Trace | null> {
