@@ -105,12 +105,19 @@ describe('documented queries', () => {
       assert.equal(isError, false, text)
       return JSON.parse(text)
     }
-    const { services, engines, targets } = await ask('running')
+    const { services, engines } = await ask('running')
     assert.deepEqual(
       services.map(({ service, status }: Named) => [service, status]),
       ['gateway', 'user-service', 'order-service', 'audit-service'].map((service) => [service, 'ok']),
     )
-    assert.ok([...engines, ...targets].every(({ status, health }) => (status ?? health) !== 'down'))
+    assert.deepEqual(
+      engines.map(({ status }: Named) => status),
+      ['ok', 'ok', 'ok'],
+    )
+    await until('all targets are up', 30, async () => {
+      const { targets } = await ask('running')
+      return targets.length > 3 && targets.every(({ health }: Named) => health === 'up')
+    })
     const { groups } = await ask('errors', { query: '{ kind = internal && status = error }' })
     const { trace, span, began } = groups.find(({ type }: Named) => type === 'insufficient-stock')
     assert.ok(began > 0)
@@ -127,15 +134,24 @@ describe('documented queries', () => {
     const selection = '{ span.error.type = "insufficient_stock" }'
     const { says } = await ask('compare', { query: selection, among: '{ kind = internal }' })
     assert.match(says, /^\d+ % of the selected spans (have|lack) .*, of the others .* %\.$/)
-    const { edges } = await ask('map', { since: '30m' })
-    assert.ok(edges.some(({ client, server }: Named) => client === 'user-service' && server === 'order-service'))
-    const { objectives } = await ask('slo')
-    assert.deepEqual(objectives.map(({ objective }: Named) => objective).sort(), ['availability', 'latency'])
+    // Prometheus may have read it all only once by now.
+    await until('the edge on the map', 30, async () => {
+      const { edges } = await ask('map', { since: '30m' })
+      return edges.some(({ client, server }: Named) => client === 'user-service' && server === 'order-service')
+    })
+    await until('the objectives', 30, async () => {
+      const { objectives } = await ask('slo')
+      assert.deepEqual(objectives.map(({ objective }: Named) => objective).sort(), ['availability', 'latency'])
+      return true
+    })
+    await until('a course of every target', 30, async () => {
+      const { series } = await ask('metrics', { query: 'up', range: true, since: '1m' })
+      return series.length > 3
+    })
     const counted = await ask('logs', {
       query: 'sum by (service_name) (count_over_time({service_name="gateway"}[5m]))',
     })
     assert.equal(counted.series[0].series, 'service_name=gateway')
-    assert.ok((await ask('metrics', { query: 'up', range: true })).series.length > 3)
     const [row] = (await ask('audit', { limit: 1 })).rows
     assert.equal((await ask('audit', { of: `audit:${row.id}` })).rows[0].trace_id, row.trace_id)
     assert.equal((await ask('audit', { of: row.trace_id })).rows[0].order_id, row.order_id)

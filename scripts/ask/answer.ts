@@ -31,6 +31,14 @@ export interface Answer {
   readonly nothing?: string
 }
 
+/** All rows from the one at `offset` on, of which an answer shows as many as fit. */
+export const page = (name: string, rows: readonly Row[], offset: number, hint?: string): List => ({
+  name,
+  rows: rows.slice(offset),
+  next: (shown) => ({ offset: offset + shown }),
+  hint,
+})
+
 export type Format = 'text' | 'json'
 /** Writes arguments as whoever asked would: `--offset 20` or `"offset": 20`. */
 export type Spell = (next: Next) => string

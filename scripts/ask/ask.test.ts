@@ -138,6 +138,25 @@ test('an engine that sends more than it was asked for is not read to the end', a
   assert.ok(sent < 64 * 2 ** 20, `${sent} bytes were taken`)
 })
 
+test('of many series a page is shown, and the next one goes on behind it', async (t) => {
+  const engines = await startEngines({
+    '/api/v1/query': (query) => {
+      const result = Array.from({ length: Number(query.get('limit')) }, (_, n) => ({
+        metric: { pod: `pod-${n}` },
+        value: [1, String(n)],
+      }))
+      return { status: 'success', data: { resultType: 'vector', result } }
+    },
+  })
+  t.after(() => engines[Symbol.asyncDispose]())
+  const first = await ask('metrics', engines.system, { query: 'up' })
+  assert.deepEqual(first.json.series[0], { series: 'pod=pod-0', value: 0 })
+  const [{ count, ask_with }] = first.json.left_out
+  assert.equal(count, null, 'how many there are is not known: no more than a thousand were asked for')
+  const second = await ask('metrics', engines.system, { query: 'up', ...ask_with })
+  assert.equal(second.json.series[0].value, first.json.series.length)
+})
+
 test('what is no engine is told from one that refuses', async (t) => {
   const engines = await startEngines({
     '/api/search': (query) => (query.get('q')!.includes('page') ? '<html>Welcome' : { traces: [] }),

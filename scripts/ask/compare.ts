@@ -2,6 +2,7 @@
 import { compareQuery, isNamedIn, narrowed, rank, sentence } from '@sightline/console/differs'
 import { startError } from '@sightline/local/settings'
 import { z } from 'zod'
+import { page } from './answer.ts'
 import { compareCounts } from './tempo.ts'
 import { defineTool, offset } from './tool.ts'
 import { readWindow, windowParameters } from './window.ts'
@@ -54,14 +55,7 @@ export const compare = defineTool({
         says: isOneSided ? undefined : sentence(found, comparison),
         look_at: isOneSided || !most ? undefined : narrowed(comparison, most.attribute, most.value),
       },
-      lists: [
-        {
-          name: 'differences',
-          rows: isOneSided ? [] : rows.slice(offset),
-          next: (shown: number) => ({ offset: offset + shown }),
-          hint: 'a narrower among',
-        },
-      ],
+      lists: [page('differences', isOneSided ? [] : rows, offset, 'a narrower among')],
       nothing: isOneSided
         ? `There is nothing to compare: the selection has ${found.selected} spans, the rest ${found.others}. Another filter, or a longer time?`
         : 'Both sides are alike.',

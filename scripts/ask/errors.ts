@@ -1,6 +1,6 @@
 /** The tool that groups failed spans: the same failure once, with how often and where it began. */
 import { z } from 'zod'
-import type { Row, Value } from './answer.ts'
+import { page, type Row, type Value } from './answer.ts'
 import { attributesOf, type FoundSpan, searchTraces } from './tempo.ts'
 import { defineTool, limit, offset } from './tool.ts'
 import { momentText, readWindow, windowParameters } from './window.ts'
@@ -9,6 +9,8 @@ const SELECTED =
   'name, resource.service.name, statusMessage, span:parentID, span.error.type, event.exception.type, event.exception.message'
 /** Of one trace more are not looked at. */
 const SPANS_PER_TRACE = 100
+
+const HINT = 'a query for one service: { status = error && resource.service.name = "..." }'
 
 interface Failure {
   traceId: string
@@ -74,14 +76,7 @@ export const errors = defineTool({
           ? { note: `the newest ${most} traces with failures only: more with traces, or a narrower time` }
           : {}),
       },
-      lists: [
-        {
-          name: 'groups',
-          rows: rows.slice(offset),
-          next: (shown) => ({ offset: offset + shown }),
-          hint: 'a query for one service: { status = error && resource.service.name = "..." }',
-        },
-      ],
+      lists: [page('groups', rows, offset, HINT)],
       nothing: 'Nothing failed in this time.',
     }
   },

@@ -105,7 +105,7 @@ async function ask({ loki }: System, query: string, window: Window, wanted: Want
     },
     narrower: 'Ask for fewer lines, or with a narrower query.',
   })
-  if (data.resultType === 'matrix') return seriesList(data.result)
+  if (data.resultType === 'matrix') return seriesList(data.result, offset)
   const lines = data.result
     .flatMap(({ stream, values }) => values.map(([time, line]): Line => ({ ns: BigInt(time), line, labels: stream })))
     .sort((a, b) => Number(a.ns - b.ns) * (oldest ? 1 : -1))

@@ -1,8 +1,8 @@
 /** The tool that asks Prometheus, and how series are shown. */
 import { z } from 'zod'
-import { type List, pairs, type Row } from './answer.ts'
+import { type List, page, pairs, type Row } from './answer.ts'
 import { getJson, type System } from './system.ts'
-import { defineTool } from './tool.ts'
+import { defineTool, offset } from './tool.ts'
 import { momentText, readWindow, secondsOf, windowParameters } from './window.ts'
 
 type Metric = Record<string, string>
@@ -32,14 +32,15 @@ export const metrics = defineTool({
       .default(false)
       .describe('only the names of the metrics that match, with how many series each has'),
     ...windowParameters('30m'),
+    offset,
   },
-  async run({ query, range, names, ...times }, system) {
+  async run({ query, range, names, offset, ...times }, system) {
     const window = readWindow(times)
     const nothing = 'No series. Names of metrics: {__name__=~".+"} with names.'
     if (names) {
       const series = await instant(system, `count by (__name__) (${query})`)
       const rows = series.map(({ labels, value }) => ({ metric: labels.__name__ ?? '', series: value }))
-      return { facts: {}, lists: [{ name: 'metrics', rows, hint: 'a narrower query' }], nothing }
+      return { facts: {}, lists: [page('metrics', rows, offset, 'a narrower query')], nothing }
     }
     if (range) {
       const step = Math.max(1, Math.ceil(secondsOf(window) / POINTS))
@@ -58,22 +59,11 @@ export const metrics = defineTool({
           narrower: 'Ask with sum by (...), or topk(10, ...).',
         },
       )
-      return { facts: { step: `${step}s` }, lists: [seriesList(data.result)], nothing }
+      return { facts: { step: `${step}s` }, lists: [seriesList(data.result, offset)], nothing }
     }
     const samples = await instant(system, query, seconds(window.endNs))
     const rows = samples.map(({ labels, value }) => ({ series: nameOf(labels), value }))
-    return {
-      facts: {},
-      lists: [
-        {
-          name: 'series',
-          rows: rows.slice(0, MOST_SERIES),
-          total: rows.length > MOST_SERIES ? 'more' : rows.length,
-          hint: 'sum by (...), or topk(10, ...)',
-        },
-      ],
-      nothing,
-    }
+    return { facts: {}, lists: [seriesPage(rows, offset)], nothing }
   },
 })
 
@@ -102,17 +92,18 @@ export async function instant({ prometheus }: System, query: string, time?: stri
 const toNumber = (text: string) => (Number.isFinite(Number(text)) ? Number(text) : null)
 
 /** How each series went; those that rose highest come first. */
-export function seriesList(result: readonly { metric: Metric; values: [number, string][] }[]): List {
-  const rows = result
-    .slice(0, MOST_SERIES)
-    .map(({ metric, values }) => courseOf(nameOf(metric), values))
-    .sort((a, b) => (b.highest ?? 0) - (a.highest ?? 0))
-  return {
-    name: 'series',
-    rows,
-    total: result.length > MOST_SERIES ? 'more' : rows.length,
-    hint: 'sum by (...), or topk(10, ...)',
-  }
+export function seriesList(result: readonly { metric: Metric; values: [number, string][] }[], offset: number): List {
+  const courses = result.map(({ metric, values }) => courseOf(nameOf(metric), values))
+  return seriesPage(
+    courses.sort((a, b) => (b.highest ?? 0) - (a.highest ?? 0)),
+    offset,
+  )
+}
+
+/** One series more than may be read says that there are more. */
+function seriesPage(rows: readonly Row[], offset: number): List {
+  const list = page('series', rows.slice(0, MOST_SERIES), offset, 'sum by (...), or topk(10, ...)')
+  return rows.length > MOST_SERIES ? { ...list, total: 'more' } : list
 }
 
 function courseOf(series: string, values: readonly [number, string][]): Row & { highest: number | null } {

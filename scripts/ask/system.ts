@@ -19,6 +19,8 @@ const PATIENCE_MS = 30_000
 const MEGABYTE = 1024 * 1024
 /** A trace of 50,000 spans has 60 MB as JSON. */
 export const MOST_OF_A_TRACE = 200 * MEGABYTE
+/** Characters: an engine may quote all of a query. */
+const LONGEST_REASON = 600
 const MOST_OF_AN_ANSWER = 16 * MEGABYTE
 
 export interface Question {
@@ -36,7 +38,7 @@ export interface Question {
 export async function getJson<T>(who: string, base: string, question: Question): Promise<T> {
   const { status, text } = await get(who, base, question)
   if (status === 200) return parsed(who, base, text)
-  const reason = reasonIn(text) || `status ${status}`
+  const reason = reasonIn(text).slice(0, LONGEST_REASON) || `status ${status}`
   if (status < 500) throw new Unanswered(`${who} refuses: ${reason}`, status)
   throw new Unanswered(`${who} answered ${status}: ${reason}. What is wrong with it: npm run doctor`, status)
 }

@@ -1,6 +1,6 @@
 /** The tool that searches traces by TraceQL. */
 import { z } from 'zod'
-import { milliseconds, pairs, rounded } from './answer.ts'
+import { milliseconds, page, pairs, rounded } from './answer.ts'
 import {
   attributesOf,
   type FoundSpan,
@@ -33,7 +33,7 @@ export const traces = defineTool({
       const rows = series
         .map(({ labels: { __name__: _, ...labels }, value }) => ({ series: pairs(labels), value: rounded(value) }))
         .sort((a, b) => b.value - a.value)
-      return { facts: {}, lists: [{ name: 'series', rows, hint: '| topk(10)' }], nothing: nothingIn(times.since) }
+      return { facts: {}, lists: [page('series', rows, offset, '| topk(10)')], nothing: nothingIn(times.since) }
     }
     // One more than is shown tells whether there are more.
     const found = await searchTraces(system, { query: withNames(query), window, limit: offset + limit + 1 })
