@@ -129,7 +129,9 @@ function asJson({ facts, lists, nothing }: Answer, counts: readonly number[]): s
   })
   const shown = lists.map((list, n) => [list.name, list.rows.slice(0, counts[n])])
   const isEmpty = nothing !== undefined && lists.every(({ rows }) => rows.length === 0)
-  return JSON.stringify({ ...facts, ...Object.fromEntries(shown), ...(isEmpty ? { nothing } : {}), left_out: left })
+  const answer = { ...facts, ...Object.fromEntries(shown), ...(isEmpty ? { nothing } : {}), left_out: left }
+  // JSON escapes what steers a terminal but for what is beyond ASCII.
+  return JSON.stringify(answer).replaceAll(/\p{Cc}/gu, (character) => oneLine(character))
 }
 
 function asText({ facts, lists, nothing }: Answer, counts: readonly number[], spell: Spell): string {
@@ -173,7 +175,10 @@ function table(rows: readonly Row[]): string[] {
   )
 }
 
-const shownName = (name: string) => name.replace(/_(ms|percent)$/, '').replaceAll('_', ' ')
+const shownName = (name: string) =>
+  oneLine(name)
+    .replace(/_(ms|percent)$/, '')
+    .replaceAll('_', ' ')
 
 function shownValue(name: string, value: Value): string {
   if (value === null || value === undefined) return ''

@@ -32,7 +32,7 @@ async function ask(name: string, system: System, args: Record<string, unknown> =
   return { text, json: JSON.parse(json) }
 }
 
-test('whatever was found, an answer is no longer than was asked for, is JSON, and says how much is missing', () => {
+test('whatever was found, an answer is no longer than was asked for, is JSON, steers no terminal, and says how much is missing', () => {
   const value = fc.oneof(fc.string({ unit: 'binary', maxLength: 3000 }), fc.integer(), fc.boolean(), fc.constant(null))
   const row = fc.dictionary(fc.string({ minLength: 1, maxLength: 12 }), value, { maxKeys: 6 })
   const list = fc.record({ rows: fc.array(row, { maxLength: 300 }), beyond: fc.nat(1_000_000) })
@@ -47,8 +47,11 @@ test('whatever was found, an answer is no longer than was asked for, is JSON, an
           next: (shown) => ({ offset: shown }),
         })),
       }
-      assert.ok(size(render(answer, bytes, 'text', spell)) <= bytes)
+      const text = render(answer, bytes, 'text', spell)
+      assert.ok(size(text) <= bytes)
       const json = render(answer, bytes, 'json', spell)
+      for (const output of [text.replaceAll('\n', ''), json])
+        assert.doesNotMatch(output, /\p{Cc}/u, 'steers a terminal')
       assert.ok(size(json) <= bytes)
       const { left_out, ...shown } = JSON.parse(json)
       for (const [n, { rows, beyond }] of lists.entries()) {

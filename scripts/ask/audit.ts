@@ -1,5 +1,6 @@
 /** The tool that shows rows of the audit trail, through the public API. */
 import { startError } from '@sightline/local/settings'
+import { oneLine } from '@sightline/local/terminal'
 import { z } from 'zod'
 import type { Row } from './answer.ts'
 import { getJson } from './system.ts'
@@ -72,5 +73,5 @@ function inBrief({ id, recorded_at, action, user_id, order_id, sealed, trace_id 
 
 const rowInFull = (row: Row) =>
   Object.entries(row)
-    .map(([name, value]) => `${name.padEnd(12)}${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .map(([name, value]) => `${name.padEnd(12)}${oneLine(typeof value === 'string' ? value : JSON.stringify(value))}`)
     .join('\n')

@@ -1,6 +1,7 @@
 /** The tools that look into one trace: in brief, its critical path, one of its spans, its log lines. */
 import { buildTree, criticalPath, type Span, type SpanNode, type Trace } from '@sightline/console/trace'
 import { startError } from '@sightline/local/settings'
+import { oneLine } from '@sightline/local/terminal'
 import { z } from 'zod'
 import { type Answer, type List, milliseconds, type Row, rounded, type Value } from './answer.ts'
 import type { System } from './system.ts'
@@ -177,7 +178,7 @@ function treeLine({ span, depth, service, name, start_ms, duration_ms, self_ms, 
   const indent = deep <= 20 ? '  '.repeat(deep) : `${'  '.repeat(20)}(${deep}) `
   const time = `${milliseconds(Number(start_ms)).padStart(9)} ${milliseconds(Number(duration_ms)).padStart(9)} ${milliseconds(Number(self_ms)).padStart(9)}`
   const marks = [calls ? ` ×${calls}` : '', orphan ? ' (its parent is missing)' : '', error ? ` ✘ ${error}` : '']
-  return `${span} ${time}  ${indent}${service}: ${name}${marks.join('')}`
+  return oneLine(`${span} ${time}  ${indent}${service}: ${name}${marks.join('')}`)
 }
 
 /** Each node before its children. */
