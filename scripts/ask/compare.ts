@@ -1,5 +1,5 @@
 /** The tool that says what some spans have and others don't, by the rule of the console's page "What differs". */
-import { compareQuery, isNamedIn, narrowed, rank, sentence } from '@sightline/console/differs'
+import { compareQuery, isNamedIn, mostTelling, narrowed, rank, sentence } from '@sightline/console/differs'
 import { startError } from '@sightline/local/settings'
 import { z } from 'zod'
 import { page } from './answer.ts'
@@ -35,10 +35,7 @@ export const compare = defineTool({
     // What the filter itself asks about differs of course.
     const ranked = found.ranked.filter(({ attribute }) => !isNamedIn(comparison.selection, attribute))
     const isOneSided = found.selected === 0 || found.others === 0
-    // What the selected have says more than what they lack; the sentence is about the same value.
-    const [most] = ranked
-      .flatMap(({ attribute, values }) => values.map((value) => ({ attribute, value })))
-      .toSorted((a, b) => b.value.selected - b.value.other - (a.value.selected - a.value.other))
+    const most = mostTelling(found, comparison)
     const rows = ranked.map(({ attribute, values: [first, ...others] }) => ({
       attribute,
       value: first!.text,

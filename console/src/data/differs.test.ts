@@ -5,6 +5,7 @@ import {
   compareQuery,
   comparisonIn,
   comparisonsOf,
+  type Difference,
   differsHref,
   narrowed,
   percent,
@@ -140,6 +141,23 @@ test('where nothing is found or nothing differs, nothing is said', () => {
   const twice = answer('selection_total name=nil 4', 'selection_total kind=nil 2', 'selection_total status=nil 2')
   assert.equal(rank(twice).selected, 2)
   assert.equal(sentence(rank({}), errors), undefined)
+})
+
+test('an array is told whole, and searched by its elements', () => {
+  const found = answer('selection_total name=nil 1', 'baseline_total name=nil 1')
+  const values = [{ stringValue: 'a' }, { intValue: '5' }]
+  const labels = [
+    { key: '__meta_type', value: { stringValue: 'selection' } },
+    { key: 'span.x', value: { arrayValue: { values } } },
+  ]
+  const [{ attribute, values: told }] = rank({ series: [...found.series!, { labels, value: 1 }] }).ranked as [
+    Difference,
+  ]
+  assert.equal(told[0]!.text, 'a, 5')
+  assert.equal(
+    narrowed(errors, attribute, told[0]!),
+    '{ (kind = server) && (status = error) && (span.x = "a") && (span.x = 5) }',
+  )
 })
 
 test('words of the language stand without quotes', () => {

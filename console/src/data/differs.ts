@@ -22,6 +22,8 @@ export interface Comparison {
 export interface DifferentValue {
   readonly text: string
   readonly literal: string | undefined
+  /** Of an array: its elements as TraceQL writes them, one by one. */
+  readonly elements?: readonly string[]
   /** Shares of the selected spans, and of the others, 0 to 1. */
   readonly selected: number
   readonly other: number
@@ -44,9 +46,16 @@ export interface Differences {
   readonly ranked: readonly Difference[]
 }
 
+interface Typed {
+  stringValue?: string
+  intValue?: string
+  doubleValue?: number
+  boolValue?: boolean
+  arrayValue?: { values?: Typed[] }
+}
 interface Labelled {
   key: string
-  value?: { stringValue?: string; intValue?: string; doubleValue?: number; boolValue?: boolean }
+  value?: Typed
 }
 export interface CompareAnswer {
   series?: { labels?: Labelled[]; value?: number }[]
@@ -87,8 +96,11 @@ function filtered(spans: string, ...filters: string[]): string {
 const nanos = (ms: number): string => `${Math.round(ms)}000000`
 
 /** The selected spans that have this value: what one looks at next. */
-export const narrowed = ({ spans, selection }: Comparison, attribute: string, { literal }: DifferentValue): string =>
-  filtered(spans, selection, `${attribute} = ${literal ?? 'nil'}`)
+export const narrowed = (
+  { spans, selection }: Comparison,
+  attribute: string,
+  { literal, elements }: DifferentValue,
+): string => filtered(spans, selection, ...(elements ?? [literal ?? 'nil']).map((one) => `${attribute} = ${one}`))
 
 /** The selected spans, and the others. */
 export const sidesOf = ({ spans, selection, against }: Comparison): { selected: string; others: string } => ({
@@ -145,9 +157,11 @@ export function comparisonIn(params: URLSearchParams): Comparison | undefined {
 
 const IN_EVERY_SPAN = ['name', 'kind', 'status']
 
+type Counted = Pick<DifferentValue, 'text' | 'elements'> & { count: number }
+
 interface Side {
   /** By attribute, then by the value's literal. */
-  readonly counts: Map<string, Map<string, { text: string; count: number }>>
+  readonly counts: Map<string, Map<string, Counted>>
   readonly totals: Map<string, number>
 }
 
@@ -170,7 +184,7 @@ export function rank({ series = [] }: CompareAnswer): Differences {
       continue
     }
     const values = side.counts.get(label.key) ?? new Map()
-    side.counts.set(label.key, values.set(literalOf(label), { text: textOf(label), count }))
+    side.counts.set(label.key, values.set(literalOf(label.key, label.value), { ...readLabel(label), count }))
   }
   const { selection, baseline } = sides as { selection: Side; baseline: Side }
   const sizeOf = ({ totals }: Side) =>
@@ -185,8 +199,9 @@ export function rank({ series = [] }: CompareAnswer): Differences {
       of === 0 ? 0 : (side.counts.get(attribute)?.get(literal)?.count ?? 0) / of
     const lack = (side: Side, of: number) => (of === 0 ? 0 : 1 - (side.totals.get(attribute) ?? 0) / of)
     const known = new Map([...(baseline.counts.get(attribute) ?? []), ...(selection.counts.get(attribute) ?? [])])
-    const values: DifferentValue[] = [...known].map(([literal, { text }]) => ({
+    const values: DifferentValue[] = [...known].map(([literal, { text, elements }]) => ({
       text,
+      ...(elements && { elements }),
       literal,
       selected: share(selection, selected, literal),
       other: share(baseline, others, literal),
@@ -208,26 +223,39 @@ export function rank({ series = [] }: CompareAnswer): Differences {
 const gain = ({ selected, other }: DifferentValue): number => selected - other
 const distance = ({ selected, other }: DifferentValue): number => Math.abs(selected - other)
 
-const textOf = ({ value = {} }: Labelled): string => String(Object.values(value)[0] ?? '')
+const textOf = ({ arrayValue, ...value }: Typed): string =>
+  arrayValue ? (arrayValue.values ?? []).map(textOf).join(', ') : String(Object.values(value)[0] ?? '')
+
+function readLabel({ key, value = {} }: Labelled): Pick<DifferentValue, 'text' | 'elements'> {
+  const elements = value.arrayValue?.values?.map((one) => literalOf(key, one))
+  return { text: textOf(value), ...(elements?.length && { elements }) }
+}
 
 /** Words of the language, which stand without quotes. */
 const BARE: readonly string[] = ['kind', 'status']
 
-function literalOf({ key, value = {} }: Labelled): string {
-  if (value.stringValue === undefined) return textOf({ key, value })
+function literalOf(key: string, value: Typed = {}): string {
+  if (value.arrayValue) return `[${(value.arrayValue.values ?? []).map((one) => literalOf(key, one)).join(', ')}]`
+  if (value.stringValue === undefined) return textOf(value)
   return BARE.includes(key) ? value.stringValue : JSON.stringify(value.stringValue)
 }
 
-/** What differs most, in words; undefined when nothing does. Attributes that the selection itself names are no news. */
-export function sentence({ ranked }: Differences, { selection }: Comparison): string | undefined {
+/** The value that the selected spans have most more often than the others: what they have says more than what they lack. */
+export function mostTelling(
+  { ranked }: Differences,
+  { selection }: Comparison,
+): { attribute: string; value: DifferentValue } | undefined {
+  // Attributes that the selection itself names are no news.
   const news = ranked.filter(({ attribute }) => !isNamedIn(selection, attribute))
-  // What the selected have says more than what they don't.
-  const most = news
+  const [most] = news
     .flatMap(({ attribute, values }) => values.map((value) => ({ attribute, value })))
-    .reduce<{ attribute: string; value: DifferentValue } | undefined>(
-      (best, one) => (best && gain(best.value) >= gain(one.value) ? best : one),
-      undefined,
-    )
+    .toSorted((a, b) => gain(b.value) - gain(a.value))
+  return most
+}
+
+/** The same in words; undefined when nothing differs. */
+export function sentence(differences: Differences, comparison: Comparison): string | undefined {
+  const most = mostTelling(differences, comparison)
   if (!most) return undefined
   const { attribute, value } = most
   const has = value.literal === undefined ? `lack ${attribute}` : `have ${attribute} = ${value.literal}`
