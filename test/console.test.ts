@@ -526,6 +526,125 @@ test('two traces stand side by side, and what only one of them did is marked', o
   await page.context().close()
 })
 
+test(
+  'a search leads to two of its traces compared, to all of them by operation, and each back to the search',
+  options,
+  async () => {
+    const whole = await storedOrder()
+    const failed = await refusedOrder()
+    const query = `{ trace:id = "${whole.traceId}" || trace:id = "${failed}" }`
+    const { page, problems } = await open(`/explore?${new URLSearchParams({ source: 'tempo', query })}`)
+    const ticks = page.locator('[aria-label="Found traces"] input[type="checkbox"]')
+    await until('both are found', 15, async () => {
+      await page.reload()
+      await page.locator('.result-foot').waitFor()
+      return (await ticks.count()) === 2
+    })
+    // The order of the ticks is that of the sides.
+    await page.getByLabel(`Compare trace ${whole.traceId.slice(0, 8)}`).check()
+    await page.getByLabel(`Compare trace ${failed.slice(0, 8)}`).check()
+    await page.getByRole('link', { name: 'Compare', exact: true }).click()
+    await page.waitForURL(new RegExp(`/trace/${whole.traceId}[?]compare=${failed}`))
+    const rows = page.locator('[aria-label="Differences by operation"] tbody tr')
+    await rows.filter({ hasText: 'record_audit' }).first().locator('.absent-mark').waitFor()
+    const names = await rows.allTextContents()
+    const place = (name: string) => names.findIndex((text) => text.includes(name))
+    assert.ok(
+      place('create_order') < place('validate_order') && place('validate_order') < place('record_audit'),
+      names.join(),
+    )
+    await rows.filter({ hasText: 'validate_order' }).first().click()
+    await page.waitForURL(/span=[0-9a-f]{16}&other=[0-9a-f]{16}/)
+    await page.getByRole('link', { name: 'Back to the search' }).click()
+    await page.waitForURL(/[/]explore/)
+    assert.equal(await page.locator('[aria-label="Found traces"] input:checked').count(), 2)
+
+    await page.getByRole('link', { name: 'By operation' }).click()
+    const operation = page.locator('[aria-label="Operations"] tbody tr', { hasText: 'order-service create_order' })
+    await operation.locator('td:nth-child(2)', { hasText: /^2$/ }).waitFor()
+    const cells = await operation.locator('td').allTextContents()
+    assert.deepEqual(cells.slice(1, 4), ['2', '2', '1'], 'traces, calls, errors')
+    await assertAccessible(page)
+    await operation.locator('td').last().getByRole('link').click()
+    await page.waitForURL(/[/]trace[/][0-9a-f]{32}[?]span=/)
+    await page.locator('.span-details').waitFor()
+    await page.getByRole('link', { name: 'Back to the search' }).click()
+    await ticks.first().waitFor()
+    assert.deepEqual(problems, [])
+    await page.context().close()
+  },
+)
+
+test(
+  'a trace as flame graph, list, operations, critical path and JSON; the address holds view, span and zoom',
+  options,
+  async () => {
+    const { traceId } = await storedOrder()
+    const { page, problems } = await open(`/trace/${traceId}`)
+    const show = (view: string) =>
+      page.locator('[aria-label="View"]').getByRole('button', { name: view, exact: true }).click()
+    const says = page.locator('.flame-says')
+
+    await show('Flame graph')
+    await page.getByRole('application').focus()
+    for (const key of ['Home', 'ArrowDown', 'z']) await page.keyboard.press(key)
+    await page.waitForURL(/zoom=[0-9]+-[0-9]+/)
+    assert.match((await says.textContent()) ?? '', /^user-service POST [/]process · .*self /)
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/span=[0-9a-f]{16}/)
+    await page.reload()
+    await until('the chosen box is named again', 10, async () => /user-service/.test((await says.textContent()) ?? ''))
+    assert.match(page.url(), /view=flame&zoom=.*span=/)
+    await assertAccessible(page)
+
+    await show('Spans')
+    const list = page.getByRole('grid', { name: 'List of spans' })
+    await list.getByRole('button', { name: 'Duration' }).click()
+    await page.waitForURL(/sort=-duration/)
+    assert.match((await list.locator('tbody tr').first().textContent()) ?? '', /gateway/)
+    await list.focus()
+    await page.keyboard.press('Home')
+    await page.locator('.span-details h3', { hasText: 'POST /api/v1/process' }).waitFor()
+    await page.keyboard.press('Escape')
+    await page.locator('.span-details').waitFor({ state: 'detached' })
+
+    await show('Operations')
+    await page.getByRole('link', { name: 'order-service create_order' }).click()
+    await page.waitForURL(/view=spans.*find=create_order/)
+    await until('only those are listed', 5, async () => (await list.locator('tbody tr').count()) === 1)
+    await page.getByLabel('Find spans').fill('')
+
+    await show('Critical path')
+    await page.locator('.path-legend', { hasText: 'had to wait for' }).waitFor()
+    assert.ok((await page.locator('[aria-label="Critical path"] tbody tr').count()) > 5)
+    await assertAccessible(page)
+
+    await show('JSON')
+    await page.locator('.json-lines', { hasText: '"resourceSpans"' }).waitFor()
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'Download' }).click(),
+    ])
+    const saved = await readFile(await download.path(), 'utf8')
+    const answered = await fetch(`${system.urls.tempo}/api/v2/traces/${traceId}`, {
+      headers: { accept: 'application/json' },
+    })
+    assert.equal(saved, await answered.text())
+
+    await page.getByRole('link', { name: 'Audit row' }).click()
+    await page.waitForURL(new RegExp(`/audit[?]trace_id=${traceId}$`))
+    await until('its row', 10, async () => (await page.locator('[aria-label="Audit rows"] tbody tr').count()) === 1)
+    await page.setViewportSize({ width: 390, height: 844 })
+    for (const view of ['waterfall', 'flame', 'spans', 'operations', 'path', 'json']) {
+      await page.goto(`${system.urls.console}/trace/${traceId}?view=${view}`)
+      await page.locator('.waterfall, .flame-graph, .row-table, .json-lines').first().waitFor()
+      await assertFits(page)
+    }
+    assert.deepEqual(problems, [])
+    await page.context().close()
+  },
+)
+
 test('a trace that still comes in fills without a reload', options, async () => {
   const traceId = 'feedfeedfeedfeedfeedfeedfeedfeed'
   const send = async (name: string, id: string, parent?: string) => {
@@ -592,7 +711,8 @@ test(
   options,
   async () => {
     const traceId = '0123456789abcdef0123456789abcdef'
-    const now = BigInt(Date.now()) * 1_000_000n
+    // Old enough that no page waits for more of it.
+    const now = BigInt(Date.now() - 60_000) * 1_000_000n
     const spans = Array.from({ length: 10_000 }, (_, i) => ({
       traceId,
       spanId: (i + 1).toString(16).padStart(16, '0'),
@@ -619,6 +739,12 @@ test(
       (text) => assert.match(text, /many/),
     )
     assert.equal(await page.locator('.waterfall script, .waterfall img').count(), 0)
+    for (const view of ['spans', 'operations', 'flame', 'json']) {
+      await page.goto(`${system.urls.console}/trace/${traceId}?view=${view}`)
+      await page.locator('.row-table tbody tr:nth-child(3), .flame-graph canvas, .json-lines pre').first().waitFor()
+      assert.ok((await page.locator('.row-table tr').count()) < 100, view)
+      assert.ok(((await page.locator('main').textContent()) ?? '').length < 50_000, view)
+    }
     assert.deepEqual(problems, [])
     await page.context().close()
   },

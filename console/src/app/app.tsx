@@ -16,6 +16,7 @@ import { TimeControls, TimeProvider } from '../shell/time.tsx'
 import { useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { TracePage } from '../trace/trace-page.tsx'
+import { TracesPage } from '../traces/traces-page.tsx'
 import { Home } from './home.tsx'
 import { TopBar } from './top-bar.tsx'
 
@@ -44,12 +45,13 @@ export function App() {
   )
 }
 
-const HAS_TIME = new Set(['explore', 'differs', 'map', 'audit'])
+const HAS_TIME = new Set(['explore', 'differs', 'map', 'audit', 'traces'])
 
 function Route({ page, id, entries }: { page: string; id: string; entries: readonly DashboardEntry[] }) {
   if (page === '') return <Home entries={entries} />
   if (page === 'trace') return <TracePage key={id} traceId={id} />
   if (page === 'differs') return <DiffersPage />
+  if (page === 'traces') return <TracesPage />
   if (page === 'map') return <MapPage />
   if (page === 'audit') return <AuditPage />
   if (page === 'explore') {

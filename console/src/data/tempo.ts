@@ -38,12 +38,16 @@ export const isMetricsQuery = (query: string): boolean =>
     query.replaceAll(/"(?:[^"\\]|\\.)*"|`[^`]*`/g, '""'),
   )
 
+/** Where one trace is asked for, at the console's own origin. */
+export const traceJsonHref = (traceId: string): string => `${ROOT}/v2/traces/${traceId.trim().toLowerCase()}`
+
+/** What Tempo answers for it: OTLP/JSON in an envelope. */
+export const fetchTraceJson = (client: Client, traceId: string): Promise<{ trace?: OtlpTrace } & OtlpTrace> =>
+  getJson(client, traceJsonHref(traceId))
+
 /** Undefined when no such trace is stored. */
 export async function fetchTrace(client: Client, traceId: string): Promise<Trace | undefined> {
-  const answer = await getJson<{ trace?: OtlpTrace } & OtlpTrace>(
-    client,
-    `${ROOT}/v2/traces/${traceId.trim().toLowerCase()}`,
-  )
+  const answer = await fetchTraceJson(client, traceId)
   return readTrace(answer.trace ?? answer)
 }
 

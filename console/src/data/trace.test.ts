@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { makeTrace, type SpanSketch } from '../../test/trace.ts'
-import { buildTree, criticalPath, searchSpans, services, visibleRows } from './trace.ts'
+import { buildTree, criticalPath, joinedSegments, searchSpans, services, visibleRows } from './trace.ts'
 
 const path = (sketches: SpanSketch[]) =>
   criticalPath(buildTree(makeTrace(sketches))).map(({ spanId, start, end }) => `${spanId} ${start}-${end}`)
@@ -194,4 +194,16 @@ test('a chain of calls may be deeper than the stack', () => {
   assert.equal(roots[0]?.size, deep)
   assert.equal(visibleRows(roots, new Set()).at(-1)?.depth, deep - 1)
   assert.equal(criticalPath(roots).length, 2 * deep - 1)
+})
+
+test('stretches of a span too close together to be seen apart are one, cut at the window', () => {
+  const at = (spanId: string, start: number, end: number) => ({ spanId, start, end })
+  const segments = [at('a', 0, 10), at('a', 11, 20), at('a', 40, 50), at('b', 51, 60), at('b', 90, 120)]
+  assert.deepEqual(joinedSegments(segments, { from: 5, to: 100 }, 2), [
+    at('a', 5, 20),
+    at('a', 40, 50),
+    at('b', 51, 60),
+    at('b', 90, 100),
+  ])
+  assert.deepEqual(joinedSegments(segments, { from: 25, to: 30 }, 2), [])
 })

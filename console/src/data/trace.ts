@@ -192,6 +192,23 @@ function walkBack(root: SpanNode): Segment[] {
   return segments
 }
 
+/** Those within `from` to `to`, cut there; what lies closer together than `apart` is one: nobody could see the gap. */
+export function joinedSegments(
+  segments: readonly Segment[],
+  { from, to }: { readonly from: number; readonly to: number },
+  apart: number,
+): Segment[] {
+  const joined: Segment[] = []
+  for (const { spanId, start, end } of segments) {
+    if (end < from || start > to) continue
+    const before = joined.at(-1)
+    if (before && before.spanId === spanId && start - before.end < apart)
+      joined[joined.length - 1] = { ...before, end: Math.min(end, to) }
+    else joined.push({ spanId, start: Math.max(start, from), end: Math.min(end, to) })
+  }
+  return joined
+}
+
 const endOf = (node: SpanNode): number => node.span.start + node.span.duration
 
 /** The rows on screen, top to bottom, leaving out what is below collapsed spans. */
@@ -206,7 +223,16 @@ export function searchSpans(trace: Trace, text: string): Set<string> {
   return new Set(trace.spans.filter((span) => haystack(span).includes(wanted)).map((span) => span.spanId))
 }
 
+/** Letters typed one after the other search the same spans. */
+const haystacks = new WeakMap<Span, string>()
+
 function haystack(span: Span): string {
+  const known = haystacks.get(span) ?? haystackOf(span)
+  haystacks.set(span, known)
+  return known
+}
+
+function haystackOf(span: Span): string {
   const attributes = (all: Attributes) => Object.entries(all).map(([name, value]) => `${name}=${value}`)
   const events = span.events.flatMap((event) => [event.name, ...attributes(event.attributes)])
   const own = [span.spanId, span.service, span.name, span.kind, span.status, span.statusMessage]

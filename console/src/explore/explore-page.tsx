@@ -34,7 +34,7 @@ export default function ExplorePage() {
     <main class="page explore">
       <div class="page-head">
         <h1>Explore</h1>
-        <fieldset class="source-tabs" aria-label="What to search">
+        <fieldset class="tabs" aria-label="What to search">
           {SOURCES.map((one) => (
             <button
               key={one}

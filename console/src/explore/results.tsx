@@ -18,6 +18,7 @@ import { DataTable } from '../views/data-table.tsx'
 import { LogList } from '../views/log-list.tsx'
 import { TraceView } from '../views/trace-view.tsx'
 import { unitOf, volumeQuery } from './derived.ts'
+import { FoundTraces } from './found-traces.tsx'
 
 interface ResultsProps {
   readonly source: Exclude<SourceId, 'postgres'>
@@ -99,19 +100,18 @@ function Answer({ source, query, data, run, panel, size }: AnswerProps) {
     )
   }
   const series = data.frames.some((frame) => frame.name !== undefined)
+  if (!series && source === 'tempo' && data.frames[0])
+    return (
+      <FoundTraces frame={data.frames[0]} query={query} variables={data.variables} foot={foot}>
+        <WhatDiffers query={query} />
+      </FoundTraces>
+    )
   if (!series) {
     return (
       <>
         {foot}
-        {source === 'tempo' && <WhatDiffers query={query} />}
         <div class="result-table">
-          {data.frames[0] && (
-            <DataTable
-              frame={data.frames[0]}
-              variables={data.variables}
-              label={source === 'tempo' ? 'Found traces' : 'Result'}
-            />
-          )}
+          {data.frames[0] && <DataTable frame={data.frames[0]} variables={data.variables} label="Result" />}
         </div>
       </>
     )

@@ -1,44 +1,169 @@
-/** /trace/<id>: one trace, or with ?compare=<id> two side by side. */
+/** /trace/<id>: one trace in several views, or with ?compare=<id> two side by side. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { newClient } from '../data/http.ts'
+import { type Operation, operationsOf } from '../data/operations.ts'
 import { fetchTrace, isTraceId } from '../data/tempo.ts'
 import type { Trace } from '../data/trace.ts'
-import { formatNanos } from '../data/units.ts'
+import { withParams } from '../data/url.ts'
 import { Failure, Loading } from '../shell/states.tsx'
 import { useTitle } from '../shell/title.ts'
-import { navigate, setParams, useAddress } from '../shell/url.ts'
+import { setParams, useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
-import { TraceView } from '../views/trace-view.tsx'
-import { compareTraces, type Difference, isStructural } from './compare.ts'
-import '../views/data-table.css'
+import { useZoom } from '../shell/use-zoom.ts'
+import { BY_SELF_TIME, OperationsTable } from '../views/operations-table.tsx'
+import { type TraceBody, type TraceParts, TraceView } from '../views/trace-view.tsx'
+import { Comparison } from './comparison.tsx'
+import { TimeFlame, WorkFlame } from './flame-view.tsx'
+import { JsonView } from './json-view.tsx'
+import { PathView } from './path-view.tsx'
+import { SpanTable } from './span-table.tsx'
+import { readView, VIEWS, type ViewId } from './views.ts'
 import './trace-page.css'
 
 export function TracePage({ traceId }: { traceId: string }) {
   const { params } = useAddress()
   const compare = params.get('compare') ?? undefined
+  const view = readView(params.get('view'))
   const { data, error, loading } = useTrace(traceId)
   useTitle(titleOf(traceId, data, compare))
   return (
     <main class="page trace-page">
       <div class="page-head">
         <h1>{compare ? 'Two traces' : 'Trace'}</h1>
+        {!compare && <ViewTabs view={view} />}
+        <Ways traceId={traceId} trace={data} search={params.get('search')} />
         <CompareForm compare={compare} />
       </div>
       {loading && <Loading what="Loading the trace" />}
       {error && <Failure message={error} />}
-      {data && !compare && (
-        <TraceView
-          trace={data}
-          selected={params.get('span') ?? undefined}
-          onSelect={(span) => setParams({ span }, true)}
-          search={params.get('find') ?? ''}
-          onSearch={(find) => setParams({ find: find || null }, true)}
-        />
-      )}
+      {data && !compare && <OneTrace trace={data} view={view} />}
       {compare && <CompareWith key={compare} left={data} traceId={compare} />}
     </main>
   )
 }
+
+/** What is chosen stays when the view changes, but for the order of a table that isn't there any more. */
+const ViewTabs = ({ view }: { view: ViewId }) => (
+  <fieldset class="tabs" aria-label="View">
+    {VIEWS.map(({ id, label }) => (
+      <button
+        key={id}
+        type="button"
+        aria-pressed={id === view}
+        onClick={() => setParams({ view: id === 'waterfall' ? null : id, sort: null, flame: null, zoom: null })}
+      >
+        {label}
+      </button>
+    ))}
+  </fieldset>
+)
+
+/** Where the reader came from, and what the order left in the audit table. `search` is what Explore's address said. */
+function Ways({ traceId, trace, search }: { traceId: string; trace: Trace | undefined; search: string | null }) {
+  const ordered = useMemo(() => trace?.spans.some(({ attributes }) => attributes['order.id'] !== undefined), [trace])
+  return (
+    <>
+      {search && (
+        <a class="button" href={withParams('/explore', {}, new URLSearchParams(search))}>
+          Back to the search
+        </a>
+      )}
+      {ordered && (
+        <a class="button" href={withParams('/audit', { trace_id: traceId.padStart(32, '0') })}>
+          Audit row
+        </a>
+      )}
+    </>
+  )
+}
+
+function OneTrace({ trace, view }: { trace: Trace; view: ViewId }) {
+  const { params } = useAddress()
+  const [window, setWindow] = useZoom(trace.duration)
+  if (view === 'json') return <JsonView traceId={trace.traceId} />
+  return (
+    <TraceView
+      trace={trace}
+      selected={params.get('span') ?? undefined}
+      onSelect={(span) => setParams({ span }, true)}
+      search={params.get('find') ?? ''}
+      onSearch={(find) => setParams({ find: find || null }, true)}
+      window={window}
+      onWindow={setWindow}
+      body={bodyOf(view, params)}
+    />
+  )
+}
+
+/** Undefined: the waterfall. */
+function bodyOf(view: ViewId, params: URLSearchParams): TraceBody | undefined {
+  const sort = params.get('sort')
+  const onOrder = (order: string) => setParams({ sort: order }, true)
+  if (view === 'flame') {
+    const byWork = params.get('flame') === 'work'
+    return {
+      timed: !byWork,
+      draw: (parts) => (
+        <div class="flame-view">
+          <FlameModes byWork={byWork} />
+          {byWork ? <WorkFlame parts={parts} /> : <TimeFlame parts={parts} />}
+        </div>
+      ),
+    }
+  }
+  if (view === 'spans')
+    return { timed: false, draw: (parts) => <SpanTable parts={parts} order={sort ?? 'start'} onOrder={onOrder} /> }
+  if (view === 'operations')
+    return {
+      timed: false,
+      draw: (parts) => <TraceOperations parts={parts} order={sort ?? BY_SELF_TIME} onOrder={onOrder} />,
+    }
+  if (view === 'path')
+    return { timed: false, draw: (parts) => <PathView parts={parts} order={sort ?? 'start'} onOrder={onOrder} /> }
+  return undefined
+}
+
+const FlameModes = ({ byWork }: { byWork: boolean }) => (
+  <p class="flame-modes">
+    <fieldset class="tabs" aria-label="Width of the boxes">
+      <button type="button" aria-pressed={!byWork} onClick={() => setParams({ flame: null, zoom: null })}>
+        By time
+      </button>
+      <button type="button" aria-pressed={byWork} onClick={() => setParams({ flame: 'work', zoom: null })}>
+        By work
+      </button>
+    </fieldset>
+    <span class="muted">
+      {byWork
+        ? 'Calls on the same way from the root are one box, as wide as their self time and all below. A click lists them.'
+        : 'Each span where its time was; what ran side by side lies below each other.'}
+    </span>
+  </p>
+)
+
+interface OperationsProps {
+  readonly parts: TraceParts
+  readonly order: string
+  readonly onOrder: (order: string) => void
+}
+
+function TraceOperations({ parts, order, onOrder }: OperationsProps) {
+  const { trace, roots, found } = parts
+  const all = useMemo(() => operationsOf(trace.traceId, roots), [trace, roots])
+  const shown = useMemo(() => {
+    if (!found) return all
+    const names = new Set(trace.spans.filter(({ spanId }) => found.has(spanId)).map(({ name }) => name))
+    return all.filter(({ name }) => names.has(name))
+  }, [all, found, trace])
+  return (
+    <OperationsTable operations={shown} order={order} onOrder={onOrder} hrefOf={spansHref} slowestHref={slowestHref} />
+  )
+}
+
+const here = (patch: Parameters<typeof withParams>[1]): string =>
+  withParams(location.pathname, { sort: null, ...patch }, new URLSearchParams(location.search))
+const spansHref = ({ name }: Operation): string => here({ view: 'spans', find: name })
+const slowestHref = ({ slowest }: Operation): string => here({ view: null, find: null, span: slowest.spanId })
 
 const titleOf = (traceId: string, trace: Trace | undefined, compare: string | undefined): string => {
   if (compare) return `${traceId.slice(0, 8)} and ${compare.slice(0, 8)}`
@@ -114,83 +239,5 @@ function CompareForm({ compare }: { compare: string | undefined }) {
         Compare
       </button>
     </form>
-  )
-}
-
-function Comparison({ left, right }: { left: Trace; right: Trace }) {
-  const differences = useMemo(() => compareTraces(left, right), [left, right])
-  const marked = useMemo(
-    () => new Set(differences.filter(isStructural).flatMap((one) => [...one.left.spanIds, ...one.right.spanIds])),
-    [differences],
-  )
-  const scale = Math.max(left.duration, right.duration)
-  return (
-    <>
-      <div class="comparison">
-        {[left, right].map((trace) => (
-          <SideView key={trace.traceId} trace={trace} marked={marked} scale={scale} />
-        ))}
-      </div>
-      <DifferenceTable differences={differences} />
-    </>
-  )
-}
-
-function SideView({ trace, marked, scale }: { trace: Trace; marked: ReadonlySet<string>; scale: number }) {
-  const [selected, setSelected] = useState<string>()
-  return (
-    <section aria-label={`Trace ${trace.traceId}`}>
-      <p>
-        <button type="button" class="link" onClick={() => navigate(`/trace/${trace.traceId}`)}>
-          {trace.traceId}
-        </button>
-      </p>
-      <TraceView trace={trace} selected={selected} onSelect={setSelected} marked={marked} scale={scale} compact />
-    </section>
-  )
-}
-
-function DifferenceTable({ differences }: { differences: readonly Difference[] }) {
-  const widest = Math.max(...differences.map(({ left, right }) => Math.abs(right.duration - left.duration)), 1)
-  const cell = (share: Difference['left']) =>
-    share.count
-      ? `${formatNanos(share.duration)}${share.count > 1 ? ` in ${share.count}` : ''}${share.errors ? `, ${share.errors} err` : ''}`
-      : 'absent'
-  return (
-    <section class="table-box" tabIndex={0} aria-label="Differences by operation">
-      <table class="data-table">
-        <thead>
-          <tr>
-            {['Operation', 'Left', 'Right', 'Right is'].map((name, i) => (
-              <th key={name} scope="col" class={i ? 'number' : ''}>
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {differences.map((one) => {
-            const delta = one.right.duration - one.left.duration
-            return (
-              <tr key={one.key} class={isStructural(one) ? 'marked' : ''}>
-                <td style={{ paddingLeft: `${one.depth * 14 + 8}px` }}>
-                  <b>{one.service}</b> {one.name}
-                </td>
-                <td class="number">{cell(one.left)}</td>
-                <td class="number">{cell(one.right)}</td>
-                <td class="number">
-                  <span
-                    class={`delta${delta > 0 ? ' slower' : ' faster'}`}
-                    style={{ '--share': `${(Math.abs(delta) / widest) * 100}%` }}
-                  >
-                    {formatNanos(Math.abs(delta))} {delta > 0 ? 'slower' : 'faster'}
-                  </span>
-                </td>
-              </tr>
-            )
-          })}
-        </tbody>
-      </table>
-    </section>
   )
 }

@@ -1,4 +1,5 @@
 /** Rows and columns: sortable, with links, bars and colours in cells. */
+import type { ComponentChildren } from 'preact'
 import { useMemo, useState } from 'preact/hooks'
 import { serviceColor } from '../data/colors.ts'
 import { valueColor, valueRatio, valueText } from '../data/field-config.ts'
@@ -22,9 +23,11 @@ interface TableProps {
   readonly variables: Variables
   readonly label: string
   readonly initialSort?: SortBy | undefined
+  /** A column before the others, for what can be done with a row; `row` is its index in the frame. */
+  readonly lead?: { readonly name: string; readonly cell: (row: number) => ComponentChildren } | undefined
 }
 
-export function DataTable({ frame, variables, label, initialSort }: TableProps) {
+export function DataTable({ frame, variables, label, initialSort, lead }: TableProps) {
   const [sort, setSort] = useState(initialSort)
   const [limit, setLimit] = useState(PAGE)
   const columns = frame.fields.filter(
@@ -41,6 +44,11 @@ export function DataTable({ frame, variables, label, initialSort }: TableProps) 
       <table class="data-table">
         <thead>
           <tr>
+            {lead && (
+              <th scope="col" class="lead">
+                {lead.name}
+              </th>
+            )}
             {columns.map((field) => {
               const name = displayName(field, frame)
               const sorted = sort?.displayName === name
@@ -68,6 +76,7 @@ export function DataTable({ frame, variables, label, initialSort }: TableProps) 
         <tbody>
           {rows.slice(0, limit).map((row) => (
             <tr key={row}>
+              {lead && <td class="lead">{lead.cell(row)}</td>}
               {columns.map((field) => (
                 <td key={field.name} class={alignment(field)}>
                   <Cell field={ranges.get(field) ?? field} frame={frame} row={row} variables={variables} />

@@ -2,15 +2,10 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { serviceColor } from '../data/colors.ts'
 import type { SpanNode } from '../data/trace.ts'
+import type { Window } from '../data/window.ts'
 import { cssColor, useDark } from '../shell/theme.ts'
 import { useSize } from '../shell/use-size.ts'
 import './overview.css'
-
-/** Nanoseconds since the trace began. */
-export interface Window {
-  readonly from: number
-  readonly to: number
-}
 
 const HEIGHT = 46
 

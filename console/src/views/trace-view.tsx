@@ -1,13 +1,24 @@
 /** One trace: header, overview, waterfall, and beside it the details of the chosen span. */
 import { counted } from '@sightline/contracts/counted'
+import type { ComponentChildren } from 'preact'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { serviceColor } from '../data/colors.ts'
 import { localDateTime } from '../data/time-range.ts'
-import { buildTree, criticalPath, type Segment, searchSpans, services, type Trace, visibleRows } from '../data/trace.ts'
+import {
+  buildTree,
+  criticalPath,
+  type Segment,
+  type SpanNode,
+  searchSpans,
+  services,
+  type Trace,
+  visibleRows,
+} from '../data/trace.ts'
 import { formatNanos } from '../data/units.ts'
+import type { Window } from '../data/window.ts'
 import { CopyButton } from '../shell/copy.tsx'
 import { Icon } from '../shell/icons.tsx'
-import { Overview, type Window } from './overview.tsx'
+import { Overview } from './overview.tsx'
 import { SpanDetails } from './span-details.tsx'
 import { Waterfall } from './waterfall.tsx'
 import './trace-view.css'
@@ -23,6 +34,34 @@ interface TraceViewProps {
   /** Compared traces are drawn on one scale: nanoseconds the time axis spans at least. */
   readonly scale?: number
   readonly compact?: boolean
+  /** What of the time axis is in sight, when it is kept elsewhere. */
+  readonly window?: Window | undefined
+  readonly onWindow?: (window: Window) => void
+  /** What stands in place of the waterfall. */
+  readonly body?: TraceBody | undefined
+}
+
+/** Another look at the same trace: it shares the search, the chosen span and the stretch of time. */
+export interface TraceBody {
+  /** It has a time axis, so that the overview over it means something. */
+  readonly timed: boolean
+  readonly draw: (parts: TraceParts) => ComponentChildren
+}
+
+export interface TraceParts {
+  readonly trace: Trace
+  readonly roots: readonly SpanNode[]
+  /** Every span, in the order of the tree. */
+  readonly nodes: readonly SpanNode[]
+  readonly path: readonly Segment[]
+  readonly pathBySpan: ReadonlyMap<string, readonly Segment[]>
+  readonly window: Window
+  readonly onWindow: (window: Window) => void
+  readonly selected: string | undefined
+  readonly onSelect: (spanId: string | undefined) => void
+  /** Ids of spans; undefined: nothing is searched for. */
+  readonly found: ReadonlySet<string> | undefined
+  readonly onFind: () => void
 }
 
 const NOTHING: ReadonlySet<string> = new Set()
@@ -36,22 +75,25 @@ export function TraceView({
   marked = NOTHING,
   scale,
   compact = false,
+  body,
+  ...kept
 }: TraceViewProps) {
   const roots = useMemo(() => buildTree(trace), [trace])
-  const path = useMemo(() => bySpan(criticalPath(roots)), [roots])
+  const segments = useMemo(() => criticalPath(roots), [roots])
+  const path = useMemo(() => bySpan(segments), [segments])
   const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(NOTHING)
   const [ownText, setOwnText] = useState('')
   const [showPath, setShowPath] = useState(true)
   const full = Math.max(trace.duration, scale ?? 0)
-  const [window, setWindow] = useState<Window>({ from: 0, to: full })
-  useEffect(() => setWindow({ from: 0, to: full }), [full])
+  const [ownWindow, setOwnWindow] = useState<Window>({ from: 0, to: full })
+  useEffect(() => setOwnWindow({ from: 0, to: full }), [full])
+  const window = kept.window ?? ownWindow
+  const setWindow = kept.onWindow ?? setOwnWindow
   const text = search ?? ownText
   const found = useMemo(() => searchSpans(trace, text), [trace, text])
+  const nodes = useMemo(() => visibleRows(roots, NOTHING), [roots])
   const rows = useMemo(() => visibleRows(roots, collapsed), [roots, collapsed])
-  const matches = useMemo(
-    () => (found.size ? visibleRows(roots, NOTHING).filter((row) => found.has(row.span.spanId)) : []),
-    [roots, found],
-  )
+  const matches = useMemo(() => (found.size ? nodes.filter((row) => found.has(row.span.spanId)) : []), [nodes, found])
   const searchBox = useRef<HTMLInputElement>(null)
 
   const step = (by: 1 | -1) => {
@@ -72,8 +114,10 @@ export function TraceView({
         ? NOTHING
         : new Set(rows.filter((row) => row.children.length && row.depth > 0).map((row) => row.span.spanId)),
     )
-  const span = selected ? trace.spans.find((one) => one.spanId === selected) : undefined
-  const node = span && rows.find((row) => row.span === span)
+  const node = useMemo(() => nodes.find((row) => row.span.spanId === selected), [nodes, selected])
+  const span = node?.span
+  const onFind = () => searchBox.current?.focus()
+  const timed = body?.timed ?? true
 
   return (
     <div class={`trace-view${compact ? ' compact' : ''}`}>
@@ -106,35 +150,57 @@ export function TraceView({
             </button>
           </span>
         )}
-        <button type="button" class="button" onClick={collapseAll}>
-          {collapsed.size ? 'Expand all' : 'Collapse all'}
-        </button>
-        <label class="check">
-          <input type="checkbox" checked={showPath} onChange={(event) => setShowPath(event.currentTarget.checked)} />{' '}
-          Critical path
-        </label>
-        {(window.from > 0 || window.to < full) && (
+        {!body && (
+          <button type="button" class="button" onClick={collapseAll}>
+            {collapsed.size ? 'Expand all' : 'Collapse all'}
+          </button>
+        )}
+        {timed && (
+          <label class="check" title={PATH_LEGEND}>
+            <input type="checkbox" checked={showPath} onChange={(event) => setShowPath(event.currentTarget.checked)} />{' '}
+            <span class="path-sample" aria-hidden="true" /> Critical path
+          </label>
+        )}
+        {timed && (window.from > 0 || window.to < full) && (
           <button type="button" class="button" onClick={() => setWindow({ from: 0, to: full })}>
             Whole trace
           </button>
         )}
       </div>
-      <Overview rows={rows} full={full} window={window} onWindow={setWindow} />
+      {timed && <Overview rows={rows} full={full} window={window} onWindow={setWindow} />}
       <div class="trace-body">
-        <Waterfall
-          rows={rows}
-          window={window}
-          path={showPath ? path : NO_PATH}
-          collapsed={collapsed}
-          onToggle={toggle}
-          selected={selected}
-          onSelect={onSelect}
-          found={text ? found : undefined}
-          marked={marked}
-          traceStart={trace.startNs}
-          onFind={() => searchBox.current?.focus()}
-          onStep={step}
-        />
+        {body ? (
+          body.draw({
+            trace,
+            roots,
+            nodes,
+            path: segments,
+            pathBySpan: showPath || !timed ? path : NO_PATH,
+            window,
+            onWindow: setWindow,
+            selected,
+            onSelect,
+            found: text ? found : undefined,
+            onFind,
+          })
+        ) : (
+          <Waterfall
+            rows={rows}
+            full={full}
+            window={window}
+            onWindow={setWindow}
+            path={showPath ? path : NO_PATH}
+            collapsed={collapsed}
+            onToggle={toggle}
+            selected={selected}
+            onSelect={onSelect}
+            found={text ? found : undefined}
+            marked={marked}
+            traceStart={trace.startNs}
+            onFind={onFind}
+            onStep={step}
+          />
+        )}
         {span && (
           <SpanDetails
             key={span.spanId}
@@ -149,16 +215,25 @@ export function TraceView({
   )
 }
 
+/** What the thin line along bars says. */
+export const PATH_LEGEND =
+  'The stretches the end had to wait for: walking back from the end, always into the child that finished last. ' +
+  'Only making one of these shorter makes the whole shorter.'
+
 const NO_PATH: ReadonlyMap<string, readonly Segment[]> = new Map()
 
 function bySpan(segments: readonly Segment[]): ReadonlyMap<string, readonly Segment[]> {
   const map = new Map<string, Segment[]>()
-  for (const segment of segments) map.set(segment.spanId, [...(map.get(segment.spanId) ?? []), segment])
+  for (const segment of segments) {
+    const known = map.get(segment.spanId)
+    if (known) known.push(segment)
+    else map.set(segment.spanId, [segment])
+  }
   return map
 }
 
 function TraceHeader({ trace, rootName, compact }: { trace: Trace; rootName: string; compact: boolean }) {
-  const shares = services(trace)
+  const shares = useMemo(() => services(trace), [trace])
   const errors = shares.reduce((total, share) => total + share.errors, 0)
   return (
     <div class="trace-header">

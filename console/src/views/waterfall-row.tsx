@@ -1,9 +1,10 @@
 /** One span of the waterfall: its name in the tree, and its bar on the time axis. */
+import { memo } from 'preact/compat'
 import { serviceColor } from '../data/colors.ts'
-import type { Segment, Span, SpanNode } from '../data/trace.ts'
+import { joinedSegments, type Segment, type Span, type SpanNode } from '../data/trace.ts'
 import { formatNanos } from '../data/units.ts'
+import type { Window } from '../data/window.ts'
 import { Icon } from '../shell/icons.tsx'
-import type { Window } from './overview.tsx'
 
 /** Pixels. */
 export const ROW_HEIGHT = 26
@@ -30,10 +31,11 @@ interface RowProps extends RowContext {
   /** Index among all rows. */
   readonly index: number
   readonly active: boolean
-  readonly onActive: () => void
+  readonly onActive: (index: number) => void
 }
 
-export function WaterfallRow({
+/** Drawn again only when something of it changes: scrolling is not that. */
+export const WaterfallRow = memo(function WaterfallRow({
   node,
   index,
   active,
@@ -58,7 +60,7 @@ export function WaterfallRow({
   if (found?.has(span.spanId)) classes.push('found')
   if (marked.has(span.spanId)) classes.push('marked')
   const choose = () => {
-    onActive()
+    onActive(index)
     onSelect(selected === span.spanId ? undefined : span.spanId)
   }
   return (
@@ -81,7 +83,7 @@ export function WaterfallRow({
             aria-hidden="true"
             onClick={(event) => {
               event.stopPropagation()
-              onActive()
+              onActive(index)
               onToggle(span.spanId)
             }}
           >
@@ -118,7 +120,10 @@ export function WaterfallRow({
       <Bar span={span} color={color} window={window} segments={path.get(span.spanId) ?? []} traceStart={traceStart} />
     </div>
   )
-}
+})
+
+/** As fine as a bar is drawn: parts of the window that are told apart. */
+const STEPS = 1000
 
 interface BarProps {
   readonly span: Span
@@ -148,7 +153,7 @@ function Bar({ span, color, window, segments, traceStart }: BarProps) {
             class={`span-bar${span.status === 'error' ? ' error' : ''}`}
             style={{ left: `${from}%`, width: `max(2px, ${to - from}%)`, background: color }}
           />
-          {segments.map((segment) => (
+          {joinedSegments(segments, window, width / STEPS).map((segment) => (
             <span
               key={segment.start}
               class="span-path"

@@ -1,53 +1,44 @@
 /**
  * The rows of a trace. Only those in sight are in the page, so ten thousand spans scroll like ten. As a tree it is walked
- * with the arrow keys: up and down move, left and right close and open, Enter shows a span's details.
+ * with the arrow keys: up and down move, left and right close and open, Enter shows a span's details. `+` `-` `0` `<` `>`, or
+ * the wheel with Ctrl, look closer at a stretch of time.
  */
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import type { SpanNode } from '../data/trace.ts'
 import { formatNanos } from '../data/units.ts'
-import type { Window } from './overview.tsx'
+import { type Window, windowKey } from '../data/window.ts'
+import { useRows } from '../shell/use-rows.ts'
+import { useWheelZoom } from './use-wheel-zoom.ts'
 import { keyAction, parentIndex } from './waterfall-keys.ts'
 import { ROW_HEIGHT, type RowContext, rowId, WaterfallRow } from './waterfall-row.tsx'
 import './waterfall.css'
 
-/** Rows beyond either edge of what is in sight, so that scrolling shows no gap. */
-const OVERSCAN = 8
-
 interface WaterfallProps extends RowContext {
   readonly rows: readonly SpanNode[]
+  /** Nanoseconds the time axis spans when all of it is in sight. */
+  readonly full: number
+  readonly onWindow: (window: Window) => void
   readonly onFind: () => void
   readonly onStep: (by: 1 | -1) => void
 }
 
 export function Waterfall(props: WaterfallProps) {
-  const { rows, window, collapsed, onToggle, selected, onSelect } = props
-  const scroller = useRef<HTMLDivElement>(null)
-  const [view, setView] = useState({ top: 0, height: 600 })
+  const { rows, window, full, onWindow, collapsed, onToggle, selected, onSelect } = props
+  const { scroller, first, last, page, reveal } = useRows(rows.length, ROW_HEIGHT)
   const [active, setActive] = useState(0)
   const index = selected ? rows.findIndex((row) => row.span.spanId === selected) : -1
+  useWheelZoom(scroller, props, '.span-track')
 
-  useEffect(() => {
-    const box = scroller.current
-    if (!box) return undefined
-    const measure = () => setView({ top: box.scrollTop, height: box.clientHeight })
-    const observer = new ResizeObserver(measure)
-    observer.observe(box)
-    box.addEventListener('scroll', measure, { passive: true })
-    return () => {
-      observer.disconnect()
-      box.removeEventListener('scroll', measure)
-    }
-  }, [])
   useEffect(() => {
     if (index < 0) return
     setActive(index)
-    reveal(scroller.current, index)
+    reveal(index)
   }, [index])
 
   const move = (to: number) => {
     const next = Math.min(Math.max(to, 0), rows.length - 1)
     setActive(next)
-    reveal(scroller.current, next)
+    reveal(next)
     if (selected) onSelect(rows[next]!.span.spanId)
   }
   const onKey = (event: KeyboardEvent) => {
@@ -56,12 +47,15 @@ export function Waterfall(props: WaterfallProps) {
     const action = keyAction(event.key, row, {
       active,
       count: rows.length,
-      page: Math.floor(view.height / ROW_HEIGHT),
+      page,
       collapsed,
       parent: () => parentIndex(rows, active),
     })
-    if (!action) return
+    const looked = windowKey(event.key, window, full)
+    if (looked) onWindow(looked)
+    if (!action && !looked) return
     event.preventDefault()
+    if (!action) return
     if (action.move !== undefined) move(action.move)
     if (action.toggle) onToggle(row.span.spanId)
     if (action.open) onSelect(selected === row.span.spanId ? undefined : row.span.spanId)
@@ -70,8 +64,6 @@ export function Waterfall(props: WaterfallProps) {
     if (action.step) props.onStep(action.step)
   }
 
-  const first = Math.max(Math.floor(view.top / ROW_HEIGHT) - OVERSCAN, 0)
-  const last = Math.min(Math.ceil((view.top + view.height) / ROW_HEIGHT) + OVERSCAN, rows.length)
   return (
     <div class="waterfall">
       <div class="waterfall-head">
@@ -95,7 +87,7 @@ export function Waterfall(props: WaterfallProps) {
               node={node}
               index={first + i}
               active={first + i === active}
-              onActive={() => setActive(first + i)}
+              onActive={setActive}
             />
           ))}
         </div>
@@ -104,14 +96,7 @@ export function Waterfall(props: WaterfallProps) {
   )
 }
 
-function reveal(box: HTMLElement | null, index: number): void {
-  if (!box) return
-  const top = index * ROW_HEIGHT
-  if (top < box.scrollTop) box.scrollTop = Math.max(top - ROW_HEIGHT, 0)
-  else if (top + ROW_HEIGHT > box.scrollTop + box.clientHeight) box.scrollTop = top + ROW_HEIGHT * 2 - box.clientHeight
-}
-
-function Ticks({ window }: { window: Window }) {
+export function Ticks({ window }: { window: Window }) {
   const width = window.to - window.from
   return (
     <span class="ticks" aria-hidden="true">
