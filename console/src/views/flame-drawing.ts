@@ -92,13 +92,13 @@ function drawBox(context: CanvasRenderingContext2D, picture: Picture, box: Flame
     context.fillStyle = colors.error
     context.fillRect(left, y + BOX - 3, wide, 3)
   }
-  if (wide >= LETTERS) drawText(context, box.name, left + 4, y + BOX / 2, wide - 8)
+  if (wide >= LETTERS) drawText(context, box.name, left + 4, y + BOX / 2 - 2, wide - 8)
   const segments = box.spanId === undefined ? undefined : path?.get(box.spanId)
   if (segments) {
     context.fillStyle = colors.path
     for (const { start, end } of joinedSegments(segments, window, (window.to - window.from) / width)) {
       const x = xOf(start, window, width)
-      context.fillRect(x, y + BOX - 5, Math.max(xOf(end, window, width) - x, 1), 2)
+      context.fillRect(x, y + BOX - 4, Math.max(xOf(end, window, width) - x, 1), 2)
     }
   }
   context.globalAlpha = 1
