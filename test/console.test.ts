@@ -557,7 +557,9 @@ test(
     await page.waitForURL(/span=[0-9a-f]{16}&other=[0-9a-f]{16}/)
     await page.getByRole('link', { name: 'Back to the search' }).click()
     await page.waitForURL(/[/]explore/)
-    assert.equal(await page.locator('[aria-label="Found traces"] input:checked').count(), 2)
+    const ticked = page.locator('[aria-label="Found traces"] input:checked')
+    await ticked.nth(1).waitFor()
+    assert.equal(await ticked.count(), 2)
 
     await page.getByRole('link', { name: 'By operation' }).click()
     const operation = page.locator('[aria-label="Operations"] tbody tr', { hasText: 'order-service create_order' })

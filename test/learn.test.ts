@@ -66,7 +66,7 @@ describe('the course', () => {
     assert.equal(wrong.status, 1, wrong.output)
     assert.match(wrong.output, /✘ 1\. Send an order[^\n]*\n\s+No trace has this id[\s\S]*0 of 3 right/)
     for (const [misuse, told] of [
-      ['check', /^Usage: /],
+      ['check', /^check needs a lesson: npm run learn -- check 1\./],
       ['check 99', /There is no lesson "99"/],
       ['check 1', /1\. Send an order[\s\S]*Answer them with --answer/],
       ['check 1 --answer a --answer b --answer c --answer d', /has 3 questions, and 4 answers/],
