@@ -21,9 +21,12 @@ Something goes wrong in the running system. Find out what, and show it.
   start NAME      begins it, with load of its own, for 15 minutes at most; tells what was noticed
   hint            the next hint, and what it costs
   answer --service S --operation O --mechanism M --evidence E
-                  E is a trace id, an order id, audit:ID, or a query (TraceQL, LogQL, PromQL) that shows the fault
+                  S is a service, O a span's name, a route or a statement of it, M a word of list --mechanisms,
+                  E a trace id, order:ID, audit:ID, or a query (TraceQL, LogQL, PromQL) that shows the fault
   stop            ends it: all is as before
-  --json          answers for programs`
+  --json          answers for programs
+
+100 points to begin with; a hint costs 10 and more, a wrong answer 15, evidence that can't be looked at nothing.`
 
 const { values: flags, positionals } = readFlags(usage, {
   allowPositionals: true,
