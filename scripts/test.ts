@@ -50,7 +50,7 @@ const steps: Record<string, Stage>[] = [
     },
   },
   {
-    unit: (output) => nodeTest(unitTests, 2, output),
+    unit: (output) => nodeTest(unitTests, 1, output),
     // Each system waits half of its time, for a scrape or for what it has killed: two of them keep two cores busy.
     e2e: (output) => nodeTest(endToEndTests, 2, output),
   },

@@ -457,6 +457,16 @@ describe('parts that are gone', () => {
 describe('metrics', () => {
   const config = (path: string) => join(system.home, 'prometheus/config', path)
 
+  // The backend was away before: exporters that have failed pause, and what they hold back makes no whole trace.
+  before(() =>
+    until(
+      'a whole trace',
+      60,
+      () => doctor(['trace']),
+      (seen) => seen.well('trace'),
+    ),
+  )
+
   test('Prometheus is stopped', async () => {
     await system.stopComponent('prometheus')
     const seen = await doctor(['targets', 'rules', 'trace', 'board-audit'])
