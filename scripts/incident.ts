@@ -186,7 +186,9 @@ function report(grade: Grade): string {
   ]
   const end = grade.right
     ? `${colour.green('Right.')} ${grade.score} points after ${time(grade.seconds)}. End it: npm run incident -- stop`
-    : `Not yet: ${grade.score} points are left after ${time(grade.seconds)}. Try again, or: npm run incident -- hint`
+    : grade.solved
+      ? `Solved it is, with ${grade.score} points after ${time(grade.seconds)}: this answer changes nothing.`
+      : `Not yet: ${grade.score} points are left after ${time(grade.seconds)}. Try again, or: npm run incident -- hint`
   return `${parts.join('\n')}\n\n${end}`
 }
 

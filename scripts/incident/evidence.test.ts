@@ -27,9 +27,13 @@ test('ids, rows and queries are told from each other', () => {
   assert.deepEqual(languages('promql: {job="a"}'), ['PromQL'])
 })
 
+test('a trace id is read as Tempo writes it, without its leading zeros', () => {
+  assert.deepEqual(readEvidence(ID.slice(1)), { kind: 'trace', id: `0${ID.slice(1)}` })
+})
+
 test('what is no id, no row and no query is told why', () => {
   for (const [text, reason] of [
-    [ID.slice(1), /"f3ed.*" is no trace id: it has 31 characters, a trace id has 32/],
+    [ID.slice(17), /"[0-9a-f]{15}" is no trace id: it has 15 characters, a trace id has 32/],
     ['8ab7f3a58764e4cf', /it has 16 characters/],
     ['trace:zzz', /"zzz" is no trace id/],
     ['audit:99999999999999999999', /"9{20}" is no id of a row: audit:712 has a number/],

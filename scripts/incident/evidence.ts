@@ -46,7 +46,9 @@ export function readEvidence(text: string): Evidence {
   const given = text.trim()
   const [, traceparent] = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/i.exec(given) ?? []
   const [, prefix = '', id = traceparent ?? given] = /^(trace|order|audit):\s*(.*)$/is.exec(given) ?? []
-  if (/^[0-9a-f]{32}$/i.test(id) && !/order|audit/i.test(prefix)) return { kind: 'trace', id: id.toLowerCase() }
+  // Tempo's search leaves out leading zeros.
+  if (/^[0-9a-f]{24,32}$/i.test(id) && !/order|audit/i.test(prefix))
+    return { kind: 'trace', id: id.toLowerCase().padStart(32, '0') }
   if (/^\d{1,15}$/.test(id) && !/trace/i.test(prefix))
     return { kind: /audit/i.test(prefix) ? 'audit' : 'order', id: Number(id) }
   if (/order|audit/i.test(prefix))
@@ -106,7 +108,9 @@ async function checkQuery(
   const failures: Unanswered[] = []
   for (const language of languages) {
     try {
-      return await CHECKS[language](place, incident, note, query)
+      const verdict = await CHECKS[language](place, incident, note, query)
+      const isGuessed = languages.length > 1 && !verdict.shows
+      return isGuessed ? { ...verdict, says: `${verdict.says} (read as ${language})` } : verdict
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error
       failures.push(error)

@@ -27,6 +27,8 @@ export interface Grade {
   evidence: Verdict
   score: number
   seconds: number
+  /** Whether it was solved by then: with this answer, or before. */
+  solved: boolean
 }
 
 const FULL = 100
@@ -53,14 +55,15 @@ export async function answerIncident(place: Place, answer: Answer): Promise<Grad
   // Else a query that is none would be a way to try all words for nothing.
   if (!evidence.examined) {
     const score = note.solved?.score ?? scoreOf(note)
-    return { right: false, service: null, operation: null, mechanism: null, evidence, score, seconds }
+    const solved = note.solved !== undefined
+    return { right: false, service: null, operation: null, mechanism: null, evidence, score, seconds, solved }
   }
   const parts = gradeParts(incident.cause, answer)
   const right = parts.service && parts.operation && parts.mechanism && evidence.shows
   const wrong = note.wrong + (right || note.solved ? 0 : 1)
   const score = note.solved?.score ?? scoreOf({ hints: note.hints, wrong })
   keepNote(place, { ...note, wrong, ...(right || note.solved ? { solved: { score, seconds } } : {}) })
-  return { right, ...parts, evidence, score, seconds }
+  return { right, ...parts, evidence, score, seconds, solved: right || note.solved !== undefined }
 }
 
 /** What is right of an answer's words. */

@@ -20,14 +20,25 @@ export const morningFreeze: Incident = {
     operations: ['GET /orders', 'list_orders', 'create_order', 'validate_order', 'POST /process', 'pg-pool.connect'],
     mechanism: 'pool-leak',
   },
+  // Who waits in vain, and who took a connection for good.
   shows: (span, trace) =>
-    within('order-service', span, trace, ({ error, statusMessage, events }) =>
-      [statusMessage, ...events.map(({ attributes }) => attributes['exception.message'])].some(
-        (message) => error && /timeout exceeded when trying to connect/.test(String(message)),
-      ),
+    within(
+      'order-service',
+      span,
+      trace,
+      ({ error, statusMessage, events }) =>
+        [statusMessage, ...events.map(({ attributes }) => attributes['exception.message'])].some(
+          (message) => error && /timeout exceeded when trying to connect/.test(String(message)),
+        ) ||
+        events.some(
+          ({ attributes }) =>
+            attributes['feature_flag.key'] === 'orders.report-cursor' &&
+            attributes['feature_flag.result.variant'] === 'on',
+        ),
     ),
   line: (line, { service_name }) =>
-    service_name === 'order-service' && /timeout exceeded when trying to connect|database-unavailable/.test(line),
+    service_name === 'order-service' &&
+    /timeout exceeded when trying to connect|database-unavailable| 503\b/.test(line),
   metric: {
     names: /^db_client_connection_(count|pending_requests|timeouts_total)$/,
     series: ({ job, state = 'used' }) => job === 'order-service' && state === 'used',
