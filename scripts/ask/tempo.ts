@@ -1,26 +1,18 @@
 /** What the tools ask of Tempo's API. */
 import type { CompareAnswer } from '@sightline/console/differs'
-import { type OtlpTrace, readTrace } from '@sightline/console/otlp'
+import { type AnyValue, type OtlpTrace, readTrace } from '@sightline/console/otlp'
 import type { Trace } from '@sightline/console/trace'
+import { outsideStrings } from '@sightline/console/traceql-text'
 import type { Value } from './answer.ts'
 import { getJson, MOST_OF_A_TRACE, type System } from './system.ts'
 import { inSeconds, type Window } from './window.ts'
-
-/** A value as OTLP's JSON has it, under the name of its type. */
-interface TypedValue {
-  stringValue?: string
-  intValue?: string
-  doubleValue?: number
-  boolValue?: boolean
-  arrayValue?: { values?: TypedValue[] }
-}
 
 export interface FoundSpan {
   spanID: string
   name?: string
   startTimeUnixNano: string
   durationNanos?: string
-  attributes?: { key: string; value: TypedValue }[]
+  attributes?: { key: string; value: AnyValue }[]
 }
 
 export interface FoundTrace {
@@ -62,11 +54,11 @@ const newestFirst = (query: string) =>
 export const attributesOf = ({ attributes = [] }: FoundSpan) =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, plain(value)]))
 
-const plain = ({ arrayValue, stringValue, intValue, doubleValue, boolValue }: TypedValue): Value =>
+const plain = ({ arrayValue, stringValue, intValue, doubleValue, boolValue }: AnyValue): Value =>
   arrayValue ? (arrayValue.values ?? []).map(plain) : (stringValue ?? intValue ?? doubleValue ?? boolValue ?? null)
 
 interface TempoSeries {
-  labels?: { key: string; value: TypedValue }[]
+  labels?: { key: string; value: AnyValue }[]
   value?: number
   samples?: { value?: number }[]
 }
@@ -101,12 +93,6 @@ export async function compareCounts({ tempo }: System, query: string, window: Wi
   const sum = ({ samples = [] }: TempoSeries) => samples.reduce((all, { value = 0 }) => all + value, 0)
   return { series: series.map((one) => ({ labels: one.labels ?? [], value: sum(one) })) }
 }
-
-/** The stage that makes series out of spans, outside of strings. */
-export const isMetricsQuery = (query: string): boolean =>
-  /\|\s*(rate|compare|histogram_over_time|\w+_over_time)\s*\(/.test(outsideStrings(query))
-
-const outsideStrings = (query: string) => query.replaceAll(/"(?:[^"\\]|\\.)*"|`[^`]*`/g, '""')
 
 /** null when there is none. */
 export async function fetchTrace({ tempo }: System, traceId: string): Promise<Trace | null> {

@@ -1,15 +1,8 @@
 /** The tool that searches traces by TraceQL. */
+import { isMetricsQuery } from '@sightline/console/traceql-text'
 import { z } from 'zod'
 import { milliseconds, page, pairs, rounded } from './answer.ts'
-import {
-  attributesOf,
-  type FoundSpan,
-  type FoundTrace,
-  isMetricsQuery,
-  searchTraces,
-  traceMetric,
-  withNames,
-} from './tempo.ts'
+import { attributesOf, type FoundSpan, type FoundTrace, searchTraces, traceMetric, withNames } from './tempo.ts'
 import { defineTool, limit, offset } from './tool.ts'
 import { momentText, readWindow, windowParameters } from './window.ts'
 

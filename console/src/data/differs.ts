@@ -3,7 +3,9 @@
  * ranked by how far their shares lie apart.
  */
 import { type Client, getJson } from './http.ts'
+import type { AnyValue } from './otlp.ts'
 import type { TimeRange } from './time-range.ts'
+import { outsideStrings } from './traceql-text.ts'
 import { withParams } from './url.ts'
 
 /** Which spans are compared: filters as they stand in braces, without them; `spans` may be a whole query with its braces. */
@@ -46,16 +48,9 @@ export interface Differences {
   readonly ranked: readonly Difference[]
 }
 
-interface Typed {
-  stringValue?: string
-  intValue?: string
-  doubleValue?: number
-  boolValue?: boolean
-  arrayValue?: { values?: Typed[] }
-}
 interface Labelled {
   key: string
-  value?: Typed
+  value?: AnyValue
 }
 export interface CompareAnswer {
   series?: { labels?: Labelled[]; value?: number }[]
@@ -223,7 +218,7 @@ export function rank({ series = [] }: CompareAnswer): Differences {
 const gain = ({ selected, other }: DifferentValue): number => selected - other
 const distance = ({ selected, other }: DifferentValue): number => Math.abs(selected - other)
 
-const textOf = ({ arrayValue, ...value }: Typed): string =>
+const textOf = ({ arrayValue, ...value }: AnyValue): string =>
   arrayValue ? (arrayValue.values ?? []).map(textOf).join(', ') : String(Object.values(value)[0] ?? '')
 
 function readLabel({ key, value = {} }: Labelled): Pick<DifferentValue, 'text' | 'elements'> {
@@ -234,7 +229,7 @@ function readLabel({ key, value = {} }: Labelled): Pick<DifferentValue, 'text' |
 /** Words of the language, which stand without quotes. */
 const BARE: readonly string[] = ['kind', 'status']
 
-function literalOf(key: string, value: Typed = {}): string {
+function literalOf(key: string, value: AnyValue = {}): string {
   if (value.arrayValue) return `[${(value.arrayValue.values ?? []).map((one) => literalOf(key, one)).join(', ')}]`
   if (value.stringValue === undefined) return textOf(value)
   return BARE.includes(key) ? value.stringValue : JSON.stringify(value.stringValue)
@@ -264,8 +259,7 @@ export function sentence(differences: Differences, comparison: Comparison): stri
 
 /** Whether a filter speaks of an attribute. */
 export const isNamedIn = (filter: string, attribute: string): boolean =>
-  filter
-    .replaceAll(/"(?:[^"\\]|\\.)*"|`[^`]*`/g, '""')
+  outsideStrings(filter)
     .split(/[^\w.:]+/)
     .some((word) => word === attribute || word === attribute.replace(/^(span|resource|instrumentation)(?=\.)/, ''))
 

@@ -1,7 +1,8 @@
 /** OTLP/JSON as Tempo's trace endpoints answer it -> Trace. Reads both spellings: hex ids and enum numbers, or base64 and names. */
 import type { Attributes, AttributeValue, Span, Trace } from './trace.ts'
 
-interface AnyValue {
+/** A value of an attribute, under the name of its type. */
+export interface AnyValue {
   stringValue?: string
   intValue?: string | number
   doubleValue?: number

@@ -11,6 +11,7 @@ import { loadServiceGraph } from './service-graph.ts'
 import { durationText } from './step.ts'
 import type { TimeRange } from './time-range.ts'
 import type { Trace } from './trace.ts'
+import { isMetricsQuery } from './traceql-text.ts'
 
 const ROOT = '/api/tempo/api'
 
@@ -31,12 +32,6 @@ export async function runTempo(target: Target, context: QueryContext): Promise<Q
 
 /** 16 to 32 hexadecimal digits: Tempo leaves out leading zeros. */
 export const isTraceId = (text: string): boolean => /^[\da-f]{16,32}$/i.test(text.trim())
-
-/** Metrics queries end in a pipeline stage that makes series; outside strings is enough to tell. */
-export const isMetricsQuery = (query: string): boolean =>
-  /\|\s*(rate|count_over_time|min_over_time|max_over_time|avg_over_time|sum_over_time|quantile_over_time|histogram_over_time|compare)\s*\(/.test(
-    query.replaceAll(/"(?:[^"\\]|\\.)*"|`[^`]*`/g, '""'),
-  )
 
 /** Where one trace is asked for, at the console's own origin. */
 export const traceJsonHref = (traceId: string): string => `${ROOT}/v2/traces/${traceId.trim().toLowerCase()}`

@@ -1,6 +1,7 @@
 /** Which rows of a long list are in sight: only those need to be in the page, so ten thousand scroll like ten. */
 import type { RefObject } from 'preact'
-import { useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
+import { useScrolled } from './use-scrolled.ts'
 
 /** Rows beyond either edge of what is in sight, so that scrolling shows no gap. */
 const OVERSCAN = 8
@@ -23,23 +24,12 @@ export interface RowsInSight {
 export function useRows(count: number, height: number, head = 0): RowsInSight {
   const scroller = useRef<HTMLDivElement>(null)
   const [sight, setSight] = useState({ top: 0, page: 24 })
-  useLayoutEffect(() => {
-    const box = scroller.current
-    if (!box) return undefined
-    const measure = () => {
-      const top = Math.floor(box.scrollTop / height / STEP) * STEP
-      const page = Math.floor((box.clientHeight - head) / height)
-      setSight((old) => (old.top === top && old.page === page ? old : { top, page }))
-    }
-    measure()
-    const observer = new ResizeObserver(measure)
-    observer.observe(box)
-    box.addEventListener('scroll', measure, { passive: true })
-    return () => {
-      observer.disconnect()
-      box.removeEventListener('scroll', measure)
-    }
-  }, [height, head])
+  const look = (box: HTMLElement) => {
+    const top = Math.floor(box.scrollTop / height / STEP) * STEP
+    const page = Math.floor((box.clientHeight - head) / height)
+    setSight((old) => (old.top === top && old.page === page ? old : { top, page }))
+  }
+  useScrolled(scroller, look, [height, head])
   const reveal = (index: number) => {
     const box = scroller.current
     if (!box) return

@@ -9,6 +9,7 @@ import type { Segment } from '../data/trace.ts'
 import { formatNanos } from '../data/units.ts'
 import { type Window, windowKey } from '../data/window.ts'
 import { useDark } from '../shell/theme.ts'
+import { useScrolled } from '../shell/use-scrolled.ts'
 import { useSize } from '../shell/use-size.ts'
 import { boxAt, drawFlame, FLAME_ROW } from './flame-drawing.ts'
 import { useWheelZoom } from './use-wheel-zoom.ts'
@@ -146,22 +147,8 @@ const around = (box: FlameBox, full: number): Window => {
 /** What of the element's content is in sight, in pixels. */
 function useSight(ref: RefObject<HTMLElement | null>): { top: number; height: number } {
   const [sight, setSight] = useState({ top: 0, height: 0 })
-  useLayoutEffect(() => {
-    const box = ref.current!
-    const measure = () =>
-      setSight((old) =>
-        old.top === box.scrollTop && old.height === box.clientHeight
-          ? old
-          : { top: box.scrollTop, height: box.clientHeight },
-      )
-    measure()
-    const observer = new ResizeObserver(measure)
-    observer.observe(box)
-    box.addEventListener('scroll', measure, { passive: true })
-    return () => {
-      observer.disconnect()
-      box.removeEventListener('scroll', measure)
-    }
-  }, [])
+  useScrolled(ref, ({ scrollTop: top, clientHeight: height }) =>
+    setSight((old) => (old.top === top && old.height === height ? old : { top, height })),
+  )
   return sight
 }
