@@ -324,10 +324,15 @@ test('telemetry that an incident dropped is a remark of the doctor, with its nam
   // Prometheus asks every five seconds.
   const said = await until('the doctor has seen it', 20, async () => {
     const seen = (await doctor('dropped', 'incident'))('dropped')
-    assert.deepEqual([seen.status, seen.incident], ['warn', 'gaps-in-the-record'], JSON.stringify(seen))
+    // Others may have dropped some too, on a machine with much to do.
+    assert.equal(seen.status, 'warn', JSON.stringify(seen))
+    assert.ok(seen.incidents?.includes('gaps-in-the-record'), JSON.stringify(seen))
     return seen
   })
-  assert.match(said.detail, /user-service, queue_full, .*all of it while the incident .*gaps-in-the-record.* under way/)
+  assert.match(
+    said.detail,
+    /user-service, queue_full, .*all of it while the incidents? .*gaps-in-the-record.* under way/,
+  )
 })
 
 test('a person and a program are told the same, and exit codes say how it went', async () => {

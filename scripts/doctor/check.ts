@@ -9,8 +9,8 @@ export interface Finding {
   detail: string
   /** What to do about it, in the words of a command where there is one. */
   remedy?: string
-  /** Name of an incident that is, or may be, the reason. */
-  incident?: string
+  /** Names of the incidents that are, or may be, the reason: the one with the largest share first. */
+  incidents?: string[]
 }
 
 export interface Check {

@@ -41,27 +41,27 @@ test('what was lost during an incident that is over is a remark, and what was lo
   const running = { lost: 9, incident: incident('heavy', Date.now() - MINUTE) }
   const quiet = { lost: 3 }
   const told = (...losses: Loss[]) => {
-    const { status, detail, remedy, incident } = lossFinding('9 lost', 'Raise it.', losses)
-    return [status, detail, remedy, incident]
+    const { status, detail, remedy, incidents } = lossFinding('9 lost', 'Raise it.', losses)
+    return [status, detail, remedy, incidents]
   }
   assert.deepEqual(told(quiet), ['fail', '9 lost', 'Raise it.', undefined])
   assert.deepEqual(told({ lost: 0 }, over, { ...running, lost: 0 }), [
     'warn',
     '9 lost; all of it while the incident gaps was under way, which ended 3 min ago',
     'Nothing: a quarter of an hour after its end it is forgotten here.',
-    'gaps',
+    ['gaps'],
   ])
   assert.deepEqual(told(quiet, over), [
     'fail',
     '9 lost; in part while the incident gaps was under way',
     'Raise it.',
-    'gaps',
+    ['gaps'],
   ])
   assert.deepEqual(told(over, running), [
     'fail',
-    '9 lost; all of it since the incident heavy and gaps began',
+    '9 lost; all of it since the incidents heavy and gaps began',
     'npm run incident -- stop puts all back.\nRaise it.',
-    'heavy',
+    ['heavy', 'gaps'],
   ])
 })
 
@@ -73,7 +73,7 @@ test('a finding names the incident that is under way, or one that the check stil
   const cross = fail('no answer', 'Ask again.')
   assert.deepEqual(attributed(check('One order'), cross, running), {
     ...cross,
-    incident: 'slow-tuesday',
+    incidents: ['slow-tuesday'],
     remedy:
       'The incident slow-tuesday is under way and may be the reason: npm run incident -- stop puts all back.\nAsk again.',
   })

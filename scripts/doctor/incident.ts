@@ -28,14 +28,14 @@ export function attributed(
   { incidents: [newest] }: Patient,
 ): Finding {
   const isUnwell = finding.status === 'fail' || finding.status === 'warn'
-  if (!isUnwell || newest === undefined || finding.incident !== undefined || !TOUCHED.has(group)) return finding
+  if (!isUnwell || newest === undefined || finding.incidents !== undefined || !TOUCHED.has(group)) return finding
   const { name, endedAt } = newest
   if (endedAt !== undefined && Date.now() - endedAt > looksBack * 1000) return finding
   const may =
     endedAt === undefined
       ? `The incident ${name} is under way and may be the reason: ${STOP}`
       : `The incident ${name}, which ended ${ago(endedAt)}, may be the reason.`
-  return { ...finding, incident: name, remedy: [may, finding.remedy].filter(Boolean).join('\n') }
+  return { ...finding, incidents: [name], remedy: [may, finding.remedy].filter(Boolean).join('\n') }
 }
 
 /** A part of a window of time; milliseconds since the epoch. `incident` is the one that was under way. */
@@ -85,17 +85,17 @@ export function lossFinding(told: string, remedy: string, losses: readonly Loss[
   const during = losses
     .toSorted((a, b) => b.lost - a.lost)
     .flatMap(({ lost, incident }) => (lost > 0 && incident ? [incident] : []))
-  const [most] = during
-  if (most === undefined) return fail(told, remedy)
-  const names = [...new Set(during.map(({ name }) => name))].join(' and ')
-  const found = { incident: most.name }
+  if (during.length === 0) return fail(told, remedy)
+  const incidents = [...new Set(during.map(({ name }) => name))]
+  const [noun, were] = incidents.length === 1 ? ['incident', 'was'] : ['incidents', 'were']
+  const those = `the ${noun} ${incidents.join(' and ')}`
   if (losses.some(({ lost, incident }) => lost > 0 && incident === undefined))
-    return { ...fail(`${told}; in part while the incident ${names} was under way`, remedy), ...found }
+    return { ...fail(`${told}; in part while ${those} ${were} under way`, remedy), incidents }
   if (during.some(({ endedAt }) => endedAt === undefined))
-    return { ...fail(`${told}; all of it since the incident ${names} began`, `${STOP}\n${remedy}`), ...found }
+    return { ...fail(`${told}; all of it since ${those} began`, `${STOP}\n${remedy}`), incidents }
   const ended = Math.max(...during.map(({ endedAt = 0 }) => endedAt))
-  const detail = `${told}; all of it while the incident ${names} was under way, which ended ${ago(ended)}`
-  return { ...warn(detail, 'Nothing: a quarter of an hour after its end it is forgotten here.'), ...found }
+  const detail = `${told}; all of it while ${those} ${were} under way, which ended ${ago(ended)}`
+  return { ...warn(detail, 'Nothing: a quarter of an hour after its end it is forgotten here.'), incidents }
 }
 
 /** `3 min ago`, for times in milliseconds since the epoch. */
