@@ -1,6 +1,6 @@
 /**
- * `npm run test:stack`: observability/expectations.yaml, and what arrives late, on a running system: the stack of
- * docker-compose.yaml, or whatever GATEWAY_URL, USER_SERVICE_URL, OTLP_URL, TEMPO_URL, LOKI_URL, PROMETHEUS_URL,
+ * `npm run test:stack`: observability/expectations.yaml, what arrives late, and the tools of docs/ask.md, on a running system:
+ * the stack of docker-compose.yaml, or whatever GATEWAY_URL, USER_SERVICE_URL, OTLP_URL, TEMPO_URL, LOKI_URL, PROMETHEUS_URL,
  * ALERTMANAGER_URL and DATABASE_URL point at.
  */
 import { spawnSync } from 'node:child_process'
@@ -12,8 +12,8 @@ import { stackPorts } from './stack.ts'
 
 const usage = `npm run test:stack
 
-Tests what observability/expectations.yaml says, and what arrives late, on a running system: the stack, or what GATEWAY_URL,
-USER_SERVICE_URL, OTLP_URL, TEMPO_URL, LOKI_URL, PROMETHEUS_URL, ALERTMANAGER_URL and DATABASE_URL point at.`
+Tests what observability/expectations.yaml says, what arrives late, and the tools of docs/ask.md, on a running system: the stack, or
+what GATEWAY_URL, USER_SERVICE_URL, OTLP_URL, TEMPO_URL, LOKI_URL, PROMETHEUS_URL, ALERTMANAGER_URL and DATABASE_URL point at.`
 readFlags(usage, {})
 // The settings beside docker-compose.yaml, as Compose reads them.
 const settings = { ...readDotEnv(), ...process.env }
@@ -47,6 +47,7 @@ const run = spawnSync(
     '--test-concurrency=1',
     'test/expectations.stack.ts',
     'test/late-telemetry.stack.ts',
+    'test/ask.stack.ts',
   ],
   {
     cwd: root,

@@ -37,7 +37,7 @@ export const slo = defineTool({
       return {
         objective: objective ?? '',
         allowed_percent: value === null ? null : rounded(value * 100),
-        budget_left_percent: remaining == null ? null : rounded(remaining * 100),
+        budget_left_percent: remaining == null ? null : Math.round(remaining * 1000) / 10,
         burns_5m: burn('5m'),
         burns_1h: burn('1h'),
       }

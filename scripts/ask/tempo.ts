@@ -60,7 +60,6 @@ const plain = ({ arrayValue, stringValue, intValue, doubleValue, boolValue }: An
 interface TempoSeries {
   labels?: { key: string; value: AnyValue }[]
   value?: number
-  samples?: { value?: number }[]
 }
 
 export interface Series {
@@ -79,20 +78,12 @@ export async function traceMetric({ tempo }: System, query: string, window: Wind
   return series.map((one) => ({ labels: labelsOf(one), value: one.value ?? 0 }))
 }
 
-/**
- * What compare() counts: over a range, which is where Tempo documents it, in as few steps as there can be, added up to the answer of one
- * moment.
- */
-export async function compareCounts({ tempo }: System, query: string, window: Window): Promise<CompareAnswer> {
-  const range = inSeconds(window)
-  const step = `${Number(range.end) - Number(range.start)}s`
-  const { series = [] } = await getJson<{ series?: TempoSeries[] }>('Tempo', tempo, {
-    path: '/api/metrics/query_range',
-    query: { q: query, step, ...range },
+/** What compare() counts in the whole window. A range query would leave out what came after its last whole step. */
+export const compareCounts = ({ tempo }: System, query: string, window: Window): Promise<CompareAnswer> =>
+  getJson<CompareAnswer>('Tempo', tempo, {
+    path: '/api/metrics/query',
+    query: { q: query, ...inSeconds(window) },
   })
-  const sum = ({ samples = [] }: TempoSeries) => samples.reduce((all, { value = 0 }) => all + value, 0)
-  return { series: series.map((one) => ({ labels: one.labels ?? [], value: sum(one) })) }
-}
 
 /** null when there is none. */
 export async function fetchTrace({ tempo }: System, traceId: string): Promise<Trace | null> {
