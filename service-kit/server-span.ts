@@ -29,8 +29,10 @@ const tracer = trace.getTracer('@sightline/service-kit')
  * the request lies inside, and the answer has not left yet, so it ends before its caller's span.
  */
 export function inServerSpan(ctx: Context, work: () => Promise<void>): Promise<void> {
-  if (isProbe(ctx) || telemetry.untraced?.test(ctx.path)) return context.with(suppressTracing(context.active()), work)
+  if (isProbe(ctx)) return context.with(suppressTracing(context.active()), work)
   const caller = propagation.extract(ROOT_CONTEXT, ctx.headers)
+  // Log lines keep the id of the trace that the request belongs to.
+  if (telemetry.untraced?.test(ctx.path)) return context.with(suppressTracing(caller), work)
   const known = methodLabel(ctx.method) !== '_OTHER'
   const options = { kind: SpanKind.SERVER, attributes: requestAttributes(ctx) }
   const span = tracer.startSpan(known ? ctx.method : 'HTTP', options, caller)

@@ -94,7 +94,9 @@ test('a trace of 50,000 spans is told in brief, page by page, and of its parts n
 
   const path = await ask('path', system, { trace: id })
   assert.equal(path.json.path_ms, 50)
-  assert.ok(path.json.left_out.some(({ count }: { count: number }) => count > 1000))
+  assert.ok(path.json.shorter_than_1_percent > 1000)
+  const stretches = await ask('path', system, { trace: id, every: true })
+  assert.ok(stretches.json.left_out.some(({ count }: { count: number }) => count > 1000))
   assert.equal((await ask('span', system, { trace: id, span: 'bf69' })).json.message, 'row 49000 is locked')
   const lines = await ask('trace-logs', system, { trace: id })
   assert.match(lines.json.lines[0].line, /^line 0 /)
@@ -176,6 +178,82 @@ test('what is no engine is told from one that refuses', async (t) => {
     /^Unanswered: Prometheus refuses: parse error: unexpected end/,
   )
   assert.match((await ask('traces', engines.system)).json.nothing, /^Nothing in this time .* npm run load/)
+})
+
+test('a failure begins once: not at the call either, nor at a call that was left out, and says what happened', async (t) => {
+  const spanOf = (service: string, id: string, parent: string, [from, to]: [number, number], said: object) => ({
+    spanID: id,
+    name: id,
+    startTimeUnixNano: String(BEGAN_NS + BigInt(from)),
+    durationNanos: String(to - from),
+    attributes: Object.entries({ 'service.name': service, 'span:parentID': parent, kind: 'internal', ...said }).map(
+      ([key, stringValue]) => ({ key, value: { stringValue } }),
+    ),
+  })
+  const search = (...spans: object[]) => ({
+    '/api/search': () => ({ traces: [{ traceID: '1', startTimeUnixNano: String(BEGAN_NS), spanSets: [{ spans }] }] }),
+  })
+  const code = {
+    kind: 'client',
+    'error.type': '42501',
+    statusMessage: "PostgreSQL error of type 'error' occurred (code: 42501)",
+  }
+  const engines = await startEngines(
+    search(
+      // The server span between them is answered with a 422, which is no error of its own.
+      spanOf('order', 'call', 'deliver', [0, 100], { kind: 'client', 'error.type': '422' }),
+      spanOf('audit', 'record', 'server', [20, 80], { statusMessage: 'Unknown schema' }),
+      spanOf('audit', 'insert', 'record2', [30, 40], code),
+      spanOf('audit', 'record2', 'server2', [25, 70], { statusMessage: 'permission denied for function seal' }),
+      spanOf('order', 'away', 'deliver', [200, 300], { 'error.type': 'next_hop_unavailable' }),
+    ),
+  )
+  t.after(() => engines[Symbol.asyncDispose]())
+  const { json } = await ask('errors', engines.system)
+  const told = json.groups.map(({ name, began, message }: Record<string, unknown>) => [name, began, message])
+  assert.deepEqual(told.toSorted(), [
+    ['away', 0, ''],
+    ['call', 0, ''],
+    ['insert', 1, 'permission denied for function seal'],
+    ['record', 1, 'Unknown schema'],
+    ['record2', 0, 'permission denied for function seal'],
+  ])
+})
+
+test("a trace that can't be, and one that is young, are told", async (t) => {
+  const now = BigInt(Date.now()) * 1_000_000n
+  const traceOf = (began: bigint, shift: bigint) =>
+    JSON.stringify({
+      resourceSpans: ['shop', 'store'].map((service, n) => ({
+        resource: { attributes: [{ key: 'service.name', value: { stringValue: service } }] },
+        scopeSpans: [
+          {
+            spans: [
+              {
+                traceId: 'a'.repeat(32),
+                spanId: `${n + 1}`.repeat(16),
+                ...(n > 0 && { parentSpanId: '1'.repeat(16) }),
+                name: `step ${n}`,
+                kind: 1,
+                startTimeUnixNano: String(began + (n > 0 ? shift : 0n)),
+                endTimeUnixNano: String(began + 5_000_000n + (n > 0 ? shift : 0n)),
+              },
+            ],
+          },
+        ],
+      })),
+    })
+  const engines = await startEngines({
+    [`/api/traces/${'a'.repeat(32)}`]: () => traceOf(now - 3_600_000_000_000n, -150_000_000_000n),
+    [`/api/traces/${'b'.repeat(32)}`]: () => traceOf(now - 1_000_000_000n, 1_000_000n),
+  })
+  t.after(() => engines[Symbol.asyncDispose]())
+  const shifted = await ask('trace', engines.system, { trace: 'a'.repeat(32) })
+  assert.match(shifted.json.before_its_parent, /^store step 1 begins 150\.00 s before shop step 0 that called it: do/)
+  assert.equal(shifted.json.young, undefined)
+  const young = await ask('trace', engines.system, { trace: 'b'.repeat(32) })
+  assert.equal(young.json.before_its_parent, undefined)
+  assert.match(young.json.young, /ask again/)
 })
 
 test('failures are grouped by what differs in more than numbers, and where they began comes first', async (t) => {

@@ -3,10 +3,10 @@ import { z } from 'zod'
 import { page, type Row, type Value } from './answer.ts'
 import { attributesOf, type FoundSpan, searchTraces } from './tempo.ts'
 import { defineTool, limit, offset } from './tool.ts'
-import { momentText, readWindow, windowParameters } from './window.ts'
+import { momentText, readWindow, windowFacts, windowParameters } from './window.ts'
 
 const SELECTED =
-  'name, resource.service.name, statusMessage, span:parentID, span.error.type, event.exception.type, event.exception.message'
+  'name, kind, resource.service.name, statusMessage, span:parentID, span.error.type, event.exception.type, event.exception.message'
 /** Of one trace more are not looked at. */
 const SPANS_PER_TRACE = 100
 
@@ -17,6 +17,8 @@ interface Failure {
   spanId: string
   parentId: string
   startNs: bigint
+  endNs: bigint
+  isClient: boolean
   service: string
   name: string
   type: string
@@ -27,7 +29,7 @@ export const errors = defineTool({
   name: 'errors',
   title: 'failed spans, grouped by service, operation, kind of error and message',
   about:
-    'Failures of the newest traces that have some, grouped by service, operation, kind of error and message (numbers in it do not matter). began counts those below which nothing failed: start with these, the others pass a failure on. Client spans count a 4xx as an error: { kind = server && status = error } leaves them out. Next: trace with the example.',
+    'Failures of the newest traces that have some, grouped by service, operation, kind of error and message (numbers in it do not matter). began counts those that no other failure explains: start with these, the others pass a failure on, or are calls that were left out while a hop kept failing (next_hop_unavailable). Client spans count a 4xx as an error: { kind = server && status = error } leaves them out. Next: trace with the example.',
   example: '--since 15m',
   positionals: ['query'],
   parameters: {
@@ -43,9 +45,8 @@ export const errors = defineTool({
     const failures = found.flatMap(({ traceID, spanSets = [] }) =>
       spanSets.flatMap(({ spans }) => spans.map((span) => failureOf(traceID, span))),
     )
-    const passedOn = new Set(failures.map(({ traceId, parentId }) => `${traceId} ${parentId}`))
-    const began = ({ traceId, spanId }: Failure) => !passedOn.has(`${traceId} ${spanId}`)
-    const groups = Map.groupBy(failures, ({ service, name, type, message }) =>
+    const began = beginningsOf(failures)
+    const groups = Map.groupBy(failures.map(worded(failures)), ({ service, name, type, message }) =>
       [service, name, type, message.replaceAll(/[0-9a-f]{8,}|\d+/gi, '#')].join('\n'),
     )
     const rows = [...groups.values()]
@@ -55,7 +56,7 @@ export const errors = defineTool({
         const traces = new Set(group.map((one) => one.traceId)).size
         const last = momentText((startNs / 1_000_000n) * 1_000_000n)
         return {
-          began: group.filter(began).length,
+          began: group.filter(({ traceId, spanId }) => began.has(`${traceId} ${spanId}`)).length,
           spans: group.length,
           traces,
           service,
@@ -70,6 +71,7 @@ export const errors = defineTool({
       .sort((a, b) => b.began - a.began || b.spans - a.spans)
     return {
       facts: {
+        ...windowFacts(window),
         traces_looked_at: found.length,
         failed_spans: failures.length,
         ...(found.length === most
@@ -82,6 +84,36 @@ export const errors = defineTool({
   },
 })
 
+/** A call that wasn't made, because the hop had kept failing: docs/errors.md. */
+const LEFT_OUT = 'next_hop_unavailable'
+
+/** Those below which nothing failed: no child, and behind a call none of what the other side did meanwhile (its server span is no error at 4xx). */
+function beginningsOf(failures: readonly Failure[]): Set<string> {
+  const passedOn = new Set(failures.map(({ traceId, parentId }) => `${traceId} ${parentId}`))
+  const byTrace = Map.groupBy(failures, ({ traceId }) => traceId)
+  const isAnswered = (call: Failure) =>
+    call.isClient &&
+    byTrace
+      .get(call.traceId)!
+      .some(({ service, startNs, endNs }) => service !== call.service && startNs >= call.startNs && endNs <= call.endNs)
+  const began = failures.filter(
+    (one) => one.type !== LEFT_OUT && !passedOn.has(`${one.traceId} ${one.spanId}`) && !isAnswered(one),
+  )
+  return new Set(began.map(({ traceId, spanId }) => `${traceId} ${spanId}`))
+}
+
+/** What pg's instrumentation says of an error is its code alone; the span around it has the message. */
+const CODE_ONLY = /^PostgreSQL error of type /
+
+function worded(failures: readonly Failure[]): (failure: Failure) => Failure {
+  const bySpan = new Map(failures.map((failure) => [`${failure.traceId} ${failure.spanId}`, failure]))
+  return (failure) => {
+    const around = bySpan.get(`${failure.traceId} ${failure.parentId}`)
+    if (!CODE_ONLY.test(failure.message) || !around?.message || CODE_ONLY.test(around.message)) return failure
+    return { ...failure, message: around.message }
+  }
+}
+
 function failureOf(traceId: string, span: FoundSpan): Failure {
   const attributes: Record<string, Value> = attributesOf(span)
   const text = (...names: string[]) => String(names.map((name) => attributes[name]).find(Boolean) ?? '')
@@ -89,10 +121,12 @@ function failureOf(traceId: string, span: FoundSpan): Failure {
     traceId,
     spanId: span.spanID,
     startNs: BigInt(span.startTimeUnixNano),
+    endNs: BigInt(span.startTimeUnixNano) + BigInt(span.durationNanos ?? 0),
+    isClient: text('kind') === 'client',
     parentId: text('span:parentID'),
     service: text('service.name'),
     name: span.name ?? text('name'),
-    type: text('exception.type', 'error.type'),
+    type: text('error.type', 'exception.type'),
     message: text('exception.message', 'statusMessage'),
   }
 }

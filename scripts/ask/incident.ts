@@ -27,6 +27,8 @@ export const incident = defineTool({
       state: stateOfIncident(home, note),
       started: new Date(note.startedAt).toISOString(),
       ended: note.endedAt === undefined ? null : new Date(note.endedAt).toISOString(),
+      // What came before it only misleads.
+      look: `since ${Math.max(10, Math.round((Date.now() - note.startedAt) / 1000))}s`,
       answer:
         'npm run incident -- answer --service S --operation O --mechanism M --evidence E; words for M: npm run incident -- list --mechanisms',
     }

@@ -1,4 +1,5 @@
 /** All tools, in the order in which somebody who looks for a cause would reach for them. */
+import { attributes } from './attributes.ts'
 import { audit } from './audit.ts'
 import { compare } from './compare.ts'
 import { docs } from './docs.ts'
@@ -15,6 +16,6 @@ import { traces } from './traces.ts'
 
 export const tools: readonly Tool[] = [
   ...[running, incident, slo, map],
-  ...[errors, traces, trace, path, span, compare],
+  ...[errors, traces, attributes, trace, path, span, compare],
   ...[logs, traceLogs, metrics, audit, docs],
 ]

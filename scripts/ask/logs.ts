@@ -44,7 +44,7 @@ export const logs = defineTool({
   },
   async run({ query, ...rest }, system) {
     const window = readWindow(rest)
-    const nothing = `No line in this time (${rest.since} unless told otherwise). Look further back: since 1d.`
+    const nothing = `No line in this time (since ${rest.since}). Look further back: since 1d.`
     return { facts: {}, lists: [await ask(system, query, window, rest)], nothing }
   },
   follow: { list: 'lines', key: ({ time, service, line }) => `${time} ${service} ${line}` },

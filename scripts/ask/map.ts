@@ -2,7 +2,7 @@
 import { rounded } from './answer.ts'
 import { instant, type Sample } from './metrics.ts'
 import { defineTool } from './tool.ts'
-import { readWindow, secondsOf, windowParameters } from './window.ts'
+import { readWindow, secondsOf, windowFacts, windowParameters } from './window.ts'
 
 export const map = defineTool({
   name: 'map',
@@ -52,6 +52,10 @@ export const map = defineTool({
       })
       .filter((row) => row.calls > 0)
       .sort((a, b) => b.calls - a.calls)
-    return { facts: {}, lists: [{ name: 'edges', rows }], nothing: 'Nobody has called anybody in this time.' }
+    return {
+      facts: windowFacts(window),
+      lists: [{ name: 'edges', rows }],
+      nothing: 'Nobody has called anybody in this time.',
+    }
   },
 })

@@ -21,7 +21,7 @@ export const metrics = defineTool({
   name: 'metrics',
   title: 'metrics by PromQL: now, or over a range',
   about:
-    'A PromQL query: its values now, or with range how each series went from since (or start) to end: first, lowest, mean, highest and when, last. sum by (job) (rate(http_server_request_duration_seconds_count[1m])). Names of metrics: query {__name__=~"db_.*"} with names.',
+    'A PromQL query: its values now, or with range how each series went from since (or start) to end: first, lowest, mean, highest and when, last, and ten values along the way. sum by (job) (rate(http_server_request_duration_seconds_count[1m])). Names of metrics: query {__name__=~"db_.*"} with names.',
   example: `'sum by (job) (rate(http_server_request_duration_seconds_count[1m]))' --range --since 30m`,
   positionals: ['query'],
   parameters: {
@@ -125,7 +125,16 @@ function courseOf(series: string, values: readonly [number, string][]): Row & { 
     highest: short(highest?.value),
     highest_at: highest ? momentText(BigInt(Math.round(highest.time)) * 1_000_000_000n) : null,
     last: short(points.at(-1)?.value),
+    course: alongTheWay(points.map(({ value }) => value)),
   }
+}
+
+/** Ten of them, from the first to the last; null where the other columns say all. */
+function alongTheWay(values: readonly number[]): string | null {
+  if (values.length < 4 || values.every((value) => value === values[0])) return null
+  const count = Math.min(10, values.length)
+  const at = (n: number) => values[Math.round((n * (values.length - 1)) / (count - 1))]!
+  return Array.from({ length: count }, (_, n) => Number(at(n).toPrecision(3))).join(' ')
 }
 
 /** Six digits say enough. */

@@ -49,13 +49,17 @@ export const trace = defineTool({
     const shown = nodes.filter(({ span }) => service === undefined || span.service === service)
     return {
       facts: isFirst ? factsOf(found, roots) : { trace: id },
-      lists: [...(isFirst ? [errorsOf(shown), operationsOf(shown)] : []), treeList(tree, offset)],
+      lists: [
+        ...(isFirst ? [errorsOf(shown, new Set(originsOf(nodes))), operationsOf(shown, service !== undefined)] : []),
+        treeList(tree, offset),
+      ],
       nothing: `No span of ${service} is in it.`,
     }
   },
 })
 
-function factsOf({ traceId, startNs, duration, spans }: Trace, roots: readonly SpanNode[]): Row {
+function factsOf(trace: Trace, roots: readonly SpanNode[]): Row {
+  const { traceId, startNs, duration, spans } = trace
   const orphans = roots.filter(({ orphan }) => orphan).length
   const [first] = roots
   return {
@@ -68,24 +72,55 @@ function factsOf({ traceId, startNs, duration, spans }: Trace, roots: readonly S
     failed_spans: spans.filter(({ status }) => status === 'error').length,
     ...(roots.length > 1 ? { roots: roots.length } : {}),
     ...(orphans > 0 ? { without_their_parent: orphans } : {}),
+    ...odditiesOf(trace, roots),
+  }
+}
+
+/** A child can't begin before its parent; clocks of two machines differ by less. */
+const CLOCK_NS = 20e6
+/** Spans of one trace arrive within so long. */
+const ARRIVING_MS = 10_000
+
+/** What can't be, or need not stay so. */
+function odditiesOf({ startNs, duration }: Trace, roots: readonly SpanNode[]): Row {
+  const early = [...walk(roots)]
+    .flatMap(({ span, children }) => children.map((child) => ({ parent: span, child: child.span })))
+    .map((pair) => ({ ...pair, by: pair.parent.start - pair.child.start }))
+    .filter(({ parent, child, by }) => by > CLOCK_NS && parent.service !== child.service)
+    .toSorted((a, b) => b.by - a.by)[0]
+  const age = Date.now() - Number(startNs / 1_000_000n) - duration / 1e6
+  return {
+    ...(early && {
+      before_its_parent: `${early.child.service} ${early.child.name} begins ${milliseconds(early.by / 1e6)} before ${early.parent.service} ${early.parent.name} that called it: do their clocks agree?`,
+    }),
+    ...(age >= 0 && age < ARRIVING_MS && { young: 'some spans may still be on their way: ask again in a few seconds' }),
   }
 }
 
 const MOST_ERRORS = 8
 const MOST_OPERATIONS = 8
 
-/** Those that no failed child explains come first: that is where it began. */
-function errorsOf(nodes: readonly SpanNode[]): List {
+/** Failed spans with none that failed below them. Not only children: the server span between a call and what it led to is no error at 4xx. */
+function originsOf(nodes: readonly SpanNode[]): SpanNode[] {
+  const failedBelow = new Set<SpanNode>()
+  // Children stand behind their parents.
+  for (const node of nodes.toReversed()) {
+    if (node.children.some((child) => child.span.status === 'error' || failedBelow.has(child))) failedBelow.add(node)
+  }
+  return nodes.filter((node) => node.span.status === 'error' && !failedBelow.has(node))
+}
+
+/** Where it began comes first. */
+function errorsOf(nodes: readonly SpanNode[], origins: ReadonlySet<SpanNode>): List {
   const failed = nodes.filter(({ span }) => span.status === 'error')
-  const isOrigin = ({ children }: SpanNode) => children.every(({ span }) => span.status !== 'error')
-  const inOrder = [...failed.filter(isOrigin), ...failed.filter((node) => !isOrigin(node))]
+  const inOrder = [...failed.filter((node) => origins.has(node)), ...failed.filter((node) => !origins.has(node))]
   return {
     name: 'errors',
     rows: inOrder.slice(0, MOST_ERRORS).map((node) => ({
       span: node.span.spanId,
       service: node.span.service,
       name: node.span.name,
-      began_here: isOrigin(node),
+      began_here: origins.has(node),
       reason: reasonOf(node.span),
     })),
     total: failed.length,
@@ -100,7 +135,7 @@ function reasonOf({ events, statusMessage, attributes }: Span): string {
   return said || String(attributes['error.type'] ?? attributes['http.response.status_code'] ?? '')
 }
 
-function operationsOf(nodes: readonly SpanNode[]): List {
+function operationsOf(nodes: readonly SpanNode[], isOneService: boolean): List {
   const groups = [...Map.groupBy(nodes, ({ span }) => `${span.service}\n${span.name}`).values()]
   const rows = groups
     .map((group) => ({
@@ -112,7 +147,8 @@ function operationsOf(nodes: readonly SpanNode[]): List {
       longest_ms: ms(group.reduce((most, { span }) => Math.max(most, span.duration), 0)),
     }))
     .sort((a, b) => b.self_ms - a.self_ms)
-  return { name: 'operations', rows: rows.slice(0, MOST_OPERATIONS), total: rows.length, hint: 'trace with service' }
+  const hint = isOneService ? 'the tree below' : 'trace with service'
+  return { name: 'operations', rows: rows.slice(0, MOST_OPERATIONS), total: rows.length, hint }
 }
 
 /** So many siblings of one name are one row. */
@@ -190,15 +226,22 @@ function* walk(roots: readonly SpanNode[]): Generator<SpanNode> {
   }
 }
 
+/** Of the path: what is shorter decides nothing. */
+const LEAST_SHARE = 0.01
+
 export const path = defineTool({
   name: 'path',
   title: 'the critical path of a trace: the stretches that decided how long it took',
   about:
-    'The critical path of one trace: operations by their share of it, then the stretches in the order of time. Making anything else faster would not have made the request faster.',
+    'The critical path of one trace: operations by their share of it, then the stretches of 1 % and more in the order of time. Making anything else faster would not have made the request faster.',
   example: '4bf92f3577b34da6a3ce929d0e0e4736',
   positionals: ['trace'],
-  parameters: { trace: traceId, offset },
-  async run({ trace: id, offset }, system) {
+  parameters: {
+    trace: traceId,
+    every: z.boolean().default(false).describe('shorter stretches, too'),
+    offset,
+  },
+  async run({ trace: id, every, offset }, system) {
     const found = await existingTrace(system, id)
     const spans = new Map(found.spans.map((span) => [span.spanId, span]))
     const segments = criticalPath(buildTree(found)).map(({ spanId, start, end }) => ({
@@ -221,7 +264,8 @@ export const path = defineTool({
         }
       })
       .sort((a, b) => b.time_ms - a.time_ms)
-    const stretches = segments.slice(offset).map(({ span, start, end }) => ({
+    const long = every ? segments : segments.filter(({ start, end }) => (end - start) / whole >= LEAST_SHARE)
+    const stretches = long.slice(offset).map(({ span, start, end }) => ({
       span: span.spanId,
       at_ms: ms(start),
       time_ms: ms(end - start),
@@ -230,7 +274,12 @@ export const path = defineTool({
       name: span.name,
     }))
     return {
-      facts: { trace: id, duration_ms: ms(found.duration), path_ms: ms(whole) },
+      facts: {
+        trace: id,
+        duration_ms: ms(found.duration),
+        path_ms: ms(whole),
+        ...(long.length < segments.length ? { shorter_than_1_percent: segments.length - long.length } : {}),
+      },
       lists: [
         ...(offset === 0 ? [{ name: 'by_operation', rows: operations.slice(0, 15), total: operations.length }] : []),
         { name: 'stretches', rows: stretches, next: (shown: number) => ({ offset: offset + shown }) },
@@ -239,17 +288,37 @@ export const path = defineTool({
   },
 })
 
+/** Lines of a stack: the rest is the framework. */
+const STACK_LINES = 4
+
+function withShortStack(attributes: Span['attributes']): Span['attributes'] {
+  const { 'exception.stacktrace': stack, ...others } = attributes
+  if (typeof stack !== 'string') return attributes
+  const lines = stack.split('\n')
+  const more = lines.length - STACK_LINES
+  return {
+    ...others,
+    'exception.stacktrace': lines.slice(0, STACK_LINES).join('\n') + (more > 0 ? `\n… ${more} more` : ''),
+  }
+}
+
 export const span = defineTool({
   name: 'span',
   title: 'one span: attributes, events, links, resource',
   about:
-    'All that one span says: attributes, events (exceptions with their stack), links, and the resource that sent it.',
+    'All that one span says: attributes, events (exceptions with the top of their stack; the whole with stack), links, and the resource that sent it. Without a span id it is the one where a failure began, else the first.',
   example: '4bf92f3577b34da6a3ce929d0e0e4736 00f067aa0ba902b7',
   positionals: ['trace', 'span'],
-  parameters: { trace: traceId, span: spanId.describe('the span id: 16 hexadecimal digits') },
-  async run({ trace: id, span: wanted }, system): Promise<Answer> {
+  parameters: {
+    trace: traceId,
+    span: spanId.optional().describe('the span id: 16 hexadecimal digits'),
+    stack: z.boolean().default(false).describe('stacks as a whole'),
+  },
+  async run({ trace: id, span: wanted, stack }, system): Promise<Answer> {
     const found = await existingTrace(system, id)
-    const node = [...walk(buildTree(found))].find((one) => one.span.spanId === wanted)
+    const nodes = [...walk(buildTree(found))]
+    const node =
+      wanted === undefined ? (originsOf(nodes)[0] ?? nodes[0]) : nodes.find((one) => one.span.spanId === wanted)
     if (!node) throw startError(`The trace ${id} has no span ${wanted}. Its spans: the tool trace.`)
     const { span, children, selfTime } = node
     const entries = (attributes: Readonly<Record<string, Value>>) =>
@@ -257,7 +326,7 @@ export const span = defineTool({
     return {
       facts: {
         trace: id,
-        span: wanted,
+        span: span.spanId,
         parent: span.parentSpanId || null,
         service: span.service,
         name: span.name,
@@ -278,7 +347,7 @@ export const span = defineTool({
           rows: span.events.map(({ name, timeNs, attributes }) => ({
             at_ms: ms(Number(timeNs - found.startNs)),
             name,
-            attributes,
+            attributes: stack ? attributes : withShortStack(attributes),
           })),
         },
         {

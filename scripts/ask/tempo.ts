@@ -54,7 +54,7 @@ const newestFirst = (query: string) =>
 export const attributesOf = ({ attributes = [] }: FoundSpan) =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, plain(value)]))
 
-const plain = ({ arrayValue, stringValue, intValue, doubleValue, boolValue }: AnyValue): Value =>
+export const plain = ({ arrayValue, stringValue, intValue, doubleValue, boolValue }: AnyValue): Value =>
   arrayValue ? (arrayValue.values ?? []).map(plain) : (stringValue ?? intValue ?? doubleValue ?? boolValue ?? null)
 
 interface TempoSeries {

@@ -35,7 +35,7 @@ export function defineTool<Shape extends z.ZodRawShape>({ parameters, ...rest }:
     .min(LEAST_BYTES)
     .max(MOST_BYTES)
     .default(DEFAULT_BYTES)
-    .describe(`the longest answer, in bytes; at most ${MOST_BYTES}`)
+    .describe(`the longest answer, in bytes: ${LEAST_BYTES} to ${MOST_BYTES}`)
   const schema = z.strictObject({ ...parameters, bytes })
   return { positionals: [], ...rest, schema, run: rest.run as Tool['run'] }
 }

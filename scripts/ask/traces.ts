@@ -10,7 +10,7 @@ export const traces = defineTool({
   name: 'traces',
   title: 'search traces with TraceQL',
   about:
-    'Traces that have spans matching a TraceQL query, newest first: { status = error }, { resource.service.name = "order-service" && duration > 250ms }. Each row has what matched; add | select(span.http.route) to see more of it. A metrics query, { } | rate() by (resource.service.name), answers with series. The language: the tool docs, page traceql. Next: trace with one of the ids.',
+    'Traces that have spans matching a TraceQL query, newest first: { status = error }, { resource.service.name = "order-service" && duration > 250ms }. Each row has what matched; add | select(span.http.route) to see more of it. A metrics query answers with series: { kind = server } | quantile_over_time(duration, .95) by (resource.service.name, name), { } | rate() by (resource.service.name). The language: the tool docs, page traceql. Next: trace with one of the ids.',
   example: "'{ status = error }' --since 15m",
   positionals: ['query'],
   parameters: {
@@ -50,7 +50,7 @@ export const traces = defineTool({
 })
 
 const nothingIn = (since: string) =>
-  `Nothing in this time (${since} unless told otherwise). Look further back: since 1d. Requests to look at: npm run load -- --count 20`
+  `Nothing in this time (since ${since}). Look further back: since 1d. Requests to look at: npm run load -- --count 20`
 
 function traceRow({ traceID, rootServiceName, rootTraceName, startTimeUnixNano, durationMs, ...found }: FoundTrace) {
   const stats = Object.values(found.serviceStats ?? {})

@@ -63,4 +63,10 @@ export const inSeconds = ({ startNs, endNs }: Window) => ({
   end: String((endNs + 999_999_999n) / 1_000_000_000n),
 })
 
+/** What an answer says of its time. */
+export const windowFacts = ({ startNs, endNs }: Window) => ({
+  from: momentText((startNs / 1_000_000_000n) * 1_000_000_000n),
+  to: momentText((endNs / 1_000_000_000n) * 1_000_000_000n),
+})
+
 export const secondsOf = ({ startNs, endNs }: Window): number => Number(endNs - startNs) / 1e9

@@ -2,6 +2,9 @@
  * Whether what a player brings shows the fault: a trace, an order, an audit row, or a query in any of the three languages. A query
  * has to tell the fault from the rest, too: most of what it brings back has to show it, not only some.
  */
+import { literalOf } from '@sightline/console/differs'
+import type { AnyValue } from '@sightline/console/otlp'
+import { isMetricsQuery, spansOfMetrics } from '@sightline/console/traceql-text'
 import type { IncidentNote } from '@sightline/local/incident'
 import { until } from '@sightline/service-kit/poll'
 import { readSettledTrace, readTrace, type Span } from '../trace/spans.ts'
@@ -193,6 +196,38 @@ async function readRow({ gateway, credentials }: Place, kind: 'order' | 'audit',
 }
 
 async function checkTraceql(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Verdict> {
+  if (!isMetricsQuery(query)) return checkSpans(place, incident, note, query)
+  const highest = await highestSeries(place, query, seconds(incident, note))
+  if (highest === undefined) return judged(false, 'the query brings no series of this incident')
+  const verdict = await checkSpans(place, incident, note, spansOfSeries(query, highest.labels))
+  return { ...verdict, says: `${verdict.says}, of its highest series` }
+}
+
+interface TraceqlSeries {
+  labels?: { key: string; value: AnyValue }[]
+  value?: number
+}
+
+/** As with PromQL, what counts is the series that stands out. Rejects with an Unanswered when the query is refused. */
+async function highestSeries(place: Place, q: string, times: { start: string; end: string }) {
+  const url = `${place.tempo}/api/metrics/query?${new URLSearchParams({ q, ...times })}`
+  const { series = [] } = await askJson<{ series?: TraceqlSeries[] }>('Tempo', url)
+  const [highest] = series.toSorted((a, b) => (b.value ?? 0) - (a.value ?? 0))
+  return highest && { labels: highest.labels ?? [] }
+}
+
+/** The spans that a metrics query counts in the series with these labels. */
+function spansOfSeries(query: string, labels: NonNullable<TraceqlSeries['labels']>): string {
+  // `__name__`, and `p` of quantiles, are no fields of spans.
+  const fields = labels.filter(({ key }) =>
+    /[.:]|^(name|kind|status|rootName|rootServiceName|statusMessage)$/.test(key),
+  )
+  const conditions = fields.map(({ key, value }) => `${key} = ${literalOf(key, value)}`)
+  const spans = spansOfMetrics(query)
+  return conditions.length === 0 ? spans : `${spans} | { ${conditions.join(' && ')} }`
+}
+
+async function checkSpans(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Verdict> {
   const { traces = [] } = await askJson<{
     traces?: { traceID: string; spanSets?: { spans: { spanID: string }[] }[] }[]
   }>(

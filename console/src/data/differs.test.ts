@@ -127,6 +127,28 @@ test('attributes are ranked by the largest distance between two shares, missing 
   )
 })
 
+test('a difference that explains nothing is told as that, and what every failure has is no news', () => {
+  const both = (attribute: string, value: string, selected: number, other: number) => [
+    `selection_total ${attribute}=nil 100`,
+    `baseline_total ${attribute}=nil 100`,
+    `selection ${attribute}=${value} ${selected}`,
+    `baseline ${attribute}=${value} ${other}`,
+  ]
+  const totals = ['name', 'kind', 'status'].flatMap((one) => [
+    `selection_total ${one}=nil 100`,
+    `baseline_total ${one}=nil 100`,
+  ])
+  const weak = rank(answer(...totals, ...both('span.error.type', 'x', 100, 0), ...both('span.user.id', '7', 9, 2)))
+  assert.equal(
+    sentence(weak, { spans: '', selection: 'status = error', against: '' }),
+    'Nothing differs clearly. At most: 9 % of the selected spans have span.user.id = "7", of the others 2 %.',
+  )
+  assert.match(
+    sentence(weak, { spans: '', selection: 'duration > 1s', against: '' })!,
+    /^100 % of .* span.error.type = "x"/,
+  )
+})
+
 test('where nothing is found or nothing differs, nothing is said', () => {
   assert.deepEqual(rank({}), { selected: 0, others: 0, ranked: [] })
   const same = answer(

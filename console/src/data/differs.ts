@@ -229,19 +229,25 @@ function readLabel({ key, value = {} }: Labelled): Pick<DifferentValue, 'text' |
 /** Words of the language, which stand without quotes. */
 const BARE: readonly string[] = ['kind', 'status']
 
-function literalOf(key: string, value: AnyValue = {}): string {
+/** As TraceQL writes a value of that attribute. */
+export function literalOf(key: string, value: AnyValue = {}): string {
   if (value.arrayValue) return `[${(value.arrayValue.values ?? []).map((one) => literalOf(key, one)).join(', ')}]`
   if (value.stringValue === undefined) return textOf(value)
   return BARE.includes(key) ? value.stringValue : JSON.stringify(value.stringValue)
 }
+
+const OF_FAILURES: readonly string[] = ['span.error.type', 'statusMessage']
+/** A smaller difference between the shares is not one that explains anything. */
+const CLEAR = 0.2
 
 /** The value that the selected spans have most more often than the others: what they have says more than what they lack. */
 export function mostTelling(
   { ranked }: Differences,
   { selection }: Comparison,
 ): { attribute: string; value: DifferentValue } | undefined {
-  // Attributes that the selection itself names are no news.
-  const news = ranked.filter(({ attribute }) => !isNamedIn(selection, attribute))
+  // What the selection itself names, or what every failed span has, is no news.
+  const told = isNamedIn(selection, 'status') ? OF_FAILURES : []
+  const news = ranked.filter(({ attribute }) => !isNamedIn(selection, attribute) && !told.includes(attribute))
   const [most] = news
     .flatMap(({ attribute, values }) => values.map((value) => ({ attribute, value })))
     .toSorted((a, b) => gain(b.value) - gain(a.value))
@@ -254,7 +260,8 @@ export function sentence(differences: Differences, comparison: Comparison): stri
   if (!most) return undefined
   const { attribute, value } = most
   const has = value.literal === undefined ? `lack ${attribute}` : `have ${attribute} = ${value.literal}`
-  return `${percent(value.selected)} of the selected spans ${has}, of the others ${percent(value.other)}.`
+  const clear = gain(value) >= CLEAR ? '' : 'Nothing differs clearly. At most: '
+  return `${clear}${percent(value.selected)} of the selected spans ${has}, of the others ${percent(value.other)}.`
 }
 
 /** Whether a filter speaks of an attribute. */
