@@ -1,9 +1,9 @@
 /** Telemetry of a whole process: a backend that fails, and the standard switches. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import { until } from './poll.ts'
-import { sample, startOtlpSink, startProcess } from './test/index.ts'
+import { type OtlpSink, sample, startOtlpSink, startProcess, type TestProcess } from './test/index.ts'
 
 let cluster: TestCluster
 let database: TestDatabase
@@ -22,38 +22,49 @@ function startUser(env: Record<string, string>) {
   return startProcess('user-service', database.connection('user_service'), env)
 }
 
-test('a backend that answers 500 costs nothing but its spans, which are counted; when it recovers, spans arrive', async () => {
-  await using sink = await startOtlpSink()
-  sink.status = 500
-  await using user = await startUser({ OTEL_EXPORTER_OTLP_ENDPOINT: sink.url })
-  for (let i = 0; i < 20; i++) assert.equal((await user.call('GET', '/users')).status, 200)
-  await until('drops are counted', 10, async () => {
-    const { text } = await user.call('GET', '/metrics')
-    const lost = (signal: string) =>
-      sample(text, `telemetry_dropped_total{signal="${signal}",reason="export_failed"}`) ?? 0
-    return lost('traces') >= 60 && lost('logs') >= 20
+describe('one process and its backend', { concurrency: false }, () => {
+  let sink: OtlpSink
+  let user: TestProcess
+  before(async () => {
+    sink = await startOtlpSink()
+    user = await startUser({ OTEL_EXPORTER_OTLP_ENDPOINT: sink.url })
   })
-  sink.status = 200
-  const { headers } = await user.call('GET', '/users')
-  const traceId = headers.get('x-trace-id')
-  await until('new spans arrive', 10, () => sink.spans.some((span) => span.traceId === traceId))
-  assert.deepEqual(user.stray, [], 'no unhandled rejection')
-})
+  after(async () => {
+    await user?.stop()
+    await sink?.close()
+  })
 
-test('scrapes and probes make no trace of their own, and belong to one that they carry', async () => {
-  await using sink = await startOtlpSink()
-  await using user = await startUser({ OTEL_EXPORTER_OTLP_ENDPOINT: sink.url })
-  const paths = ['/ready', '/health', '/metrics']
-  for (const path of paths) await user.call('GET', path)
-  const traceId = '0af7651916cd43dd8448eb211c80319c'
-  const headers = { traceparent: `00-${traceId}-b7ad6b7169203331-01` }
-  for (const path of paths) await user.call('GET', path, undefined, headers)
-  await user.stop()
-  const servers = sink.spans.filter(({ kind }) => kind === 'server')
-  assert.deepEqual(
-    servers.map(({ name, traceId }) => `${name} ${traceId}`),
-    paths.map((path) => `GET ${path} ${traceId}`),
-  )
+  test('a backend that answers 500 costs nothing but its spans, which are counted; when it recovers, spans arrive', async () => {
+    sink.status = 500
+    for (let i = 0; i < 20; i++) assert.equal((await user.call('GET', '/users')).status, 200)
+    await until('drops are counted', 10, async () => {
+      const { text } = await user.call('GET', '/metrics')
+      const lost = (signal: string) =>
+        sample(text, `telemetry_dropped_total{signal="${signal}",reason="export_failed"}`) ?? 0
+      return lost('traces') >= 60 && lost('logs') >= 20
+    })
+    sink.status = 200
+    const { headers } = await user.call('GET', '/users')
+    const traceId = headers.get('x-trace-id')
+    const arrived = () => sink.spans.some((span) => span.traceId === traceId && span.kind === 'server')
+    await until('new spans arrive', 10, arrived)
+    assert.deepEqual(user.stray, [], 'no unhandled rejection')
+  })
+
+  test('scrapes and probes make no trace of their own, and belong to one that they carry', async () => {
+    const earlier = sink.spans.length
+    const paths = ['/ready', '/health', '/metrics']
+    for (const path of paths) await user.call('GET', path)
+    const traceId = '0af7651916cd43dd8448eb211c80319c'
+    const headers = { traceparent: `00-${traceId}-b7ad6b7169203331-01` }
+    for (const path of paths) await user.call('GET', path, undefined, headers)
+    await user.stop()
+    const servers = sink.spans.slice(earlier).filter(({ kind }) => kind === 'server')
+    assert.deepEqual(
+      servers.map(({ name, traceId }) => `${name} ${traceId}`),
+      paths.map((path) => `GET ${path} ${traceId}`),
+    )
+  })
 })
 
 test('a backend that hangs or is away does not slow requests down, nor the end of the process', async () => {

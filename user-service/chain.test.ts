@@ -1,6 +1,6 @@
 /** What one POST leaves behind when the three services run as they do in production: processes, telemetry, PostgreSQL. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import { until } from '@sightline/service-kit/poll'
 import {
@@ -217,29 +217,67 @@ test('B3 headers of a caller are taken', async () => {
   assert.equal(answer.headers.get('x-trace-id'), traceId)
 })
 
-test('a hop with OTEL_SDK_DISABLED=true passes the trace on and adds nothing to it', async () => {
-  const silent = { OTEL_EXPORTER_OTLP_ENDPOINT: sink.url, OTEL_SDK_DISABLED: 'true' }
-  await using middle = await startProcess('order-service', database.connection('order_service'), {
-    ...silent,
-    NEXT_SERVICE_URL: audit.url,
-    NEXT_SERVICE_NAME: 'audit-service',
+describe('a chain that tells all it does, with a hop that tells nothing', { concurrency: false }, () => {
+  let middle: TestProcess
+  let first: TestProcess
+  before(async () => {
+    middle = await startProcess('order-service', database.connection('order_service'), {
+      OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+      OTEL_SDK_DISABLED: 'true',
+      NEXT_SERVICE_URL: audit.url,
+      NEXT_SERVICE_NAME: 'audit-service',
+    })
+    first = await startProcess('user-service', database.connection('user_service'), {
+      OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+      LOG_LEVEL: 'debug',
+      NEXT_SERVICE_URL: middle.url,
+      NEXT_SERVICE_NAME: 'order-service',
+    })
   })
-  await using first = await startProcess('user-service', database.connection('user_service'), {
-    OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
-    NEXT_SERVICE_URL: middle.url,
-    NEXT_SERVICE_NAME: 'order-service',
+  after(async () => {
+    for (const service of [first, middle]) await service?.stop()
   })
-  const answer = await first.call('POST', '/process', JOHN)
-  assert.equal(answer.status, 200, answer.text)
-  const spans = await traceOf(answer.json.trace_id, (found) => serverSpans(found) === 2)
-  assert.deepEqual([...new Set(spans.map(({ service }) => service))].sort(), ['audit-service', 'user-service'])
-  // The caller of the silent hop is the parent of what is behind it.
-  const behind = spans.find(({ service, kind }) => service === 'audit-service' && kind === 'server')!
-  const call = spans.find(({ spanId }) => spanId === behind.parentId)!
-  assert.deepEqual([call.service, call.kind, call.name], ['user-service', 'client', 'POST'])
-  // Called by nobody with a trace, it still has an id of its own for logs and answers.
-  const alone = await middle.call('GET', '/orders')
-  assert.match(alone.headers.get('x-trace-id')!, /^(?!0{32})[0-9a-f]{32}$/)
+
+  test('LOG_LEVEL=debug tells the story of a request at a hop: begin, statements, call, end; nobody is named', async () => {
+    await first.call('GET', '/ready')
+    const { json } = await first.call('POST', '/process', { ...JOHN, user_id: 1777 }, { 'x-request-id': 'debug-1' })
+    const lines = await until('the last line of the request', 10, () => {
+      const found = first.lines.filter((line) => line.request_id === 'debug-1')
+      return found.at(-1)?.message === 'POST /process 200' && found
+    })
+    assert.deepEqual(
+      lines.map(({ level, message }) => `${level} ${message}`),
+      [
+        'debug POST /process begins',
+        'debug statement find_user',
+        'debug statement store_user',
+        'debug called order-service POST /process',
+        'info request processed',
+        'info POST /process 200',
+      ],
+    )
+    for (const line of lines) assert.equal(line.trace_id, json.trace_id)
+    const [begins, find, , called] = lines
+    assert.deepEqual([find!.rows, called!.status], [0, 200])
+    assert.ok(Number(find!.duration_ms) > 0 && Number(called!.budget_ms) <= Number(begins!.budget_ms))
+    assert.doesNotMatch(JSON.stringify(lines), /John|john@/)
+    const background = first.lines.filter((line) => /^(statement|called) /.test(String(line.message)))
+    assert.equal(background.filter((line) => line.request_id !== 'debug-1').length, 0, 'probes tell no story')
+  })
+
+  test('a hop with OTEL_SDK_DISABLED=true passes the trace on and adds nothing to it', async () => {
+    const answer = await first.call('POST', '/process', JOHN)
+    assert.equal(answer.status, 200, answer.text)
+    const spans = await traceOf(answer.json.trace_id, (found) => serverSpans(found) === 2)
+    assert.deepEqual([...new Set(spans.map(({ service }) => service))].sort(), ['audit-service', 'user-service'])
+    // The caller of the silent hop is the parent of what is behind it.
+    const behind = spans.find(({ service, kind }) => service === 'audit-service' && kind === 'server')!
+    const call = spans.find(({ spanId }) => spanId === behind.parentId)!
+    assert.deepEqual([call.service, call.kind, call.name], ['user-service', 'client', 'POST'])
+    // Called by nobody with a trace, it still has an id of its own for logs and answers.
+    const alone = await middle.call('GET', '/orders')
+    assert.match(alone.headers.get('x-trace-id')!, /^(?!0{32})[0-9a-f]{32}$/)
+  })
 })
 
 test('a killed audit service: 202, an error in the trace, and exactly one audit row when it is back', async () => {
@@ -332,39 +370,6 @@ test('a hop that gives up on the next one is a client that went away, and its or
   assert.deepEqual(statusAndError(server(spans, 'user-service')), [504, 'next_hop_timeout'])
   assert.deepEqual(statusAndError(server(spans, 'order-service')), [undefined, 'client_closed_request'])
   await until('order and audit row', 20, async () => (await placed(traceId)).length === 1)
-})
-
-test('LOG_LEVEL=debug tells the story of a request at a hop: begin, statements, call, end; nobody is named', async () => {
-  await using first = await startProcess('user-service', database.connection('user_service'), {
-    OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
-    NEXT_SERVICE_URL: order.url,
-    NEXT_SERVICE_NAME: 'order-service',
-    LOG_LEVEL: 'debug',
-  })
-  await first.call('GET', '/ready')
-  const { json } = await first.call('POST', '/process', { ...JOHN, user_id: 1777 }, { 'x-request-id': 'debug-1' })
-  const lines = await until('the last line of the request', 10, () => {
-    const found = first.lines.filter((line) => line.request_id === 'debug-1')
-    return found.at(-1)?.message === 'POST /process 200' && found
-  })
-  assert.deepEqual(
-    lines.map(({ level, message }) => `${level} ${message}`),
-    [
-      'debug POST /process begins',
-      'debug statement find_user',
-      'debug statement store_user',
-      'debug called order-service POST /process',
-      'info request processed',
-      'info POST /process 200',
-    ],
-  )
-  for (const line of lines) assert.equal(line.trace_id, json.trace_id)
-  const [begins, find, , called] = lines
-  assert.deepEqual([find!.rows, called!.status], [0, 200])
-  assert.ok(Number(find!.duration_ms) > 0 && Number(called!.budget_ms) <= Number(begins!.budget_ms))
-  assert.doesNotMatch(JSON.stringify(lines), /John|john@/)
-  const background = first.lines.filter((line) => /^(statement|called) /.test(String(line.message)))
-  assert.equal(background.filter((line) => line.request_id !== 'debug-1').length, 0, 'probes tell no story')
 })
 
 test('SIGTERM finishes what is in flight, flushes telemetry and ends within 10 s', async (t) => {

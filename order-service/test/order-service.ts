@@ -20,19 +20,24 @@ export function startOrderService(
   })
 }
 
-/** Events, orders and audit rows as they are now, for the promises about them. */
-export async function ledger(database: TestDatabase) {
+/** Events, orders and audit rows as they are now, of the orders after `since`, for the promises about them. */
+export async function ledger(database: TestDatabase, since = 0) {
   const [row] = await database.query<{
     orders: number
     audited: number
     waiting: number
     dead: number
     twice: number
-  }>(`
-    select (select count(*)::integer from orders) as orders,
-      (select count(*)::integer from orders o join audit_logs a using (event_id)) as audited,
-      (select count(*)::integer from outbox where dead_at is null) as waiting,
-      (select count(*)::integer from outbox where dead_at is not null) as dead,
-      (select count(*)::integer from (select order_id from audit_logs group by order_id having count(*) > 1) d) as twice`)
+  }>(
+    `
+    with later as (select * from orders where id > $1)
+    select (select count(*)::integer from later) as orders,
+      (select count(*)::integer from later o join audit_logs a using (event_id)) as audited,
+      (select count(*)::integer from outbox where order_id > $1 and dead_at is null) as waiting,
+      (select count(*)::integer from outbox where order_id > $1 and dead_at is not null) as dead,
+      (select count(*)::integer
+       from (select order_id from audit_logs where order_id > $1 group by order_id having count(*) > 1) d) as twice`,
+    [since],
+  )
   return row!
 }
