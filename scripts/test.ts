@@ -7,7 +7,7 @@
  * patterns: `npm test -- e2e --only test/chain.test.ts`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { globSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { availableParallelism, loadavg } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { signalGroup } from '@sightline/local/process-group'
@@ -26,6 +26,22 @@ const unitTests = [
   'console/**/*.test.ts',
   'observability/**/*.test.ts',
 ]
+
+/**
+ * Small ones, of functions and of what a process starts and ends by itself: they share one process, because for most of them a
+ * process costs more than what they do in it.
+ */
+const sharingOne = [
+  'contracts/**/*.test.ts',
+  'docs/**/*.test.ts',
+  'service-kit/{allowed-hosts,chain-entry,circuit-breaker,masking,pages,poll,problems,request-context,whole-file}.test.ts',
+  'scripts/{ask,doctor,incident,learn,load,start,trace,usage}/**/*.test.ts',
+  'local/**/*.test.ts',
+  'backend/{otlp,query,receive,service-graph,store}/**/*.test.ts',
+  'console/src/**/*.test.ts',
+]
+/** A hook at the top of a file, or a setting of the process, would be that of all files: such a file has a process of its own. */
+const NEEDS_ITS_OWN = /^(before|after|beforeEach|afterEach)\(|^process\.env\./m
 
 /** The longest first: one of them begun last would be waited for alone. */
 const endToEndTests = [
@@ -50,9 +66,14 @@ const steps: Record<string, Stage>[] = [
     },
   },
   {
-    unit: (output) => nodeTest(unitTests, 1, output),
+    unit: async (output) => {
+      if (only.length > 0) return nodeTest(files(only), 1, output)
+      const shared = files(sharingOne).filter((file) => !NEEDS_ITS_OWN.test(readFileSync(file, 'utf8')))
+      const others = files(unitTests).filter((file) => !shared.includes(file))
+      await allOf([() => nodeTest(shared, 'one process', output), () => nodeTest(others, 1, output)])
+    },
     // Each system waits half of its time, for a scrape or for what it has killed: two of them keep two cores busy.
-    e2e: (output) => nodeTest(endToEndTests, 2, output),
+    e2e: (output) => nodeTest(files(only.length > 0 ? only : endToEndTests), 2, output),
   },
 ]
 /**
@@ -133,12 +154,26 @@ function createOutput(atOnce: boolean): Output {
   }
 }
 
-async function nodeTest(patterns: string[], concurrency: number, output: Output): Promise<void> {
+/** The files of the patterns, in their order; throws where there is none. */
+function files(patterns: string[]): string[] {
   const found = (pattern: string) => globSync(pattern, { exclude: (path) => path.includes('node_modules') }).sort()
-  const files = [...new Set((only.length ? only : patterns).flatMap(found))]
-  if (files.length === 0) throw new Error(`No test file matches ${(only.length ? only : patterns).join(' ')}`)
+  const all = [...new Set(patterns.flatMap(found))]
+  if (all.length === 0) throw new Error(`No test file matches ${patterns.join(' ')}`)
+  return all
+}
+
+/** One after the other, to the end also when one fails; rejects with what was wrong. */
+async function allOf(runs: (() => Promise<void>)[]): Promise<void> {
+  const wrong: string[] = []
+  for (const run of runs) await run().catch((error: Error) => wrong.push(error.message))
+  if (wrong.length > 0) throw new Error(wrong.join('\n'))
+}
+
+/** Each file in a process of its own, so many at once; or all in one, file after file. */
+async function nodeTest(files: string[], processes: number | 'one process', output: Output): Promise<void> {
+  const apart = processes === 'one process' ? '--test-isolation=none' : `--test-concurrency=${processes}`
   const limits = [`--test-timeout=${Math.round(TEST_LIMIT)}`, '--import', join(import.meta.dirname, 'test-limit.mjs')]
-  await run(node, ['--test', `--test-concurrency=${concurrency}`, ...limits, '--test-reporter=spec', ...files], output)
+  await run(node, ['--test', apart, ...limits, '--test-reporter=spec', ...files], output)
 }
 
 /**
