@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
-import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
+import { startTestCluster, type TestCluster } from '@sightline/db/testing'
 import { until } from '@sightline/service-kit/poll'
 import { atOnce, sample, startProcess } from '@sightline/service-kit/testing'
 import { makeCheckpoint, renewCheckpoint } from './checkpoint.ts'
@@ -25,13 +25,6 @@ before(async () => {
 after(async () => {
   await cluster?.stop()
 })
-
-async function verification(database: TestDatabase) {
-  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
-  const { status, json } = await service.call('GET', '/audit/verify')
-  assert.equal(status, 200)
-  return json
-}
 
 test('an event is recorded once, however often and however simultaneously it is delivered', async () => {
   await using database = await cluster.createDatabase()
@@ -104,9 +97,8 @@ test('a sealer that dies in the middle loses and doubles nothing', async () => {
     })
     await killed.stop('SIGKILL')
   }
-  await using _last = await startProcess('audit-service', database.connection('audit_service'), quiet)
+  await using service = await startAudit(database, { SEAL_POLL_MS: '1' })
   await until('all sealed', 30, async () => (await database.query('select from audit_unsealed limit 1')).length === 0)
-  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
   const { status, checked } = await verifyChain(service.parts.database)
   assert.deepEqual([status, checked], ['intact', 20_000])
 })
@@ -174,9 +166,15 @@ for (const [what, statement, where, reason] of changes) {
   test(`verification names ${what}`, async () => {
     await using database = await cluster.createDatabase()
     await sealedRows(database, 50)
-    assert.equal((await verification(database)).status, 'intact')
+    await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+    const verification = async () => {
+      const { status, json } = await service.call('GET', '/audit/verify')
+      assert.equal(status, 200)
+      return json
+    }
+    assert.equal((await verification()).status, 'intact')
     await tamper(database, statement)
-    const { status, first_broken } = await verification(database)
+    const { status, first_broken } = await verification()
     assert.equal(status, 'broken')
     assert.deepEqual({ position: first_broken.position, audit_id: first_broken.audit_id }, where, first_broken.reason)
     assert.match(first_broken.reason, reason)
