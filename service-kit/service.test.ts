@@ -7,14 +7,14 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { listen } from './listen.ts'
 import { until } from './poll.ts'
-import { call } from './test/index.ts'
+import { COMPILED, call } from './test/index.ts'
 
 const MAIN = path.join(import.meta.dirname, 'test/small-service.ts')
 
 /** The small service in a process of its own. Its database is away: nothing here needs one. */
 function start(env: Record<string, string> = {}) {
   const least = { PORT: '0', PGUSER: 'u', PGPASSWORD: 'p', PGPORT: '1', LOG_FORMAT: 'json', LOG_LEVEL: 'debug' }
-  const child = spawn(process.execPath, [MAIN], { env: { PATH: process.env.PATH, ...least, ...env } })
+  const child = spawn(process.execPath, [MAIN], { env: { PATH: process.env.PATH, ...COMPILED, ...least, ...env } })
   const messages: string[] = []
   createInterface(child.stdout).on('line', (line) => messages.push(JSON.parse(line).message))
   let stderr = ''

@@ -17,9 +17,11 @@ function stack(command: string, docker: string | null): { status: number | null;
     writeFileSync(join(bin, 'docker'), `#!/bin/sh\n${docker}\n`)
     chmodSync(join(bin, 'docker'), 0o755)
   }
+  // Nothing else of the environment; what Node has compiled it need not compile again.
+  const { NODE_COMPILE_CACHE } = process.env
   const run = spawnSync(process.execPath, [join(root, 'scripts/stack.ts'), command], {
     encoding: 'utf8',
-    env: { PATH: docker === null ? bin : `${bin}:/usr/bin:/bin` },
+    env: { NODE_COMPILE_CACHE, PATH: docker === null ? bin : `${bin}:/usr/bin:/bin` },
   })
   return { status: run.status, output: run.stdout + run.stderr }
 }

@@ -1,5 +1,5 @@
 /** What tests of services share. */
 export { atOnce } from './at-once.ts'
 export { type OtlpSink, type SinkLog, type SinkSpan, startOtlpSink } from './otlp-sink.ts'
-export { startProcess, type TestProcess } from './process.ts'
+export { COMPILED, startProcess, type TestProcess } from './process.ts'
 export { call, sample, startInProcess, type TestAnswer, type TestService } from './service.ts'
