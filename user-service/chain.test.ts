@@ -24,7 +24,12 @@ before(async () => {
   cluster = await startTestCluster()
   database = await cluster.createDatabase()
   sink = await startOtlpSink()
-  const telemetry = { OTEL_EXPORTER_OTLP_ENDPOINT: sink.url, OTEL_PROPAGATORS: 'tracecontext,baggage,b3' }
+  const telemetry = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+    OTEL_PROPAGATORS: 'tracecontext,baggage,b3',
+    // A slow machine would shed some of twenty requests at once, as it should.
+    SHED_DELAY_MS: '0',
+  }
   audit = await startProcess('audit-service', database.connection('audit_service'), telemetry)
   order = await startProcess('order-service', database.connection('order_service'), {
     ...telemetry,
