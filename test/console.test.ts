@@ -395,6 +395,57 @@ test('the waterfall is walked with the keyboard', options, async () => {
   await page.context().close()
 })
 
+test(
+  'Explore opens with the newest traces as points and rows: one is opened, a box asks what differs, more are listed',
+  options,
+  async () => {
+    const { page, problems } = await open('/explore?from=now-15m&to=now')
+    const rows = page.locator('[aria-label="Found traces"] tbody tr')
+    await rows.nth(10).waitFor()
+    await assertAccessible(page)
+    // With the keyboard from point to point, into a trace, and back to where one was.
+    await page.locator('.trace-scatter').getByRole('application').focus()
+    for (const key of ['End', 'ArrowLeft']) await page.keyboard.press(key)
+    await page.locator('.scatter-says', { hasText: / at \d{4}-/ }).waitFor()
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/[/]trace[/][0-9a-f]{32}[?]search=/)
+    await page.getByRole('link', { name: 'Back to the search' }).click()
+    await page.waitForURL(/[/]explore[?]source=tempo&from=now-15m&to=now$/)
+
+    const count = page.locator('.result-foot').first()
+    await until(
+      'more than a hundred traces',
+      60,
+      async () => {
+        await page.reload()
+        return count.textContent()
+      },
+      (text) => assert.match(text ?? '', /^The newest 100 traces.*; more exist/),
+    )
+    await page.getByRole('button', { name: 'More: the newest 200' }).click()
+    await page.waitForURL(/limit=200/)
+    const table = page.locator('[aria-label="Found traces"]')
+    await until('longer list', 15, async () => Number(await table.getAttribute('aria-rowcount')) > 101)
+
+    // The upper half of the picture holds the longest trace, and not the shortest.
+    const plot = page.locator('.trace-scatter .u-over')
+    await plot.scrollIntoViewIfNeeded()
+    const box = (await plot.boundingBox())!
+    await page.mouse.move(box.x + 1, box.y + 2)
+    await page.mouse.down()
+    await page.mouse.move(box.x + box.width - 1, box.y + box.height / 2, { steps: 5 })
+    await page.mouse.up()
+    await page.waitForURL(/[/]differs[?]selection=traceDuration[^&]*&window=\d+-\d+&from=\d+/)
+    await page.locator('.differs-attribute').first().waitFor()
+    await page.setViewportSize({ width: 390, height: 844 })
+    await page.goBack()
+    await rows.nth(5).waitFor()
+    await assertFits(page)
+    assert.deepEqual(problems, [])
+    await page.context().close()
+  },
+)
+
 test('Explore completes names and values from the data, and runs', options, async () => {
   const { page, problems } = await open('/explore?source=tempo')
   await page.locator('.cm-content').click()
@@ -541,6 +592,9 @@ test(
       await page.locator('.result-foot').waitFor()
       return (await ticks.count()) === 2
     })
+    assert.match((await page.locator('.result-foot').textContent()) ?? '', /^2 traces, all there are, 1 with an error/)
+    const statuses = await page.locator('[aria-label="Found traces"] .trace-status').allTextContents()
+    assert.match(statuses.toSorted().join(), /^error \d+,unset$/)
     // The order of the ticks is that of the sides.
     await page.getByLabel(`Compare trace ${whole.traceId.slice(0, 8)}`).check()
     await page.getByLabel(`Compare trace ${failed.slice(0, 8)}`).check()

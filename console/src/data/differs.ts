@@ -5,7 +5,7 @@
 import { type Client, getJson } from './http.ts'
 import type { AnyValue } from './otlp.ts'
 import type { TimeRange } from './time-range.ts'
-import { outsideStrings } from './traceql-text.ts'
+import { outsideStrings, splitHints } from './traceql-text.ts'
 import { withParams } from './url.ts'
 
 /** Which spans are compared: filters as they stand in braces, without them; `spans` may be a whole query with its braces. */
@@ -103,9 +103,16 @@ export const sidesOf = ({ spans, selection, against }: Comparison): { selected: 
   others: filtered(spans, against.trim() === '' ? (selection.trim() === '' ? '' : `!(${selection})`) : against),
 })
 
+/** The spans that a search finds, as a comparison takes them: its filter where it is no more than that. */
+export function spansOf(query: string): { spans: string; filter: string | undefined } {
+  const search = splitHints(query).stages.trim()
+  const [, filter] = /^\{((?:[^{}"`]|"(?:[^"\\]|\\.)*"|`[^`]*`)*)\}$/.exec(search) ?? []
+  return { spans: (filter ?? search).trim(), filter }
+}
+
 /** What a search leads on to: how its spans differ from all others, and how those of them that failed do. */
 export function comparisonsOf(query: string): readonly { title: string; comparison: Comparison }[] {
-  const [, filter] = /^\{((?:[^{}"`]|"(?:[^"\\]|\\.)*"|`[^`]*`)*)\}$/.exec(query.trim()) ?? []
+  const { spans, filter } = spansOf(query)
   const rest =
     filter?.trim() &&
     ({
@@ -114,11 +121,7 @@ export function comparisonsOf(query: string): readonly { title: string; comparis
     } as const)
   const errors = !isNamedIn(query, 'status') && {
     title: 'What differs where they failed',
-    comparison: {
-      spans: filter === undefined ? query.trim() : filter.trim(),
-      selection: 'status = error',
-      against: '',
-    },
+    comparison: { spans, selection: 'status = error', against: '' },
   }
   return [rest, errors].filter((one) => typeof one === 'object')
 }

@@ -65,7 +65,7 @@ export interface FoundTrace {
   readonly durationMs?: number
   readonly spanSets?: { spans: FoundSpan[]; matched: number }[]
   readonly spanSet?: { spans: FoundSpan[]; matched: number }
-  readonly serviceStats?: Record<string, { spanCount?: number; errorCount?: number }>
+  readonly serviceStats?: Readonly<Record<string, { readonly spanCount?: number; readonly errorCount?: number }>>
 }
 
 /** At most `limit` traces that have spans matching `q`, newest first, each with at most `spss` of those spans. */
@@ -87,7 +87,8 @@ const seconds = (range: TimeRange) => ({
 })
 
 const traceLink = { title: 'Open the trace', url: '/trace/${__value.raw}' }
-const longId = (id: string): string => id.padStart(32, '0')
+/** Tempo leaves out leading zeros. */
+export const longId = (id: string): string => id.padStart(32, '0')
 
 function tracesFrame(traces: readonly FoundTrace[], refId: string): Frame {
   const column = (name: string, type: Field['type'], values: unknown[], config: Field['config'] = {}): Field => ({

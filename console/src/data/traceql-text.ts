@@ -1,9 +1,7 @@
 /** What can be told of a TraceQL query by its text alone. */
 
-const STRINGS = /"(?:[^"\\]|\\.)*"|`[^`]*`/g
-
 /** The query with every string in it emptied: what is left are words of the language and names. */
-export const outsideStrings = (query: string): string => query.replaceAll(STRINGS, '""')
+export const outsideStrings = (query: string): string => query.replaceAll(/"(?:[^"\\]|\\.)*"|`[^`]*`/g, '""')
 
 const METRICS_STAGE = /\|\s*(rate|compare|\w+_over_time)\s*\(/
 
@@ -11,8 +9,50 @@ const METRICS_STAGE = /\|\s*(rate|compare|\w+_over_time)\s*\(/
 export const isMetricsQuery = (query: string): boolean => METRICS_STAGE.test(outsideStrings(query))
 
 /** The part of a metrics query that finds its spans. */
-export function spansOfMetrics(query: string): string {
-  // Strings keep their length, so that places are those of the query.
-  const blanked = query.replaceAll(STRINGS, (string) => `"${'_'.repeat(string.length - 2)}"`)
-  return query.slice(0, METRICS_STAGE.exec(blanked)?.index).trim()
+export const spansOfMetrics = (query: string): string =>
+  query.slice(0, METRICS_STAGE.exec(wordsOf(query))?.index).trim()
+
+const HINTS = /\bwith\s*\([^()]*\)\s*$/
+const QUIET = /"(?:[^"\\]|\\.)*"|`[^`]*`|\/\*.*?\*\/|\/\/[^\n]*/gs
+
+/** The query with strings and comments blanked. As long as the query, so that places in it are places in the query. */
+const wordsOf = (query: string): string => query.replaceAll(QUIET, (text) => ' '.repeat(text.length))
+
+/** A query without its hints, and the hints, `with(…)`, which can stand at its end only; '' where it has none. */
+export function splitHints(query: string): { stages: string; hints: string } {
+  const at = HINTS.exec(wordsOf(query))?.index ?? query.length
+  return { stages: query.slice(0, at), hints: query.slice(at) }
+}
+
+/**
+ * The same search, which answers with the status of the spans it finds, too, and passes over no newer trace (Tempo's hint
+ * `most_recent`, unless the query has hints of its own). What is added stands on a line of its own: a comment may end the query.
+ */
+export function withStatus(query: string): string {
+  const { stages, hints } = splitHints(query)
+  return `${stages.trimEnd()}\n| select(status) ${hints || 'with(most_recent=true)'}`
+}
+
+/** Of the traces that a search finds those that have an error in any span. */
+export const withErrors = (query: string): string =>
+  `(${splitHints(query).stages.trimEnd()}\n) && ({ status = error }) with(most_recent=true)`
+
+/** Lengths in seconds; `longer` is no part of what is between. 0 and infinity are no bounds. */
+export interface Durations {
+  readonly longer: number
+  readonly upTo: number
+}
+
+/** A filter for spans of such a length, '' for all. */
+export const durationFilter = ({ longer, upTo }: Durations): string =>
+  [
+    ...(longer > 0 ? [`duration > ${durationLiteral(longer)}`] : []),
+    ...(Number.isFinite(upTo) ? [`duration <= ${durationLiteral(upTo)}`] : []),
+  ].join(' && ')
+
+/** Seconds as TraceQL writes them, to the microsecond. */
+function durationLiteral(seconds: number): string {
+  const micros = Math.round(seconds * 1e6)
+  if (micros % 1e6 === 0) return `${micros / 1e6}s`
+  return micros < 1000 ? `${micros}us` : `${micros / 1000}ms`
 }

@@ -1,6 +1,8 @@
 /** /explore: one query, in one of three languages, and what it finds. */
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { DATA_SOURCES, type SourceId } from '../data/datasources.ts'
+import { isTraceId } from '../data/tempo.ts'
+import { isMetricsQuery } from '../data/traceql-text.ts'
 import { Icon } from '../shell/icons.tsx'
 import { useTime } from '../shell/time.tsx'
 import { useTitle } from '../shell/title.ts'
@@ -10,6 +12,7 @@ import { Editor } from './editor.tsx'
 import { EXAMPLES } from './examples.ts'
 import type { QueryLanguage } from './languages.ts'
 import { Results } from './results.tsx'
+import { TraceSearch } from './trace-search.tsx'
 import './explore-page.css'
 
 type ExploreSource = Exclude<SourceId, 'postgres'>
@@ -62,15 +65,25 @@ export default function ExplorePage() {
           <Icon name="play" /> Run
         </button>
       </div>
-      {asked ? <Results source={source} query={asked} /> : <Examples source={source} />}
+      {!asked && <Examples key={source} source={source} folded={source === 'tempo'} />}
+      {source === 'tempo' && searchesTraces(asked) ? (
+        <TraceSearch key={asked} {...(asked && { asked })} />
+      ) : (
+        asked && <Results source={source} query={asked} />
+      )}
     </main>
   )
 }
 
-function Examples({ source }: { source: ExploreSource }) {
+const searchesTraces = (query: string): boolean => !isTraceId(query) && !isMetricsQuery(query)
+
+/** Folded where there is something to see without a query. */
+function Examples({ source, folded }: { source: ExploreSource; folded: boolean }) {
   return (
-    <section class="examples" aria-label="Examples">
-      <h2>Try one of these</h2>
+    <details class="examples" open={!folded}>
+      <summary>
+        <h2>Try one of these</h2>
+      </summary>
       <ul>
         {EXAMPLES[source].map(({ title, query }) => (
           <li key={query}>
@@ -82,6 +95,6 @@ function Examples({ source }: { source: ExploreSource }) {
         ))}
       </ul>
       <p class="muted">Ctrl+Space completes names and values from the data, Ctrl+Enter runs the query.</p>
-    </section>
+    </details>
   )
 }

@@ -1,8 +1,7 @@
-/** What a query found: as chart, table, logs, trace: whatever fits the answer. */
+/** What a query found, unless it searches for traces: as chart, table, logs, one trace: whatever fits the answer. */
 import { counted } from '@sightline/contracts/counted'
 import { useMemo } from 'preact/hooks'
 import type { SourceId } from '../data/datasources.ts'
-import { comparisonsOf, differsHref } from '../data/differs.ts'
 import { displayName, type Field, type Frame, numberFields } from '../data/frame.ts'
 import type { Panel, Target } from '../data/grafana-json.ts'
 import { isEmpty } from '../data/query.ts'
@@ -18,7 +17,6 @@ import { DataTable } from '../views/data-table.tsx'
 import { LogList } from '../views/log-list.tsx'
 import { TraceView } from '../views/trace-view.tsx'
 import { unitOf, volumeQuery } from './derived.ts'
-import { FoundTraces } from './found-traces.tsx'
 
 interface ResultsProps {
   readonly source: Exclude<SourceId, 'postgres'>
@@ -37,7 +35,7 @@ export function Results({ source, query }: ResultsProps) {
     <div class="results" ref={box} aria-busy={loading}>
       {loading && <Loading what={run ? 'Asking again' : 'Asking'} />}
       {run?.error && <Failure message={run.error} />}
-      {run?.data && <Answer source={source} query={query} data={run.data} run={run} panel={panel} size={size} />}
+      {run?.data && <Answer query={query} data={run.data} run={run} panel={panel} size={size} />}
     </div>
   )
 }
@@ -47,7 +45,7 @@ function panelFor(source: ResultsProps['source'], query: string): Panel {
   const target: Target = {
     refId: 'A',
     datasource: { type: source, uid: source },
-    ...(source === 'tempo' ? { query, limit: 50, tableType: 'traces' } : { expr: query }),
+    ...(source === 'tempo' ? { query } : { expr: query }),
     ...(source === 'prometheus' && { range: true, exemplar: true, legendFormat: '__auto' }),
     ...(source === 'loki' && { maxLines: 1000 }),
   }
@@ -64,14 +62,15 @@ function panelFor(source: ResultsProps['source'], query: string): Panel {
   }
 }
 
-interface AnswerProps extends ResultsProps {
+interface AnswerProps {
+  readonly query: string
   readonly data: PanelData
   readonly run: PanelRun
   readonly panel: Panel
   readonly size: { width: number; height: number }
 }
 
-function Answer({ source, query, data, run, panel, size }: AnswerProps) {
+function Answer({ query, data, run, panel, size }: AnswerProps) {
   const { params } = useAddress()
   const spent = run.records.reduce((total, record) => total + record.millis, 0)
   const foot = (
@@ -100,12 +99,6 @@ function Answer({ source, query, data, run, panel, size }: AnswerProps) {
     )
   }
   const series = data.frames.some((frame) => frame.name !== undefined)
-  if (!series && source === 'tempo' && data.frames[0])
-    return (
-      <FoundTraces frame={data.frames[0]} query={query} variables={data.variables} foot={foot}>
-        <WhatDiffers query={query} />
-      </FoundTraces>
-    )
   if (!series) {
     return (
       <>
@@ -126,20 +119,6 @@ function Answer({ source, query, data, run, panel, size }: AnswerProps) {
         <DataTable frame={latestTable(data.frames)} variables={data.variables} label="Latest values" />
       </div>
     </>
-  )
-}
-
-/** From what was found to what is different about it. */
-function WhatDiffers({ query }: { query: string }) {
-  const { raw } = useTime()
-  return (
-    <p class="result-next">
-      {comparisonsOf(query).map(({ title, comparison }) => (
-        <a key={title} class="button" href={differsHref(comparison, raw)}>
-          {title}
-        </a>
-      ))}
-    </p>
   )
 }
 

@@ -1,4 +1,6 @@
 /** Bucket columns -> the grid a heatmap paints, cut to the rows that hold anything. */
+import type { Durations } from '../data/traceql-text.ts'
+
 export interface Cells {
   /** Ends of the columns, ms. */
   readonly times: readonly number[]
@@ -14,7 +16,7 @@ export interface Cells {
 }
 
 /** The bounds of the rows between two heights, row numbers from below, each taken whole: `longer` is no part of it. */
-export function boxIn({ bounds, first, last }: Cells, low: number, high: number): { longer: number; upTo: number } {
+export function boxIn({ bounds, first, last }: Cells, low: number, high: number): Durations {
   const row = (height: number) => Math.min(Math.max(Math.floor(height), first), last)
   const lowest = row(low)
   return { longer: lowest > 0 ? bounds[lowest - 1]! : 0, upTo: bounds[row(high)]! }

@@ -5,22 +5,22 @@
 import { useCallback, useMemo, useRef, useState } from 'preact/hooks'
 import type uPlot from 'uplot'
 import { schemeColor } from '../data/colors.ts'
-import { differsHref } from '../data/differs.ts'
 import { displayName, numberFields, timeField } from '../data/frame.ts'
 import { interpolate } from '../data/interpolate.ts'
 import type { PanelData } from '../data/run-panel.ts'
 import { spansOfMetric } from '../data/spans-of-metric.ts'
+import { durationFilter } from '../data/traceql-text.ts'
 import { formatValue } from '../data/units.ts'
 import { NoData } from '../shell/states.tsx'
 import { cssColor } from '../shell/theme.ts'
-import { navigate } from '../shell/url.ts'
 import { useSize } from '../shell/use-size.ts'
 import { timeAxis } from './axes.ts'
+import { boxDrag, onBox } from './box-select.ts'
 import { ChartTooltip, type TooltipState } from './chart-tooltip.tsx'
 import { ExemplarMarks, type Mark, placeExemplars } from './exemplars.tsx'
 import { boxIn, type Cells, toCells } from './heatmap-cells.ts'
 import type { PanelProps } from './props.ts'
-import { Chart, CROSSHAIR, zoomHook } from './uplot.tsx'
+import { Chart, CROSSHAIR } from './uplot.tsx'
 
 interface HeatmapOptions {
   color?: { scheme?: string; reverse?: boolean; exponent?: number }
@@ -61,8 +61,9 @@ export function Heatmap({ panel, data }: PanelProps) {
   const spans = useMemo(() => spansOf(panel, data), [panel, data.variables])
   const onSelect = useCallback(
     (u: uPlot) => {
-      if (spans === undefined || u.select.height >= u.over.clientHeight) return zoomHook(u)
-      askWhatDiffers(u, drawn.current.cells, drawn.current.data, spans)
+      const { cells: now, data: latest } = drawn.current
+      const between = (low: number, high: number) => durationFilter(boxIn(now, low, high))
+      onBox(u, spans === undefined ? undefined : { spans, range: latest.range, between })
     },
     [spans],
   )
@@ -76,8 +77,7 @@ export function Heatmap({ panel, data }: PanelProps) {
       legend: { show: false },
       cursor: {
         sync: { key: CROSSHAIR, setSeries: false },
-        // A little up or down is no box.
-        drag: { x: true, y: spans !== undefined, uni: 24, setScale: false },
+        drag: boxDrag(spans !== undefined),
         points: { show: false },
       },
       scales: {
@@ -122,26 +122,6 @@ export function Heatmap({ panel, data }: PanelProps) {
 function spansOf(panel: PanelProps['panel'], { variables }: PanelData): string | undefined {
   const [expr] = (panel.targets ?? []).flatMap(({ expr: one }) => one ?? [])
   return expr === undefined ? undefined : spansOfMetric(interpolate(expr, variables, 'promql'))
-}
-
-function askWhatDiffers(u: uPlot, cells: Cells, { range }: PanelData, spans: string): void {
-  const { left, width, top, height } = u.select
-  u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false)
-  if (width < 4) return
-  const { longer, upTo } = boxIn(cells, u.posToVal(top + height, 'y'), u.posToVal(top, 'y'))
-  const selection = [
-    ...(longer > 0 ? [`duration > ${seconds(longer)}`] : []),
-    ...(Number.isFinite(upTo) ? [`duration <= ${seconds(upTo)}`] : []),
-  ].join(' && ')
-  const window = { from: u.posToVal(left, 'x') * 1000, to: u.posToVal(left + width, 'x') * 1000 }
-  navigate(differsHref({ spans, selection, against: '', window }, { from: String(range.from), to: String(range.to) }))
-}
-
-/** As TraceQL writes a duration. */
-const seconds = (value: number): string => {
-  const micros = Math.round(value * 1e6)
-  if (micros % 1e6 === 0) return `${micros / 1e6}s`
-  return micros % 1000 === 0 ? `${micros / 1000}ms` : `${micros}us`
 }
 
 const boundText = (bound: number, unit: string | undefined): string =>

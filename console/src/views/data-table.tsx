@@ -175,7 +175,8 @@ const shortened = (text: string): string => (/^[\da-f]{32}$/.test(text) ? `${tex
 
 type ServiceStats = Readonly<Record<string, { spanCount?: number; errorCount?: number }>>
 
-const ServiceTags = ({ stats }: { stats: ServiceStats }) => (
+/** The services of a trace, each with its spans and those that failed. */
+export const ServiceTags = ({ stats }: { stats: ServiceStats }) => (
   <span class="service-tags">
     {Object.entries(stats).map(([service, { spanCount = 0, errorCount = 0 }]) => (
       <span key={service} class="service-tag" style={{ borderColor: serviceColor(service) }} title={service}>

@@ -139,7 +139,7 @@ function PlainRow<T>({ row, columns, id, index, active, selected, extra, onChoos
       class={classes.filter(Boolean).join(' ')}
       aria-rowindex={index + 2}
       aria-selected={selected}
-      onClick={(event) => (event.target as HTMLElement).closest('a, button') ?? onChoose(index)}
+      onClick={(event) => (event.target as HTMLElement).closest('a, button, label') ?? onChoose(index)}
     >
       {columns.map((column) => (
         <td key={column.id} class={cellClass(column)}>

@@ -1,0 +1,136 @@
+/** A search for traces: what it found as points and as rows, how many that are, and ways on from there. */
+import { counted } from '@sightline/contracts/counted'
+import { useMemo } from 'preact/hooks'
+import { comparisonsOf, differsHref, spansOf } from '../data/differs.ts'
+import { traceHref } from '../data/explore-address.ts'
+import { type FoundTraces as Found, findTraces, type TraceRow } from '../data/found-traces.ts'
+import { newClient } from '../data/http.ts'
+import type { TimeRange } from '../data/time-range.ts'
+import { patchedParams, withParams } from '../data/url.ts'
+import { TraceScatter } from '../panels/trace-scatter.tsx'
+import { Failure, Loading, NoData } from '../shell/states.tsx'
+import { useTime } from '../shell/time.tsx'
+import { setParams, useAddress } from '../shell/url.ts'
+import { useQuery } from '../shell/use-query.ts'
+import { FoundTraces } from './found-traces.tsx'
+import { extentOf, LIMITS, nextLimit, readLimit } from './trace-limits.ts'
+
+interface Answer extends Found {
+  readonly query: string
+  readonly range: TimeRange
+  readonly millis: number
+}
+
+/** `asked`: what the address says; undefined for the newest traces of all. */
+export function TraceSearch({ asked }: { asked?: string }) {
+  const query = asked ?? '{ }'
+  const { params } = useAddress()
+  const { range, tick } = useTime()
+  const limit = readLimit(params.get('limit'))
+  const { data, error, loading } = useQuery(JSON.stringify([query, range, limit, tick]), async (signal) => {
+    const started = performance.now()
+    const found = await findTraces(newClient(signal), query, range, limit)
+    return { ...found, query, range, millis: performance.now() - started }
+  })
+  // What failed may be another question than the one that is answered; asked for more, the list stays.
+  const answer: Answer | undefined = error && data?.query !== query ? undefined : data
+  return (
+    <section class="results" aria-busy={loading} aria-label={asked === undefined ? 'Newest traces' : 'Result'}>
+      {error && <Failure message={error} />}
+      {loading && !answer && <Loading what="Searching" />}
+      {answer && answer.rows.length === 0 && !error && (
+        <NoData
+          hint={
+            asked === undefined
+              ? 'No trace in this time range. Send a request, or choose a longer range.'
+              : 'Nothing matches in this time range. Try a longer one.'
+          }
+        />
+      )}
+      {answer && answer.rows.length > 0 && <Shown answer={answer} asked={asked} limit={limit} />}
+    </section>
+  )
+}
+
+function Shown({ answer, asked, limit }: { answer: Answer; asked: string | undefined; limit: number }) {
+  const { params } = useAddress()
+  const { raw } = useTime()
+  const { from, to } = raw
+  const { rows, more, query, range } = answer
+  const picks = params.getAll('pick')
+  // The way back is the search with its ticks.
+  const search = patchedParams(new URLSearchParams(), {
+    source: 'tempo',
+    query: asked,
+    from,
+    to,
+    limit: params.get('limit'),
+    sort: params.get('sort'),
+    pick: picks,
+  }).toString()
+  const hrefOf = useMemo(() => (row: TraceRow) => traceHref(row.id, { search }), [search])
+  const span = useMemo(() => extentOf(rows, range, more), [rows, range, more])
+  return (
+    <>
+      {asked === undefined && <h2>Newest traces</h2>}
+      <TraceScatter rows={rows} span={span} range={range} spans={spansOf(query).spans} hrefOf={hrefOf} />
+      <div class="found-tools">
+        <Count answer={answer} limit={limit} />
+        <Picked picks={picks} search={search} />
+        <a class="button" href={withParams('/traces', { query, from, to })}>
+          By operation
+        </a>
+        {comparisonsOf(query).map(({ title, comparison }) => (
+          <a key={title} class="button" href={differsHref(comparison, raw)}>
+            {title}
+          </a>
+        ))}
+      </div>
+      <FoundTraces rows={rows} picks={picks} order={params.get('sort') ?? '-start'} hrefOf={hrefOf} />
+      {more && <More limit={limit} />}
+    </>
+  )
+}
+
+/** Nothing is said of what wasn't counted. */
+function Count({ answer: { rows, more, millis }, limit }: { answer: Answer; limit: number }) {
+  const failed = rows.filter(({ status }) => status === 'error').length
+  return (
+    <p class="muted result-foot" role="status">
+      {more ? `The newest ${limit} traces` : `${counted(rows.length, 'trace')}, all there are`}
+      {failed > 0 && `, ${failed} with an error`}
+      {more && '; more exist'} · {millis.toFixed(0)} ms
+    </p>
+  )
+}
+
+function Picked({ picks, search }: { picks: readonly string[]; search: string }) {
+  const [left, right] = picks
+  return (
+    <>
+      {right ? (
+        <a class="button" href={traceHref(left!, { compare: right, search })}>
+          Compare
+        </a>
+      ) : (
+        <span class="muted tick-hint">Tick two to compare them</span>
+      )}
+      {picks.length > 0 && (
+        <button type="button" class="button" onClick={() => setParams({ pick: null }, true)}>
+          Untick
+        </button>
+      )}
+    </>
+  )
+}
+
+function More({ limit }: { limit: number }) {
+  const next = nextLimit(limit)
+  return next === undefined ? (
+    <p class="muted result-foot">No more than {LIMITS.at(-1)} are listed: a shorter time range shows older ones.</p>
+  ) : (
+    <button type="button" class="more-rows" onClick={() => setParams({ limit: String(next) }, true)}>
+      More: the newest {next}
+    </button>
+  )
+}
