@@ -240,12 +240,12 @@ export interface TagValue {
   readonly value: string
 }
 
-/** `tag` with its scope: `span.http.route`, `resource.service.name`, or an intrinsic. */
-export async function tempoTagValues(client: Client, tag: string, range: TimeRange): Promise<TagValue[]> {
+/** `tag` with its scope: `span.http.route`, `resource.service.name`, or an intrinsic; `q` '' for the values in all spans. */
+export async function tempoTagValues(client: Client, tag: string, range: TimeRange, q = ''): Promise<TagValue[]> {
   const answer = await getJson<{ tagValues?: TagValue[] }>(
     client,
     `${ROOT}/v2/search/tag/${encodeURIComponent(tag)}/values`,
-    seconds(range),
+    { ...seconds(range), ...(q && { q }) },
   )
   return answer.tagValues ?? []
 }

@@ -13,7 +13,7 @@ import {
 } from '@codemirror/autocomplete'
 import { defaultKeymap, history, historyKeymap } from '@codemirror/commands'
 import { bracketMatching } from '@codemirror/language'
-import { Compartment, EditorState, Prec } from '@codemirror/state'
+import { Annotation, Compartment, EditorState, Prec } from '@codemirror/state'
 import { EditorView, keymap, placeholder, tooltips } from '@codemirror/view'
 import { useEffect, useRef } from 'preact/hooks'
 import { languageSupport, type QueryLanguage } from './languages.ts'
@@ -25,6 +25,8 @@ interface EditorProps {
    * arrive late and undo what was typed meanwhile.
    */
   readonly text: string
+  /** Another number puts the text in although it is the same. */
+  readonly turn: number
   readonly onChange: (text: string) => void
   readonly onRun: () => void
   readonly complete: CompletionSource
@@ -58,7 +60,10 @@ const theme = EditorView.theme({
   '.cm-completionInfo': { maxWidth: '380px', padding: '6px 10px' },
 })
 
-export function Editor({ language, text, onChange, onRun, complete, label, hint }: EditorProps) {
+/** On a change that came from outside. */
+const PUT_IN = Annotation.define<boolean>()
+
+export function Editor({ language, text, turn, onChange, onRun, complete, label, hint }: EditorProps) {
   const host = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView | undefined>(undefined)
   const current = useRef({ onChange, onRun, complete })
@@ -100,7 +105,9 @@ export function Editor({ language, text, onChange, onRun, complete, label, hint 
           EditorView.contentAttributes.of({ 'aria-label': label }),
           EditorView.updateListener.of((update) => {
             if (!update.docChanged) return
-            current.current.onChange(update.state.doc.toString())
+            // Who put a text in knows it, and may have a newer one by now.
+            if (!update.transactions.some((tr) => tr.annotation(PUT_IN)))
+              current.current.onChange(update.state.doc.toString())
             // Inside quotes nothing would be offered by itself, but that is where values are wanted.
             if (
               update.transactions.some((tr) => tr.isUserEvent('input.type')) &&
@@ -124,8 +131,8 @@ export function Editor({ language, text, onChange, onRun, complete, label, hint 
   useEffect(() => {
     const editor = view.current
     if (!editor || editor.state.doc.toString() === text) return
-    editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: text } })
-  }, [text])
+    editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: text }, annotations: PUT_IN.of(true) })
+  }, [text, turn])
 
   return <div class="editor" ref={host} />
 }

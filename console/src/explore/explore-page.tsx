@@ -5,14 +5,19 @@ import { isTraceId } from '../data/tempo.ts'
 import { isMetricsQuery } from '../data/traceql-text.ts'
 import { Icon } from '../shell/icons.tsx'
 import { useTime } from '../shell/time.tsx'
-import { useTitle } from '../shell/title.ts'
+import { inTitle, useTitle } from '../shell/title.ts'
 import { setParams, useAddress } from '../shell/url.ts'
 import { completionFor } from './completion.ts'
 import { Editor } from './editor.tsx'
 import { EXAMPLES } from './examples.ts'
 import type { QueryLanguage } from './languages.ts'
+import { QueryHistory, SavedQueries } from './query-lists.tsx'
+import { asked as remembered } from './query-store.ts'
+import { type QueryTool, QueryTools } from './query-tools.tsx'
 import { Results } from './results.tsx'
+import { SearchForm } from './search-form.tsx'
 import { TraceSearch } from './trace-search.tsx'
+import { useQueries } from './use-queries.ts'
 import './explore-page.css'
 
 type ExploreSource = Exclude<SourceId, 'postgres'>
@@ -21,18 +26,25 @@ const SOURCES: readonly ExploreSource[] = ['tempo', 'loki', 'prometheus']
 export default function ExplorePage() {
   const { params } = useAddress()
   const { raw, range, refreshNow } = useTime()
-  useTitle('Explore')
   const source = SOURCES.find((one) => one === params.get('source')) ?? 'tempo'
   const asked = params.get('query') ?? ''
+  useTitle(titleOf(source, asked))
   const [text, setText] = useState(asked)
-  useEffect(() => setText(asked), [asked, source])
+  // What the editor is given; `turn` tells the same text given again from one that was given before.
+  const [given, setGiven] = useState({ text: asked, turn: 0 })
+  const give = (query: string) => {
+    setText(query)
+    setGiven(({ turn }) => ({ text: query, turn: turn + 1 }))
+  }
+  useEffect(() => give(asked), [asked, source])
   const language = DATA_SOURCES[source].language as QueryLanguage
   // Suggestions follow the range chosen, not every tick of the clock
   const complete = useMemo(() => completionFor(language, range), [language, raw.from, raw.to])
-  const run = () => {
-    if (text === asked) refreshNow()
-    else setParams({ source, query: text })
+  const ask = (query: string) => {
+    if (query === asked) refreshNow()
+    else setParams({ source, query: query || null, pick: null, limit: null, sort: null, span: null })
   }
+  const run = () => ask(text)
   return (
     <main class="page explore">
       <div class="page-head">
@@ -43,7 +55,7 @@ export default function ExplorePage() {
               key={one}
               type="button"
               aria-pressed={one === source}
-              onClick={() => setParams({ source: one, query: null })}
+              onClick={() => setParams({ source: one, query: null, pick: null, limit: null, sort: null, span: null })}
             >
               {DATA_SOURCES[one].label}
             </button>
@@ -54,7 +66,8 @@ export default function ExplorePage() {
         <Editor
           key={source}
           language={language}
-          text={asked}
+          text={given.text}
+          turn={given.turn}
           onChange={setText}
           onRun={run}
           complete={complete}
@@ -65,7 +78,7 @@ export default function ExplorePage() {
           <Icon name="play" /> Run
         </button>
       </div>
-      {!asked && <Examples key={source} source={source} folded={source === 'tempo'} />}
+      <Tools key={source} source={source} text={text} asked={asked} onWrite={give} onAsk={ask} />
       {source === 'tempo' && searchesTraces(asked) ? (
         <TraceSearch key={asked} {...(asked && { asked })} />
       ) : (
@@ -75,26 +88,70 @@ export default function ExplorePage() {
   )
 }
 
+const titleOf = (source: ExploreSource, asked: string): string => {
+  if (asked) return `${inTitle(asked)} · Explore`
+  return source === 'tempo' ? 'Explore' : `${DATA_SOURCES[source].label} · Explore`
+}
+
 const searchesTraces = (query: string): boolean => !isTraceId(query) && !isMetricsQuery(query)
 
-/** Folded where there is something to see without a query. */
-function Examples({ source, folded }: { source: ExploreSource; folded: boolean }) {
-  return (
-    <details class="examples" open={!folded}>
-      <summary>
-        <h2>Try one of these</h2>
-      </summary>
-      <ul>
-        {EXAMPLES[source].map(({ title, query }) => (
-          <li key={query}>
-            <button type="button" class="card" onClick={() => setParams({ source, query })}>
-              <span>{title}</span>
-              <code>{query}</code>
-            </button>
-          </li>
-        ))}
-      </ul>
-      <p class="muted">Ctrl+Space completes names and values from the data, Ctrl+Enter runs the query.</p>
-    </details>
-  )
+interface ToolsProps {
+  readonly source: ExploreSource
+  /** What stands in the editor, and what was asked. */
+  readonly text: string
+  readonly asked: string
+  readonly onWrite: (query: string) => void
+  readonly onAsk: (query: string) => void
 }
+
+function Tools({ source, text, asked, onWrite, onAsk }: ToolsProps) {
+  const [queries, changeQueries] = useQueries(source)
+  useEffect(() => {
+    if (asked) changeQueries((now) => remembered(now, asked, Date.now()))
+  }, [asked])
+  // Where nothing is to be seen without a query, there is something to begin with.
+  const [open, setOpen] = useState(asked || source === 'tempo' ? undefined : 'examples')
+  const choose = (query: string) => {
+    setOpen(undefined)
+    onAsk(query)
+  }
+  const tools: QueryTool[] = [
+    ...(source === 'tempo'
+      ? [
+          {
+            id: 'form',
+            label: 'Form',
+            draw: () => <SearchForm text={text} onWrite={onWrite} onRun={() => onAsk(text)} />,
+          },
+        ]
+      : []),
+    {
+      id: 'history',
+      label: 'History',
+      draw: () => <QueryHistory queries={queries} onChange={changeQueries} onAsk={choose} />,
+    },
+    {
+      id: 'saved',
+      label: 'Saved',
+      draw: () => <SavedQueries queries={queries} onChange={changeQueries} onAsk={choose} text={text} />,
+    },
+    { id: 'examples', label: 'Examples', draw: () => <Examples source={source} onAsk={choose} /> },
+  ]
+  return <QueryTools tools={tools} open={open} onOpen={setOpen} />
+}
+
+const Examples = ({ source, onAsk }: { source: ExploreSource; onAsk: (query: string) => void }) => (
+  <div class="examples">
+    <ul>
+      {EXAMPLES[source].map(({ title, query }) => (
+        <li key={query}>
+          <button type="button" class="card" onClick={() => onAsk(query)}>
+            <span>{title}</span>
+            <code>{query}</code>
+          </button>
+        </li>
+      ))}
+    </ul>
+    <p class="muted">Ctrl+Space completes names and values from the data, Ctrl+Enter runs the query.</p>
+  </div>
+)

@@ -47,7 +47,7 @@ function columnsFor(
 ): Column<TraceRow>[] {
   const longest = rows.reduce((most, { duration }) => Math.max(most, duration), 1)
   const today = rows.every(({ start }) => isToday(start))
-  const attributes = [...new Set(rows.flatMap((row) => [...row.attributes.keys()]))].slice(0, MOST_ATTRIBUTES)
+  const attributes = differing(rows).slice(0, MOST_ATTRIBUTES)
   const counted = rows.some(({ services }) => Object.keys(services).length > 0)
   return [
     { id: 'tick', name: 'Tick', width: '46px', wide: true, cell: (row) => <Tick id={row.id} picks={picks} /> },
@@ -126,7 +126,11 @@ function columnsFor(
             title: 'Spans of each service',
             width: attributes.length > 0 ? '18%' : '34%',
             wide: true,
-            cell: ({ services }: TraceRow) => <ServiceTags stats={services} />,
+            cell: ({ services }: TraceRow) => (
+              <span class={attributes.length > 0 ? 'services-brief' : ''}>
+                <ServiceTags stats={services} />
+              </span>
+            ),
           },
         ]
       : []),
@@ -138,6 +142,14 @@ function columnsFor(
       cell: ({ id }) => <code class="muted">{id.slice(0, 16)}…</code>,
     },
   ]
+}
+
+/** Attributes that the rows don't all say the same of: of `service.name = "x"` everybody knows what there is. */
+function differing(rows: readonly TraceRow[]): string[] {
+  const told = new Map<string, Set<string>>()
+  for (const { attributes } of rows)
+    for (const [name, values] of attributes) told.set(name, (told.get(name) ?? new Set()).add(values.join()))
+  return [...told].filter(([, values]) => values.size > 1).map(([name]) => name)
 }
 
 const Tick = ({ id, picks }: { id: string; picks: readonly string[] }) => (

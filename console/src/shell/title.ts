@@ -9,3 +9,12 @@ export function useTitle(title?: string): void {
     document.title = title ? `${title} · ${NAME}` : NAME
   }, [title])
 }
+
+/** Tabs and histories have room for some words. */
+const MOST = 80
+
+/** Text of any length and shape, such as a query, as a part of a title. */
+export function inTitle(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim()
+  return line.length > MOST ? `${line.slice(0, MOST)}…` : line
+}
