@@ -252,7 +252,7 @@ test('pages have titles of their own, and no serious accessibility fault, dark a
       `the title of ${path}`,
       10,
       () => page.title(),
-      (shown) => assert.match(shown, typeof title === 'string' ? new RegExp(`^${title} · Sightline$`) : title),
+      (shown) => (typeof title === 'string' ? assert.equal(shown, `${title} · Sightline`) : assert.match(shown, title)),
     )
     await assertAccessible(page)
   }
@@ -355,8 +355,15 @@ test('an exemplar leads to its trace', options, async () => {
   })
   const href = await page.locator('[data-title="Duration"] a.exemplar').first().getAttribute('href')
   await page.locator('[data-title="Duration"] a.exemplar').first().dispatchEvent('click')
-  await page.waitForURL(new RegExp(`${href}$`))
+  // The time one looks at goes along, wherever one goes.
+  const time = '[?]from=now-5m&to=now&refresh=off$'
+  await page.waitForURL(new RegExp(href + time))
   await page.locator('.span-row').first().waitFor()
+  await page.getByRole('link', { name: 'Sightline: all dashboards' }).click()
+  await page.getByRole('link', { name: /^Audit table One row/ }).click()
+  await page.waitForURL(new RegExp(`/audit${time}`))
+  await page.goBack()
+  await page.goBack()
   await page.goBack()
   // With the keyboard: one stop for the marks of a chart, arrows along them.
   const marks = page.locator('[data-title="Duration"] a.exemplar')
@@ -364,7 +371,7 @@ test('an exemplar leads to its trace', options, async () => {
   const second = await marks.nth(1).getAttribute('href')
   await page.keyboard.press('ArrowRight')
   await page.keyboard.press('Enter')
-  await page.waitForURL(new RegExp(`${second}$`))
+  await page.waitForURL(new RegExp(second + time))
   await page.context().close()
 })
 
@@ -573,6 +580,7 @@ test('a box on the heatmap leads to what differs in it, and a value of it to its
   await page.mouse.move(box.x + box.width - 5, box.y + box.height * 0.66, { steps: 5 })
   await page.mouse.up()
   await page.waitForURL(/\/differs\?spans=kind.*&selection=duration.*&window=\d+-\d+/)
+  assert.match(await page.title(), /^duration > .* · What differs · Sightline$/)
   await page.locator('.differs-attribute').first().waitFor()
   assert.match((await page.locator('.differs-sentence').textContent()) ?? '', /% of the selected spans (have|lack) \S+/)
   const counts = await page.locator('.differs-side').allTextContents()

@@ -13,6 +13,7 @@ import { MapPage } from '../map/map-page.tsx'
 import { ErrorBoundary } from '../shell/error-boundary.tsx'
 import { Failure, Loading } from '../shell/states.tsx'
 import { TimeControls, TimeProvider } from '../shell/time.tsx'
+import { useTitle } from '../shell/title.ts'
 import { useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { TracePage } from '../trace/trace-page.tsx'
@@ -61,7 +62,16 @@ function Route({ page, id, entries }: { page: string; id: string; entries: reado
       </Suspense>
     )
   }
-  return <Failure message={page === 'd' ? `There is no dashboard "${id}".` : 'There is no such page.'} />
+  return <Nowhere message={page === 'd' ? `There is no dashboard "${id}".` : 'There is no such page.'} />
+}
+
+function Nowhere({ message }: { message: string }) {
+  useTitle('Not found')
+  return (
+    <main class="page">
+      <Failure message={message} />
+    </main>
+  )
 }
 
 /** A dashboard brings its own time range and refresh, so it frames itself. */

@@ -34,9 +34,14 @@ const COLUMNS: readonly { name: string; label: string; link?: string }[] = [
 export function AuditPage() {
   const { params } = useAddress()
   const { tick } = useTime()
-  useTitle('Audit table')
   const filter: AuditFilter = Object.fromEntries(
     FILTERS.flatMap(({ name }) => (params.get(name) ? [[name, params.get(name)!]] : [])),
+  )
+  useTitle(
+    [
+      ...FILTERS.flatMap(({ name, label }) => (filter[name] ? [`${label} ${filter[name].slice(0, 8)}`] : [])),
+      'Audit table',
+    ].join(' · '),
   )
   const cursor = params.get('cursor') ?? undefined
   const {

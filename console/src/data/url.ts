@@ -18,3 +18,16 @@ export function patchedParams(params: URLSearchParams, patch: Patch): URLSearchP
   }
   return next
 }
+
+/** What of the time one looks at goes along from page to page. */
+const TIME = ['from', 'to', 'refresh']
+
+/** `href`, an address of this origin, with the time of `present`; one that has a time of its own is left as it is. */
+export function withTime(href: string, present: URLSearchParams): string {
+  const [, path = '', search = '', hash = ''] = /^([^?#]*)(?:\?([^#]*))?(#.*)?$/s.exec(href) ?? []
+  const params = new URLSearchParams(search)
+  if (params.has('from') || params.has('to')) return href
+  const kept = TIME.filter((name) => present.has(name) && !params.has(name))
+  if (kept.length === 0) return href
+  return withParams(path, Object.fromEntries(kept.map((name) => [name, present.get(name)])), params) + hash
+}

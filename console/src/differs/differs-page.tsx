@@ -20,7 +20,7 @@ import { newClient } from '../data/http.ts'
 import type { RawRange } from '../data/time-range.ts'
 import { Failure, Loading, NoData } from '../shell/states.tsx'
 import { useTime } from '../shell/time.tsx'
-import { useTitle } from '../shell/title.ts'
+import { inTitle, useTitle } from '../shell/title.ts'
 import { setParams, useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import './differs-page.css'
@@ -28,8 +28,8 @@ import './differs-page.css'
 export function DiffersPage() {
   const { params } = useAddress()
   const { range, tick } = useTime()
-  useTitle('What differs')
   const comparison = comparisonIn(params)
+  useTitle(comparison?.selection ? `${inTitle(comparison.selection)} · What differs` : 'What differs')
   const key = comparison && JSON.stringify([comparison, range, tick])
   const { data, error, loading } = useQuery(key, (signal) => loadDifferences(newClient(signal), comparison!, range))
   return (

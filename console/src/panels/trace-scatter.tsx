@@ -9,7 +9,7 @@ import type { TraceRow } from '../data/found-traces.ts'
 import { localDateTime, type TimeRange } from '../data/time-range.ts'
 import { formatValue } from '../data/units.ts'
 import { cssColor } from '../shell/theme.ts'
-import { navigate } from '../shell/url.ts'
+import { keepingTime, navigate } from '../shell/url.ts'
 import { useSize } from '../shell/use-size.ts'
 import { timeAxis, valueAxis } from './axes.ts'
 import { boxDrag, onBox } from './box-select.ts'
@@ -144,7 +144,7 @@ const lengthOf = ({ duration }: TraceRow): string => (duration === 0 ? '< 1 ms' 
 
 /** As a link would: with Ctrl in a tab of its own. */
 function open(href: string, event: MouseEvent): void {
-  if (event.ctrlKey || event.metaKey) window.open(href, '_blank', 'noopener')
+  if (event.ctrlKey || event.metaKey) window.open(keepingTime(href), '_blank', 'noopener')
   else navigate(href)
 }
 

@@ -11,7 +11,7 @@ import type { TimeRange } from '../data/time-range.ts'
 import { formatNanos } from '../data/units.ts'
 import { Failure, Loading, NoData } from '../shell/states.tsx'
 import { useTime } from '../shell/time.tsx'
-import { useTitle } from '../shell/title.ts'
+import { inTitle, useTitle } from '../shell/title.ts'
 import { navigate, setParams, useAddress } from '../shell/url.ts'
 import { useZoom } from '../shell/use-zoom.ts'
 import { FlameGraph } from '../views/flame-graph.tsx'
@@ -24,8 +24,8 @@ const DEFAULT_LIMIT = 50
 export function TracesPage() {
   const { params } = useAddress()
   const { raw, range, tick } = useTime()
-  useTitle('Traces by operation')
   const query = params.get('query') ?? '{}'
+  useTitle(`${inTitle(query)} · Traces by operation`)
   const limit = LIMITS.find((one) => String(one) === params.get('limit')) ?? DEFAULT_LIMIT
   const state = useAggregate(query, range, limit, tick)
   const byWork = params.get('view') === 'flame'
