@@ -429,6 +429,8 @@ test(
       },
       (text) => assert.match(text ?? '', /^The newest 100 traces.*; more exist/),
     )
+    await page.getByRole('button', { name: 'Count all' }).click()
+    await page.getByText(/^[\d,]{3,} matching spans in the range$/).waitFor()
     await page.getByRole('button', { name: 'More: the newest 200' }).click()
     await page.waitForURL(/limit=200/)
     const table = page.locator('[aria-label="Found traces"]')

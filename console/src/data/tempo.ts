@@ -220,6 +220,12 @@ async function traceMetrics(target: Target, query: string, context: QueryContext
   })
 }
 
+/** The sum of all series of a metrics query over the whole range: with `count_over_time()` the spans it counts. */
+export async function countSpans(client: Client, q: string, range: TimeRange): Promise<number> {
+  const answer = await getJson<MetricsAnswer>(client, `${ROOT}/metrics/query`, { q, ...seconds(range) })
+  return (answer.series ?? []).reduce((sum, { value = 0 }) => sum + value, 0)
+}
+
 export interface TagScope {
   readonly name: string
   readonly tags: readonly string[]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parser } from '@grafana/lezer-traceql'
-import { durationFilter, isMetricsQuery, spansOfMetrics, withErrors, withStatus } from './traceql-text.ts'
+import { durationFilter, isMetricsQuery, spansOfMetrics, withCount, withErrors, withStatus } from './traceql-text.ts'
 
 test('a stage that makes series is told from its name in a string', () => {
   const makesSeries = ['{ } | rate()', '{ }|compare ({ status = error })', '{ } | quantile_over_time(duration, .9)']
@@ -35,6 +35,12 @@ test('a search is asked for more, whatever it ends in, and stays a query', () =>
   for (const query of queries)
     for (const asked of [withStatus, withErrors])
       assert.doesNotMatch(String(parser.parse(asked(query))), /⚠/, asked(query))
+})
+
+test('spans are counted for a search that has no pipeline', () => {
+  assert.equal(withCount('{ .a = "|" || .b = 1 } // a | b'), '{ .a = "|" || .b = 1 } // a | b\n| count_over_time()')
+  assert.equal(withCount('{ } >> { } with(most_recent=true)'), '{ } >> { }\n| count_over_time()')
+  for (const query of ['{ } | count() > 2', '{ }|select(name)']) assert.equal(withCount(query), undefined)
 })
 
 test('bounds of a length are written as TraceQL does, and one that bounds nothing is left out', () => {

@@ -37,6 +37,13 @@ export function withStatus(query: string): string {
 export const withErrors = (query: string): string =>
   `(${splitHints(query).stages.trimEnd()}\n) && ({ status = error }) with(most_recent=true)`
 
+/** Series that count the spans a search finds; undefined for a search with a pipeline: what that keeps are no single spans. */
+export function withCount(query: string): string | undefined {
+  const { stages } = splitHints(query)
+  const piped = /(^|[^|])\|(?!\|)/.test(stages.replaceAll(QUIET, '""'))
+  return piped ? undefined : `${stages.trimEnd()}\n| count_over_time()`
+}
+
 /** Lengths in seconds; `longer` is no part of what is between. 0 and infinity are no bounds. */
 export interface Durations {
   readonly longer: number

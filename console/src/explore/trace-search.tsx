@@ -1,11 +1,13 @@
 /** A search for traces: what it found as points and as rows, how many that are, and ways on from there. */
 import { counted } from '@sightline/contracts/counted'
-import { useMemo } from 'preact/hooks'
+import { useMemo, useState } from 'preact/hooks'
 import { comparisonsOf, differsHref, spansOf } from '../data/differs.ts'
 import { traceHref } from '../data/explore-address.ts'
 import { type FoundTraces as Found, findTraces, type TraceRow } from '../data/found-traces.ts'
 import { newClient } from '../data/http.ts'
+import { countSpans } from '../data/tempo.ts'
 import type { TimeRange } from '../data/time-range.ts'
+import { withCount } from '../data/traceql-text.ts'
 import { patchedParams, withParams } from '../data/url.ts'
 import { TraceScatter } from '../panels/trace-scatter.tsx'
 import { Failure, Loading, NoData } from '../shell/states.tsx'
@@ -76,6 +78,7 @@ function Shown({ answer, asked, limit }: { answer: Answer; asked: string | undef
       <TraceScatter rows={rows} span={span} range={range} spans={spansOf(query).spans} hrefOf={hrefOf} />
       <div class="found-tools">
         <Count answer={answer} limit={limit} />
+        {more && <CountSpans query={query} range={range} />}
         <Picked picks={picks} search={search} />
         <a class="button" href={withParams('/traces', { query, from, to })}>
           By operation
@@ -101,6 +104,29 @@ function Count({ answer: { rows, more, millis }, limit }: { answer: Answer; limi
       {failed > 0 && `, ${failed} with an error`}
       {more && '; more exist'} · {millis.toFixed(0)} ms
     </p>
+  )
+}
+
+/** Search answers with some and says nothing of the rest: who wants to know how many there are has them counted. */
+function CountSpans({ query, range }: { query: string; range: TimeRange }) {
+  const counting = withCount(query)
+  const [asked, setAsked] = useState<string>()
+  const key = JSON.stringify([query, range])
+  const { data, error, loading } = useQuery(asked === key ? key : undefined, (signal) =>
+    countSpans(newClient(signal), counting!, range),
+  )
+  if (counting === undefined) return null
+  if (asked !== key)
+    return (
+      <button type="button" class="button" onClick={() => setAsked(key)}>
+        Count all
+      </button>
+    )
+  return (
+    <span role="status" class={error ? 'error-text' : 'muted'}>
+      {error ??
+        (loading || data === undefined ? 'Counting…' : `${data.toLocaleString('en')} matching spans in the range`)}
+    </span>
   )
 }
 
