@@ -409,7 +409,6 @@ test(
     const { page, problems } = await open('/explore?from=now-15m&to=now')
     const rows = page.locator('[aria-label="Found traces"] tbody tr')
     await rows.nth(10).waitFor()
-    await assertAccessible(page)
     // With the keyboard from point to point, into a trace, and back to where one was.
     await page.locator('.trace-scatter').getByRole('application').focus()
     for (const key of ['End', 'ArrowLeft']) await page.keyboard.press(key)

@@ -28,7 +28,15 @@ export function Home({ entries }: { entries: readonly DashboardEntry[] }) {
         <li>
           <a href="/explore" class="card">
             <strong>Explore</strong>
-            <span>Ask in TraceQL, LogQL or PromQL, with completion from the data.</span>
+            <span>
+              The newest traces by start and duration; logs and metrics; by a form, or TraceQL, LogQL and PromQL.
+            </span>
+          </a>
+        </li>
+        <li>
+          <a href="/differs" class="card">
+            <strong>What differs</strong>
+            <span>Two groups of spans, and the attributes that tell one from the other.</span>
           </a>
         </li>
         <li>

@@ -112,7 +112,7 @@ function columnsFor(
         id: `@${name}`,
         name,
         title: `${name} of the spans that the query matches`,
-        width: '14%',
+        width: `${Math.floor(36 / attributes.length)}%`,
         wide: true,
         value: (row) => row.attributes.get(name)?.join(', ') ?? '',
         cell: (row) => <span title={row.attributes.get(name)?.join('\n')}>{row.attributes.get(name)?.join(', ')}</span>,
@@ -124,7 +124,7 @@ function columnsFor(
             id: 'services',
             name: 'Services',
             title: 'Spans of each service',
-            width: attributes.length > 0 ? '18%' : '34%',
+            width: attributes.length > 0 ? '170px' : '34%',
             wide: true,
             cell: ({ services }: TraceRow) => (
               <span class={attributes.length > 0 ? 'services-brief' : ''}>

@@ -127,7 +127,7 @@ interface CompletedProps {
   readonly hidden?: boolean
 }
 
-/** A field whose values are those of an attribute; they are asked for when it gets the focus. */
+/** A field whose values are those of an attribute; they are asked for while it has the focus. */
 function Completed({ label, value, tag, within = '', onInput, hidden = false }: CompletedProps) {
   const id = useId()
   const [wanted, setWanted] = useState(false)
@@ -145,6 +145,7 @@ function Completed({ label, value, tag, within = '', onInput, hidden = false }: 
         spellcheck={false}
         autocomplete="off"
         onFocus={() => setWanted(true)}
+        onBlur={() => setWanted(false)}
         onInput={(event) => onInput(event.currentTarget.value)}
       />
       <datalist id={id}>

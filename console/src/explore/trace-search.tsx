@@ -49,12 +49,20 @@ export function TraceSearch({ asked }: { asked?: string }) {
           }
         />
       )}
-      {answer && answer.rows.length > 0 && <Shown answer={answer} asked={asked} limit={limit} />}
+      {answer && answer.rows.length > 0 && <Shown answer={answer} asked={asked} limit={limit} busy={loading} />}
     </section>
   )
 }
 
-function Shown({ answer, asked, limit }: { answer: Answer; asked: string | undefined; limit: number }) {
+interface ShownProps {
+  readonly answer: Answer
+  readonly asked: string | undefined
+  readonly limit: number
+  /** Asking again, maybe for more. */
+  readonly busy: boolean
+}
+
+function Shown({ answer, asked, limit, busy }: ShownProps) {
   const { params } = useAddress()
   const { raw } = useTime()
   const { from, to } = raw
@@ -77,7 +85,7 @@ function Shown({ answer, asked, limit }: { answer: Answer; asked: string | undef
       {asked === undefined && <h2>Newest traces</h2>}
       <TraceScatter rows={rows} span={span} range={range} spans={spansOf(query).spans} hrefOf={hrefOf} />
       <div class="found-tools">
-        <Count answer={answer} limit={limit} />
+        <Count answer={answer} />
         {more && <CountSpans query={query} range={range} />}
         <Picked picks={picks} search={search} />
         <a class="button" href={withParams('/traces', { query, from, to })}>
@@ -90,17 +98,17 @@ function Shown({ answer, asked, limit }: { answer: Answer; asked: string | undef
         ))}
       </div>
       <FoundTraces rows={rows} picks={picks} order={params.get('sort') ?? '-start'} hrefOf={hrefOf} />
-      {more && <More limit={limit} />}
+      {more && <More limit={limit} busy={busy} />}
     </>
   )
 }
 
 /** Nothing is said of what wasn't counted. */
-function Count({ answer: { rows, more, millis }, limit }: { answer: Answer; limit: number }) {
+function Count({ answer: { rows, more, millis } }: { answer: Answer }) {
   const failed = rows.filter(({ status }) => status === 'error').length
   return (
     <p class="muted result-foot" role="status">
-      {more ? `The newest ${limit} traces` : `${counted(rows.length, 'trace')}, all there are`}
+      {more ? `The newest ${rows.length} traces` : `${counted(rows.length, 'trace')}, all there are`}
       {failed > 0 && `, ${failed} with an error`}
       {more && '; more exist'} · {millis.toFixed(0)} ms
     </p>
@@ -150,13 +158,18 @@ function Picked({ picks, search }: { picks: readonly string[]; search: string })
   )
 }
 
-function More({ limit }: { limit: number }) {
+function More({ limit, busy }: { limit: number; busy: boolean }) {
   const next = nextLimit(limit)
   return next === undefined ? (
     <p class="muted result-foot">No more than {LIMITS.at(-1)} are listed: a shorter time range shows older ones.</p>
   ) : (
-    <button type="button" class="more-rows" onClick={() => setParams({ limit: String(next) }, true)}>
-      More: the newest {next}
+    <button
+      type="button"
+      class="more-rows"
+      aria-disabled={busy}
+      onClick={() => !busy && setParams({ limit: String(next) }, true)}
+    >
+      {busy ? `Asking for ${limit}…` : `More: the newest ${next}`}
     </button>
   )
 }
