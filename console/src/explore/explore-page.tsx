@@ -40,7 +40,8 @@ export default function ExplorePage() {
   const language = DATA_SOURCES[source].language as QueryLanguage
   // Suggestions follow the range chosen, not every tick of the clock
   const complete = useMemo(() => completionFor(language, range), [language, raw.from, raw.to])
-  const ask = (query: string) => {
+  const ask = (wanted: string) => {
+    const query = wanted.trim()
     if (query === asked) refreshNow()
     else setParams({ source, query: query || null, pick: null, limit: null, sort: null, span: null })
   }

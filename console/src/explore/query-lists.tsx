@@ -13,7 +13,7 @@ interface ListProps {
   readonly onAsk: (query: string) => void
 }
 
-const NOT_KEPT = 'This browser keeps nothing for this page, or has no room left: that is gone when the tab is closed.'
+const NOT_KEPT = 'This browser keeps nothing for this page, or has no room left: it is gone when the page is left.'
 
 export function QueryHistory({ queries, onChange, onAsk }: ListProps) {
   const { history } = queries

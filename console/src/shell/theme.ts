@@ -5,13 +5,29 @@ export type Theme = 'system' | 'light' | 'dark'
 const KEY = 'sightline.theme'
 const CHANGED = 'sightline:theme'
 
+/** What was chosen since the page was loaded: the browser may keep nothing for it. */
+let chosen: Theme | undefined
+
 /** What the user chose in this browser. */
-export const storedTheme = (): Theme => (localStorage.getItem(KEY) as Theme | null) ?? 'system'
+export function storedTheme(): Theme {
+  if (chosen) return chosen
+  try {
+    return (localStorage.getItem(KEY) as Theme | null) ?? 'system'
+  } catch {
+    // Storage is forbidden: the page works without.
+    return 'system'
+  }
+}
 
 /** Remembers it, and repaints. */
 export function applyTheme(theme: Theme): void {
-  if (theme === 'system') localStorage.removeItem(KEY)
-  else localStorage.setItem(KEY, theme)
+  chosen = theme
+  try {
+    if (theme === 'system') localStorage.removeItem(KEY)
+    else localStorage.setItem(KEY, theme)
+  } catch {
+    // Forbidden or full: it is remembered until the page is loaded again.
+  }
   if (theme === 'system') delete document.documentElement.dataset.theme
   else document.documentElement.dataset.theme = theme
   dispatchEvent(new Event(CHANGED))
