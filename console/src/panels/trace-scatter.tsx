@@ -155,10 +155,14 @@ const placed = (u: uPlot, rows: readonly TraceRow[], scale: DurationScale): Poin
     y: u.valToPos(heightOf(row.duration, scale), 'y'),
   }))
 
+/** More than this lie on each other. */
+const CROWD = 400
+
 /** Discs, and diamonds for those with an error: told apart without their colour, too. */
 function drawPoints(u: uPlot, points: readonly Point[]): void {
   const { ctx } = u
   const ratio = devicePixelRatio
+  const crowded = points.length > CROWD
   const colors = { error: cssColor('var(--error)'), ok: cssColor('var(--link)'), unset: cssColor('var(--link)') }
   ctx.save()
   ctx.beginPath()
@@ -171,7 +175,7 @@ function drawPoints(u: uPlot, points: readonly Point[]): void {
   ctx.lineWidth = 0.5 * ratio
   for (const { row, x, y } of points) {
     ctx.fillStyle = colors[row.status]
-    ctx.globalAlpha = row.status === 'error' ? 0.95 : 0.7
+    ctx.globalAlpha = row.status === 'error' ? 0.95 : crowded ? 0.5 : 0.7
     ctx.beginPath()
     const [cx, cy] = [x * ratio, y * ratio]
     if (row.status === 'error') {
@@ -184,7 +188,7 @@ function drawPoints(u: uPlot, points: readonly Point[]): void {
       ] as const)
         ctx.lineTo(cx + dx, cy + dy)
       ctx.closePath()
-    } else ctx.arc(cx, cy, 3.5 * ratio, 0, 2 * Math.PI)
+    } else ctx.arc(cx, cy, (crowded ? 2.5 : 3.5) * ratio, 0, 2 * Math.PI)
     ctx.fill()
     ctx.stroke()
   }
