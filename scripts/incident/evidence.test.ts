@@ -89,6 +89,12 @@ test('a metric is judged by the series that a result is made of, and not by how 
       byJob,
       { telemetry_dropped_total: all, up: [series({ __name__: 'up', job: 'user-service' }, [1, 1, 1])] },
     ],
+    // It went up and down before, and now it is where it never was.
+    [
+      'telemetry_dropped_total',
+      [result({ job: 'user-service' }, 10)],
+      { telemetry_dropped_total: [dropped('user-service', 'traces', 0, 5, 1, 5, 10)] },
+    ],
   ] as const) {
     const { shows, says } = await judgeMetric(query, isAtFault, TIMES, asked(results, selectors))
     assert.ok(shows, `${query}: ${says}`)
@@ -124,6 +130,12 @@ test('a query that shows much, something else, or what was so before, shows noth
       [result(own.labels, 210)],
       { 'telemetry_dropped_total{job="user-service"}': [dropped('user-service', 'traces', 0, 100, 210)] },
       /changed by 100 in as long a time before, and by 110 since/,
+    ],
+    [
+      'telemetry_dropped_total',
+      [result(own.labels, 10)],
+      { telemetry_dropped_total: [dropped('user-service', 'traces', 0, 9, 1, 5, 10)] },
+      /changed by 4.5 in as long a time before, and by 1 since/,
     ],
     ['zzz', [], { zzz: [] }, /brings nothing: there is no metric zzz, and it is no id/],
     ['zzz{a="b"}', [], { 'zzz{a="b"}': [] }, /brings nothing: there is no series zzz\{a="b"\}/],

@@ -22,10 +22,14 @@ export type IsAtFault = (labels: Labels) => boolean
 /** Asks for a query's answer at a time, seconds since the epoch; rejects when it is refused or nobody answers. */
 export type AskMetrics = (query: string, at: number) => Promise<Series[]>
 
-/** How far a series has been from its value at the start since then, and how far it went in as long a time before; null: it was not there. */
+/** How a series has changed since the start, and how it did in as long a time before. */
 interface Changed {
   labels: Labels
+  /** How far it has been from its value at the start. */
   since: number
+  /** How much of that is new. */
+  gained: number
+  /** What it does by itself in that time; null: it was not there. */
   earlier: number | null
 }
 
@@ -62,7 +66,7 @@ export async function judgeMetric(
   if (share < MOST) return { shows: false, says: `${told}, which ${whyNot(share)}` }
   const isAlone = results.every(({ labels }) => faultyShare(found, labels, isAtFault) >= MOST)
   const faulty = found.flat().filter(({ labels }) => isAtFault(labels))
-  const now = sum(faulty.map((one) => one.since))
+  const now = sum(faulty.map(({ gained }) => gained))
   const earlier = sum(faulty.map((one) => one.earlier ?? 0))
   if (isAlone && faulty.every((one) => one.earlier !== null) && now < earlier * GROWN)
     return {
@@ -88,10 +92,25 @@ async function changes(selector: string, since: number, until: number, ask: AskM
       values.filter(([time]) => time > since),
       atStart ?? 0,
     )
-    // From end to end, and as the change since goes: what goes up and down by itself has been anywhere.
-    const earlier = atStart === undefined ? null : Math.max(0, Math.sign(moved) * (atStart - before[0]![1]))
-    return { labels, since: Math.abs(moved), earlier }
+    const change = { labels, since: Math.abs(moved) }
+    if (atStart === undefined) return { ...change, gained: change.since, earlier: null }
+    const isUpAndDown = values.some(([, value], n) => n > 0 && value < values[n - 1]![1])
+    if (isUpAndDown)
+      return {
+        ...change,
+        ...beyond(
+          before.map(([, value]) => value),
+          atStart + moved,
+        ),
+      }
+    return { ...change, gained: change.since, earlier: Math.max(0, Math.sign(moved) * (atStart - before[0]![1])) }
   })
+}
+
+/** What goes up and down may have been anywhere between: new is what lies beyond, and half of its range is what it does by itself. */
+function beyond(before: readonly number[], reached: number): Pick<Changed, 'gained' | 'earlier'> {
+  const [least, most] = [Math.min(...before), Math.max(...before)]
+  return { gained: Math.max(0, reached - most, least - reached), earlier: (most - least) / 2 }
 }
 
 /** The largest difference to where it was, with its sign. */
