@@ -33,7 +33,7 @@ const CONSOLE = [
   ['shell'],
   ['views'],
   ['panels'],
-  ['dashboards', 'explore', 'trace', 'map', 'audit'],
+  ['dashboards', 'explore', 'differs', 'services', 'alerts', 'trace', 'traces', 'map', 'audit'],
   ['app'],
   ['main'],
 ]

@@ -239,6 +239,7 @@ test('pages have titles of their own, and no serious accessibility fault, dark a
     '/': 'Dashboards',
     '/explore': 'Explore',
     '/differs': 'What differs',
+    '/services': 'Services',
     '/map': 'Service map',
     '/audit': 'Audit table',
     '/d/sightline-chain?viewPanel=2': /^.+ · Chain · Sightline$/,
@@ -613,6 +614,40 @@ test('an arrow of the service map leads to the traces that went along it', optio
   await page.locator('.result-table tbody tr').first().waitFor()
   const { searchParams } = new URL(page.url())
   assert.match(searchParams.get('query') ?? '', /"order-service".*>>.*"audit-service"/)
+  assert.deepEqual(problems, [])
+  await page.context().close()
+})
+
+test('a number of an operation leads to the traces behind it, and its service to the map', options, async () => {
+  await refusedOrder()
+  const { page, problems } = await open('/services?from=now-15m&to=now')
+  const row = page.locator('[aria-label="Operations"] tbody tr', { hasText: 'gateway POST /api/v1/process' })
+  await until('a refusal is counted', 45, async () => {
+    await page.reload()
+    await row.waitFor()
+    return (await row.locator('.warn-text').count()) === 1
+  })
+  await page.getByRole('button', { name: 'gateway', exact: true }).click()
+  await page.waitForURL(/service=gateway/)
+  await page.getByRole('button', { name: 'p95', exact: true }).click()
+  await page.waitForURL(/sort=-p95/)
+  assert.equal(await page.locator('[aria-label="Operations"] tbody tr', { hasText: 'order-service' }).count(), 0)
+  for (const [cell, condition] of [
+    ['.warn-text', /status_code >= 400/],
+    ['td:last-child a', /duration > \d+m?s }$/],
+  ] as const) {
+    await row.locator(cell).click()
+    await page.waitForURL(/\/explore\?/)
+    assert.match(new URL(page.url()).searchParams.get('query') ?? '', condition)
+    await page.locator('.result-table tbody tr').first().waitFor()
+    await page.goBack()
+  }
+  await page.getByRole('link', { name: 'On the map: gateway' }).click()
+  await page.locator('.map-node.selected', { hasText: 'gateway' }).waitFor()
+  await page.goto(`${system.urls.console}/services?kinds=all`)
+  await page.locator('[aria-label="Operations"] tbody tr', { hasText: 'internal' }).first().waitFor()
+  await page.setViewportSize({ width: 390, height: 844 })
+  await assertFits(page)
   assert.deepEqual(problems, [])
   await page.context().close()
 })

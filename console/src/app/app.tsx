@@ -10,6 +10,7 @@ import { newClient } from '../data/http.ts'
 import type { RawRange } from '../data/time-range.ts'
 import { DiffersPage } from '../differs/differs-page.tsx'
 import { MapPage } from '../map/map-page.tsx'
+import { ServicesPage } from '../services/services-page.tsx'
 import { ErrorBoundary } from '../shell/error-boundary.tsx'
 import { Failure, Loading } from '../shell/states.tsx'
 import { TimeControls, TimeProvider } from '../shell/time.tsx'
@@ -46,13 +47,14 @@ export function App() {
   )
 }
 
-const HAS_TIME = new Set(['explore', 'differs', 'map', 'audit', 'traces'])
+const HAS_TIME = new Set(['explore', 'differs', 'services', 'map', 'audit', 'traces'])
 
 function Route({ page, id, entries }: { page: string; id: string; entries: readonly DashboardEntry[] }) {
   if (page === '') return <Home entries={entries} />
   if (page === 'trace') return <TracePage key={id} traceId={id} />
   if (page === 'differs') return <DiffersPage />
   if (page === 'traces') return <TracesPage />
+  if (page === 'services') return <ServicesPage />
   if (page === 'map') return <MapPage />
   if (page === 'audit') return <AuditPage />
   if (page === 'explore') {

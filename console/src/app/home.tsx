@@ -40,6 +40,12 @@ export function Home({ entries }: { entries: readonly DashboardEntry[] }) {
           </a>
         </li>
         <li>
+          <a href="/services" class="card">
+            <strong>Services</strong>
+            <span>Rate, errors and duration of every operation, each number with the traces behind it.</span>
+          </a>
+        </li>
+        <li>
           <a href="/map" class="card">
             <strong>Service map</strong>
             <span>Who calls whom: rate, errors and p95 of every node and edge.</span>

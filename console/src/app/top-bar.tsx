@@ -50,6 +50,7 @@ export function TopBar({ entries, page, uid, children }: TopBarProps) {
         <span class="nav-gap" aria-hidden="true" />
         {link('/explore', 'Explore', page === 'explore')}
         {link('/differs', 'What differs', page === 'differs')}
+        {link('/services', 'Services', page === 'services')}
         {link('/map', 'Service map', page === 'map')}
         {link('/audit', 'Audit table', page === 'audit')}
       </nav>

@@ -4,14 +4,12 @@ import type { Client } from './http.ts'
 import { instantQuery } from './prometheus.ts'
 import { quantilesOf } from './quantiles.ts'
 import type { Series } from './series.ts'
-import { durationText, queryStep, rateInterval, SCRAPE_INTERVAL_MS } from './step.ts'
 import type { TimeRange } from './time-range.ts'
+import { lastValue, scaleOf, windowOf } from './whole-range.ts'
 
 /** Rates over the whole range (milliseconds), or over as much of it as was measured. */
 export async function loadServiceGraph(client: Client, range: TimeRange): Promise<ServiceGraph> {
-  const window = durationText(
-    Math.max(Math.round((range.to - range.from) / 1000) * 1000, rateInterval(queryStep(range.to - range.from, 100))),
-  )
+  const window = windowOf(range)
   const over = (metric: string, by: string) => `sum by (${by}) (rate(${metric}[${window}]))`
   const ask = (query: string) => instantQuery(client, query, range.to)
   const [totals, failures, refusals, buckets, samples] = await Promise.all([
@@ -22,10 +20,7 @@ export async function loadServiceGraph(client: Client, range: TimeRange): Promis
     ask(over('traces_service_graph_request_server_seconds_bucket', 'client, server, le')),
     ask(`max(count_over_time(traces_service_graph_request_total[${window}]))`),
   ])
-  // A system that has run for two minutes of the hour asked for had its requests in those two minutes.
-  const covered = ((samples[0] && lastValue(samples[0])) ?? 0) * SCRAPE_INTERVAL_MS
-  const scale = covered > 0 ? Math.max((range.to - range.from) / covered, 1) : 1
-  return buildGraph({ totals, failures, refusals, buckets }, scale)
+  return buildGraph({ totals, failures, refusals, buckets }, scaleOf(range, samples))
 }
 
 /** Rates by client and server. */
@@ -81,4 +76,3 @@ export function buildGraph({ totals, failures, refusals, buckets }: EdgeRates, s
 }
 
 const edgeId = ({ client, server }: Series['labels']): string => `${client} -> ${server}`
-const lastValue = (series: Series | undefined): number | null => series?.values.at(-1) ?? null

@@ -7,6 +7,7 @@ import { loadServiceGraph } from '../data/service-graph.ts'
 import { Failure, Loading, NoData } from '../shell/states.tsx'
 import { useTime } from '../shell/time.tsx'
 import { useTitle } from '../shell/title.ts'
+import { useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { useSize } from '../shell/use-size.ts'
 import { DataTable } from '../views/data-table.tsx'
@@ -14,6 +15,7 @@ import { ServiceMap } from '../views/service-map.tsx'
 import './map-page.css'
 
 export function MapPage() {
+  const { params } = useAddress()
   const { raw, range, tick } = useTime()
   useTitle('Service map')
   const {
@@ -39,6 +41,7 @@ export function MapPage() {
           <ServiceMap
             graph={graph}
             label="Service map"
+            selected={params.get('service') ?? undefined}
             width={width}
             height={height}
             nodeHref={nodeHref(raw)}
