@@ -13,7 +13,13 @@ export interface Upstream {
 export type Upstreams = Readonly<Record<string, Upstream>>
 
 /** Base URLs -> what of each may be asked. Paths are those after `/api/<name>`. */
-export function queryUpstreams(urls: { tempo: string; loki: string; prometheus: string; audit: string }): Upstreams {
+export function queryUpstreams(urls: {
+  tempo: string
+  loki: string
+  prometheus: string
+  alertmanager?: string | undefined
+  audit: string
+}): Upstreams {
   return {
     tempo: {
       url: urls.tempo,
@@ -38,6 +44,9 @@ export function queryUpstreams(urls: { tempo: string; loki: string; prometheus: 
         ['POST', /^\/api\/v1\/(query|query_range|query_exemplars|labels|series)$/],
       ],
     },
+    ...(urls.alertmanager && {
+      alertmanager: { url: urls.alertmanager, allowed: [['GET', /^\/api\/v2\/(alerts|silences|receivers)$/]] },
+    }),
     audit: { url: urls.audit, allowed: [['GET', /^\/audit(\/verify)?$/]] },
   }
 }

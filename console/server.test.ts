@@ -43,6 +43,7 @@ before(async () => {
     tempoUrl: url,
     lokiUrl: url,
     prometheusUrl: url,
+    alertmanagerUrl: url,
     auditUrl: `http://127.0.0.1:${await listen(away)}`,
   })
   port = await listen(console_)
@@ -148,6 +149,8 @@ test('what writes, deletes or reconfigures is refused and never asked', async ()
     ['POST', '/api/prometheus/api/v1/admin/tsdb/delete_series'],
     ['DELETE', '/api/prometheus/api/v1/query'],
     ['GET', '/api/tempo/metrics'],
+    ['POST', '/api/alertmanager/api/v2/silences'],
+    ['DELETE', '/api/alertmanager/api/v2/silence/1'],
     ['GET', '/api/audit/process'],
     ['POST', '/api/audit/process'],
   ]

@@ -6,7 +6,7 @@
  *   GET /assets/*                 built files, named by their content
  *   GET /dashboards.json          [{file, uid, title, description, tags, error?}]
  *   GET /dashboards/<file>.json   one dashboard, unchanged
- *   GET|POST /api/<name>/*        tempo, loki, prometheus, audit: reading only
+ *   GET|POST /api/<name>/*        tempo, loki, prometheus, alertmanager, audit: reading only
  *   POST /api/postgres/query      what the SQL of a dashboard's panel finds
  *   GET /ready                    200 when the pages are built
  */
@@ -28,6 +28,8 @@ export interface ConsoleOptions {
   readonly tempoUrl: string
   readonly lokiUrl: string
   readonly prometheusUrl: string
+  /** Undefined: this system runs without one. */
+  readonly alertmanagerUrl?: string | undefined
   readonly auditUrl: string
   /** What the SQL of panels asks; without it such panels say that there is none. */
   readonly database?: DatabaseConnection | undefined
@@ -47,6 +49,7 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
       tempo: options.tempoUrl,
       loki: options.lokiUrl,
       prometheus: options.prometheusUrl,
+      alertmanager: options.alertmanagerUrl,
       audit: options.auditUrl,
     }),
     refuse,

@@ -139,6 +139,32 @@ test(
       assert.ok(performance.now() - began < 120_000)
       assert.match((await row.textContent()) ?? '', /watch\d{4}-.*requests answered 5xx$/)
 
+      // The page of alerts has it, too, and so does the top of every page.
+      await page.getByRole('link', { name: /^Alerts \d+$/ }).click()
+      const rule = page.locator('.alert-rule.firing', { hasText: BURNING })
+      assert.match((await rule.locator('summary').textContent()) ?? '', /watchRequests fail right nowsince /)
+      await rule.locator('td', { hasText: 'slo=availability' }).waitFor()
+      await page.locator('.alert-rule.inactive').first().waitFor()
+      await until(
+        'Alertmanager has it',
+        20,
+        () => rule.locator('tbody td:last-child').textContent(),
+        (told) => assert.match(told ?? '', /^(nobody|held back by another alert)$/),
+      )
+      await rule.locator('.alert-history .firing').first().waitFor({ state: 'attached' })
+      assert.match(
+        (await rule.locator('.alert-expression').getAttribute('href')) ?? '',
+        /source=prometheus&query=gateway/,
+      )
+      await assertAccessible(page)
+      await page.setViewportSize({ width: 390, height: 844 })
+      await assertFits(page)
+      await page.setViewportSize({ width: 1600, height: 1000 })
+      await rule.getByRole('link', { name: 'Traces behind it' }).click()
+      await page.waitForURL(/\/d\/sightline-slo\?.*viewPanel=101$/)
+      await page.goto(`${system.urls.console}/d/sightline-chain?from=now-15m&to=now&refresh=5s`)
+      await row.waitFor()
+
       // The number that counts alerts leads to their names, what an alert counts to the requests, a request to its trace.
       await page.locator('[data-title="Alerts firing"] .stat-value a').click()
       await page.waitForURL(/\/d\/sightline-slo\?from=\d+&to=\d+$/)
@@ -240,6 +266,7 @@ test('pages have titles of their own, and no serious accessibility fault, dark a
     '/explore': 'Explore',
     '/differs': 'What differs',
     '/services': 'Services',
+    '/alerts': /^(\(\d+\) )?Alerts · Sightline$/,
     '/map': 'Service map',
     '/audit': 'Audit table',
     '/d/sightline-chain?viewPanel=2': /^.+ · Chain · Sightline$/,

@@ -23,6 +23,7 @@ export function consolePort(config: Config): RequestListener {
     tempoUrl: at(config.TEMPO_PORT),
     lokiUrl: at(config.LOKI_PORT),
     prometheusUrl: config.PROMETHEUS_URL,
+    alertmanagerUrl: config.ALERTMANAGER_URL,
     auditUrl: config.AUDIT_SERVICE_URL,
     database: config.PGPASSWORD === undefined ? undefined : databaseOf(config, config.PGPASSWORD),
   })

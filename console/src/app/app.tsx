@@ -1,6 +1,7 @@
 /** The frame around every page, and which page an address means. */
 import { lazy, Suspense } from 'preact/compat'
 import { useEffect, useState } from 'preact/hooks'
+import { AlertsPage } from '../alerts/alerts-page.tsx'
 import { AuditPage } from '../audit/audit-page.tsx'
 import { DashboardPage } from '../dashboards/dashboard-page.tsx'
 import { findEntry, loadDashboard, loadEntries } from '../data/dashboards.ts'
@@ -33,10 +34,12 @@ export function App() {
   const [, page = '', id = ''] = path.split('/')
   const entry = entries && page === 'd' ? findEntry(entries, id) : undefined
   if (entries && entry) return <DashboardRoute key={entry.uid} entry={entry} entries={entries} />
+  // What fires is to be seen while it does.
+  const refresh = page === 'alerts' ? '10s' : 'off'
   return (
-    <TimeProvider defaults={DEFAULT_RANGE} defaultRefresh="off">
+    <TimeProvider defaults={DEFAULT_RANGE} defaultRefresh={refresh}>
       <TopBar entries={entries ?? []} page={page}>
-        {HAS_TIME.has(page) && <TimeControls defaultRefresh="off" />}
+        {HAS_TIME.has(page) && <TimeControls defaultRefresh={refresh} />}
       </TopBar>
       <ErrorBoundary key={path}>
         {error && <Failure message={error} />}
@@ -47,7 +50,7 @@ export function App() {
   )
 }
 
-const HAS_TIME = new Set(['explore', 'differs', 'services', 'map', 'audit', 'traces'])
+const HAS_TIME = new Set(['explore', 'differs', 'services', 'alerts', 'map', 'audit', 'traces'])
 
 function Route({ page, id, entries }: { page: string; id: string; entries: readonly DashboardEntry[] }) {
   if (page === '') return <Home entries={entries} />
@@ -55,6 +58,7 @@ function Route({ page, id, entries }: { page: string; id: string; entries: reado
   if (page === 'differs') return <DiffersPage />
   if (page === 'traces') return <TracesPage />
   if (page === 'services') return <ServicesPage />
+  if (page === 'alerts') return <AlertsPage />
   if (page === 'map') return <MapPage />
   if (page === 'audit') return <AuditPage />
   if (page === 'explore') {

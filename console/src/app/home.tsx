@@ -46,6 +46,12 @@ export function Home({ entries }: { entries: readonly DashboardEntry[] }) {
           </a>
         </li>
         <li>
+          <a href="/alerts" class="card">
+            <strong>Alerts</strong>
+            <span>What fires, since when and why, when it fired before, and whom Alertmanager tells.</span>
+          </a>
+        </li>
+        <li>
           <a href="/map" class="card">
             <strong>Service map</strong>
             <span>Who calls whom: rate, errors and p95 of every node and edge.</span>

@@ -7,6 +7,7 @@ import { withParams } from '../data/url.ts'
 import { Icon, type IconName } from '../shell/icons.tsx'
 import { applyTheme, storedTheme, type Theme } from '../shell/theme.ts'
 import { navigate, useAddress } from '../shell/url.ts'
+import { Firing } from './firing.tsx'
 import './top-bar.css'
 
 interface TopBarProps {
@@ -21,7 +22,7 @@ export function TopBar({ entries, page, uid, children }: TopBarProps) {
   // Moving from board to board keeps what time one looks at.
   const kept = { from: params.get('from'), to: params.get('to'), refresh: params.get('refresh') }
   const own = entries.filter((entry) => entry.tags.includes('sightline'))
-  const link = (href: string, text: string, current: boolean) => (
+  const link = (href: string, text: ComponentChildren, current: boolean) => (
     <a key={href} href={withParams(href, kept)} aria-current={current ? 'page' : undefined}>
       {text}
     </a>
@@ -51,7 +52,15 @@ export function TopBar({ entries, page, uid, children }: TopBarProps) {
         {link('/explore', 'Explore', page === 'explore')}
         {link('/differs', 'What differs', page === 'differs')}
         {link('/services', 'Services', page === 'services')}
-        {link('/map', 'Service map', page === 'map')}
+        {link(
+          '/alerts',
+          <>
+            Alerts
+            <Firing />
+          </>,
+          page === 'alerts',
+        )}
+        {link('/map', 'Map', page === 'map')}
         {link('/audit', 'Audit table', page === 'audit')}
       </nav>
       <TraceJump />
