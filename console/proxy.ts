@@ -61,7 +61,13 @@ export const isTooLarge = ({ headers }: IncomingMessage): boolean =>
   Number(headers['content-length'] ?? 0) > MAX_BODY || headers['transfer-encoding'] !== undefined
 
 const TIMEOUT_MS = 30_000
-const PASSED_ON = ['accept', 'accept-encoding', 'content-type', 'content-length'] as const
+const PASSED_ON = [
+  'accept',
+  'accept-encoding',
+  'content-type',
+  'content-length',
+  'x-loki-response-encoding-flags',
+] as const
 
 export type Proxy = (req: IncomingMessage, res: ServerResponse, name: string, path: string, search: string) => void
 

@@ -545,6 +545,48 @@ test('Explore completes names and values from the data, and runs', options, asyn
   await page.context().close()
 })
 
+test('a log line opens to its fields, which go into the query, and to the lines around it', options, async () => {
+  const traceId = await refusedOrder()
+  const query = `{service_name="gateway"} | trace_id="${traceId}"`
+  const { page, problems } = await open(`/explore?${new URLSearchParams({ source: 'loki', query, wrap: '1' })}`)
+  const asked = () => new URL(page.url()).searchParams.get('query')
+  await page.locator('.log-line').click()
+  await page.locator('.line-tools', { hasText: '1 line in ' }).waitFor()
+  await page.getByRole('button', { name: 'Lines around it' }).click()
+  const around = page.locator('.log-context li')
+  await until('earlier lines of the gateway', 15, async () => (await around.count()) > 1)
+  assert.match((await page.locator('.log-context .own').textContent()) ?? '', /POST \/api\/v1\/process/)
+  await assertAccessible(page)
+  await page.setViewportSize({ width: 390, height: 844 })
+  await assertFits(page)
+  await page.setViewportSize({ width: 1600, height: 1000 })
+
+  await page.getByRole('link', { name: `No lines with trace_id ${traceId}` }).click()
+  await page.waitForURL(/trace_id%21%3D/)
+  assert.equal(asked(), `{service_name="gateway"} | trace_id!="${traceId}"`)
+  await page.locator('.log-line', { hasText: 'info' }).first().click()
+  await page.getByRole('link', { name: 'Only lines with level info' }).click()
+  await page.waitForURL(/level/)
+  assert.equal(asked(), `{service_name="gateway", level="info"} | trace_id!="${traceId}"`)
+  await page.selectOption('[aria-label="Order of the lines"]', 'oldest')
+  await page.waitForURL(/wrap=1.*order=oldest/)
+  const times = page.locator('.log-line time')
+  await until('oldest first', 15, async () => {
+    const shown = await times.allTextContents()
+    return shown.length > 1 && shown.every((time, i) => i === 0 || shown[i - 1]! <= time)
+  })
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Download as .log', exact: true }).click(),
+  ])
+  const saved = (await readFile(await download.path(), 'utf8')).trimEnd().split('\n')
+  const says = (await page.locator('.line-tools [role="status"]').textContent()) ?? ''
+  assert.equal(`${saved.length} lines`, /^[\d,]+ lines/.exec(says)?.[0].replace(',', ''))
+  assert.match(saved[0]!, /^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{9}Z \w+ gateway /)
+  assert.deepEqual(problems, [])
+  await page.context().close()
+})
+
 test('a chosen service narrows the routes to choose from, and the address holds the choice', options, async () => {
   const { page, problems } = await open('/d/sightline-chain?from=now-15m&to=now&refresh=off')
   const routes = async () => {

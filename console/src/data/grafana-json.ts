@@ -101,6 +101,8 @@ export interface Target {
   interval?: string
   queryType?: string
   maxLines?: number
+  /** Of log lines: which end of the range they are from; `backward`, the newest, unless said. */
+  direction?: string
   /** TraceQL, or a trace id. */
   query?: string
   limit?: number

@@ -27,9 +27,16 @@ export interface Client {
 /** A client for one panel or page; `signal` gives its requests up. */
 export const newClient = (signal?: AbortSignal, base = ''): Client => ({ base, signal, records: [] })
 
-/** Rejects with a sentence for the reader when there is no answer, or one that isn't a 2xx with JSON. */
-export const getJson = <T>(client: Client, path: string, params: Params = {}): Promise<T> =>
-  request<T>(client, 'GET', path, params)
+/**
+ * Rejects with a sentence for the reader when there is no answer, or one that isn't a 2xx with JSON. `headers` say how it is to be
+ * answered.
+ */
+export const getJson = <T>(
+  client: Client,
+  path: string,
+  params: Params = {},
+  headers: Readonly<Record<string, string>> = {},
+): Promise<T> => request<T>(client, 'GET', path, params, undefined, headers)
 
 /**
  * For queries too long for a URL; nothing is changed by it on the server. `explain` takes from an answer, a refusal too, what
@@ -48,6 +55,7 @@ async function request<T>(
   path: string,
   params: Params,
   explain?: (answer: Partial<T>) => Params,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<T> {
   const started = performance.now()
   const record = (status: number, body: string, error?: string, answer?: Partial<T>) =>
@@ -65,7 +73,7 @@ async function request<T>(
   try {
     response = await fetch(client.base + (method === 'GET' ? withParams(path, params) : path), {
       method,
-      headers: { accept: 'application/json' },
+      headers: { accept: 'application/json', ...headers },
       ...(client.signal && { signal: client.signal }),
       ...(method === 'POST' && { body: patchedParams(new URLSearchParams(), params) }),
     })

@@ -4,6 +4,7 @@ import { type Frame, type LogLine, labelsText } from './frame.ts'
 import type { Target } from './grafana-json.ts'
 import { type Client, getJson } from './http.ts'
 import { interpolate } from './interpolate.ts'
+import { streamSelector } from './logql-edit.ts'
 import type { QueryContext, QueryResult } from './query.ts'
 import { type Labels, legendText, onGrid, parseSample, type Sample } from './series.ts'
 import type { TimeRange } from './time-range.ts'
@@ -28,22 +29,39 @@ export async function runLoki(target: Target, context: QueryContext): Promise<Qu
   if (!query.trim()) return { frames: [], exemplars: [], logs: [] }
   const limit = String(target.maxLines ?? 500)
   const instant = target.queryType === 'instant' || target.instant === true
+  const direction = target.direction === 'forward' ? 'forward' : 'backward'
   const answer = instant
-    ? await getJson<Answer>(context.client, `${ROOT}/query`, { query, time: nanos(context.range.to), limit })
-    : await getJson<Answer>(context.client, `${ROOT}/query_range`, {
-        query,
-        start: nanos(context.range.from),
-        end: nanos(context.range.to),
-        step: String(context.stepMs / 1000),
-        limit,
-        direction: 'backward',
-      })
-  return toResult(answer, target, query, context)
+    ? await getJson<Answer>(context.client, `${ROOT}/query`, { query, time: nanos(context.range.to), limit }, APART)
+    : await getJson<Answer>(
+        context.client,
+        `${ROOT}/query_range`,
+        {
+          query,
+          start: nanos(context.range.from),
+          end: nanos(context.range.to),
+          step: String(context.stepMs / 1000),
+          limit,
+          direction,
+        },
+        APART,
+      )
+  return toResult(answer, target, query, context, direction)
 }
+
+/** Labels of the stream, fields of the line and what a parser found come apart; else all of them are labels. */
+const APART = { 'x-loki-response-encoding-flags': 'categorize-labels' }
+
+type Direction = 'forward' | 'backward'
 
 const nanos = (ms: number): string => `${Math.round(ms)}000000`
 
-function toResult({ data }: Answer, target: Target, query: string, context: QueryContext): QueryResult {
+function toResult(
+  { data }: Answer,
+  target: Target,
+  query: string,
+  context: QueryContext,
+  direction: Direction,
+): QueryResult {
   if (data.resultType !== 'streams') {
     const frames = data.result.map((series): Frame => {
       const name = legendText(target.legendFormat, series.metric ?? {}, query)
@@ -61,21 +79,105 @@ function toResult({ data }: Answer, target: Target, query: string, context: Quer
     })
     return { frames, exemplars: [], logs: [] }
   }
-  return { frames: [], exemplars: [], logs: streamLines(data.result) }
+  return { frames: [], exemplars: [], logs: streamLines(data.result, direction) }
 }
 
 /** Loki widens the range to multiples of the step, at both ends. */
 const onSteps = (samples: readonly Sample[], { range: { from, to }, stepMs }: QueryContext) =>
   onGrid(samples, Math.floor(from / stepMs) * stepMs, Math.ceil(to / stepMs) * stepMs, stepMs)
 
-function streamLines(streams: Answer['data']['result']): LogLine[] {
+/** In the order of `direction`. */
+function streamLines(streams: Answer['data']['result'], direction: Direction): LogLine[] {
   const lines = streams.flatMap(({ stream = {}, values = [] }) =>
     values.map(([timeNs, line, extra]): LogLine => {
       const metadata = { ...extra?.structuredMetadata, ...extra?.parsed }
       return { timeNs: String(timeNs), line, labels: stream, metadata }
     }),
   )
-  return lines.sort((a, b) => (a.timeNs < b.timeNs ? 1 : a.timeNs > b.timeNs ? -1 : 0))
+  const sign = direction === 'forward' ? 1 : -1
+  return lines.sort((a, b) => (a.timeNs === b.timeNs ? 0 : a.timeNs < b.timeNs ? -sign : sign))
+}
+
+interface LinesAsked {
+  readonly query: string
+  readonly startNs: bigint
+  /** Not itself in it. */
+  readonly endNs: bigint
+  readonly limit: number
+  readonly direction: Direction
+}
+
+async function askLines(client: Client, { query, startNs, endNs, limit, direction }: LinesAsked): Promise<LogLine[]> {
+  const params = { query, start: String(startNs), end: String(endNs), limit: String(limit), direction }
+  const { data } = await getJson<Answer>(client, `${ROOT}/query_range`, params, APART)
+  return streamLines(data.result, direction)
+}
+
+/** The lines that follow `known`, in its order, up to the end of the range (milliseconds); `limit` of them at most. */
+export async function nextLines(
+  client: Client,
+  query: string,
+  known: readonly LogLine[],
+  range: TimeRange,
+  direction: Direction,
+  limit: number,
+): Promise<LogLine[]> {
+  const edge = BigInt(known.at(-1)!.timeNs)
+  // Of the last moment there may be more lines than came: all of it is asked for again.
+  const again = known.filter(({ timeNs }) => timeNs === String(edge))
+  const [startNs, endNs] =
+    direction === 'forward' ? [edge, BigInt(nanos(range.to))] : [BigInt(nanos(range.from)), edge + 1n]
+  const lines = await askLines(client, { query, startNs, endNs, limit: limit + again.length, direction })
+  return withoutKnown(lines, again)
+}
+
+/** `lines` less those of `known`; equal ones are told apart by counting them. */
+export function withoutKnown(lines: readonly LogLine[], known: readonly LogLine[]): LogLine[] {
+  const left = new Map<string, number>()
+  for (const line of known) left.set(logKey(line), (left.get(logKey(line)) ?? 0) + 1)
+  return lines.filter((line) => {
+    const key = logKey(line)
+    const count = left.get(key) ?? 0
+    left.set(key, count - 1)
+    return count <= 0
+  })
+}
+
+/** So far from a line its neighbours are looked for. */
+export const NEIGHBOURS_WITHIN_HOURS = 24
+
+export interface Neighbours {
+  /** Oldest first, both. */
+  readonly before: readonly LogLine[]
+  readonly after: readonly LogLine[]
+}
+
+/** The stream a line is of, whatever its level: neighbours of a failure are what led to it. */
+export function neighbourhood({ labels }: LogLine): string {
+  const { level: _level, ...others } = labels
+  return streamSelector(Object.keys(others).length > 0 ? others : labels)
+}
+
+/** Lines of its neighbourhood, as many as told on either side. Of the same moment those count as later. */
+export async function linesAround(client: Client, line: LogLine, before: number, after: number): Promise<Neighbours> {
+  const query = neighbourhood(line)
+  const at = BigInt(line.timeNs)
+  const reach = BigInt(NEIGHBOURS_WITHIN_HOURS) * 3_600_000_000_000n
+  const [earlier, later] = await Promise.all([
+    askLines(client, { query, startNs: at - reach, endNs: at, limit: before, direction: 'backward' }),
+    askLines(client, { query, startNs: at, endNs: at + reach, limit: after + 1, direction: 'forward' }),
+  ])
+  return { before: earlier.reverse(), after: withoutKnown(later, [line]).slice(0, after) }
+}
+
+/** How many lines a query selects in the range (milliseconds). A line that a parser can't read is one of them. */
+export async function countLines(client: Client, query: string, range: TimeRange): Promise<number> {
+  const answer = await getJson<Answer>(client, `${ROOT}/query`, {
+    // On a line of its own because the query may end in a comment.
+    query: `sum(count_over_time(${query}\n| drop __error__, __error_details__ [${Math.round(range.to - range.from)}ms]))`,
+    time: nanos(range.to),
+  })
+  return Number(answer.data.result[0]?.value?.[1] ?? 0)
 }
 
 /** A field of a line, whether Loki sent it as label or as metadata (without the request header it merges both). */

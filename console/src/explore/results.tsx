@@ -14,9 +14,9 @@ import { setParams, useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { useSize } from '../shell/use-size.ts'
 import { DataTable } from '../views/data-table.tsx'
-import { LogList } from '../views/log-list.tsx'
 import { TraceView } from '../views/trace-view.tsx'
 import { unitOf, volumeQuery } from './derived.ts'
+import { FoundLines, LINES_ASKED, linesOrder } from './found-lines.tsx'
 
 interface ResultsProps {
   readonly source: Exclude<SourceId, 'postgres'>
@@ -26,8 +26,9 @@ interface ResultsProps {
 export function Results({ source, query }: ResultsProps) {
   const { range, tick } = useTime()
   const [box, size] = useSize<HTMLDivElement>()
-  const panel = useMemo(() => panelFor(source, query), [source, query])
-  const key = size.width ? JSON.stringify([source, query, range, tick]) : undefined
+  const order = linesOrder(useAddress().params)
+  const panel = useMemo(() => panelFor(source, query, order), [source, query, order])
+  const key = size.width ? JSON.stringify([source, query, source === 'loki' && order, range, tick]) : undefined
   const { data: run, loading } = useQuery(key, (signal) =>
     runPanel(panel, { range, variables: new Map(), dashboard: {}, width: size.width, signal }),
   )
@@ -41,13 +42,13 @@ export function Results({ source, query }: ResultsProps) {
 }
 
 /** A query in Explore is a panel of one target, so it runs as panels do. */
-function panelFor(source: ResultsProps['source'], query: string): Panel {
+function panelFor(source: ResultsProps['source'], query: string, order: 'newest' | 'oldest'): Panel {
   const target: Target = {
     refId: 'A',
     datasource: { type: source, uid: source },
     ...(source === 'tempo' ? { query } : { expr: query }),
     ...(source === 'prometheus' && { range: true, exemplar: true, legendFormat: '__auto' }),
-    ...(source === 'loki' && { maxLines: 1000 }),
+    ...(source === 'loki' && { maxLines: LINES_ASKED, direction: order === 'oldest' ? 'forward' : 'backward' }),
   }
   return {
     id: 0,
@@ -91,10 +92,7 @@ function Answer({ query, data, run, panel, size }: AnswerProps) {
     return (
       <>
         <Volume query={query} size={size} />
-        {foot}
-        <div class="result-logs">
-          <LogList lines={data.logs} label="Found lines" />
-        </div>
+        <FoundLines query={query} lines={data.logs} range={data.range} spent={spent} />
       </>
     )
   }
@@ -123,7 +121,6 @@ function Answer({ query, data, run, panel, size }: AnswerProps) {
 }
 
 function summary(data: PanelData): string {
-  if (data.logs.length) return counted(data.logs.length, 'line')
   if (data.frames.some((frame) => frame.name !== undefined)) return `${data.frames.length} series`
   return counted(data.frames[0]?.fields[0]?.values.length ?? 0, 'row')
 }

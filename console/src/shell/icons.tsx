@@ -18,6 +18,9 @@ const PATHS = {
   check: 'M2.5 8.5 6.5 12.5 13.5 4',
   up: 'M8 13V3.500M4 7l4-4 4 4',
   down: 'M8 3v9.500M4 9l4 4 4-4',
+  plus: 'M8 3v10M3 8h10',
+  minus: 'M3 8h10',
+  pause: 'M5.5 3v10M10.5 3v10',
   play: 'M4.5 2.800v10.400L13 8z',
   expand: 'M9.5 2.500h4v4M6.5 13.500h-4v-4M13.5 2.5 9 7M2.5 13.5 7 9',
 } as const

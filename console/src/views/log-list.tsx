@@ -1,16 +1,35 @@
-/** Log lines, newest first, each opening to its fields and its trace. */
+/** Log lines in the order they come in, each opening to its fields, its trace and the lines around it. */
+import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { serviceColor } from '../data/colors.ts'
 import type { LogLine } from '../data/frame.ts'
+import { type FieldSign, isFieldName, type LogField, withField } from '../data/logql-edit.ts'
 import { logField, logKey, logLevel } from '../data/loki.ts'
 import { localDateTime, localTime } from '../data/time-range.ts'
 import { CopyButton } from '../shell/copy.tsx'
 import { Icon } from '../shell/icons.tsx'
+import { LogContext } from './log-context.tsx'
 import './log-list.css'
 
 const PAGE = 200
 
-export function LogList({ lines, label, wrap = false }: { lines: readonly LogLine[]; label: string; wrap?: boolean }) {
+/** What found the lines, and the address of another such query. */
+export interface AskedLines {
+  readonly query: string
+  readonly hrefOf: (query: string) => string
+}
+
+interface LogListProps {
+  readonly lines: readonly LogLine[]
+  readonly label: string
+  readonly wrap?: boolean
+  /** With it fields can be put into the query. */
+  readonly asked?: AskedLines | undefined
+  /** Stands below the last line. */
+  readonly children?: ComponentChildren
+}
+
+export function LogList({ lines, label, wrap = false, asked, children }: LogListProps) {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set())
   const [limit, setLimit] = useState(PAGE)
   const toggle = (key: string) => {
@@ -18,26 +37,46 @@ export function LogList({ lines, label, wrap = false }: { lines: readonly LogLin
     if (!next.delete(key)) next.add(key)
     setOpen(next)
   }
+  const keys = keysOf(lines.slice(0, limit))
   return (
     <section class={`logs${wrap ? ' wrap' : ''}`} tabIndex={0} aria-label={label}>
       <ol>
-        {lines.slice(0, limit).map((line, index) => {
-          const key = `${logKey(line)}/${index}`
-          return <LogRow key={key} line={line} open={open.has(key)} onToggle={() => toggle(key)} />
-        })}
+        {keys.map((key, index) => (
+          <LogRow key={key} line={lines[index]!} open={open.has(key)} onToggle={() => toggle(key)} asked={asked} />
+        ))}
       </ol>
-      {lines.length > limit && (
+      {lines.length > limit ? (
         <button type="button" class="more-rows" onClick={() => setLimit(limit + PAGE)}>
-          Show more ({lines.length - limit} left)
+          Show more ({(lines.length - limit).toLocaleString('en')} left)
         </button>
+      ) : (
+        children
       )}
     </section>
   )
 }
 
+/** Lines that come in, before or behind the others, change no other's key. */
+function keysOf(lines: readonly LogLine[]): string[] {
+  const seen = new Map<string, number>()
+  return lines.map((line) => {
+    const key = logKey(line)
+    const nth = seen.get(key) ?? 0
+    seen.set(key, nth + 1)
+    return `${key}/${nth}`
+  })
+}
+
 const millisOf = (line: LogLine): number => Number(BigInt(line.timeNs) / 1_000_000n)
 
-function LogRow({ line, open, onToggle }: { line: LogLine; open: boolean; onToggle: () => void }) {
+interface RowProps {
+  readonly line: LogLine
+  readonly open: boolean
+  readonly onToggle: () => void
+  readonly asked: AskedLines | undefined
+}
+
+function LogRow({ line, open, onToggle, asked }: RowProps) {
   const level = logLevel(line)
   const service = logField(line, 'service_name') ?? logField(line, 'service') ?? ''
   return (
@@ -50,15 +89,19 @@ function LogRow({ line, open, onToggle }: { line: LogLine; open: boolean; onTogg
         </span>
         <span class="log-text">{line.line}</span>
       </button>
-      {open && <LogDetails line={line} />}
+      {open && <LogDetails line={line} asked={asked} />}
     </li>
   )
 }
 
-function LogDetails({ line }: { line: LogLine }) {
+function LogDetails({ line, asked }: { line: LogLine; asked: AskedLines | undefined }) {
+  const [around, setAround] = useState(false)
   const traceId = logField(line, 'trace_id')
   const spanId = logField(line, 'span_id')
-  const fields = Object.entries({ ...line.labels, ...line.metadata }).sort(([a], [b]) => (a < b ? -1 : 1))
+  const fields = [
+    ...Object.entries(line.labels).map(([name, value]) => ({ name, value, isLabel: true })),
+    ...Object.entries(line.metadata).map(([name, value]) => ({ name, value, isLabel: false })),
+  ].sort((a, b) => (a.name < b.name ? -1 : 1))
   return (
     <div class="log-details">
       <p class="log-full">{line.line}</p>
@@ -68,19 +111,46 @@ function LogDetails({ line }: { line: LogLine }) {
             <Icon name="link" /> Open the trace
           </a>
         )}
+        <button type="button" class="button" aria-expanded={around} onClick={() => setAround(!around)}>
+          Lines around it
+        </button>
         <CopyButton
           text={JSON.stringify({ time: line.timeNs, line: line.line, ...line.labels, ...line.metadata })}
           label="Copy as JSON"
         />
       </p>
+      {around && <LogContext line={line} />}
       <dl class="attributes">
-        {fields.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
+        {fields.map((field) => (
+          <div key={field.name}>
+            <dt>{field.name}</dt>
+            <dd>
+              <span class="value">{field.value}</span>
+              {asked && isFieldName(field.name) && <FieldWays field={field} asked={asked} />}
+            </dd>
           </div>
         ))}
       </dl>
     </div>
+  )
+}
+
+/** The same query with the field in it, and without. */
+function FieldWays({ field, asked }: { field: LogField; asked: AskedLines }) {
+  const way = (sign: FieldSign, words: string) => (
+    <a
+      class="icon-button small"
+      href={asked.hrefOf(withField(asked.query, field, sign))}
+      aria-label={`${words} ${field.name} ${field.value}`}
+      title={`${words} this ${field.name}`}
+    >
+      <Icon name={sign === '=' ? 'plus' : 'minus'} />
+    </a>
+  )
+  return (
+    <span class="field-ways">
+      {way('=', 'Only lines with')}
+      {way('!=', 'No lines with')}
+    </span>
   )
 }
