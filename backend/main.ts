@@ -7,6 +7,7 @@
  *                                                          graph        └─► Loki's API   ◄──
  *                                                            └─► /metrics ◄── Prometheus
  */
+import { attachConsoleTail } from '@sightline/console/tail'
 import { createRunGroup } from '@sightline/service-kit/run-group'
 import { type Config, readConfig } from './config.ts'
 import { serveApi } from './http.ts'
@@ -146,7 +147,12 @@ function portsOf(config: Config, ingest: Ingest, worker: WorkerHandle, metrics: 
     },
     { listener: receiver, port: config.OTLP_HTTP_PORT, variable: 'OTLP_HTTP_PORT' },
     { listener: tempo, port: config.TEMPO_PORT, variable: 'TEMPO_PORT' },
-    { listener: consolePort(config), port: config.CONSOLE_PORT, variable: 'CONSOLE_PORT' },
+    {
+      listener: consolePort(config),
+      port: config.CONSOLE_PORT,
+      variable: 'CONSOLE_PORT',
+      attach: (server) => attachConsoleTail(server, `http://${config.HOST}:${config.LOKI_PORT}`, hosts),
+    },
   ]
   if (config.PROMETHEUS_PORT !== undefined) {
     const listener = passedOnPort('Prometheus', config.PROMETHEUS_URL, hosts, logError)

@@ -52,7 +52,7 @@ export function attachTail(server: Server, deps: TailDeps): () => void {
       socket.end('HTTP/1.1 429 Too Many Requests\r\nretry-after: 10\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
       return
     }
-    sockets.handleUpgrade(request, socket, head, (client) => follow(client, query, deps))
+    sockets.handleUpgrade(request, socket, head, (client) => follow(client, query, encodingOf(request), deps))
   }
   server.on('upgrade', upgrade)
   return () => {
@@ -62,7 +62,13 @@ export function attachTail(server: Server, deps: TailDeps): () => void {
   }
 }
 
-function follow(client: WebSocket, query: URLSearchParams, deps: TailDeps): void {
+/** How the lines are to be told, as `query_range` takes it. */
+function encodingOf({ headers }: IncomingMessage): Record<string, string> {
+  const flags = headers['x-loki-response-encoding-flags']
+  return flags === undefined ? {} : { 'x-loki-response-encoding-flags': String(flags) }
+}
+
+function follow(client: WebSocket, query: URLSearchParams, headers: Record<string, string>, deps: TailDeps): void {
   const { intervalMs = 300, lateMs = 5_000 } = deps
   const limit = Math.min(Math.max(Math.trunc(Number(query.get('limit') ?? 100)) || 100, 1), 5_000)
   const delayNs =
@@ -91,7 +97,7 @@ function follow(client: WebSocket, query: URLSearchParams, deps: TailDeps): void
       limit: String(first ? limit : 5_000),
       direction: first ? 'backward' : 'forward',
     })
-    const response = await deps.loki({ method: 'GET', path: '/loki/api/v1/query_range', query: params, headers: {} })
+    const response = await deps.loki({ method: 'GET', path: '/loki/api/v1/query_range', query: params, headers })
     if (client.readyState !== WebSocket.OPEN) return
     if (response.status !== 200) {
       // 1003: what was sent can't be used. Reasons are at most 123 bytes.

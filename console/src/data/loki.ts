@@ -86,8 +86,11 @@ function toResult(
 const onSteps = (samples: readonly Sample[], { range: { from, to }, stepMs }: QueryContext) =>
   onGrid(samples, Math.floor(from / stepMs) * stepMs, Math.ceil(to / stepMs) * stepMs, stepMs)
 
+/** Lines as Loki tells them, by stream. */
+export type Streams = Answer['data']['result']
+
 /** In the order of `direction`. */
-function streamLines(streams: Answer['data']['result'], direction: Direction): LogLine[] {
+export function streamLines(streams: Streams, direction: Direction): LogLine[] {
   const lines = streams.flatMap(({ stream = {}, values = [] }) =>
     values.map(([timeNs, line, extra]): LogLine => {
       const metadata = { ...extra?.structuredMetadata, ...extra?.parsed }

@@ -2,15 +2,15 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { LogLine } from '../data/frame.ts'
 import { newClient } from '../data/http.ts'
-import { asJsonLines, asText, lineCount } from '../data/log-text.ts'
+import { lineCount } from '../data/log-text.ts'
 import { countLines, nextLines } from '../data/loki.ts'
 import type { TimeRange } from '../data/time-range.ts'
 import { withParams } from '../data/url.ts'
-import { Icon } from '../shell/icons.tsx'
 import { Failure } from '../shell/states.tsx'
 import { setParams, useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { LogList } from '../views/log-list.tsx'
+import { Download, GoLive, isWrapped, Wrap } from './line-tools.tsx'
 
 /** Lines of a page. One more is asked for: whether it comes says whether there are more. */
 const PAGE = 1000
@@ -32,7 +32,6 @@ interface FoundLinesProps {
 export function FoundLines({ query, lines: first, range, spent }: FoundLinesProps) {
   const { params } = useAddress()
   const order = linesOrder(params)
-  const wrap = params.get('wrap') === '1'
   const { lines, cut, more, loading, error } = usePages(query, first, range, order)
   const counting = useQuery(cut ? JSON.stringify([query, range]) : undefined, (signal) =>
     countLines(newClient(signal), query, range),
@@ -46,6 +45,7 @@ export function FoundLines({ query, lines: first, range, spent }: FoundLinesProp
         </p>
         {cut && <MoreLines loading={loading} onMore={more} />}
         <span class="line-tools-end">
+          <GoLive />
           <select
             aria-label="Order of the lines"
             value={order}
@@ -54,10 +54,7 @@ export function FoundLines({ query, lines: first, range, spent }: FoundLinesProp
             <option value="newest">Newest first</option>
             <option value="oldest">Oldest first</option>
           </select>
-          <label class="check">
-            <input type="checkbox" checked={wrap} onChange={() => setParams({ wrap: wrap ? null : '1' }, true)} />
-            Wrap
-          </label>
+          <Wrap />
           <Download lines={lines} says={cut ? `${says}: ${query.replaceAll(/\s+/g, ' ')}` : undefined} />
         </span>
       </div>
@@ -66,7 +63,7 @@ export function FoundLines({ query, lines: first, range, spent }: FoundLinesProp
         <LogList
           lines={lines}
           label="Found lines"
-          wrap={wrap}
+          wrap={isWrapped(params)}
           asked={{ query, hrefOf: (next) => withParams('/explore', { query: next }, params) }}
         >
           {cut && <MoreLines loading={loading} onMore={more} wide />}
@@ -126,28 +123,3 @@ const MoreLines = ({ loading, onMore, wide = false }: { loading: boolean; onMore
     {loading ? 'Asking…' : `${PAGE.toLocaleString('en')} more`}
   </button>
 )
-
-/** Of what is listed; `says` which lines those are when they are not all. */
-function Download({ lines, says }: { lines: readonly LogLine[]; says: string | undefined }) {
-  const save = (kind: 'log' | 'jsonl') => {
-    const text = kind === 'log' ? asText(lines, says) : asJsonLines(lines)
-    const url = URL.createObjectURL(new Blob([text], { type: kind === 'log' ? 'text/plain' : 'application/jsonl' }))
-    const link = document.createElement('a')
-    link.href = url
-    link.download = `lines-${lines.length}${says ? '-cut' : ''}.${kind}`
-    link.click()
-    // The browser has begun to read it by then.
-    setTimeout(() => URL.revokeObjectURL(url), 10_000)
-  }
-  const title = says ? `Only what is listed. ${says}` : `All ${lineCount(lines.length)}`
-  return (
-    <>
-      <button type="button" class="button" title={title} aria-label="Download as .log" onClick={() => save('log')}>
-        <Icon name="down" /> .log
-      </button>
-      <button type="button" class="button" title={title} aria-label="Download as .jsonl" onClick={() => save('jsonl')}>
-        <Icon name="down" /> .jsonl
-      </button>
-    </>
-  )
-}

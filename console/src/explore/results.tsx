@@ -17,13 +17,20 @@ import { DataTable } from '../views/data-table.tsx'
 import { TraceView } from '../views/trace-view.tsx'
 import { unitOf, volumeQuery } from './derived.ts'
 import { FoundLines, LINES_ASKED, linesOrder } from './found-lines.tsx'
+import { GoLive, isLive } from './line-tools.tsx'
+import { LiveLines } from './live-lines.tsx'
 
 interface ResultsProps {
   readonly source: Exclude<SourceId, 'postgres'>
   readonly query: string
 }
 
-export function Results({ source, query }: ResultsProps) {
+export function Results(props: ResultsProps) {
+  const { params } = useAddress()
+  return props.source === 'loki' && isLive(params) ? <LiveLines query={props.query} /> : <Asked {...props} />
+}
+
+function Asked({ source, query }: ResultsProps) {
   const { range, tick } = useTime()
   const [box, size] = useSize<HTMLDivElement>()
   const order = linesOrder(useAddress().params)
@@ -36,7 +43,7 @@ export function Results({ source, query }: ResultsProps) {
     <div class="results" ref={box} aria-busy={loading}>
       {loading && <Loading what={run ? 'Asking again' : 'Asking'} />}
       {run?.error && <Failure message={run.error} />}
-      {run?.data && <Answer query={query} data={run.data} run={run} panel={panel} size={size} />}
+      {run?.data && <Answer source={source} query={query} data={run.data} run={run} panel={panel} size={size} />}
     </div>
   )
 }
@@ -63,15 +70,14 @@ function panelFor(source: ResultsProps['source'], query: string, order: 'newest'
   }
 }
 
-interface AnswerProps {
-  readonly query: string
+interface AnswerProps extends ResultsProps {
   readonly data: PanelData
   readonly run: PanelRun
   readonly panel: Panel
   readonly size: { width: number; height: number }
 }
 
-function Answer({ query, data, run, panel, size }: AnswerProps) {
+function Answer({ source, query, data, run, panel, size }: AnswerProps) {
   const { params } = useAddress()
   const spent = run.records.reduce((total, record) => total + record.millis, 0)
   const foot = (
@@ -79,7 +85,17 @@ function Answer({ query, data, run, panel, size }: AnswerProps) {
       {summary(data)} in {spent.toFixed(0)} ms
     </p>
   )
-  if (isEmpty(data)) return <NoData hint="Nothing matches in this time range. Try a longer one." />
+  if (isEmpty(data))
+    return (
+      <>
+        <NoData hint="Nothing matches in this time range. Try a longer one." />
+        {source === 'loki' && (
+          <p class="live-again">
+            <GoLive />
+          </p>
+        )}
+      </>
+    )
   if (data.trace)
     return (
       <TraceView
