@@ -8,6 +8,7 @@ import { Icon, type IconName } from '../shell/icons.tsx'
 import { applyTheme, storedTheme, type Theme } from '../shell/theme.ts'
 import { navigate, useAddress } from '../shell/url.ts'
 import { Firing } from './firing.tsx'
+import { Keys } from './keys.tsx'
 import './top-bar.css'
 
 interface TopBarProps {
@@ -66,6 +67,7 @@ export function TopBar({ entries, page, uid, children }: TopBarProps) {
       <TraceJump />
       <div class="top-end">
         {children}
+        <Keys />
         <ThemeButton />
       </div>
     </header>
@@ -88,6 +90,7 @@ function TraceJump() {
         placeholder="Trace id"
         aria-label="Open a trace by its id"
         spellcheck={false}
+        data-find
         onInput={(event) => setText(event.currentTarget.value)}
       />
     </form>

@@ -1,4 +1,5 @@
 /** Flame graphs as boxes in rows: of one trace along its time, or of any number of them by their work. */
+import { FLAME_KEYS, meaningOf } from './keys.ts'
 import { operationKey } from './operations.ts'
 import { type SpanNode, visibleRows } from './trace.ts'
 
@@ -146,11 +147,12 @@ function firstIndex(row: readonly FlameBox[], past: (box: FlameBox) => boolean):
 
 /** The box an arrow key leads to, up to the parent, down to the first child, or along the row; undefined: there is none. */
 export function flameNeighbour(flame: Flame, box: FlameBox, key: string): FlameBox | undefined {
-  if (key === 'ArrowUp') return box.parent
-  if (key === 'ArrowDown') return box.children[0]
+  const does = meaningOf(FLAME_KEYS, key)
+  if (does === 'above') return box.parent
+  if (does === 'below') return box.children[0]
   const row = flame.rows[box.row]!
-  if (key === 'ArrowRight') return row[row.indexOf(box) + 1]
-  if (key === 'ArrowLeft') return row[row.indexOf(box) - 1]
-  if (key === 'Home') return flame.rows[0]?.[0]
+  if (does === 'right') return row[row.indexOf(box) + 1]
+  if (does === 'left') return row[row.indexOf(box) - 1]
+  if (does === 'first') return flame.rows[0]?.[0]
   return undefined
 }

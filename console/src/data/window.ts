@@ -1,4 +1,5 @@
 /** The stretch of a time axis that is in sight, and how a wheel or a key changes it. */
+import { AXIS_KEYS, meaningOf } from './keys.ts'
 
 /** Nanoseconds since the axis' begin; `from` lies before `to`. */
 export interface Window {
@@ -35,12 +36,12 @@ export function readWindow(text: string | null | undefined, full: number): Windo
   return start < end ? { from: start, to: end } : { from: 0, to: full }
 }
 
-/** The change a key makes on a time axis, `+` `-` `0` and `<` `>`; undefined: not one of them. */
+/** The change one of `AXIS_KEYS` makes; undefined: not one of them. */
 export function windowKey(key: string, window: Window, full: number): Window | undefined {
-  if (key === '+' || key === '=') return zoomed(window, full, 0.5)
-  if (key === '-') return zoomed(window, full, 2)
-  if (key === '0') return { from: 0, to: full }
-  if (key === '<') return panned(window, full, -0.25)
-  if (key === '>') return panned(window, full, 0.25)
-  return undefined
+  const does = meaningOf(AXIS_KEYS, key)
+  if (does === 'closer') return zoomed(window, full, 0.5)
+  if (does === 'wider') return zoomed(window, full, 2)
+  if (does === 'all') return { from: 0, to: full }
+  if (does === 'earlier') return panned(window, full, -0.25)
+  return does && panned(window, full, 0.25)
 }

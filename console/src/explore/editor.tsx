@@ -16,6 +16,8 @@ import { bracketMatching } from '@codemirror/language'
 import { Annotation, Compartment, EditorState, Prec } from '@codemirror/state'
 import { EditorView, keymap, placeholder, tooltips } from '@codemirror/view'
 import { useEffect, useRef } from 'preact/hooks'
+import { EDITOR_KEYS } from '../data/keys.ts'
+import { useKeyTable } from '../shell/keys.ts'
 import { languageSupport, type QueryLanguage } from './languages.ts'
 
 interface EditorProps {
@@ -64,6 +66,7 @@ const theme = EditorView.theme({
 const PUT_IN = Annotation.define<boolean>()
 
 export function Editor({ language, text, turn, onChange, onRun, complete, label, hint }: EditorProps) {
+  useKeyTable(EDITOR_KEYS)
   const host = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView | undefined>(undefined)
   const current = useRef({ onChange, onRun, complete })
@@ -85,9 +88,9 @@ export function Editor({ language, text, turn, onChange, onRun, complete, label,
         extensions: [
           Prec.highest(
             keymap.of([
-              { key: 'Mod-Enter', run },
-              { key: 'Shift-Enter', run },
-              { key: 'Tab', run: acceptCompletion },
+              ...EDITOR_KEYS.keys.flatMap(({ keys, does }) =>
+                keys.map((key) => ({ key, run: { run, complete: startCompletion, accept: acceptCompletion }[does] })),
+              ),
             ]),
           ),
           history(),
@@ -134,5 +137,5 @@ export function Editor({ language, text, turn, onChange, onRun, complete, label,
     editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: text }, annotations: PUT_IN.of(true) })
   }, [text, turn])
 
-  return <div class="editor" ref={host} />
+  return <div class="editor" ref={host} data-find />
 }

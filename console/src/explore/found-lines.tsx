@@ -10,7 +10,7 @@ import { Failure } from '../shell/states.tsx'
 import { setParams, useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { LogList } from '../views/log-list.tsx'
-import { Download, GoLive, isWrapped, Wrap } from './line-tools.tsx'
+import { Download, GoLive, isWrapped, useLineKeys, Wrap } from './line-tools.tsx'
 
 /** Lines of a page. One more is asked for: whether it comes says whether there are more. */
 const PAGE = 1000
@@ -32,6 +32,7 @@ interface FoundLinesProps {
 export function FoundLines({ query, lines: first, range, spent }: FoundLinesProps) {
   const { params } = useAddress()
   const order = linesOrder(params)
+  useLineKeys()
   const { lines, cut, more, loading, error } = usePages(query, first, range, order)
   const counting = useQuery(cut ? JSON.stringify([query, range]) : undefined, (signal) =>
     countLines(newClient(signal), query, range),

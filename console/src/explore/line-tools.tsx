@@ -1,12 +1,24 @@
 /** What can be done with a list of log lines, found or live. */
 import type { LogLine } from '../data/frame.ts'
+import { LINE_KEYS } from '../data/keys.ts'
 import { asJsonLines, asText, lineCount } from '../data/log-text.ts'
 import { Icon } from '../shell/icons.tsx'
+import { useKeys } from '../shell/keys.ts'
 import { setParams, useAddress } from '../shell/url.ts'
 
 export const isWrapped = (params: URLSearchParams): boolean => params.get('wrap') === '1'
 /** Whether lines are shown as they come in. */
 export const isLive = (params: URLSearchParams): boolean => params.get('live') === '1'
+
+/** The keys of log lines; `pause` where lines come in. */
+export function useLineKeys(pause?: () => void): void {
+  const { params } = useAddress()
+  useKeys(LINE_KEYS, (does) => {
+    if (does === 'pause') pause?.()
+    else if (does === 'wrap') setParams({ wrap: isWrapped(params) ? null : '1' }, true)
+    else setParams({ live: isLive(params) ? null : '1' })
+  })
+}
 
 export function Wrap() {
   const wrap = isWrapped(useAddress().params)

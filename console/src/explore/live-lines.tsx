@@ -17,7 +17,7 @@ import { Icon } from '../shell/icons.tsx'
 import { Failure, NoData } from '../shell/states.tsx'
 import { setParams, useAddress } from '../shell/url.ts'
 import { LogList } from '../views/log-list.tsx'
-import { Download, isWrapped, Wrap } from './line-tools.tsx'
+import { Download, isWrapped, useLineKeys, Wrap } from './line-tools.tsx'
 
 export function LiveLines({ query }: { query: string }) {
   const { params } = useAddress()
@@ -25,6 +25,8 @@ export function LiveLines({ query }: { query: string }) {
   const [attempt, setAttempt] = useState(0)
   const connection = useTail(query, attempt, setTail)
   const { lines, held } = tail
+  const turn = () => setTail(tail.paused ? resumed : paused)
+  useLineKeys(turn)
   const says = tail.letGo > 0 ? `The newest ${lineCount(lines.length)}; older ones had to make room` : undefined
   return (
     <div class="results">
@@ -32,12 +34,7 @@ export function LiveLines({ query }: { query: string }) {
         <p class={`live-state ${tail.paused ? 'paused' : connection.state}`} role="status">
           {tail.paused ? 'Paused' : CONNECTION_NAMES[connection.state]}
         </p>
-        <button
-          type="button"
-          class="button"
-          disabled={connection.state !== 'open' && !tail.paused}
-          onClick={() => setTail(tail.paused ? resumed : paused)}
-        >
+        <button type="button" class="button" disabled={connection.state !== 'open' && !tail.paused} onClick={turn}>
           <Icon name={tail.paused ? 'play' : 'pause'} />{' '}
           {tail.paused ? `Go on${held.length > 0 ? ` with ${held.length} new` : ''}` : 'Pause'}
         </button>

@@ -207,7 +207,7 @@ function Volume({ query, size }: { query: string; size: { width: number; height:
         defaults: {
           unit: 'short',
           decimals: 0,
-          custom: { drawStyle: 'bars', fillOpacity: 80, stacking: { mode: 'normal' }, lineWidth: 0 },
+          custom: { drawStyle: 'bars', fillOpacity: 80, stacking: { mode: 'normal' }, lineWidth: 0, axisSoftMin: 0 },
         },
         overrides: LEVEL_COLORS.map(([level, fixedColor]) => ({
           matcher: { id: 'byName', options: level },

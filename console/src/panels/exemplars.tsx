@@ -2,8 +2,10 @@
 import type uPlot from 'uplot'
 import type { Exemplar } from '../data/frame.ts'
 import type { FieldConfig } from '../data/grafana-json.ts'
+import { MARK_KEYS, meaningOf } from '../data/keys.ts'
 import { localDateTime } from '../data/time-range.ts'
 import { formatValue } from '../data/units.ts'
+import { useKeyTable } from '../shell/keys.ts'
 import './exemplars.css'
 
 export interface Mark {
@@ -47,6 +49,7 @@ export function ExemplarMarks({
   offset: { left: number; top: number }
   config: FieldConfig
 }) {
+  useKeyTable(marks.length > 0 ? MARK_KEYS : undefined)
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms
     <div
@@ -88,7 +91,8 @@ export function ExemplarMarks({
 }
 
 function moveAlong(event: KeyboardEvent): void {
-  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
+  const does = meaningOf(MARK_KEYS, event.key)
+  const step = does && { previous: -1, next: 1 }[does]
   const marks = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>('.exemplar')]
   const next = step && marks[marks.indexOf(document.activeElement as HTMLElement) + step]
   if (!next) return

@@ -5,9 +5,11 @@
 import type { RefObject } from 'preact'
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { type Flame, type FlameBox, flameNeighbour } from '../data/flame.ts'
+import { AXIS_KEYS, FLAME_KEYS, meaningOf } from '../data/keys.ts'
 import type { Segment } from '../data/trace.ts'
 import { formatNanos } from '../data/units.ts'
 import { type Window, windowKey } from '../data/window.ts'
+import { useKeyTable } from '../shell/keys.ts'
 import { useDark } from '../shell/theme.ts'
 import { useScrolled } from '../shell/use-scrolled.ts'
 import { useSize } from '../shell/use-size.ts'
@@ -38,6 +40,8 @@ export function FlameGraph(props: FlameGraphProps) {
   const canvas = useRef<HTMLCanvasElement>(null)
   const [sheet, { width }] = useSize<HTMLDivElement>()
   const { top, height } = useSight(scroller)
+  useKeyTable(FLAME_KEYS)
+  useKeyTable(AXIS_KEYS)
   const dark = useDark()
   const [hovered, setHovered] = useState<FlameBox>()
   const [walked, setWalked] = useState<FlameBox>()
@@ -72,12 +76,13 @@ export function FlameGraph(props: FlameGraphProps) {
     const from = walked ?? chosen
     const to = from ? flameNeighbour(flame, from, event.key) : flame.rows[0]?.[0]
     const looked = windowKey(event.key, window, flame.full)
+    const does = meaningOf(FLAME_KEYS, event.key)
     if (looked) onWindow(looked)
-    else if (/^(Arrow\w+|Home)$/.test(event.key)) to && show(to)
-    else if (event.key === 'Enter' && from) onSelect?.(from)
-    else if (event.key === 'z' && from) onWindow({ from: from.from, to: Math.max(from.to, from.from + 1) })
-    else if (event.key === 'Escape') onSelect?.(undefined)
-    else if (event.key === '/' && props.onFind) props.onFind()
+    else if (does === 'open' && from) onSelect?.(from)
+    else if (does === 'closer' && from) onWindow({ from: from.from, to: Math.max(from.to, from.from + 1) })
+    else if (does === 'close') onSelect?.(undefined)
+    else if (does === 'find' && props.onFind) props.onFind()
+    else if (does && MOVES.includes(does)) to && show(to)
     else return
     event.preventDefault()
   }
@@ -115,6 +120,8 @@ export function FlameGraph(props: FlameGraphProps) {
     </div>
   )
 }
+
+const MOVES: readonly string[] = ['above', 'below', 'left', 'right', 'first']
 
 const HELP = 'Point at a box for its numbers; click for its details, twice to look closer, Ctrl and the wheel to zoom.'
 

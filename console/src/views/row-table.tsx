@@ -5,6 +5,8 @@
 import type { ComponentChildren } from 'preact'
 import { memo } from 'preact/compat'
 import { useCallback, useEffect, useId, useMemo, useRef, useState } from 'preact/hooks'
+import { FIND_KEYS, meaningOf, ROW_KEYS } from '../data/keys.ts'
+import { useKeyTable } from '../shell/keys.ts'
 import { useRows } from '../shell/use-rows.ts'
 import { nextOrder, ordered, readOrder } from './row-order.ts'
 import './data-table.css'
@@ -53,6 +55,8 @@ export function RowTable<T>(props: RowTableProps<T>) {
   }, [props.rows, columns, order])
   const { scroller, first, last, page, reveal } = useRows(rows.length, ROW, HEAD)
   const [active, setActive] = useState(0)
+  useKeyTable(ROW_KEYS)
+  useKeyTable(props.onFind && FIND_KEYS)
   const index = useMemo(
     () => (selected === undefined ? -1 : rows.findIndex((row) => keyOf(row) === selected)),
     [rows, selected],
@@ -73,14 +77,15 @@ export function RowTable<T>(props: RowTableProps<T>) {
   const onChoose = useCallback((at: number) => latest.current(at), [])
   const onKey = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target !== event.currentTarget) return
-    const to = rowKey(event.key, active, rows.length, page)
+    const does = meaningOf(ROW_KEYS, event.key)
+    const to = moved(does, active, rows.length, page)
     if (to !== undefined) {
       setActive(to)
       reveal(to)
       if (selected !== undefined && rows[to]) onSelect?.(keyOf(rows[to]))
-    } else if ((event.key === 'Enter' || event.key === ' ') && rows[active]) choose(active)
-    else if (event.key === 'Escape') onSelect?.(undefined)
-    else if (event.key === '/' && props.onFind) props.onFind()
+    } else if (does === 'open' && rows[active]) choose(active)
+    else if (does === 'close') onSelect?.(undefined)
+    else if (meaningOf(FIND_KEYS, event.key) && props.onFind) props.onFind()
     else return
     event.preventDefault()
   }
@@ -200,17 +205,15 @@ function Head<T>({ columns, order, onOrder }: HeadProps<T>) {
   )
 }
 
-/** Index of the row that a key leads to; undefined: not one of the list's keys. */
-function rowKey(key: string, active: number, count: number, page: number): number | undefined {
+/** Index of the row that a move leads to; undefined: no move. */
+function moved(does: string | undefined, active: number, count: number, page: number): number | undefined {
   const to: Record<string, number> = {
-    ArrowDown: active + 1,
-    j: active + 1,
-    ArrowUp: active - 1,
-    k: active - 1,
-    PageDown: active + page,
-    PageUp: active - page,
-    Home: 0,
-    End: count - 1,
+    next: active + 1,
+    previous: active - 1,
+    pageDown: active + page,
+    pageUp: active - page,
+    first: 0,
+    last: count - 1,
   }
-  return Object.hasOwn(to, key) ? Math.max(Math.min(to[key]!, count - 1), 0) : undefined
+  return does && Object.hasOwn(to, does) ? Math.max(Math.min(to[does]!, count - 1), 0) : undefined
 }

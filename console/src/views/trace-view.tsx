@@ -135,6 +135,7 @@ export function TraceView({
             value={text}
             placeholder="Find a span: name, attribute, value"
             aria-label="Find spans"
+            data-find
             onInput={(event) => (onSearch ?? setOwnText)(event.currentTarget.value)}
             onKeyDown={(event) => event.key === 'Enter' && step(event.shiftKey ? -1 : 1)}
           />

@@ -1,4 +1,5 @@
 /** What a key means in the waterfall's tree. */
+import { meaningOf, SPAN_KEYS } from '../data/keys.ts'
 import type { SpanNode } from '../data/trace.ts'
 
 interface KeyContext {
@@ -28,21 +29,22 @@ export function keyAction(
   row: SpanNode,
   { active, count, page, collapsed, parent }: KeyContext,
 ): KeyAction | undefined {
+  const does = meaningOf(SPAN_KEYS, key)
   const closed = collapsed.has(row.span.spanId)
   const hasChildren = row.children.length > 0
-  if (key === 'ArrowDown' || key === 'j') return { move: active + 1 }
-  if (key === 'ArrowUp' || key === 'k') return { move: active - 1 }
-  if (key === 'PageDown') return { move: active + page }
-  if (key === 'PageUp') return { move: active - page }
-  if (key === 'Home') return { move: 0 }
-  if (key === 'End') return { move: count - 1 }
-  if (key === 'ArrowRight') return closed ? { toggle: true } : hasChildren ? { move: active + 1 } : undefined
-  if (key === 'ArrowLeft') return hasChildren && !closed ? { toggle: true } : { move: parent() }
-  if (key === 'Enter' || key === ' ') return { open: true }
-  if (key === 'Escape') return { close: true }
-  if (key === '/') return { find: true }
-  if (key === 'n') return { step: 1 }
-  if (key === 'N') return { step: -1 }
+  if (does === 'next') return { move: active + 1 }
+  if (does === 'previous') return { move: active - 1 }
+  if (does === 'pageDown') return { move: active + page }
+  if (does === 'pageUp') return { move: active - page }
+  if (does === 'first') return { move: 0 }
+  if (does === 'last') return { move: count - 1 }
+  if (does === 'unfold') return closed ? { toggle: true } : hasChildren ? { move: active + 1 } : undefined
+  if (does === 'fold') return hasChildren && !closed ? { toggle: true } : { move: parent() }
+  if (does === 'open') return { open: true }
+  if (does === 'close') return { close: true }
+  if (does === 'find') return { find: true }
+  if (does === 'nextFound') return { step: 1 }
+  if (does === 'previousFound') return { step: -1 }
   return undefined
 }
 

@@ -1,12 +1,13 @@
 /**
  * The rows of a trace. Only those in sight are in the page, so ten thousand spans scroll like ten. As a tree it is walked
- * with the arrow keys: up and down move, left and right close and open, Enter shows a span's details. `+` `-` `0` `<` `>`, or
- * the wheel with Ctrl, look closer at a stretch of time.
+ * by the keys of `SPAN_KEYS`; those of `AXIS_KEYS`, or the wheel with Ctrl, look closer at a stretch of time.
  */
 import { useEffect, useState } from 'preact/hooks'
+import { AXIS_KEYS, SPAN_KEYS } from '../data/keys.ts'
 import type { SpanNode } from '../data/trace.ts'
 import { formatNanos } from '../data/units.ts'
 import { type Window, windowKey } from '../data/window.ts'
+import { useKeyTable } from '../shell/keys.ts'
 import { useRows } from '../shell/use-rows.ts'
 import { useWheelZoom } from './use-wheel-zoom.ts'
 import { keyAction, parentIndex } from './waterfall-keys.ts'
@@ -26,6 +27,8 @@ export function Waterfall(props: WaterfallProps) {
   const { rows, window, full, onWindow, collapsed, onToggle, selected, onSelect } = props
   const { scroller, first, last, page, reveal } = useRows(rows.length, ROW_HEIGHT)
   const [active, setActive] = useState(0)
+  useKeyTable(SPAN_KEYS)
+  useKeyTable(AXIS_KEYS)
   const index = selected ? rows.findIndex((row) => row.span.spanId === selected) : -1
   useWheelZoom(scroller, props, '.span-track')
 

@@ -1,0 +1,94 @@
+/** The keys that hold on every page, and the dialog that lists those of the page one is on. */
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { GLOBAL_KEYS, type KeyTable, strokesOf } from '../data/keys.ts'
+import { withParams } from '../data/url.ts'
+import { Icon } from '../shell/icons.tsx'
+import { tablesInSight, useKeys } from '../shell/keys.ts'
+import { useTime } from '../shell/time.tsx'
+import { navigate, useAddress } from '../shell/url.ts'
+import './keys.css'
+
+/** The button that shows the keys; with it they work. */
+export function Keys() {
+  const { params } = useAddress()
+  const { refreshNow } = useTime()
+  const [tables, setTables] = useState<readonly KeyTable[]>()
+  const show = () => setTables([...tablesInSight().filter((one) => one !== GLOBAL_KEYS), GLOBAL_KEYS])
+  useKeys(GLOBAL_KEYS, (does) => {
+    if (does === 'help') show()
+    else if (does === 'find') toSearch()
+    else if (does === 'time') document.querySelector<HTMLElement>('.time-controls .menu-button')?.click()
+    else if (does === 'refresh') refreshNow()
+    else navigate(withParams(does, { from: params.get('from'), to: params.get('to'), refresh: params.get('refresh') }))
+  })
+  return (
+    <>
+      <button type="button" class="icon-button" aria-label="Keys" title="Keys (?)" onClick={show}>
+        <Icon name="help" />
+      </button>
+      {tables && <KeysDialog tables={tables} onClose={() => setTables(undefined)} />}
+    </>
+  )
+}
+
+/** What the page has to search or ask in; else the trace's id at the top. */
+function toSearch(): void {
+  const field =
+    document.querySelector<HTMLElement>('main [data-find]') ?? document.querySelector<HTMLElement>('header [data-find]')
+  const within = field?.shadowRoot?.querySelector<HTMLElement>('[contenteditable="true"]')
+  ;(within ?? field)?.focus()
+}
+
+function KeysDialog({ tables, onClose }: { tables: readonly KeyTable[]; onClose: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null)
+  // The browser puts the focus back where it was when the dialog closes.
+  useEffect(() => dialog.current?.showModal(), [])
+  return (
+    <dialog class="keys" ref={dialog} onClose={onClose} aria-labelledby="keys-title">
+      <div class="keys-head">
+        <h2 id="keys-title">Keys</h2>
+        <button type="button" class="icon-button" aria-label="Close" onClick={() => dialog.current?.close()}>
+          <Icon name="close" />
+        </button>
+      </div>
+      <div class="keys-tables">
+        {tables.map(({ title, keys }) => (
+          <section key={title} aria-label={title}>
+            <h3>{title}</h3>
+            <dl>
+              {keys.map(({ keys: same, says }) => (
+                <div key={says}>
+                  <dt>
+                    {same.map((key, i) => (
+                      <span key={key}>
+                        {i > 0 && <i> or </i>}
+                        <Strokes text={key} />
+                      </span>
+                    ))}
+                  </dt>
+                  <dd>{says}</dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+      </div>
+    </dialog>
+  )
+}
+
+const Strokes = ({ text }: { text: string }) => (
+  <>
+    {strokesOf(text).map((stroke, i) => (
+      <span key={stroke.join()}>
+        {i > 0 && ' '}
+        {stroke.map((name, j) => (
+          <span key={name}>
+            {j > 0 && '+'}
+            <kbd>{name}</kbd>
+          </span>
+        ))}
+      </span>
+    ))}
+  </>
+)
