@@ -576,8 +576,9 @@ test('a log line opens to its fields, which go into the query, and to the lines 
   const query = `{service_name="gateway"} | trace_id="${traceId}"`
   const { page, problems } = await open(`/explore?${new URLSearchParams({ source: 'loki', query, wrap: '1' })}`)
   const asked = () => new URL(page.url()).searchParams.get('query')
-  await page.locator('.log-line').click()
   await page.locator('.line-tools', { hasText: '1 line in ' }).waitFor()
+  await page.locator('[aria-label="Found lines"]').focus()
+  for (const key of ['j', 'Enter']) await page.keyboard.press(key)
   await page.getByRole('button', { name: 'Lines around it' }).click()
   const around = page.locator('.log-context li')
   await until('earlier lines of the gateway', 15, async () => (await around.count()) > 1)

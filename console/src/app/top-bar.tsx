@@ -1,6 +1,6 @@
 /** Where one can go, and the time range of where one is. */
 import type { ComponentChildren } from 'preact'
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { DashboardEntry } from '../data/grafana-json.ts'
 import { isTraceId } from '../data/tempo.ts'
 import { withParams } from '../data/url.ts'
@@ -28,6 +28,12 @@ export function TopBar({ entries, page, uid, children }: TopBarProps) {
       {text}
     </a>
   )
+  const nav = useRef<HTMLElement>(null)
+  // On a phone the pages are a line that moves sideways: where one is, is in sight.
+  useEffect(() => {
+    const [line, current] = [nav.current!, nav.current!.querySelector<HTMLElement>('[aria-current]')]
+    if (current) line.scrollLeft = current.offsetLeft - line.offsetLeft - (line.clientWidth - current.offsetWidth) / 2
+  }, [page, uid])
   return (
     <header class="top-bar">
       <a class="brand" href="/" aria-label="Sightline: all dashboards">
@@ -45,7 +51,7 @@ export function TopBar({ entries, page, uid, children }: TopBarProps) {
         </svg>
         <span>Sightline</span>
       </a>
-      <nav aria-label="Main">
+      <nav aria-label="Main" ref={nav}>
         {own.map((entry) =>
           link(`/d/${encodeURIComponent(entry.uid)}`, entry.title, page === 'd' && entry.uid === uid),
         )}

@@ -90,6 +90,13 @@ export const EDITOR_KEYS = table('In the query', [
   { keys: ['Tab'], does: 'accept', says: 'Take what is offered' },
 ])
 
+export const LOG_KEYS = table('In a list of log lines', [
+  { keys: ['ArrowDown', 'j'], does: 'next', says: 'Next line' },
+  { keys: ['ArrowUp', 'k'], does: 'previous', says: 'Line before' },
+  { keys: ['Home'], does: 'first', says: 'First line' },
+  { keys: ['End'], does: 'last', says: 'Last line that is listed' },
+])
+
 export const LINE_KEYS = table('For log lines', [
   { keys: ['l'], does: 'live', says: 'As they come in, or no longer' },
   { keys: ['p'], does: 'pause', says: 'Live: stand still, or go on' },

@@ -3,11 +3,13 @@ import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { serviceColor } from '../data/colors.ts'
 import type { LogLine } from '../data/frame.ts'
+import { LOG_KEYS, meaningOf } from '../data/keys.ts'
 import { type FieldSign, isFieldName, type LogField, withField } from '../data/logql-edit.ts'
 import { logField, logKey, logLevel } from '../data/loki.ts'
 import { localDateTime, localTime } from '../data/time-range.ts'
 import { CopyButton } from '../shell/copy.tsx'
 import { Icon } from '../shell/icons.tsx'
+import { useKeyTable } from '../shell/keys.ts'
 import { LogContext } from './log-context.tsx'
 import './log-list.css'
 
@@ -32,6 +34,7 @@ interface LogListProps {
 export function LogList({ lines, label, wrap = false, asked, children }: LogListProps) {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set())
   const [limit, setLimit] = useState(PAGE)
+  useKeyTable(lines.length > 0 ? LOG_KEYS : undefined)
   const toggle = (key: string) => {
     const next = new Set(open)
     if (!next.delete(key)) next.add(key)
@@ -39,7 +42,7 @@ export function LogList({ lines, label, wrap = false, asked, children }: LogList
   }
   const keys = keysOf(lines.slice(0, limit))
   return (
-    <section class={`logs${wrap ? ' wrap' : ''}`} tabIndex={0} aria-label={label}>
+    <section class={`logs${wrap ? ' wrap' : ''}`} tabIndex={0} aria-label={label} onKeyDown={moveAlong}>
       <ol>
         {keys.map((key, index) => (
           <LogRow key={key} line={lines[index]!} open={open.has(key)} onToggle={() => toggle(key)} asked={asked} />
@@ -54,6 +57,19 @@ export function LogList({ lines, label, wrap = false, asked, children }: LogList
       )}
     </section>
   )
+}
+
+/** Enter opens a line as it does any button. */
+function moveAlong(event: KeyboardEvent): void {
+  const does = meaningOf(LOG_KEYS, event.key)
+  if (!does || event.ctrlKey || event.metaKey || event.altKey) return
+  const lines = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>('button.log-line')]
+  const active = document.activeElement?.closest('.log')?.querySelector<HTMLElement>('button.log-line')
+  const at = active ? lines.indexOf(active) : -1
+  const to = { next: at + 1, previous: Math.max(at - 1, 0), first: 0, last: lines.length - 1 }[does]
+  if (!lines[to]) return
+  event.preventDefault()
+  lines[to].focus()
 }
 
 /** Lines that come in, before or behind the others, change no other's key. */
