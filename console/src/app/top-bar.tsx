@@ -33,7 +33,7 @@ export function TopBar({ entries, page, uid, children }: TopBarProps) {
   useEffect(() => {
     const [line, current] = [nav.current!, nav.current!.querySelector<HTMLElement>('[aria-current]')]
     if (current) line.scrollLeft = current.offsetLeft - line.offsetLeft - (line.clientWidth - current.offsetWidth) / 2
-  }, [page, uid])
+  }, [page, uid, own.length])
   return (
     <header class="top-bar">
       <a class="brand" href="/" aria-label="Sightline: all dashboards">
