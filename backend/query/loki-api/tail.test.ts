@@ -104,12 +104,19 @@ test('a page of another site can not open a tail, nor anybody by a foreign name'
     const [error] = (await once(client, 'error')) as [Error]
     assert.equal(error.message, `Unexpected server response: ${status}`, JSON.stringify(headers))
   }
-  for (const headers of [{}, { origin: 'http://localhost:3000' }, { origin: 'https://grafana.example' }]) {
+  const message = async (headers: Record<string, string>): Promise<string> => {
     const client = new WebSocket(url, { headers })
-    assert.match(String((await once(client, 'message'))[0]), /"x"/, JSON.stringify(headers))
+    const [text] = await once(client, 'message')
     client.close()
     await once(client, 'close')
+    return String(text)
   }
+  for (const headers of [{ origin: 'http://localhost:3000' }, { origin: 'https://grafana.example' }])
+    assert.match(await message(headers), /"x"/, JSON.stringify(headers))
+  // Who asks for labels and fields apart gets them so, as from a query.
+  assert.match(await message({}), /"values":\[\["\d+","x"\]\]/)
+  const flags = { 'x-loki-response-encoding-flags': 'categorize-labels' }
+  assert.match(await message(flags), /"values":\[\["\d+","x",\{\}\]\]/)
 })
 
 test('what a full first answer left out is not sent behind it', { timeout: 20_000 }, async (context) => {

@@ -1,16 +1,14 @@
 /** The keys that hold on every page, and the dialog that lists those of the page one is on. */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { GLOBAL_KEYS, type KeyTable, strokesOf } from '../data/keys.ts'
-import { withParams } from '../data/url.ts'
 import { Icon } from '../shell/icons.tsx'
 import { tablesInSight, useKeys } from '../shell/keys.ts'
 import { useTime } from '../shell/time.tsx'
-import { navigate, useAddress } from '../shell/url.ts'
+import { navigate } from '../shell/url.ts'
 import './keys.css'
 
 /** The button that shows the keys; with it they work. */
 export function Keys() {
-  const { params } = useAddress()
   const { refreshNow } = useTime()
   const [tables, setTables] = useState<readonly KeyTable[]>()
   const show = () => setTables([...tablesInSight().filter((one) => one !== GLOBAL_KEYS), GLOBAL_KEYS])
@@ -19,7 +17,7 @@ export function Keys() {
     else if (does === 'find') toSearch()
     else if (does === 'time') document.querySelector<HTMLElement>('.time-controls .menu-button')?.click()
     else if (does === 'refresh') refreshNow()
-    else navigate(withParams(does, { from: params.get('from'), to: params.get('to'), refresh: params.get('refresh') }))
+    else navigate(does)
   })
   return (
     <>
