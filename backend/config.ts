@@ -55,6 +55,10 @@ const environment = z.object({
   OTLP_MAX_BODY_BYTES: bytes.default(16 * 2 ** 20),
   QUERY_CACHE_BYTES: bytes.default(64 * 2 ** 20),
   QUERY_TIMEOUT: duration.default(30_000),
+  /** Milliseconds since 1970: what queries that don't say when take for now. A capture ended then. */
+  QUERY_NOW_MS: z.coerce.number().int().min(0).optional(),
+  /** A folder with an unpacked capture: the console shows its boards, its audit rows, and of when it is. */
+  CAPTURE_DIR: z.string().min(1).optional(),
 })
 
 export type Config = z.output<typeof environment>

@@ -108,7 +108,7 @@ function workerOf(config: Config, folder: DataFolder, wal: Wal, metrics: Backend
     cacheBytes: config.QUERY_CACHE_BYTES,
     queryTimeoutMs: config.QUERY_TIMEOUT,
   }
-  return createWorkerHandle(settings, { log, sealed: wal.trim, answered: metrics.answered })
+  return createWorkerHandle(settings, { log, sealed: wal.trim, answered: metrics.answered }, config.QUERY_NOW_MS)
 }
 
 function gatewayLogOf(config: Config, sink: Ingest, { registry }: BackendMetrics): Follower | undefined {

@@ -12,6 +12,7 @@
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { type AllowedHosts, allowedHosts, refusalOf } from '@sightline/service-kit/allowed-hosts'
+import { readCaptured } from './captured.ts'
 import { listDashboards } from './dashboard-files.ts'
 import { createPanelQuery } from './panel-query.ts'
 import type { DatabaseConnection } from './postgres.ts'
@@ -33,6 +34,8 @@ export interface ConsoleOptions {
   readonly auditUrl: string
   /** What the SQL of panels asks; without it such panels say that there is none. */
   readonly database?: DatabaseConnection | undefined
+  /** A folder with an unpacked capture (captured.ts), which stands in for the audit trail and the database. */
+  readonly capture?: string | undefined
   /** What the console may be opened by; default: this machine's own names and IP addresses. */
   readonly allowedHosts?: AllowedHosts
 }
@@ -54,7 +57,8 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
     }),
     refuse,
   )
-  const panelQuery = createPanelQuery(options.dashboards, options.database)
+  const captured = options.capture === undefined ? undefined : readCaptured(options.capture)
+  const panelQuery = captured?.panelQuery ?? createPanelQuery(options.dashboards, options.database)
   const hosts = options.allowedHosts ?? allowedHosts()
 
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
@@ -67,6 +71,10 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
       return sendJson(res, status, body)
     }
     const api = /^\/api\/([a-z]+)(\/.*)$/.exec(url.pathname)
+    if (captured && api?.[1] === 'audit' && req.method === 'GET') {
+      const { status, body } = captured.audit(api[2]!, url.searchParams)
+      return sendJson(res, status, body)
+    }
     if (api) return proxy(req, res, api[1]!, api[2]!, url.search)
     if (req.method !== 'GET' && req.method !== 'HEAD') return refuse(res, 405, `${req.method} is not allowed here.`)
     if (url.pathname === '/dashboards.json') return sendJson(res, 200, await listDashboards(options.dashboards))
@@ -80,6 +88,7 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
     const file =
       name.includes('.') || name.startsWith('assets/') ? await pages.read(name) : await pages.read('index.html')
     if (!file) return refuse(res, 404, 'There is no such page.')
+    if (captured && file.type.startsWith('text/html')) return sendFile(req, res, await captured.page(file), 'no-cache')
     sendFile(req, res, file, name.startsWith('assets/') ? 'public, max-age=31536000, immutable' : 'no-cache')
   }
   return (req, res) => {

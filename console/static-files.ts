@@ -41,15 +41,15 @@ export function staticFolder(folder: string): StaticFolder {
       if (!info?.isFile()) return undefined
       const cached = cache.get(name)
       if (cached?.modified === info.mtimeMs) return cached.file
-      const plain = await readFile(path)
-      const file: StaticFile = {
-        type: TYPES[extname(name)] ?? 'application/octet-stream',
-        etag: `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`,
-        plain,
-        gzipped: await compress(plain),
-      }
+      const file = await toStaticFile(TYPES[extname(name)] ?? 'application/octet-stream', await readFile(path))
       cache.set(name, { modified: info.mtimeMs, file })
       return file
     },
   }
+}
+
+/** A file to be sent, named by its content. */
+export async function toStaticFile(type: string, plain: Buffer): Promise<StaticFile> {
+  const etag = `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`
+  return { type, etag, plain, gzipped: await compress(plain) }
 }

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { PlainUser } from '@sightline/db/plain-user'
 import { hasApt, unpackProgram } from './debian-packages.ts'
 import { onPath } from './on-path.ts'
@@ -44,6 +44,14 @@ export function findPrometheus(options: FindOptions = {}): Promise<Program> {
   const wanted = { names: ['prometheus'], packages: ['prometheus'], binary: 'usr/bin/prometheus' }
   const how = howToInstall('prometheus')
   return find({ ...wanted, ask: ['--version'], version: /version ([\d.]+)/, howToInstall: how }, options)
+}
+
+/** The promtool that comes with this Prometheus. Throws a startError when it is not there. */
+export function promtoolOf(prometheus: Program): string {
+  const beside = join(dirname(prometheus.path), 'promtool')
+  const found = existsSync(beside) ? beside : onPath('promtool')
+  if (found) return found
+  throw startError(`promtool is needed and is not beside ${prometheus.path}. It is a part of Prometheus' own packages.`)
 }
 
 /** Rejects with a startError that says how to get it when there is none, or when the one of the package can't be run unpacked. */

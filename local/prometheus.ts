@@ -43,6 +43,22 @@ export function preparePrometheus(
     ...groups,
     ...receivers.map((group) => ({ ...group, labels: { job: 'alertmanager' } })),
   ])
+  const kept = [
+    `--storage.tsdb.retention.time=${settings.env.METRICS_RETENTION ?? '15d'}`,
+    '--storage.tsdb.retention.size=2GB',
+  ]
+  return prometheusProgram(settings, prometheus, { host, port }, kept, user)
+}
+
+/** Prometheus with the configuration and data of its folder, and further arguments. */
+export function prometheusProgram(
+  { home, ports }: Settings,
+  prometheus: Program,
+  { host, port }: Place,
+  more: readonly string[],
+  user: PlainUser | null,
+): { spec: ComponentSpec; url: string } {
+  const folder = join(home, 'prometheus')
   if (user) letRead(join(folder, 'config'), user)
   const url = `http://${host}:${port}`
   const spec: ComponentSpec = {
@@ -51,8 +67,7 @@ export function preparePrometheus(
     args: [
       `--config.file=${join(folder, 'config/prometheus.yml')}`,
       `--storage.tsdb.path=${join(folder, 'data')}`,
-      `--storage.tsdb.retention.time=${settings.env.METRICS_RETENTION ?? '15d'}`,
-      '--storage.tsdb.retention.size=2GB',
+      ...more,
       `--web.listen-address=${host}:${port}`,
       `--web.external-url=http://localhost:${ports.PROMETHEUS_PORT}/`,
       // Prometheus 3 expands external labels unasked, and says that it doesn't know the second name.

@@ -90,8 +90,31 @@ export function backendSpec(
   behind: { prometheus: string; alertmanager: Place | null },
   passwords: Passwords,
 ): ComponentSpec {
+  const { ports, home } = settings
+  const variables = {
+    GATEWAY_ACCESS_LOG: gateway.accessLog,
+    GATEWAY_PID_FILE: gateway.pidFile,
+    GATEWAY_STATUS_URL: gateway.statusUrl,
+    PROMETHEUS_URL: behind.prometheus,
+    ALERTMANAGER_URL: behind.alertmanager
+      ? `http://${behind.alertmanager.host}:${behind.alertmanager.port}`
+      : undefined,
+    AUDIT_SERVICE_URL: `http://127.0.0.1:${ports.AUDIT_SERVICE_PORT}`,
+    // The console runs the SQL of dashboards, as the role that may read what they show.
+    ...roleVariables(settings, 'dashboards', passwords.dashboards),
+  }
+  const spec = backendProgram(settings, variables, behind.alertmanager ? [ports.ALERTMANAGER_PORT] : [])
+  // It renames the gateway's log once that has grown, too.
+  return { ...spec, writes: [join(home, 'telemetry'), dirname(gateway.accessLog)] }
+}
+
+/** The telemetry backend with these variables; besides its own ports it listens on `more`. */
+export function backendProgram(
+  settings: Settings,
+  variables: Record<string, string | undefined>,
+  more: readonly number[],
+): ComponentSpec {
   const { ports, env, home } = settings
-  const at = (port: number) => `http://127.0.0.1:${port}`
   return {
     name: 'telemetry-backend',
     // Ingest makes much short-lived garbage: V8's default lets 50 MB more of it wait in memory, for no gain in speed.
@@ -102,31 +125,21 @@ export function backendSpec(
       // Two threads in glibc's arenas of their own kept 90 MB of freed buffers (measured on a million spans and lines).
       MALLOC_ARENA_MAX: '1',
       EMBEDDED_DATA_DIR: join(home, 'telemetry'),
-      GATEWAY_ACCESS_LOG: gateway.accessLog,
-      GATEWAY_PID_FILE: gateway.pidFile,
-      GATEWAY_STATUS_URL: gateway.statusUrl,
-      PROMETHEUS_URL: behind.prometheus,
-      ALERTMANAGER_URL: behind.alertmanager
-        ? `http://${behind.alertmanager.host}:${behind.alertmanager.port}`
-        : undefined,
-      AUDIT_SERVICE_URL: at(ports.AUDIT_SERVICE_PORT),
-      // The console runs the SQL of dashboards, as the role that may read what they show.
-      ...roleVariables(settings, 'dashboards', passwords.dashboards),
+      ...variables,
     },
-    ready: () => httpOk(`${at(ports.TEMPO_PORT)}/ready`),
+    ready: () => httpOk(`http://127.0.0.1:${ports.TEMPO_PORT}/ready`),
     ports: [
       ports.TEMPO_PORT,
       ports.LOKI_PORT,
       ports.OTLP_HTTP_PORT,
       ports.CONSOLE_PORT,
       ports.PROMETHEUS_PORT,
-      ...(behind.alertmanager ? [ports.ALERTMANAGER_PORT] : []),
+      ...more,
     ],
     readyWithinMs: 30_000,
     stopSignal: 'SIGTERM',
     stopWithinMs: 15_000,
-    // It renames the gateway's log once that has grown, too.
-    writes: [join(home, 'telemetry'), dirname(gateway.accessLog)],
+    writes: [join(home, 'telemetry')],
   }
 }
 

@@ -4,25 +4,31 @@
  *   npm start                    start, print where everything is, then errors only
  *   npm start -- --verbose       the same with every line that the parts write
  *   npm start -- --quiet         the same with none
+ *   npm start -- --open FILE     what npm run capture has put into a file, and nothing else
  *   npm start -- --restart 30    a part that dies is started again after 30 s; 10 by default, 0 ends everything instead
  */
 
+import { resolve } from 'node:path'
 import { type LocalSystem, startLocal } from '@sightline/local'
 import { readFlags } from '@sightline/local/flags'
 import { colour, explain } from '@sightline/local/terminal'
 import { calmPrinter } from './start/calm.ts'
+import { type OpenedCapture, openedCapture } from './start/open-capture.ts'
 
-const usage = `npm start [-- --verbose|--quiet] [--restart SECONDS]
+const usage = `npm start [-- --verbose|--quiet] [--restart SECONDS] [--open FILE.zip]
 
 Starts the whole system on this machine, says where everything is, then shows errors only, until Ctrl-C.
   --verbose           every line that the parts write
   --quiet             none of them
-  --restart SECONDS   after which a part that died is started again; 10 by default, 0 ends everything instead`
+  --restart SECONDS   after which a part that died is started again; 10 by default, 0 ends everything instead
+  --open FILE.zip     instead of the system shows what npm run capture has put into the file: boards, traces, logs, metrics and
+                      audit rows on the same ports, offline, in a folder that is removed at the end`
 const { values: flags } = readFlags(usage, {
   options: {
     verbose: { type: 'boolean', default: false },
     quiet: { type: 'boolean', default: false },
     restart: { type: 'string', default: '10' },
+    open: { type: 'string' },
   },
 })
 
@@ -35,7 +41,7 @@ if (!(restartSeconds >= 0 && restartSeconds <= LONGEST_SECONDS)) {
 }
 
 const giveUp = new AbortController()
-let system: LocalSystem | null = null
+let system: LocalSystem | OpenedCapture | null = null
 let asked = 0
 let told = ''
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
@@ -43,15 +49,20 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 process.stdout.on('error', () => undefined)
 
 const began = Date.now()
-console.log(colour.bold('Sightline is starting'))
+console.log(colour.bold(flags.open === undefined ? 'Sightline is starting' : `Sightline is opening ${flags.open}`))
+const listeners = {
+  signal: giveUp.signal,
+  onProgress: (line: string) => console.log(`  ${colour.green('✔')} ${line}`),
+  onWarning: (text: string) => console.log(`  ${colour.yellow('!')} ${text}`),
+  onComponentEnded: (_: string, description: string) => tell(description),
+}
 try {
-  system = await startLocal({
-    onEnd: restartSeconds > 0 ? { restartAfterMs: restartSeconds * 1000 } : 'stop',
-    signal: giveUp.signal,
-    onProgress: (line) => console.log(`  ${colour.green('✔')} ${line}`),
-    onWarning: (text) => console.log(`  ${colour.yellow('!')} ${text}`),
-    onComponentEnded: (_, description) => tell(description),
-  })
+  const onEnd = restartSeconds > 0 ? { restartAfterMs: restartSeconds * 1000 } : ('stop' as const)
+  system =
+    flags.open === undefined
+      ? await startLocal({ ...listeners, onEnd })
+      : // A command of npm runs in the project's folder, and means a file where it was typed.
+        await openedCapture(resolve(process.env.INIT_CWD ?? '.', flags.open), listeners)
 } catch (error) {
   if (giveUp.signal.aborted) {
     console.log('Stopped.')
@@ -60,7 +71,8 @@ try {
   console.error(`\n${colour.red('✘')} ${explain(error)}`)
   process.exit(1)
 }
-console.log(welcome(system, (Date.now() - began) / 1000))
+const seconds = (Date.now() - began) / 1000
+console.log('manifest' in system ? welcomeToCapture(system, seconds) : welcome(system, seconds))
 
 const following = new AbortController()
 const { logFiles } = system
@@ -70,12 +82,14 @@ if (giveUp.signal.aborted) void system.stop()
 const firstEnd = await system.stopped
 following.abort()
 await followed
+if (firstEnd && firstEnd !== told) tell(firstEnd)
+if ('manifest' in system) await system.remove()
+const kept = 'manifest' in system ? 'what was unpacked is removed' : 'the data is kept'
 if (firstEnd) {
-  if (firstEnd !== told) tell(firstEnd)
-  console.error(`Everything was stopped; the data is kept. Logs: ${system.home}/logs`)
+  console.error(`Everything was stopped; ${kept}.${'manifest' in system ? '' : ` Logs: ${system.home}/logs`}`)
   process.exit(1)
 }
-console.log('Stopped. Nothing is left running; the data is kept.')
+console.log(`Stopped. Nothing is left running; ${kept}.`)
 process.exit(0)
 
 /** npm and the terminal may both pass on one Ctrl-C: only a later second one means "at once". */
@@ -128,5 +142,18 @@ Try:
   npm run audit
 
 Ctrl-C stops everything. Errors are shown here; every line is in ${local.home}/logs, or here with: npm start -- --verbose
+`
+}
+
+function welcomeToCapture({ urls, manifest: { range, product, trace } }: OpenedCapture, seconds: number): string {
+  return `
+${colour.bold(`The capture is open (${seconds.toFixed(1)} s)`)}: ${range.from} to ${range.to}, made by Sightline ${product}
+
+  Dashboards   ${urls.console}
+  Traces       ${urls.tempo}   (Tempo API)
+  Logs         ${urls.loki}   (Loki API)
+  Metrics      ${urls.prometheus}   (say when: time=${Date.parse(range.to) / 1000})
+${trace ? `\n  The trace    ${urls.console}/trace/${trace}\n` : ''}
+Ctrl-C stops it, and removes what was unpacked.
 `
 }

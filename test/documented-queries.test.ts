@@ -1,6 +1,7 @@
 /**
  * Every query that docs/traceql.md and docs/logql.md show finds something in what `npm run load` leaves, and the tools of docs/ask.md
  * tell of it, in a terminal and over MCP.
+ * A capture of it, opened as a second system, has the same.
  */
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
@@ -11,6 +12,7 @@ import { promisify } from 'node:util'
 import { until } from '@sightline/service-kit/poll'
 import { askDocumented, blocksIn, documentedQueries } from '../scripts/doctor/documented-queries.ts'
 import { useEveryTool } from './ask-tools.ts'
+import { captureAndOpen } from './capture-and-open.ts'
 import { startSystem, type TestSystem } from './system.ts'
 
 const root = resolve(import.meta.dirname, '..')
@@ -84,6 +86,8 @@ describe('documented queries', () => {
     await until('the line of that request', 20, () => seen.includes(headers.get('x-trace-id')!))
     assert.equal(new Set(seen).size, seen.length, 'each line once')
   })
+
+  test('npm run capture, and npm start -- --open', (t) => captureAndOpen(t, system, asked()))
 
   test('npm run mcp', (t) => useEveryTool(t, asked()))
 })

@@ -16,9 +16,11 @@ const dashboards = join(import.meta.dirname, '../../observability/grafana/dashbo
 /** What CONSOLE_PORT serves: pages, boards, and the query APIs at the addresses of `config`. */
 export function consolePort(config: Config): RequestListener {
   const at = (port: number) => `http://${config.HOST}:${port}`
+  const capture = config.CAPTURE_DIR
   return consoleListener({
     dist: locateConsole().dist,
-    dashboards,
+    dashboards: capture === undefined ? dashboards : join(capture, 'boards'),
+    capture,
     allowedHosts: config.SIGHTLINE_ALLOWED_HOSTS,
     tempoUrl: at(config.TEMPO_PORT),
     lokiUrl: at(config.LOKI_PORT),

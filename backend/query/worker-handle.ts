@@ -39,8 +39,8 @@ const HEAP_MB = 1024
 /** V8 would let it grow to a hundred: most of that is garbage that waits, and resident. */
 const YOUNG_HEAP_MB = 24
 
-/** A handle on a worker that doesn't run yet. */
-export function createWorkerHandle(settings: StoreSettings, events: WorkerEvents): WorkerHandle {
+/** A handle on a worker that doesn't run yet. `nowMs` as in WorkerData. */
+export function createWorkerHandle(settings: StoreSettings, events: WorkerEvents, nowMs?: number): WorkerHandle {
   const waiting = createWaitingQueries()
   const unstarted = new SharedArrayBuffer(4)
   let heardOf = performance.now()
@@ -61,7 +61,7 @@ export function createWorkerHandle(settings: StoreSettings, events: WorkerEvents
     isReady = false
     // Those of a worker that ended are given up.
     Atomics.store(new Int32Array(unstarted), 0, 0)
-    const workerData: WorkerData = { settings, unstarted }
+    const workerData: WorkerData = { settings, unstarted, nowMs }
     const started = new Worker(new URL('./worker.ts', import.meta.url), {
       workerData,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_HEAP_MB },

@@ -9,6 +9,8 @@ export interface WorkerData {
   readonly settings: StoreSettings
   /** One 32-bit number: queries that were handed over and have not begun. */
   readonly unstarted: SharedArrayBuffer
+  /** What queries that don't say when take for now, in milliseconds since 1970; the clock's unless told. */
+  readonly nowMs?: number | undefined
 }
 
 export type ToWorker =

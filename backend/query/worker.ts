@@ -21,7 +21,7 @@ const port = parentPort
 if (port === null) throw new Error('worker.ts runs as a worker thread of main.ts')
 const tell = (message: FromWorker) => port.postMessage(message)
 
-const { settings, unstarted } = workerData as WorkerData
+const { settings, unstarted, nowMs } = workerData as WorkerData
 const waiting = new Int32Array(unstarted)
 const store = createWorkerStore(settings, {
   log: (level, message) => tell({ kind: 'log', level, message }),
@@ -29,9 +29,10 @@ const store = createWorkerStore(settings, {
   stats: (stats) => tell({ kind: 'stats', stats }),
 })
 
+const clock = nowMs === undefined ? {} : { nowNs: () => BigInt(nowMs) * 1_000_000n }
 const apis: Record<Api, ApiHandler> = {
-  tempo: createTempoApi({ spans: store.spans, traceById }),
-  loki: createLokiApi({ logs: store.logs, timeoutMs: settings.queryTimeoutMs }),
+  tempo: createTempoApi({ spans: store.spans, traceById, ...clock }),
+  loki: createLokiApi({ logs: store.logs, timeoutMs: settings.queryTimeoutMs, ...clock }),
 }
 
 port.on('message', (message: ToWorker) => {

@@ -23,6 +23,9 @@ export const MOST_OF_A_TRACE = 200 * MEGABYTE
 const LONGEST_REASON = 600
 const MOST_OF_AN_ANSWER = 16 * MEGABYTE
 
+/** The answer is longer than what is read of one. */
+export class TooMuch extends Unanswered {}
+
 export interface Question {
   /** Path and query of the API. */
   path: string
@@ -70,7 +73,7 @@ export async function get(who: string, base: string, question: Question): Promis
       size += chunk.length
       if (size > most) {
         stop.abort()
-        throw new Unanswered(`${who} answers with more than ${most / MEGABYTE} MB, which is not read. ${narrower}`)
+        throw new TooMuch(`${who} answers with more than ${most / MEGABYTE} MB, which is not read. ${narrower}`)
       }
       chunks.push(chunk)
     }

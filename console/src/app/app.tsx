@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { AlertsPage } from '../alerts/alerts-page.tsx'
 import { AuditPage } from '../audit/audit-page.tsx'
 import { DashboardPage } from '../dashboards/dashboard-page.tsx'
+import { capturedRange } from '../data/capture.ts'
 import { findEntry, loadDashboard, loadEntries } from '../data/dashboards.ts'
 import { beginOfData, fillingRange } from '../data/first-sight.ts'
 import type { DashboardEntry } from '../data/grafana-json.ts'
@@ -20,13 +21,14 @@ import { useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { TracePage } from '../trace/trace-page.tsx'
 import { TracesPage } from '../traces/traces-page.tsx'
+import { CaptureBanner } from './capture-banner.tsx'
 import { Home } from './home.tsx'
 import { TopBar } from './top-bar.tsx'
 
 /** The editor is a third of all code; boards shouldn't wait for it. */
 const ExplorePage = lazy(() => import('../explore/explore-page.tsx'))
 
-const DEFAULT_RANGE = { from: 'now-1h', to: 'now' }
+const DEFAULT_RANGE = capturedRange() ?? { from: 'now-1h', to: 'now' }
 
 export function App() {
   const { path } = useAddress()
@@ -41,6 +43,7 @@ export function App() {
       <TopBar entries={entries ?? []} page={page}>
         {HAS_TIME.has(page) && <TimeControls defaultRefresh={refresh} />}
       </TopBar>
+      <CaptureBanner />
       <ErrorBoundary key={path}>
         {error && <Failure message={error} />}
         {!entries && !error && <Loading />}
@@ -88,12 +91,13 @@ function DashboardRoute({ entry, entries }: { entry: DashboardEntry; entries: re
   })
   const dashboard = data?.dashboard
   const refresh = dashboard?.refresh || 'off'
-  const range = useFillingRange(dashboard?.time ?? DEFAULT_RANGE, data?.began)
+  const range = useFillingRange(capturedRange() ?? dashboard?.time ?? DEFAULT_RANGE, data?.began)
   return (
     <TimeProvider defaults={range} defaultRefresh={refresh}>
       <TopBar entries={entries} page="d" uid={entry.uid}>
         <TimeControls defaultRefresh={refresh} />
       </TopBar>
+      <CaptureBanner />
       {error && <Failure message={error} />}
       {!dashboard && !error && <Loading what="Loading the dashboard" />}
       <ErrorBoundary>{dashboard && <DashboardPage dashboard={dashboard} />}</ErrorBoundary>

@@ -2,6 +2,7 @@
 import { counted } from '@sightline/contracts/counted'
 import { useEffect, useState } from 'preact/hooks'
 import { type AuditFilter, auditPage, type Row, toField, verifyAudit } from '../data/audit.ts'
+import { openedCapture } from '../data/capture.ts'
 import type { Field, Frame } from '../data/frame.ts'
 import { newClient } from '../data/http.ts'
 import { Icon } from '../shell/icons.tsx'
@@ -55,7 +56,11 @@ export function AuditPage() {
     <main class="page audit-page">
       <div class="page-head">
         <h1>Audit table</h1>
-        <VerifyState />
+        {openedCapture() ? (
+          <p class="muted">Of a capture: the hash chain is checked where the system runs.</p>
+        ) : (
+          <VerifyState />
+        )}
       </div>
       <form class="audit-filters" onSubmit={(event) => event.preventDefault()}>
         {FILTERS.map(({ name, label, pattern }) => (

@@ -1,6 +1,7 @@
 /** The time range and refresh of a page: kept in the address, resolved against the clock at every tick. */
 import { type ComponentChildren, createContext } from 'preact'
 import { useCallback, useContext, useEffect, useMemo, useState } from 'preact/hooks'
+import { nowMs } from '../data/capture.ts'
 import {
   parseDate,
   parseDuration,
@@ -64,9 +65,9 @@ export function TimeProvider({ defaults, defaultRefresh, children }: ProviderPro
   const time = useMemo((): Time => {
     const raw = { from, to }
     try {
-      return { raw, range: resolveRange(raw, Date.now()), tick, refreshNow }
+      return { raw, range: resolveRange(raw, nowMs()), tick, refreshNow }
     } catch {
-      return { raw: LAST_HOUR, range: resolveRange(LAST_HOUR, Date.now()), tick, refreshNow }
+      return { raw: LAST_HOUR, range: resolveRange(LAST_HOUR, nowMs()), tick, refreshNow }
     }
   }, [from, to, tick, refreshNow])
   return <TimeContext.Provider value={time}>{children}</TimeContext.Provider>
@@ -96,7 +97,7 @@ export function TimeControls({ defaultRefresh }: { defaultRefresh: string }) {
         class="icon-button"
         title="Zoom out"
         aria-label="Zoom out"
-        onClick={() => zoomTo(range.from - width / 2, Math.min(range.to + width / 2, Date.now()))}
+        onClick={() => zoomTo(range.from - width / 2, Math.min(range.to + width / 2, nowMs()))}
       >
         <Icon name="zoom-out" />
       </button>
@@ -126,7 +127,7 @@ function RangeForm({ raw, close }: { raw: RawRange; close: () => void }) {
     event.preventDefault()
     const next = { from: writable(from), to: writable(to) }
     try {
-      resolveRange(next, Date.now())
+      resolveRange(next, nowMs())
     } catch (cause) {
       setError((cause as Error).message)
       return
