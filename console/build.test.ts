@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { buildConsole } from './build.ts'
+import { TEMPLATE } from './src/data/trace-file.ts'
 
 const LIMIT = 300 * 1024
 
@@ -16,6 +18,19 @@ test('the console builds, into no more than 300 KB to download in all, and nothi
   assert.ok(total <= LIMIT, `${total} bytes: ${JSON.stringify(sizes)}`)
   const page = readFileSync(join(dist, 'index.html'), 'utf8')
   assert.doesNotMatch(page, /<style|<script(?![^>]*\bsrc=)|\son\w+=/)
+})
+
+test('a file with one trace weighs less than the pages, and a policy lets only its own script and style run', async () => {
+  const { dist } = await buildConsole()
+  const template = readFileSync(join(dist, TEMPLATE), 'utf8')
+  const size = gzipSync(template).length
+  assert.ok(size <= 60 * 1024, `${size} bytes`)
+  const script = [...template.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(([, code]) => code!)
+  const style = [...template.matchAll(/<style>([\s\S]*?)<\/style>/g)].map(([, css]) => css!)
+  assert.equal(script.length + style.length, 2)
+  for (const text of [...script, ...style])
+    assert.ok(template.includes(`'sha256-${createHash('sha256').update(text).digest('base64')}'`))
+  assert.doesNotMatch(template, /\s(src|href)=|@import|url\(|\son\w+=/)
 })
 
 test('a second build has nothing to do', async () => {

@@ -15,8 +15,10 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs'
 import { join, relative } from 'node:path'
+import { DATA_ID, TEMPLATE } from './src/data/trace-file.ts'
 
 const root = import.meta.dirname
 const BUILDS = join(root, 'dist')
@@ -38,6 +40,7 @@ export async function buildConsole(builds = BUILDS): Promise<{ dist: string; bui
   const outDir = mkdtempSync(join(builds, '.'))
   try {
     await build({ configFile: join(root, 'vite.config.ts'), build: { outDir } })
+    await buildTraceFile(outDir)
     // Temporary folders are their maker's alone, and so may be all that it makes; the next start may be another user's.
     for (const path of ['', ...readdirSync(outDir, { recursive: true })].map((name) => join(outDir, String(name))))
       chmodSync(path, statSync(path).isDirectory() ? 0o755 : 0o644)
@@ -51,6 +54,52 @@ export async function buildConsole(builds = BUILDS): Promise<{ dist: string; bui
   return { dist, built: true }
 }
 
+/**
+ * The template of a file with one trace: a page with its script and styles in it, and a policy that lets them run and nothing
+ * else, whatever the data says. Written beside the pages; the data is put in by src/data/trace-file.ts.
+ */
+async function buildTraceFile(dist: string): Promise<void> {
+  const { build } = await import('vite')
+  const result = await build({
+    configFile: join(root, 'vite.config.ts'),
+    publicDir: false,
+    build: {
+      write: false,
+      cssCodeSplit: false,
+      rolldownOptions: { input: join(root, 'src/main-file.tsx'), output: { format: 'iife' } },
+    },
+  })
+  const output = [result].flat().flatMap((one) => ('output' in one ? one.output : []))
+  const style = output.flatMap((file) => (file.type === 'asset' && file.fileName.endsWith('.css') ? [file.source] : []))
+  const script = output.flatMap((file) => (file.type === 'chunk' ? [file.code] : []))
+  // The script must not end where it stands in a page; in its strings that is the same text.
+  const [code, css] = [script.join('\n').replaceAll('</script', '<\\/script'), style.map(String).join('\n')]
+  const hashOf = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`
+  const policy = `default-src 'none'; script-src ${hashOf(code)}; style-src ${hashOf(css)}; base-uri 'none'; form-action 'none'`
+  writeFileSync(
+    join(dist, TEMPLATE),
+    `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8" />
+<meta http-equiv="content-security-policy" content="${policy}" />
+<meta name="viewport" content="width=device-width, initial-scale=1" />
+<meta name="color-scheme" content="dark light" />
+<meta name="referrer" content="no-referrer" />
+<title>Trace</title>
+<style>${css}</style>
+</head>
+<body>
+<div id="app"></div>
+<noscript>This file draws its picture with JavaScript. What it has in it is below, as OTLP/JSON.</noscript>
+<script type="application/json" id="${DATA_ID}"></script>
+<script>${code}</script>
+</body>
+</html>
+`,
+  )
+}
+
 /** A console that was started before its sources changed still serves the build before this one, however old that is. */
 function removeOldBuilds(builds: string, current: string): void {
   const age = (folder: string) => Date.now() - (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0)
@@ -62,9 +111,12 @@ function removeOldBuilds(builds: string, current: string): void {
 }
 
 function stampOfSources(): string {
-  const files = globSync(['src/**/*.{ts,tsx,css}', 'public/*', 'index.html', 'package.json', 'vite.config.ts'], {
-    cwd: root,
-  })
+  const files = globSync(
+    ['src/**/*.{ts,tsx,css}', 'public/*', 'index.html', 'package.json', 'vite.config.ts', 'build.ts'],
+    {
+      cwd: root,
+    },
+  )
   const shared = join(root, '../observability/grafana/src/colors.ts')
   const hash = createHash('sha256')
   for (const file of [...files.map((name) => join(root, name)), shared].sort()) {

@@ -85,10 +85,10 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
       return board ? sendFile(req, res, board, 'no-cache') : refuse(res, 404, 'There is no such dashboard file.')
     }
     const name = url.pathname.slice(1)
-    const file =
-      name.includes('.') || name.startsWith('assets/') ? await pages.read(name) : await pages.read('index.html')
+    const isFile = name.includes('.') || name.startsWith('assets/')
+    const file = await pages.read(isFile ? name : 'index.html')
     if (!file) return refuse(res, 404, 'There is no such page.')
-    if (captured && file.type.startsWith('text/html')) return sendFile(req, res, await captured.page(file), 'no-cache')
+    if (captured && !isFile) return sendFile(req, res, await captured.page(file), 'no-cache')
     sendFile(req, res, file, name.startsWith('assets/') ? 'public, max-age=31536000, immutable' : 'no-cache')
   }
   return (req, res) => {

@@ -10,5 +10,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // What took long on a busy machine is nothing to warn of.
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
 })

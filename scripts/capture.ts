@@ -8,25 +8,28 @@
 import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { readFlags } from '@sightline/local/flags'
-import { readSettings } from '@sightline/local/settings'
+import { readSettings, type Settings } from '@sightline/local/settings'
 import { colour, explain } from '@sightline/local/terminal'
-import { systemOf } from './ask/system.ts'
+import { type System, systemOf } from './ask/system.ts'
 import { assertMayWrite } from './capture/archive.ts'
 import type { Manifest } from './capture/format.ts'
 import { makeCapture, rangeOfTrace } from './capture/make.ts'
-import { readRange } from './capture/run.ts'
+import { type Range, readRange } from './capture/run.ts'
+import { makeTraceFile } from './capture/trace-file.ts'
 import { stackSettings } from './doctor/patient.ts'
 import { Unanswered } from './incident/place.ts'
 import { SETTLE_MS } from './trace/spans.ts'
 
 const usage = `npm run capture -- FILE.zip [--last 15m | --from TIME [--to TIME]] [--trace ID]
+npm run capture -- FILE.html --trace ID
 
 Puts traces, logs, metrics, audit rows and boards of a stretch of time into one file. Personal data is masked in it.
 Look at it anywhere, offline: npm start -- --open FILE.zip
   --last 15m       how far back, the default; or 90s, 2h, 3d
   --from, --to     instead of --last, as 2026-05-01T12:00:00Z
   --trace ID       only this trace, its log lines and audit rows, and the metrics of five minutes around it
-  --force          overwrite FILE.zip
+                   with FILE.html: a page for any browser with the trace and its log lines, and nothing else
+  --force          overwrite the file
   --stack          of the stack of docker-compose.yaml
   --json           what was captured as an object, for programs
 GATEWAY_URL, TEMPO_URL, LOKI_URL, PROMETHEUS_URL and CONSOLE_URL may point elsewhere.`
@@ -43,15 +46,13 @@ const { values: flags, positionals } = readFlags(usage, {
   },
 })
 const [file, ...surplus] = positionals
-if (file === undefined || surplus.length > 0 || !file.endsWith('.zip'))
-  misused(
-    file === undefined
-      ? 'Which file? It ends in .zip.'
-      : `One file that ends in .zip is written, not "${positionals.join(' ')}".`,
-  )
+if (file === undefined) misused('Which file? It ends in .zip, or with --trace in .html.')
+if (surplus.length > 0 || !/\.(zip|html)$/.test(file))
+  misused(`One file that ends in .zip or .html is written, not "${positionals.join(' ')}".`)
 const traceId = flags.trace?.toLowerCase().padStart(32, '0')
 if (traceId !== undefined && !/^[0-9a-f]{32}$/.test(traceId))
   misused(`"${flags.trace}" is no trace id: up to 32 hexadecimal digits, as in X-Trace-Id.`)
+if (file.endsWith('.html') && traceId === undefined) misused('A page shows one trace. Which? --trace ID')
 
 const giveUp = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => giveUp.abort())
@@ -68,17 +69,11 @@ try {
   // What happened just now arrives in pieces, a batch from each service.
   if (flags.to === undefined) await pause(SETTLE_MS, undefined, { signal: giveUp.signal })
   const range = traceId && asked === undefined ? await rangeOfTrace(system, traceId) : readRange(flags)
-  const { bytes, manifest } = await makeCapture(system, {
-    path,
-    force: flags.force,
-    range,
-    traceId,
-    consoleUrl: settings.env.CONSOLE_URL ?? `http://127.0.0.1:${settings.ports.CONSOLE_PORT}`,
-    signal: giveUp.signal,
-    say: showsProgress ? (progress) => process.stderr.write(`\r\x1b[K${progress}`) : () => undefined,
-  })
+  const written = path.endsWith('.html')
+    ? await page(system, path, range, traceId!)
+    : await archive(system, path, range, settings)
   if (showsProgress) process.stderr.write('\r\x1b[K')
-  console.log(flags.json ? JSON.stringify({ file: path, bytes, ...manifest }) : summary(path, bytes, manifest))
+  console.log(written)
 } catch (error) {
   if (showsProgress) process.stderr.write('\r\x1b[K')
   if (giveUp.signal.aborted) {
@@ -88,6 +83,25 @@ try {
   const message = error instanceof Unanswered ? error.message : explain(error)
   console.error(flags.json ? JSON.stringify({ error: message }) : `${colour.red('✘')} ${message}`)
   process.exitCode = 1
+}
+
+async function page(system: System, path: string, range: Range, traceId: string): Promise<string> {
+  const made = await makeTraceFile(system, { path, force: flags.force, traceId, range })
+  if (flags.json) return JSON.stringify({ file: path, trace: traceId, ...made })
+  return `${colour.bold(`${path}: ${sizeText(made.bytes)}`)}, ${made.spans} spans, ${made.log_lines} log lines. It opens in any browser, without a network.`
+}
+
+async function archive(system: System, path: string, range: Range, { env, ports }: Settings): Promise<string> {
+  const { bytes, manifest } = await makeCapture(system, {
+    path,
+    force: flags.force,
+    range,
+    traceId,
+    consoleUrl: env.CONSOLE_URL ?? `http://127.0.0.1:${ports.CONSOLE_PORT}`,
+    signal: giveUp.signal,
+    say: showsProgress ? (progress) => process.stderr.write(`\r\x1b[K${progress}`) : () => undefined,
+  })
+  return flags.json ? JSON.stringify({ file: path, bytes, ...manifest }) : summary(path, bytes, manifest)
 }
 
 function summary(path: string, bytes: number, { range, counts, left_out, files }: Manifest): string {

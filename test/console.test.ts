@@ -456,6 +456,36 @@ test('the waterfall is walked with the keyboard', options, async () => {
   await page.context().close()
 })
 
+test('a trace is downloaded as one page, which opens from a disk without a network', options, async (t) => {
+  const traceId = await refusedOrder()
+  const { page, problems } = await open(`/trace/${traceId}`)
+  await page.locator('.span-row').first().waitFor()
+  const downloading = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'Download as HTML' }).click()
+  const download = await downloading
+  assert.equal(download.suggestedFilename(), `trace-${traceId.slice(0, 8)}.html`)
+  const folder = await mkdtemp(join(tmpdir(), 'sightline-trace-'))
+  t.after(() => rm(folder, { recursive: true }))
+  await download.saveAs(join(folder, 'trace.html'))
+  await page.getByRole('button', { name: /^Downloaded: \d+ kB$/ }).waitFor()
+  assert.deepEqual(problems, [])
+  await page.context().close()
+
+  const file = await openPage(browser, { offline: true })
+  const asked: string[] = []
+  file.page.on('request', (request) => void asked.push(request.url()))
+  await file.page.goto(`file://${folder}/trace.html`)
+  await file.page.locator('.span-row', { hasText: 'create_order' }).click()
+  await file.page.locator('.span-details .attributes').first().waitFor()
+  await file.page.locator('.span-row').first().click()
+  await file.page.locator('.span-details .log-line', { hasText: 'gateway' }).waitFor()
+  await file.page.locator('.trace-in-file > section .log-line', { hasText: 'order-service' }).first().waitFor()
+  assert.equal(await file.page.locator('a[href]').count(), 0)
+  assert.deepEqual(file.problems, [])
+  assert.deepEqual(asked, [`file://${folder}/trace.html`])
+  await file.page.context().close()
+})
+
 test(
   'Explore opens with the newest traces as points and rows: one is opened, a box asks what differs, more are listed',
   options,

@@ -1,10 +1,10 @@
 /** Audit rows through the public API, newest first. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { maskedJson } from '@sightline/console/masks'
 import { getJson, type System } from '../ask/system.ts'
 import { Unanswered } from '../incident/place.ts'
 import type { Archive } from './archive.ts'
 import { NAMES } from './format.ts'
-import { maskedJson } from './masks.ts'
 import type { Notes, Range } from './run.ts'
 
 const ROWS_OF_A_PAGE = '100'

@@ -1,11 +1,11 @@
 /** The boards, and what the SQL of their panels finds: who opens a capture has no database. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { maskedText } from '@sightline/console/masks'
 import { root } from '@sightline/local/settings'
 import { away } from '../incident/place.ts'
 import type { Archive } from './archive.ts'
 import { BOARD_NAME, boardName, NAMES } from './format.ts'
-import { maskedText } from './masks.ts'
 import type { Notes, Range } from './run.ts'
 
 /** What local mode and the stack show. */

@@ -6,15 +6,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { after, describe, test } from 'node:test'
+import { maskedJson } from '@sightline/console/masks'
+import { portable } from '@sightline/console/portable-trace'
 import { ZipFile } from 'yazl'
 import { type Archive, writeArchive } from './archive.ts'
 import { FORMAT_VERSION, type Manifest } from './format.ts'
 import { otlpOf } from './logs.ts'
-import { maskedJson } from './masks.ts'
 import { labelsText, windowsOf } from './metrics.ts'
 import { openCapture } from './read.ts'
 import { inOrder, readRange } from './run.ts'
-import { portable } from './traces.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sightline-capture-'))
 after(() => rmSync(folder, { recursive: true }))

@@ -1,8 +1,10 @@
 /** Log lines through Loki's API: page by page, oldest first, and written as OTLP/JSON. */
+
+import { maskedLabels, maskedText } from '@sightline/console/masks'
+import type { LogLine } from '@sightline/console/trace-file'
 import { getJson, type System, TooMuch } from '../ask/system.ts'
 import type { Archive } from './archive.ts'
 import { NAMES } from './format.ts'
-import { maskedLabels, maskedText } from './masks.ts'
 import type { Notes, Range } from './run.ts'
 
 /** Lines of a page: what Loki allows unless it is told otherwise. */
@@ -50,6 +52,22 @@ export async function captureLogs(
     }
   })
   return count
+}
+
+/** The first `most` lines of a trace within the range, newest first, as the console takes them. Not masked. */
+export async function linesOf(system: System, traceId: string, range: Range, most: number): Promise<LogLine[]> {
+  const found: Line[] = []
+  for (const selector of await selectors(system, range)) {
+    const query = `${selector} | trace_id="${traceId}"`
+    for await (const lines of pages(system, query, range, () => undefined)) {
+      found.push(...lines)
+      if (found.length >= most) break
+    }
+  }
+  return found
+    .slice(0, most)
+    .sort((a, b) => (a.timeNs < b.timeNs ? 1 : a.timeNs > b.timeNs ? -1 : 0))
+    .map(({ timeNs, text, labels, metadata }) => ({ timeNs: String(timeNs), line: text, labels, metadata }))
 }
 
 /** Loki asks for a label that has a value: one selector for the streams of each label that those before have not found. */

@@ -1,9 +1,10 @@
 /** Samples and exemplars through Prometheus' API, written so that `promtool tsdb create-blocks-from openmetrics` takes them. */
+
+import { maskedLabels } from '@sightline/console/masks'
 import { getJson, type System, TooMuch } from '../ask/system.ts'
 import { Unanswered } from '../incident/place.ts'
 import type { Archive } from './archive.ts'
 import { metricsName, NAMES } from './format.ts'
-import { maskedLabels } from './masks.ts'
 import { inOrder, type Notes, type Range } from './run.ts'
 
 type Labels = Record<string, string>

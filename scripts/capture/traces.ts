@@ -1,10 +1,10 @@
 /** Traces through Tempo's API: found window by window, then read one by one, and written as OTLP/JSON. */
-import { hexId } from '@sightline/console/otlp'
+import type { OtlpTrace } from '@sightline/console/otlp'
+import { portable } from '@sightline/console/portable-trace'
 import { getJson, MOST_OF_A_TRACE, type System } from '../ask/system.ts'
 import { Unanswered } from '../incident/place.ts'
 import type { Archive } from './archive.ts'
 import { NAMES } from './format.ts'
-import { type KeyValue, maskedAttributes, maskedText } from './masks.ts'
 import { inOrder, type Notes, type Range } from './run.ts'
 
 /** Traces asked for at once; a window that has more is halved. */
@@ -13,25 +13,6 @@ const MOST_OF_A_WINDOW = 2000
 const SECOND_MS = 1000
 /** Traces read at the same time. */
 const AT_ONCE = 6
-
-interface OtlpSpan {
-  traceId: string
-  spanId: string
-  parentSpanId?: string
-  name?: string
-  kind?: string | number
-  attributes?: KeyValue[]
-  events?: { name?: string; attributes?: KeyValue[] }[]
-  links?: { traceId?: string; spanId?: string; attributes?: KeyValue[] }[]
-  status?: { code?: string | number; message?: string }
-}
-
-export interface OtlpSpans {
-  resourceSpans?: {
-    resource?: { attributes?: KeyValue[] }
-    scopeSpans?: { scope?: { attributes?: KeyValue[] }; spans?: OtlpSpan[] }[]
-  }[]
-}
 
 /** Writes every trace that has a span within the range, whole; with `traceId` that one alone. */
 export async function captureTraces(
@@ -107,8 +88,8 @@ async function* idsWithin(system: System, range: Range, leaveOut: Notes['leaveOu
   }
 }
 
-interface Answer extends OtlpSpans {
-  trace?: OtlpSpans
+interface Answer extends OtlpTrace {
+  trace?: OtlpTrace
   /** 1 or PARTIAL: more than Tempo is set to answer. */
   status?: string | number
 }
@@ -117,7 +98,7 @@ async function readOne(
   system: System,
   id: string,
   leaveOut: Notes['leaveOut'],
-): Promise<{ id: string; trace: OtlpSpans | undefined }> {
+): Promise<{ id: string; trace: OtlpTrace | undefined }> {
   const answer = await getJson<Answer>('Tempo', system.tempo, {
     path: `/api/v2/traces/${id}`,
     most: MOST_OF_A_TRACE,
@@ -127,59 +108,8 @@ async function readOne(
   return { id, trace: answer.trace }
 }
 
-const spansIn = ({ resourceSpans = [] }: OtlpSpans): number =>
+const spansIn = ({ resourceSpans = [] }: OtlpTrace): number =>
   resourceSpans.reduce(
     (sum, { scopeSpans = [] }) => sum + scopeSpans.reduce((inner, { spans = [] }) => inner + spans.length, 0),
     0,
   )
-
-/**
- * From the JSON of protobuf, as Tempo answers, to that of OTLP (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding):
- * ids in hex, enums as numbers. Masked on the way.
- */
-export function portable({ resourceSpans = [] }: OtlpSpans): OtlpSpans {
-  return {
-    resourceSpans: resourceSpans.map(({ resource, scopeSpans = [], ...rest }) => ({
-      ...rest,
-      resource: { ...resource, attributes: maskedAttributes(resource?.attributes) },
-      scopeSpans: scopeSpans.map(({ scope, spans = [], ...more }) => ({
-        ...more,
-        ...(scope && { scope }),
-        spans: spans.map(portableSpan),
-      })),
-    })),
-  }
-}
-
-const KINDS = ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSUMER'].map((name) => `SPAN_KIND_${name}`)
-const CODES = ['STATUS_CODE_UNSET', 'STATUS_CODE_OK', 'STATUS_CODE_ERROR']
-
-function portableSpan(span: OtlpSpan): OtlpSpan {
-  const { name = '', kind, attributes, events, links, status } = span
-  return {
-    ...span,
-    ...idsOf(span),
-    ...(span.parentSpanId && { parentSpanId: hexId(span.parentSpanId) }),
-    name: maskedText('', name),
-    ...(kind !== undefined && { kind: numberOf(KINDS, kind) }),
-    attributes: maskedAttributes(attributes),
-    ...(events && { events: events.map((event) => ({ ...event, attributes: maskedAttributes(event.attributes) })) }),
-    ...(links && {
-      links: links.map((link) => ({ ...link, ...idsOf(link), attributes: maskedAttributes(link.attributes) })),
-    }),
-    ...(status && {
-      status: {
-        ...(status.code !== undefined && { code: numberOf(CODES, status.code) }),
-        ...(status.message !== undefined && { message: maskedText('', status.message) }),
-      },
-    }),
-  }
-}
-
-const idsOf = ({ traceId = '', spanId = '' }: { traceId?: string; spanId?: string }) => ({
-  traceId: hexId(traceId),
-  spanId: hexId(spanId),
-})
-
-const numberOf = (names: readonly string[], value: string | number): number =>
-  typeof value === 'number' ? value : Math.max(names.indexOf(value), 0)

@@ -8,6 +8,7 @@ import { streamSelector } from './logql-edit.ts'
 import type { QueryContext, QueryResult } from './query.ts'
 import { type Labels, legendText, onGrid, parseSample, type Sample } from './series.ts'
 import type { TimeRange } from './time-range.ts'
+import type { Span, Trace } from './trace.ts'
 
 const ROOT = '/api/loki/loki/api/v1'
 
@@ -85,6 +86,32 @@ function toResult(
 /** Loki widens the range to multiples of the step, at both ends. */
 const onSteps = (samples: readonly Sample[], { range: { from, to }, stepMs }: QueryContext) =>
   onGrid(samples, Math.floor(from / stepMs) * stepMs, Math.ceil(to / stepMs) * stepMs, stepMs)
+
+/** Clocks of hosts differ, and lines are written after the fact. */
+const MARGIN_MS = 60_000
+
+/** The time of a trace, with room for both. */
+export function timeOfTrace({ startNs, duration }: Trace): TimeRange {
+  const startMs = Number(startNs / 1_000_000n)
+  return { from: startMs - MARGIN_MS, to: Math.ceil(startMs + duration / 1e6) + MARGIN_MS }
+}
+
+/** The query for the lines of a trace, or of one of its spans alone. */
+export function queryOfTrace(trace: Trace, span?: Span): string {
+  const service = span ? `=${JSON.stringify(span.service)}` : '=~".+"'
+  return `{service_name${service}} | trace_id="${trace.traceId}"${span ? ` | span_id="${span.spanId}"` : ''}`
+}
+
+/** The lines of a trace, at most `most`, newest first; `span` is one of it whose lines alone are meant. */
+export async function linesOfTrace(
+  client: Client,
+  trace: Trace,
+  most: number,
+  span?: Span,
+): Promise<readonly LogLine[]> {
+  const context = { client, range: timeOfTrace(trace), stepMs: 1000, variables: new Map(), panelType: 'logs' }
+  return (await runLoki({ expr: queryOfTrace(trace, span), maxLines: most }, context)).logs
+}
 
 /** Lines as Loki tells them, by stream. */
 export type Streams = Answer['data']['result']

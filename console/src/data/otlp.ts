@@ -12,12 +12,14 @@ export interface AnyValue {
   kvlistValue?: { values?: KeyValue[] }
 }
 
-interface KeyValue {
+/** An attribute. */
+export interface KeyValue {
   key: string
   value?: AnyValue
 }
 
-interface OtlpSpan {
+/** In either of its JSON forms. */
+export interface OtlpSpan {
   traceId: string
   spanId: string
   parentSpanId?: string

@@ -13,6 +13,7 @@ import { useZoom } from '../shell/use-zoom.ts'
 import { BY_SELF_TIME, OperationsTable } from '../views/operations-table.tsx'
 import { type TraceBody, type TraceParts, TraceView } from '../views/trace-view.tsx'
 import { Comparison } from './comparison.tsx'
+import { DownloadHtml } from './download-html.tsx'
 import { TimeFlame, WorkFlame } from './flame-view.tsx'
 import { JsonView } from './json-view.tsx'
 import { PathView } from './path-view.tsx'
@@ -32,6 +33,7 @@ export function TracePage({ traceId }: { traceId: string }) {
         <h1>{compare ? 'Two traces' : 'Trace'}</h1>
         {!compare && <ViewTabs view={view} />}
         <Ways traceId={traceId} trace={data} search={params.get('search')} />
+        {data && !compare && <DownloadHtml trace={data} title={titleOf(traceId, data, undefined)} />}
         <CompareForm compare={compare} />
       </div>
       {loading && <Loading what="Loading the trace" />}

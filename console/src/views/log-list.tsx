@@ -1,6 +1,6 @@
 /** Log lines in the order they come in, each opening to its fields, its trace and the lines around it. */
 import type { ComponentChildren } from 'preact'
-import { useState } from 'preact/hooks'
+import { useContext, useState } from 'preact/hooks'
 import { serviceColor } from '../data/colors.ts'
 import type { LogLine } from '../data/frame.ts'
 import { LOG_KEYS, meaningOf } from '../data/keys.ts'
@@ -10,6 +10,7 @@ import { localDateTime, localTime } from '../data/time-range.ts'
 import { CopyButton } from '../shell/copy.tsx'
 import { Icon } from '../shell/icons.tsx'
 import { useKeyTable } from '../shell/keys.ts'
+import { LinesInFile } from './in-file.ts'
 import { LogContext } from './log-context.tsx'
 import './log-list.css'
 
@@ -114,6 +115,7 @@ function LogDetails({ line, asked }: { line: LogLine; asked: AskedLines | undefi
   const [around, setAround] = useState(false)
   const traceId = logField(line, 'trace_id')
   const spanId = logField(line, 'span_id')
+  const isInFile = useContext(LinesInFile) !== undefined
   const fields = [
     ...Object.entries(line.labels).map(([name, value]) => ({ name, value, isLabel: true })),
     ...Object.entries(line.metadata).map(([name, value]) => ({ name, value, isLabel: false })),
@@ -122,14 +124,16 @@ function LogDetails({ line, asked }: { line: LogLine; asked: AskedLines | undefi
     <div class="log-details">
       <p class="log-full">{line.line}</p>
       <p class="log-actions">
-        {traceId && (
+        {traceId && !isInFile && (
           <a class="button" href={`/trace/${traceId}${spanId ? `?span=${spanId}` : ''}`}>
             <Icon name="link" /> Open the trace
           </a>
         )}
-        <button type="button" class="button" aria-expanded={around} onClick={() => setAround(!around)}>
-          Lines around it
-        </button>
+        {!isInFile && (
+          <button type="button" class="button" aria-expanded={around} onClick={() => setAround(!around)}>
+            Lines around it
+          </button>
+        )}
         <CopyButton
           text={JSON.stringify({ time: line.timeNs, line: line.line, ...line.labels, ...line.metadata })}
           label="Copy as JSON"

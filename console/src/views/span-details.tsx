@@ -1,10 +1,12 @@
 /** Everything one span says, its logs, and ways on from it. */
+import { useContext } from 'preact/hooks'
 import { serviceColor } from '../data/colors.ts'
 import { exploreHref, traceHref } from '../data/explore-address.ts'
 import type { Attributes, AttributeValue, Span, SpanEvent, Trace } from '../data/trace.ts'
 import { formatNanos } from '../data/units.ts'
 import { CopyButton } from '../shell/copy.tsx'
 import { Icon } from '../shell/icons.tsx'
+import { LinesInFile } from './in-file.ts'
 import { Section } from './section.tsx'
 import { SpanLogs } from './span-logs.tsx'
 import './span-details.css'
@@ -21,6 +23,7 @@ export function SpanDetails({ trace, span, selfTime, onClose }: DetailsProps) {
   // The service's metrics around the request, with room to see what was before and after.
   const around = { from: String(startMs - 15 * 60_000), to: String(startMs + 15 * 60_000) }
   const red = `sum by (http_route) (rate(http_server_request_duration_seconds_count{job=${JSON.stringify(span.service)}}[1m]))`
+  const isInFile = useContext(LinesInFile) !== undefined
   return (
     <section class="span-details" aria-label={`Details of ${span.name}`} tabIndex={0}>
       <header>
@@ -49,19 +52,23 @@ export function SpanDetails({ trace, span, selfTime, onClose }: DetailsProps) {
         </p>
       )}
       <p class="ways">
-        <a
-          class="button"
-          href={exploreHref(
-            'loki',
-            `{service_name=${JSON.stringify(span.service)}} | trace_id="${trace.traceId}"`,
-            around,
-          )}
-        >
-          Logs in Explore
-        </a>
-        <a class="button" href={exploreHref('prometheus', red, around)}>
-          Metrics of {span.service}
-        </a>
+        {!isInFile && (
+          <>
+            <a
+              class="button"
+              href={exploreHref(
+                'loki',
+                `{service_name=${JSON.stringify(span.service)}} | trace_id="${trace.traceId}"`,
+                around,
+              )}
+            >
+              Logs in Explore
+            </a>
+            <a class="button" href={exploreHref('prometheus', red, around)}>
+              Metrics of {span.service}
+            </a>
+          </>
+        )}
         <CopyButton text={span.spanId} label="Span id" />
       </p>
       <Section title="Attributes" count={Object.keys(span.attributes).length} open>
@@ -82,10 +89,7 @@ export function SpanDetails({ trace, span, selfTime, onClose }: DetailsProps) {
         <Section title="Links" count={span.links.length} open>
           {span.links.map((link) => (
             <div key={link.traceId + link.spanId} class="event-card">
-              <a href={traceHref(link.traceId, link.spanId ? { span: link.spanId } : {})}>
-                <Icon name="link" />{' '}
-                {link.traceId === trace.traceId ? 'Span in this trace' : `Trace ${link.traceId.slice(0, 16)}…`}
-              </a>
+              <SpanLink traceId={link.traceId} spanId={link.spanId} here={trace.traceId} />
               <AttributeList attributes={link.attributes} />
             </div>
           ))}
@@ -97,6 +101,27 @@ export function SpanDetails({ trace, span, selfTime, onClose }: DetailsProps) {
       </Section>
       {span.scope && <p class="muted scope">Recorded by {span.scope}</p>}
     </section>
+  )
+}
+
+interface SpanLinkProps {
+  readonly traceId: string
+  readonly spanId: string
+  /** The trace that it stands in. */
+  readonly here: string
+}
+
+function SpanLink({ traceId, spanId, here }: SpanLinkProps) {
+  if (useContext(LinesInFile))
+    return (
+      <p>
+        {traceId === here ? 'Span in this trace' : 'Trace'} <code>{traceId === here ? spanId : traceId}</code>
+      </p>
+    )
+  return (
+    <a href={traceHref(traceId, spanId ? { span: spanId } : {})}>
+      <Icon name="link" /> {traceId === here ? 'Span in this trace' : `Trace ${traceId.slice(0, 16)}…`}
+    </a>
   )
 }
 

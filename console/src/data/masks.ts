@@ -1,14 +1,9 @@
 /**
- * Masks whatever goes into a capture by the rule of the services' own logs and spans (service-kit/masking.ts), whoever wrote it and
- * whatever SIGHTLINE_PII said then: a capture is made to be sent to others. What is masked already stays as it is.
+ * Masks whatever goes into a file by the rule of the services' own logs and spans (service-kit/masking.ts), whoever wrote it and
+ * whatever SIGHTLINE_PII said then: it is made to be sent to others. What is masked already stays as it is.
  */
-import type { AnyValue } from '@sightline/console/otlp'
 import { masked } from '@sightline/service-kit/masking'
-
-export interface KeyValue {
-  key: string
-  value?: AnyValue
-}
+import type { AnyValue, KeyValue } from './otlp.ts'
 
 /** A text under its name, as OTLP (`user.name`) or Loki and Prometheus (`user_name`) spell it. */
 export function maskedText(name: string, text: string): string {
