@@ -8,6 +8,8 @@ import { NAMES } from './format.ts'
 import type { Notes, Range } from './run.ts'
 
 const ROWS_OF_A_PAGE = '100'
+/** Of a capture: who opens it has them in memory. */
+const MOST_ROWS = 500_000
 const TOO_MANY_REQUESTS = 429
 const TRIES = 20
 
@@ -45,7 +47,7 @@ export async function captureAudit(
       // Ids are given out before rows are committed: a few stand beside their time, not a page of them.
       const isPast = items.length > 0 && items.every((row) => Date.parse(row.recorded_at) < range.from)
       if (next_cursor === null || (isPast && !traceId)) return
-      if (archive.room() <= 0) {
+      if (archive.room() <= 0 || count >= MOST_ROWS) {
         leaveOut(`Audit rows before id ${next_cursor}: the capture is full. Take a shorter range.`)
         return
       }

@@ -59,7 +59,7 @@ export async function makeCapture(system: System, wanted: Wanted): Promise<{ byt
       try {
         await work()
       } catch (error) {
-        if (!(error instanceof Unanswered) || error.isRefused) throw error
+        if (!(error instanceof Unanswered)) throw error
         silent.push(error)
         notes.leaveOut(`${what}, or what is missing of it: ${error.message}`)
       }

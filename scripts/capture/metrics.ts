@@ -1,6 +1,7 @@
 /** Samples and exemplars through Prometheus' API, written so that `promtool tsdb create-blocks-from openmetrics` takes them. */
 
 import { maskedLabels } from '@sightline/console/masks'
+import { counted } from '@sightline/contracts/counted'
 import { getJson, type System, TooMuch } from '../ask/system.ts'
 import { Unanswered } from '../incident/place.ts'
 import type { Archive } from './archive.ts'
@@ -28,7 +29,9 @@ export async function captureMetrics(
   const all = await metricNames(system, range)
   const names = all.filter((name) => CLASSIC_NAME.test(name))
   if (names.length < all.length)
-    leaveOut(`${all.length - names.length} metrics: their names are not of letters, digits, "_" and ":" alone.`)
+    leaveOut(
+      `${counted(all.length - names.length, 'metric')}: names that are not of letters, digits, "_" and ":" alone.`,
+    )
   let count = 0
   const skipped = new Set<string>()
   const windows = windowsOf(range)

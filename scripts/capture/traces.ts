@@ -1,8 +1,9 @@
 /** Traces through Tempo's API: found window by window, then read one by one, and written as OTLP/JSON. */
 import type { OtlpTrace } from '@sightline/console/otlp'
 import { portable } from '@sightline/console/portable-trace'
+import { counted } from '@sightline/contracts/counted'
+import { startError } from '@sightline/local/settings'
 import { getJson, MOST_OF_A_TRACE, type System } from '../ask/system.ts'
-import { Unanswered } from '../incident/place.ts'
 import type { Archive } from './archive.ts'
 import { NAMES } from './format.ts'
 import { inOrder, type Notes, type Range } from './run.ts'
@@ -34,7 +35,7 @@ export async function captureTraces(
       }
       const spans = trace === undefined ? 0 : spansIn(trace)
       if (trace === undefined || spans === 0) {
-        if (traceId) throw new Unanswered(`${system.tempo} has no trace ${id}. An old one may be past retention.`)
+        if (traceId) throw startError(`${system.tempo} has no trace ${id}. An old one may be past retention.`)
         gone++
         continue
       }
@@ -44,8 +45,8 @@ export async function captureTraces(
       say(`traces: ${found.traces}`)
     }
   })
-  if (gone > 0) leaveOut(`${gone} traces: found by Tempo, but not there any more when they were read.`)
-  if (unread > 0) leaveOut(`${unread} traces: the capture is full. Take a shorter range.`)
+  if (gone > 0) leaveOut(`${counted(gone, 'trace')}: found by Tempo, but not there any more when they were read.`)
+  if (unread > 0) leaveOut(`${counted(unread, 'trace')}: the capture is full. Take a shorter range.`)
   return found
 }
 
