@@ -62,6 +62,19 @@ test('audit rows come in pages, filtered; the hash chain is not checked', async 
   assert.equal((await get('/verify')).status, 404)
 })
 
+test('what fired at its end is told, and where the capture does not know it, that', async () => {
+  const get = async (path: string) => {
+    const response = await fetch(`${base}/api/prometheus/api/v1/${path}`)
+    return { status: response.status, body: await response.json() }
+  }
+  assert.equal((await get('rules?type=alert')).status, 404)
+  const alerts = [{ state: 'firing', labels: { alertname: 'a' } }]
+  const rules = { status: 'success', data: { groups: [{ name: 'g', rules: [{ name: 'a', alerts }, { name: 'b' }] }] } }
+  writeFileSync(join(folder, 'rules.json'), JSON.stringify(rules))
+  assert.deepEqual(await get('rules?type=alert'), { status: 200, body: rules })
+  assert.deepEqual(await get('alerts'), { status: 200, body: { status: 'success', data: { alerts } } })
+})
+
 test('the SQL of a panel shows what it found; one that was not captured says that there is no database', async () => {
   const ask = (panel: string) => {
     const form = { dashboard: 'd', panel, refId: 'A', from: '1', to: '2', intervalMs: '1', 'var-x': 'y' }

@@ -3,6 +3,7 @@
  *
  *   opened.json    {file, from, to, ...}: what the pages say of it
  *   audit.jsonl    rows as audit-service answers them, newest first
+ *   rules.json     which alerts fired at its end, as Prometheus' /api/v1/rules says it
  *   panels.jsonl   {dashboard, panel, refId, answer}: what the SQL of panels found over the capture's range
  *   boards/        its dashboards
  */
@@ -17,8 +18,8 @@ interface Answer {
 }
 
 export interface Captured {
-  /** GET `path` (`/audit`) with its filters, as audit-service answers it. */
-  audit(path: string, query: URLSearchParams): Answer
+  /** GET `path` of the API called `name`, where the capture has what to answer; undefined where the engine has. */
+  answer(name: string, path: string, query: URLSearchParams): Answer | undefined
   /** What the panel showed when it was captured, whatever time and variables are asked for now. */
   panelQuery: ReturnType<typeof createPanelQuery>
   /** The page with what it is to say of the capture in it. */
@@ -39,7 +40,9 @@ export function readCaptured(folder: string): Captured {
   let rows: Row[] | undefined
   let answers: Map<string, object> | undefined
   return {
-    audit(path, query) {
+    answer(name, path, query) {
+      if (name === 'prometheus') return firingOf(join(folder, 'rules.json'), path)
+      if (name !== 'audit') return undefined
       if (path !== '/audit')
         return {
           status: 404,
@@ -62,6 +65,21 @@ export function readCaptured(folder: string): Captured {
       return toStaticFile(index.type, Buffer.from(index.plain.toString().replace('</head>', () => `${meta}</head>`)))
     },
   }
+}
+
+interface Rules {
+  data: { groups: { rules: { alerts?: unknown[] }[] }[] }
+}
+
+/** What fired at the capture's end: no rule is evaluated any more. */
+function firingOf(file: string, path: string): Answer | undefined {
+  if (path !== '/api/v1/rules' && path !== '/api/v1/alerts') return undefined
+  if (!existsSync(file))
+    return { status: 404, body: { error: 'The capture does not say it. Boards have the history of alerts.' } }
+  const rules = JSON.parse(readFileSync(file, 'utf8')) as Rules
+  if (path === '/api/v1/rules') return { status: 200, body: rules }
+  const alerts = rules.data.groups.flatMap((group) => group.rules.flatMap((rule) => rule.alerts ?? []))
+  return { status: 200, body: { status: 'success', data: { alerts } } }
 }
 
 const keyOf = (dashboard: string, panel: number, refId: string) => JSON.stringify([dashboard, panel, refId])

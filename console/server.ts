@@ -71,10 +71,8 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
       return sendJson(res, status, body)
     }
     const api = /^\/api\/([a-z]+)(\/.*)$/.exec(url.pathname)
-    if (captured && api?.[1] === 'audit' && req.method === 'GET') {
-      const { status, body } = captured.audit(api[2]!, url.searchParams)
-      return sendJson(res, status, body)
-    }
+    const kept = api && req.method === 'GET' ? captured?.answer(api[1]!, api[2]!, url.searchParams) : undefined
+    if (kept) return sendJson(res, kept.status, kept.body)
     if (api) return proxy(req, res, api[1]!, api[2]!, url.search)
     if (req.method !== 'GET' && req.method !== 'HEAD') return refuse(res, 405, `${req.method} is not allowed here.`)
     if (url.pathname === '/dashboards.json') return sendJson(res, 200, await listDashboards(options.dashboards))

@@ -97,5 +97,9 @@ export async function captureAndOpen(t: TestContext, system: TestSystem, asked: 
   assert.deepEqual(stored(row.items as Named[]), stored(page.items))
   assert.equal(counts.audit_rows > 0, true)
   assert.ok(!left_out.join().includes('SQL'), left_out.join('\n'))
+  const rules = (await fetchJson(`${opened.urls.console}/api/prometheus/api/v1/rules?type=alert`)) as {
+    data: { groups: Named[] }
+  }
+  assert.ok(rules.data.groups.length > 0)
   assert.match(await (await fetch(opened.urls.console)).text(), /<meta name="sightline-capture"/)
 }

@@ -6,6 +6,7 @@
  *   traces.jsonl, logs.jsonl  OTLP/JSON, a request a line, as the Collector's file exporter writes them
  *   metrics/NNNN.om           OpenMetrics text with timestamps, a file for ten minutes, in order of time
  *   metrics/exemplars.jsonl   entries of Prometheus' /api/v1/query_exemplars
+ *   rules.json                what Prometheus' /api/v1/rules answers of alerts: which fired when it was captured
  *   audit.jsonl               audit rows as the API answers them, newest first
  *   boards/NAME.json          dashboards
  *   panels.jsonl              what the SQL of panels found: {dashboard, panel, refId, answer}
@@ -19,6 +20,7 @@ export const NAMES = {
   traces: 'traces.jsonl',
   logs: 'logs.jsonl',
   exemplars: 'metrics/exemplars.jsonl',
+  rules: 'rules.json',
   audit: 'audit.jsonl',
   panels: 'panels.jsonl',
 } as const

@@ -9,7 +9,7 @@ import { captureAudit } from './audit.ts'
 import { captureBoards } from './boards.ts'
 import { type Counts, FORMAT_VERSION, type Manifest } from './format.ts'
 import { captureLogs } from './logs.ts'
-import { captureExemplars, captureMetrics } from './metrics.ts'
+import { captureExemplars, captureMetrics, captureRules } from './metrics.ts'
 import type { Notes, Range } from './run.ts'
 import { captureTraces } from './traces.ts'
 
@@ -64,6 +64,7 @@ export async function makeCapture(system: System, wanted: Wanted): Promise<{ byt
         notes.leaveOut(`${what}, or what is missing of it: ${error.message}`)
       }
     }
+    await attempt('what fires', () => captureRules(system, range, archive, notes))
     await attempt('traces', async () => {
       Object.assign(counts, await captureTraces(system, range, traceId, archive, notes))
     })

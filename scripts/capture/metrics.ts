@@ -1,6 +1,6 @@
 /** Samples and exemplars through Prometheus' API, written so that `promtool tsdb create-blocks-from openmetrics` takes them. */
 
-import { maskedLabels } from '@sightline/console/masks'
+import { maskedJson, maskedLabels } from '@sightline/console/masks'
 import { counted } from '@sightline/contracts/counted'
 import { getJson, type System, TooMuch } from '../ask/system.ts'
 import { Unanswered } from '../incident/place.ts'
@@ -182,4 +182,20 @@ async function exemplarsOf(system: System, name: string, range: Range): Promise<
     query: { query: name, ...within(range) },
   })
   return data ?? []
+}
+
+/** Longer ago than this, what fires now isn't what fired at the end of the range. */
+const NOW_MS = 60_000
+
+/** Writes which alerts fire, when the range ends now. */
+export async function captureRules(system: System, range: Range, archive: Archive, { leaveOut }: Notes): Promise<void> {
+  if (Date.now() - range.to > NOW_MS) {
+    leaveOut('What the page of alerts shows: the range ends in the past. Boards have the history of alerts.')
+    return
+  }
+  const { data } = await getJson<{ data: unknown }>('Prometheus', system.prometheus, {
+    path: '/api/v1/rules',
+    query: { type: 'alert' },
+  })
+  await archive.add(NAMES.rules, (write) => write(JSON.stringify(maskedJson({ status: 'success', data }))))
 }

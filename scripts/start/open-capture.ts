@@ -98,9 +98,8 @@ async function unpackPages(capture: Capture, folder: string, file: string): Prom
   const { range, made, product, trace, counts, left_out } = capture.manifest
   const opened = { file, ...range, made, product, trace, counts, left_out }
   writeFileSync(join(folder, 'opened.json'), JSON.stringify(opened), { mode: 0o600 })
-  const wanted = capture.names.filter(
-    (name) => name.startsWith('boards/') || name === NAMES.audit || name === NAMES.panels,
-  )
+  const pages: readonly string[] = [NAMES.audit, NAMES.panels, NAMES.rules]
+  const wanted = capture.names.filter((name) => name.startsWith('boards/') || pages.includes(name))
   for (const name of wanted) await capture.unpack([name], join(folder, name))
 }
 
