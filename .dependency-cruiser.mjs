@@ -62,7 +62,8 @@ const ROOMS = [
     },
   },
   { name: 'no-circle', from: {}, to: { circular: true } },
-  { name: 'no-import-that-leads-nowhere', from: {}, to: { couldNotResolve: true } },
+  // What a bench compares with has packages of its own, installed when it runs.
+  { name: 'no-import-that-leads-nowhere', from: { pathNot: '/sdk-defaults/' }, to: { couldNotResolve: true } },
   {
     name: 'no-test-in-production',
     comment: 'What a test needs lies in test/ folders, and only tests and other test material import it.',

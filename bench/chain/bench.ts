@@ -1,0 +1,160 @@
+/**
+ * What tracing costs: `node bench/chain/bench.ts [--short]`. All chains are alive at once, and take turns in short slices in random
+ * order; a slice with much foreign load is dropped and taken again. CPU per request first, throughput second; ratios are taken
+ * within a round. The last line is one JSON object.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { readFlags } from '@sightline/local/flags'
+import { type Chain, nodeVariants, startDatabase, startFlaskChain, startNodeChain } from './chains.ts'
+import { CLIENTS, pgbench, quantile, runSlice, type Slice, warmUp } from './slices.ts'
+
+const usage = `node bench/chain/bench.ts [--short]
+
+What tracing costs the three services, side by side with other ways to trace, and with a chain in Flask. --short takes fewer and
+shorter slices.`
+const { short } = readFlags(usage, { options: { short: { type: 'boolean' } } }).values
+const [ROUNDS, SECONDS, WARM_UP] = short ? [5, 2, 1_000] : [15, 4, 4_000]
+/** Share of the machine that others may use in a slice, and how often one is taken again. */
+const [MOST_FOREIGN, TRIES] = [0.1, 3]
+
+const sink = spawn(process.execPath, [join(import.meta.dirname, 'sink.ts')], { stdio: ['ignore', 'pipe', 'inherit'] })
+const [port] = await once(createInterface(sink.stdout), 'line')
+const otlp = `http://127.0.0.1:${port}`
+const chains: Chain[] = []
+const stops: (() => Promise<void>)[] = [async () => void sink.kill()]
+const own = [process.pid]
+const slices = new Map<string, (Slice | undefined)[]>()
+const transactions: number[] = []
+try {
+  for (const variant of nodeVariants) await add(() => startNodeChain(variant, otlp))
+  await add(() => startFlaskChain(otlp))
+  const bare = await startDatabase()
+  stops.push(bare.stop)
+  const spans = await spansPerRequest()
+  const turns = [...chains.map((chain) => () => slice(chain)), () => commits(bare.database)]
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const turn of shuffled(turns)) await turn()
+    process.stderr.write(`round ${round + 1} of ${ROUNDS}\n`)
+  }
+  report(spans)
+} finally {
+  for (const stop of stops.reverse()) await stop()
+}
+
+async function add(start: () => Promise<Chain>): Promise<void> {
+  const chain = await start()
+  stops.push(chain.stop)
+  process.stderr.write(`${chain.name} is up\n`)
+  await warmUp(chain, WARM_UP)
+  chains.push(chain)
+  slices.set(chain.name, [])
+}
+
+/** Of the chain as `npm start` has it. */
+async function spansPerRequest(): Promise<number> {
+  const traced = chains.find(({ name }) => name === 'traced')!
+  const before = (await traced.spansSent())!
+  const { requests } = await runSlice(traced, 1, own)
+  return ((await traced.spansSent())! - before) / requests
+}
+
+/** undefined when the machine had too much else to do, every time. */
+async function slice(chain: Chain): Promise<void> {
+  let taken: Slice | undefined
+  for (let tries = 0; tries < TRIES && taken === undefined; tries++) {
+    const one = await runSlice(chain, SECONDS, own)
+    if (one.foreign <= MOST_FOREIGN * cpus().length) taken = one
+  }
+  slices.get(chain.name)!.push(taken)
+}
+
+async function commits(database: Parameters<typeof pgbench>[0]): Promise<void> {
+  transactions.push(await pgbench(database, join(import.meta.dirname, 'commits.sql'), SECONDS))
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item)
+}
+
+interface Spread {
+  median: number
+  quartiles: [number, number]
+  rounds: number
+}
+
+function spread(values: readonly number[]): Spread | null {
+  if (values.length === 0) return null
+  const sorted = values.toSorted((a, b) => a - b)
+  const at = (q: number) => Number(quantile(sorted, q).toPrecision(3))
+  return { median: at(0.5), quartiles: [at(0.25), at(0.75)], rounds: values.length }
+}
+
+/** Of each round in which both were measured. */
+function byRound(of: (round: (name: string) => Slice, n: number) => number, ...names: string[]): Spread | null {
+  const values: number[] = []
+  for (let n = 0; n < ROUNDS; n++) {
+    const round = new Map(names.map((name) => [name, slices.get(name)?.[n]]))
+    if ([...round.values()].every((slice) => slice !== undefined)) values.push(of((name) => round.get(name)!, n))
+  }
+  return spread(values)
+}
+
+function report(spans: number): void {
+  const text = (value: Spread | null, digits = 2) =>
+    value ? `${value.median.toFixed(digits)} (${value.quartiles.map((one) => one.toFixed(digits)).join('-')})` : '-'
+  const rows = [...slices.keys()].map((name) => {
+    const one = (of: (slice: Slice) => number) => byRound((round) => of(round(name)), name)
+    return [
+      name,
+      text(
+        one(({ cpu }) => cpu),
+        0,
+      ),
+      text(byRound((round) => round(name).cpu / round('untraced').cpu, name, 'untraced')),
+      text(
+        one(({ perSecond }) => perSecond),
+        0,
+      ),
+      text(
+        one(({ p50 }) => p50),
+        1,
+      ),
+      text(
+        one(({ p99 }) => p99),
+        1,
+      ),
+    ]
+  })
+  const about = new Map(nodeVariants.map(({ name, about }) => [name, about]))
+  console.log(
+    `${cpus()[0]!.model}, ${cpus().length} processors, Node ${process.version}, ${CLIENTS} clients, ${ROUNDS} rounds of ${SECONDS} s`,
+  )
+  console.log(
+    `medians with quartiles; CPU of the three services per POST /process, ${spans.toFixed(1)} spans each when traced\n`,
+  )
+  console.log('| | CPU us | against untraced | requests/s | p50 ms | p99 ms |\n|---|---|---|---|---|---|')
+  for (const [name, ...cells] of rows)
+    console.log(`| ${name}${about.has(name!) ? `: ${about.get(name!)}` : ''} | ${cells.join(' | ')} |`)
+  const tps = spread(transactions)
+  console.log(`| pgbench: the same three commits | | | ${text(tps, 0)} | | |\n`)
+  const ratio = (a: string, b: string) => byRound((round) => round(a).cpu / round(b).cpu, a, b)
+  console.log(
+    JSON.stringify({
+      cpu_traced_over_untraced: ratio('traced', 'untraced'),
+      cpu_traced_over_sdk_defaults: ratio('traced', 'sdk defaults'),
+      cpu_disabled_over_untraced: ratio('disabled', 'untraced'),
+      requests_over_flask: ratio('flask', 'traced'),
+      share_of_pgbench: byRound((round, n) => round('traced').perSecond / transactions[n]!, 'traced'),
+      us_per_span: byRound((round) => (round('traced').cpu - round('untraced').cpu) / spans, 'traced', 'untraced'),
+      spans_per_request: Number(spans.toFixed(1)),
+      dropped_slices: [...slices.values()].flat().filter((one) => one === undefined).length,
+    }),
+  )
+}

@@ -1,0 +1,102 @@
+/** Short stretches of load, and what the services needed for them. */
+import { execFile } from 'node:child_process'
+import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import type { TestDatabase } from '@sightline/db/testing'
+import { Pool } from 'undici'
+import type { Chain } from './chains.ts'
+import { cpuOfMachine, cpuOfTrees } from './cpu.ts'
+
+export const CLIENTS = 32
+/** Until the last batch has left: queues wait half a second for company. */
+const EXPORTED_AFTER_MS = 800
+
+export interface Slice {
+  readonly requests: number
+  readonly perSecond: number
+  /** CPU of the three services per request, microseconds. */
+  readonly cpu: number
+  /** Milliseconds. */
+  readonly p50: number
+  readonly p99: number
+  /** Share of the machine's processors that others used meanwhile. */
+  readonly foreign: number
+}
+
+/** As many clients as can be busy, for so long. Rejects when an answer is no 200. */
+export async function runSlice(chain: Chain, seconds: number, own: readonly number[]): Promise<Slice> {
+  const pool = new Pool(chain.url, { connections: CLIENTS })
+  const [machine, mine, services] = [cpuOfMachine(), cpuOfTrees(own), cpuOfTrees(chain.pids)]
+  const started = performance.now()
+  const until = started + seconds * 1000
+  const durations: number[] = []
+  const client = async () => {
+    for (let began = performance.now(); began < until; began = performance.now()) {
+      await order(pool, durations.length)
+      durations.push(performance.now() - began)
+    }
+  }
+  await Promise.all(Array.from({ length: CLIENTS }, client))
+  const took = (performance.now() - started) / 1000
+  await pause(EXPORTED_AFTER_MS)
+  const cpu = cpuOfTrees(chain.pids) - services
+  const wall = performance.now() - started
+  const foreign = cpuOfMachine() - machine - (cpuOfTrees(own) - mine)
+  await pool.close()
+  durations.sort((a, b) => a - b)
+  return {
+    requests: durations.length,
+    perSecond: durations.length / took,
+    cpu: (cpu * 1000) / durations.length,
+    p50: quantile(durations, 0.5),
+    p99: quantile(durations, 0.99),
+    foreign: Math.max(0, foreign) / wall,
+  }
+}
+
+/** What `npm run load` calls orders: one line of a product whose stock isn't tracked. */
+async function order(pool: Pool, n: number): Promise<void> {
+  const user = 1001 + (n % 200)
+  const { statusCode, body } = await pool.request({
+    method: 'POST',
+    path: '/process',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      user_id: user,
+      user_name: `Load User ${user}`,
+      user_email: `load-${user}@example.com`,
+      action: 'purchase',
+    }),
+  })
+  const text = await body.text()
+  if (statusCode !== 200) throw new Error(`status ${statusCode}: ${text}`)
+}
+
+export async function warmUp(chain: Chain, requests: number): Promise<void> {
+  const pool = new Pool(chain.url, { connections: CLIENTS })
+  let sent = 0
+  const client = async () => {
+    while (sent < requests) await order(pool, sent++)
+  }
+  await Promise.all(Array.from({ length: CLIENTS }, client))
+  await pool.close()
+}
+
+/** Transactions a second: each is what one POST commits. Rejects when there is no pgbench. */
+export async function pgbench(database: TestDatabase, script: string, seconds: number): Promise<number> {
+  const { host, port, user, password, database: name } = database.connection()
+  const target = ['-h', host, '-p', String(port), '-U', user, name]
+  const { stdout } = await promisify(execFile)(
+    'pgbench',
+    ['-n', '-M', 'prepared', '-c', `${CLIENTS}`, '-j', '2', '-T', String(Math.ceil(seconds)), '-f', script, ...target],
+    { env: { PATH: process.env.PATH, PGPASSWORD: password } },
+  )
+  return Number(/^tps = ([\d.]+)/m.exec(stdout)![1])
+}
+
+/** Of sorted numbers, interpolated. */
+export function quantile(sorted: readonly number[], q: number): number {
+  const at = (sorted.length - 1) * q
+  const [low, high] = [sorted[Math.floor(at)]!, sorted[Math.ceil(at)]!]
+  return low + (high - low) * (at % 1)
+}
