@@ -85,10 +85,11 @@ test('between services a key is what it is in a header: PostgreSQL refuses U+000
 
 test('hostile text is refused quickly', () => {
   for (const text of ['a'.repeat(64_000), 'a.'.repeat(32_000), `a@${'a-'.repeat(32_000)}`, ' '.repeat(64_000)]) {
-    const started = performance.now()
+    const before = process.cpuUsage()
     email.safeParse(text)
     personName.safeParse(text)
-    assert.ok(performance.now() - started < 500)
+    // Of its own time, whatever else the machine does: a pattern that tries every split needs minutes.
+    assert.ok(process.cpuUsage(before).user < 5_000_000)
   }
 })
 

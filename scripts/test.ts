@@ -40,8 +40,11 @@ const sharingOne = [
   'backend/{otlp,query,receive,service-graph,store}/**/*.test.ts',
   'console/src/**/*.test.ts',
 ]
-/** A hook at the top of a file, or a setting of the process, would be that of all files: such a file has a process of its own. */
-const NEEDS_ITS_OWN = /^(before|after|beforeEach|afterEach)\(|^process\.env\./m
+/**
+ * A hook at the top of a file, a setting of the process, or what it puts in place of something global would be that of all files: such a
+ * file has a process of its own.
+ */
+const NEEDS_ITS_OWN = /^(before|after|beforeEach|afterEach)\(|^process\.env\.|\bmock\.method\(globalThis\b/m
 
 /** The longest first: one of them begun last would be waited for alone. */
 const endToEndTests = [

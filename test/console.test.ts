@@ -621,6 +621,7 @@ test('a log line opens to its fields, which go into the query, and to the lines 
   await page.getByRole('link', { name: `No lines with trace_id ${traceId}` }).click()
   await page.waitForURL(/trace_id%21%3D/)
   assert.equal(asked(), `{service_name="gateway"} | trace_id!="${traceId}"`)
+  await page.locator('.line-tools', { hasText: /\d lines/ }).waitFor()
   await page.locator('.log-line', { hasText: 'info' }).first().click()
   await page.getByRole('link', { name: 'Only lines with level info' }).click()
   await page.waitForURL(/level/)

@@ -13,12 +13,12 @@ import {
 import { newClient } from './http.ts'
 
 const answer = (context: TestContext, byPath: Record<string, unknown>) => {
-  const mocked = context.mock.method(globalThis, 'fetch', async (address: unknown) => {
+  context.mock.restoreAll()
+  context.mock.method(globalThis, 'fetch', async (address: unknown) => {
     const path = String(address).split('?')[0]!
     const found = byPath[path]
     return found === undefined ? new Response('There is none.\n', { status: 404 }) : Response.json(found)
   })
-  context.after(() => mocked.mock.restore())
 }
 
 const RULE: AlertRule = {
