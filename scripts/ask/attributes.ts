@@ -53,5 +53,8 @@ function namesIn(series: NonNullable<CompareAnswer['series']>): Row[] {
     if (type === 'selection_total') row.spans = count
     else row.mostly = String(plain(label.value ?? {}))
   }
-  return [...found.values()].toSorted((a, b) => a.attribute.localeCompare(b.attribute))
+  // Tempo 3 lists some attributes that it has a column for, though no span has them.
+  return [...found.values()]
+    .filter(({ mostly }) => mostly !== 'nil')
+    .toSorted((a, b) => a.attribute.localeCompare(b.attribute))
 }
