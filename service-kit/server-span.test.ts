@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { after, before, beforeEach, test } from 'node:test'
-import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
+import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { hrTimeToMicroseconds } from '@opentelemetry/core'
 import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace'
 import log4js from 'log4js'
@@ -16,6 +16,7 @@ import { until } from './poll.ts'
 import { unavailable } from './problems.ts'
 import { inSpan } from './spans.ts'
 import { refineStart } from './telemetry/clock.ts'
+import { telemetry } from './telemetry/state.ts'
 import { KIT_METRICS } from './test/catalogue.ts'
 import { call, sample } from './test/index.ts'
 import { type MemoryTelemetry, startMemoryTelemetry } from './test/memory-telemetry.ts'
@@ -31,6 +32,9 @@ const held: Array<() => void> = []
 let begun: () => void
 /** Called when the server knows that a connection is closed, or its answer sent. */
 let closed: () => void
+
+/** What a log line of the last handler would have for its trace. */
+let traceInHandler: string | undefined
 
 /** Server spans that have ended, counted in that moment; the memory has them a little later. */
 let endings = 0
@@ -80,7 +84,10 @@ function start(): Promise<HttpServer> {
         return answer()
       })
     const body = z.strictObject({})
-    routes.add({ method: 'get', path: '/things/{id}' }, () => ({ status: 200, body: {} }))
+    routes.add({ method: 'get', path: '/things/{id}' }, () => {
+      traceInHandler = trace.getSpanContext(context.active())?.traceId
+      return { status: 200, body: {} }
+    })
     routes.add({ method: 'post', path: '/bodies', body }, () => ({ status: 200, body: {} }))
     routes.add(
       { method: 'get', path: '/slow' },
@@ -168,6 +175,23 @@ test('a request, by the HTTP conventions', async () => {
   assert.deepEqual([span.name, span.status.code], ['GET /things/{id}', SpanStatusCode.UNSET])
   assert.equal(span.spanContext().traceId, '0af7651916cd43dd8448eb211c80319c')
   assert.equal(span.parentSpanContext?.spanId, 'b7ad6b7169203331')
+})
+
+test('a request that a sampling rule leaves out makes no span, and its lines keep the trace that it belongs to', async (t) => {
+  t.after(() => {
+    telemetry.untraced = undefined
+  })
+  telemetry.untraced = /^\/things\//
+  const traceId = '0af7651916cd43dd8448eb211c80319c'
+  const headers = { traceparent: `00-${traceId}-b7ad6b7169203331-01` }
+  const before = endings
+  await call(`http://127.0.0.1:${server.port}`, 'GET', '/things/7', undefined, headers)
+  assert.equal(traceInHandler, traceId)
+  assert.equal(endings, before)
+  telemetry.untraced = undefined
+  await call(`http://127.0.0.1:${server.port}`, 'GET', '/things/7', undefined, headers)
+  await ended()
+  assert.equal(endings, before + 1)
 })
 
 test('a method that HTTP does not know names nothing, and a path without a route neither', async () => {
