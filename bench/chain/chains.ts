@@ -2,10 +2,9 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
-import { startTestCluster, type TestDatabase } from '@sightline/db/testing'
+import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
+import { freePorts } from '@sightline/local'
 import { until } from '@sightline/service-kit/poll'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -53,11 +52,11 @@ export async function startNodeChain(variant: NodeVariant, otlp: string): Promis
   const cluster = await startTestCluster()
   const database = await cluster.createDatabase()
   const register = variant.register?.()
-  const ports = [await freePort(), await freePort(), await freePort()]
+  const ports = await servicePorts()
   const services = [
-    { name: 'audit-service', role: 'audit_service', port: ports[2]! },
-    { name: 'order-service', role: 'order_service', port: ports[1]!, next: ports[2]! },
-    { name: 'user-service', role: 'user_service', port: ports[0]!, next: ports[1]! },
+    { name: 'audit-service', role: 'audit_service', port: ports[2] },
+    { name: 'order-service', role: 'order_service', port: ports[1], next: ports[2] },
+    { name: 'user-service', role: 'user_service', port: ports[0], next: ports[1] },
   ] as const
   const children = services.map((service) => {
     const { host, port, user, password, database: name } = database.connection(service.role)
@@ -84,12 +83,15 @@ export async function startNodeChain(variant: NodeVariant, otlp: string): Promis
     })
   })
   for (const [n, { name, port }] of services.entries()) await ready(name, port, children[n]!)
+  const spansSent = async () => (register === kit() ? total(ports) : undefined)
+  return { ...chainOf(variant.name, ports[0], children, cluster), database, spansSent }
+}
+
+function chainOf(name: string, port: number, children: readonly ChildProcess[], cluster: TestCluster) {
   return {
-    name: variant.name,
-    url: `http://127.0.0.1:${ports[0]}`,
+    name,
+    url: `http://127.0.0.1:${port}`,
     pids: children.map(({ pid }) => pid!),
-    database,
-    spansSent: async () => (register === kit() ? total(ports) : undefined),
     async stop() {
       await Promise.all(children.map(ended))
       await cluster.stop()
@@ -131,11 +133,11 @@ export async function startFlaskChain(otlp: string): Promise<Chain> {
   const cluster = await startTestCluster()
   const database = await cluster.createDatabase()
   const { host, port, user, password, database: name } = database.connection()
-  const ports = [await freePort(), await freePort(), await freePort()]
+  const ports = await servicePorts()
   const roles = [
-    { role: 'audit', port: ports[2]! },
-    { role: 'order', port: ports[1]!, next: ports[2]! },
-    { role: 'user', port: ports[0]!, next: ports[1]! },
+    { role: 'audit', port: ports[2] },
+    { role: 'order', port: ports[1], next: ports[2] },
+    { role: 'user', port: ports[0], next: ports[1] },
   ]
   const children = roles.map(({ role, port: own, next }) =>
     spawn(
@@ -157,17 +159,13 @@ export async function startFlaskChain(otlp: string): Promise<Chain> {
     ),
   )
   for (const [n, { role, port: own }] of roles.entries()) await ready(`flask ${role}`, own, children[n]!)
-  return {
-    name: 'flask',
-    url: `http://127.0.0.1:${ports[0]}`,
-    pids: children.map(({ pid }) => pid!),
-    database,
-    spansSent: async () => undefined,
-    async stop() {
-      await Promise.all(children.map(ended))
-      await cluster.stop()
-    },
-  }
+  return { ...chainOf('flask', ports[0], children, cluster), database, spansSent: async () => undefined }
+}
+
+/** Of user, order and audit. */
+async function servicePorts(): Promise<[number, number, number]> {
+  const { USER_SERVICE_PORT, ORDER_SERVICE_PORT, AUDIT_SERVICE_PORT } = await freePorts()
+  return [USER_SERVICE_PORT, ORDER_SERVICE_PORT, AUDIT_SERVICE_PORT]
 }
 
 /** For pgbench: a database, and nobody in front of it. */
@@ -189,13 +187,4 @@ async function ended(child: ChildProcess): Promise<void> {
   const exited = once(child, 'exit')
   child.kill('SIGTERM')
   await exited
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

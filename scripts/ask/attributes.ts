@@ -1,5 +1,5 @@
 /** The tool that says what can be asked about: which attributes spans have, and how many spans each value of one. */
-import type { CompareAnswer } from '@sightline/console/differs'
+import { type CompareAnswer, countsIn } from '@sightline/console/differs'
 import { z } from 'zod'
 import { page, type Row } from './answer.ts'
 import { compareCounts, plain, traceMetric } from './tempo.ts'
@@ -27,8 +27,8 @@ export const attributes = defineTool({
     const window = readWindow(times)
     const nothing = 'No such span in this time.'
     if (name === undefined) {
-      const { series = [] } = await compareCounts(system, `{ } | compare(${among}, 1)`, window)
-      return { facts: {}, lists: [page('attributes', namesIn(series), offset, 'a narrower among')], nothing }
+      const counts = await compareCounts(system, `{ } | compare(${among}, 1)`, window)
+      return { facts: {}, lists: [page('attributes', namesIn(counts), offset, 'a narrower among')], nothing }
     }
     const series = await traceMetric(system, `${among} | count_over_time() by (${name})`, window)
     const rows = series
@@ -42,15 +42,13 @@ export const attributes = defineTool({
 })
 
 /** The selection is all that was asked for; of each attribute its total and its most frequent value are known. */
-function namesIn(series: NonNullable<CompareAnswer['series']>): Row[] {
+function namesIn(counts: CompareAnswer): Row[] {
   const found = new Map<string, { attribute: string; spans: number; mostly: string }>()
-  for (const { labels = [], value: count = 0 } of series) {
-    const type = labels.find(({ key }) => key === '__meta_type')?.value?.stringValue
-    const label = labels.find(({ key }) => key !== '__meta_type')
-    if (!label || !type?.startsWith('selection')) continue
+  for (const { of, isTotal, label, count } of countsIn(counts)) {
+    if (of !== 'selection') continue
     const row = found.get(label.key) ?? { attribute: label.key, spans: 0, mostly: '' }
     found.set(label.key, row)
-    if (type === 'selection_total') row.spans = count
+    if (isTotal) row.spans = count
     else row.mostly = String(plain(label.value ?? {}))
   }
   // Tempo 3 lists some attributes that it has a column for, though no span has them.

@@ -1,7 +1,7 @@
 /** What evidence is taken for, which metrics show a fault, and which words of an answer are right: without a system. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readEvidence } from './evidence.ts'
+import { readEvidence, spansOfSeries } from './evidence.ts'
 import { gradeParts } from './grade.ts'
 import { incidents } from './incidents/index.ts'
 import { MECHANISMS, mechanismCalled } from './mechanisms.ts'
@@ -146,6 +146,15 @@ test('a query that shows much, something else, or what was so before, shows noth
     assert.ok(!shows, `${query}: ${says}`)
     assert.match(says, reason, query)
   }
+})
+
+test('a TraceQL query that measures is judged by the spans of its highest series', () => {
+  const label = (key: string, stringValue: string) => ({ key, value: { stringValue } })
+  const query = '{ kind = server } | quantile_over_time(duration, .9) by (span.user.id, name, kind)'
+  const labels = [label('__name__', 'x'), label('p', '0.9'), label('span.user.id', '2007'), label('kind', 'server')]
+  assert.equal(spansOfSeries(query, labels), '{ kind = server } | { span.user.id = "2007" && kind = server }')
+  assert.equal(spansOfSeries(query, [label('span.user.id', 'nil')]), '{ kind = server } | { span.user.id = nil }')
+  assert.equal(spansOfSeries('{ status = error } | rate()', [label('__name__', 'rate')]), '{ status = error }')
 })
 
 test('a right answer is right in other words, and a wrong one is not', () => {

@@ -216,13 +216,14 @@ async function highestSeries(place: Place, q: string, times: { start: string; en
   return highest && { labels: highest.labels ?? [] }
 }
 
-/** The spans that a metrics query counts in the series with these labels. */
-function spansOfSeries(query: string, labels: NonNullable<TraceqlSeries['labels']>): string {
-  // `__name__`, and `p` of quantiles, are no fields of spans.
-  const fields = labels.filter(({ key }) =>
-    /[.:]|^(name|kind|status|rootName|rootServiceName|statusMessage)$/.test(key),
+/** The spans that a TraceQL metrics query counts in the series with these labels. */
+export function spansOfSeries(query: string, labels: NonNullable<TraceqlSeries['labels']>): string {
+  // `__name__`, `__bucket` of histograms and `p` of quantiles are no fields of spans.
+  const fields = labels.filter(({ key }) => !/^(__|p$)/.test(key))
+  // The series of spans without a field has the text nil for it.
+  const conditions = fields.map(
+    ({ key, value }) => `${key} = ${value.stringValue === 'nil' ? 'nil' : literalOf(key, value)}`,
   )
-  const conditions = fields.map(({ key, value }) => `${key} = ${literalOf(key, value)}`)
   const spans = spansOfMetrics(query)
   return conditions.length === 0 ? spans : `${spans} | { ${conditions.join(' && ')} }`
 }

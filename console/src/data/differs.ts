@@ -163,6 +163,15 @@ interface Side {
   readonly totals: Map<string, number>
 }
 
+/** What `compare()` counted: how many spans `of` a side have an attribute at all, or one value of it. */
+export function* countsIn({ series = [] }: CompareAnswer) {
+  for (const { labels = [], value: count = 0 } of series) {
+    const type = labels.find(({ key }) => key === '__meta_type')?.value?.stringValue ?? ''
+    const label = labels.find(({ key }) => key !== '__meta_type')
+    if (label) yield { of: type.replace(/_total$/, ''), isTotal: type.endsWith('_total'), label, count }
+  }
+}
+
 /**
  * Shares of all spans of a side. Every span has a name, a kind and a status; Tempo 3.0 counts twice those of them that the filter
  * before `compare()` names, so the least of the three is right.
@@ -172,12 +181,10 @@ export function rank({ series = [] }: CompareAnswer): Differences {
     selection: { counts: new Map(), totals: new Map() },
     baseline: { counts: new Map(), totals: new Map() },
   }
-  for (const { labels = [], value: count = 0 } of series) {
-    const type = labels.find(({ key }) => key === '__meta_type')?.value?.stringValue ?? ''
-    const label = labels.find(({ key }) => key !== '__meta_type')
-    const side = sides[type.replace(/_total$/, '')]
-    if (!side || !label) continue
-    if (type.endsWith('_total')) {
+  for (const { of, isTotal, label, count } of countsIn({ series })) {
+    const side = sides[of]
+    if (!side) continue
+    if (isTotal) {
       side.totals.set(label.key, count)
       continue
     }
