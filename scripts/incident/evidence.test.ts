@@ -95,6 +95,12 @@ test('a metric is judged by the series that a result is made of, and not by how 
       [result({ job: 'user-service' }, 10)],
       { telemetry_dropped_total: [dropped('user-service', 'traces', 0, 5, 1, 5, 10)] },
     ],
+    // It has been there before, for a moment, and now it stays.
+    [
+      'telemetry_dropped_total',
+      [result({ job: 'user-service' }, 10)],
+      { telemetry_dropped_total: [dropped('user-service', 'traces', 0, 10, 1, 0, 0, 2, 10)] },
+    ],
   ] as const) {
     const { shows, says } = await judgeMetric(query, isAtFault, TIMES, asked(results, selectors))
     assert.ok(shows, `${query}: ${says}`)
@@ -134,8 +140,8 @@ test('a query that shows much, something else, or what was so before, shows noth
     [
       'telemetry_dropped_total',
       [result(own.labels, 10)],
-      { telemetry_dropped_total: [dropped('user-service', 'traces', 0, 9, 1, 5, 10)] },
-      /changed by 4.5 in as long a time before, and by 1 since/,
+      { telemetry_dropped_total: [dropped('user-service', 'traces', 0, 9, 1, 5, 6)] },
+      /changed by 1 in as long a time before, and by 1 since/,
     ],
     ['zzz', [], { zzz: [] }, /brings nothing: there is no metric zzz, and it is no id/],
     ['zzz{a="b"}', [], { 'zzz{a="b"}': [] }, /brings nothing: there is no series zzz\{a="b"\}/],

@@ -27,9 +27,7 @@ interface Changed {
   labels: Labels
   /** How far it has been from its value at the start. */
   since: number
-  /** How much of that is new. */
-  gained: number
-  /** What it does by itself in that time; null: it was not there. */
+  /** How far it goes by itself in that time; null: it was not there. */
   earlier: number | null
 }
 
@@ -66,7 +64,7 @@ export async function judgeMetric(
   if (share < MOST) return { shows: false, says: `${told}, which ${whyNot(share)}` }
   const isAlone = results.every(({ labels }) => faultyShare(found, labels, isAtFault) >= MOST)
   const faulty = found.flat().filter(({ labels }) => isAtFault(labels))
-  const now = sum(faulty.map(({ gained }) => gained))
+  const now = sum(faulty.map((one) => one.since))
   const earlier = sum(faulty.map((one) => one.earlier ?? 0))
   if (isAlone && faulty.every((one) => one.earlier !== null) && now < earlier * GROWN)
     return {
@@ -87,30 +85,28 @@ async function changes(selector: string, since: number, until: number, ask: AskM
   const measured = series.filter(({ labels }) => !ALERTS.test(labels.__name__ ?? ''))
   return measured.map(({ labels, values }) => {
     const before = values.filter(([time]) => time <= since)
+    const after = values.filter(([time]) => time > since)
     const atStart = before.at(-1)?.[1]
-    const moved = furthest(
-      values.filter(([time]) => time > since),
-      atStart ?? 0,
-    )
+    const moved = furthest(after, atStart ?? 0)
     const change = { labels, since: Math.abs(moved) }
-    if (atStart === undefined) return { ...change, gained: change.since, earlier: null }
+    if (atStart === undefined) return { ...change, earlier: null }
     const isUpAndDown = values.some(([, value], n) => n > 0 && value < values[n - 1]![1])
-    if (isUpAndDown)
-      return {
-        ...change,
-        ...beyond(
-          before.map(([, value]) => value),
-          atStart + moved,
-        ),
-      }
-    return { ...change, gained: change.since, earlier: Math.max(0, Math.sign(moved) * (atStart - before[0]![1])) }
+    if (isUpAndDown) return { ...change, earlier: isUnusual(numbersOf(before), numbersOf(after)) ? 0 : change.since }
+    return { ...change, earlier: Math.max(0, Math.sign(moved) * (atStart - before[0]![1])) }
   })
 }
 
-/** What goes up and down may have been anywhere between: new is what lies beyond, and half of its range is what it does by itself. */
-function beyond(before: readonly number[], reached: number): Pick<Changed, 'gained' | 'earlier'> {
-  const [least, most] = [Math.min(...before), Math.max(...before)]
-  return { gained: Math.max(0, reached - most, least - reached), earlier: (most - least) / 2 }
+const numbersOf = (values: Series['values']) => values.map(([, value]) => value)
+
+/**
+ * What goes up and down may have been anywhere by itself. Unusual is where it never was before, or where it stays away from what it was
+ * before on average, by more than it used to.
+ */
+function isUnusual(before: readonly number[], after: readonly number[]): boolean {
+  if (Math.max(...after) > Math.max(...before) || Math.min(...after) < Math.min(...before)) return true
+  const usual = mean(before)
+  const swing = mean(before.map((value) => Math.abs(value - usual)))
+  return Math.abs(mean(after.slice(after.length >> 1)) - usual) > swing
 }
 
 /** The largest difference to where it was, with its sign. */
@@ -160,4 +156,5 @@ function whyNot(share: number): string {
 }
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0)
+const mean = (numbers: readonly number[]) => sum(numbers) / numbers.length
 const short = (value: number) => Number(value.toPrecision(3))
