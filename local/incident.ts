@@ -81,6 +81,9 @@ export interface RecentIncident {
 const recentIncidentsOf = (home: string) => join(home, 'incident/recent.json')
 const REMEMBERED_MS = 60 * 60_000
 
+/** Prometheus has asked everybody, and queues are empty again, so long after an incident's end. */
+export const SETTLED_MS = 15_000
+
 /** The one that is under way, and those that ended within the last hour, the newest first. A damaged note is a startError. */
 export function recentIncidents(home: string): RecentIncident[] {
   const note = readIncidentNote(home)

@@ -64,7 +64,7 @@ const proofs: Record<string, Proof> = {
   'long-history': {
     evidence: [
       '{ resource.service.name = "order-service" && name =~ "pg.query:find_history_order.*" }',
-      'topk(3, sum by (db_query_summary) (db_client_operation_duration_seconds_count{db_query_summary!=""}))',
+      'topk(3, sum by (db_query_summary) (rate(db_client_operation_duration_seconds_count{db_query_summary!=""}[30s])))',
       '{service_name="order-service"} |= "GET /orders 200"',
     ],
     mistaken: 'missing-index',
@@ -162,7 +162,7 @@ const proofs: Record<string, Proof> = {
   'everyone-waits': {
     evidence: [
       '{ span.user.id = "2007" && resource.service.name = "user-service" }',
-      'sum by (db_query_summary) (db_client_operation_duration_seconds_sum)',
+      'sum by (db_query_summary) (rate(db_client_operation_duration_seconds_sum[30s]))',
     ],
     mistaken: 'traffic-growth',
     vague: ['{ resource.service.name = "order-service" }', '{service_name="user-service"}'],

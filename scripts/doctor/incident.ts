@@ -1,5 +1,5 @@
 /** Incidents (`npm run incident`): what one does to the system is no fault of the system, and has to be told from one. */
-import type { RecentIncident } from '@sightline/local/incident'
+import { type RecentIncident, SETTLED_MS } from '@sightline/local/incident'
 import { type Check, type Finding, fail, pass, warn } from './check.ts'
 import type { Patient } from './patient.ts'
 
@@ -45,8 +45,6 @@ export interface Period {
   incident?: RecentIncident
 }
 
-/** Prometheus has asked everybody, and queues are empty again, so long after an incident's end. */
-const SETTLED_MS = 15_000
 /** What happens before an incident's end is counted so much later, whatever begins meanwhile. */
 const SCRAPED_MS = 6_000
 

@@ -49,7 +49,7 @@ test('what is no id, no row and no query is told why', () => {
 })
 
 /** The incident began at 100 and it is 200 now; each series has a value at 0, 100 and 200. */
-const TIMES = { since: 100, until: 200 }
+const TIMES = { since: 100, until: 200, isQuiet: () => true }
 const dropped = (job: string, signal: string, ...values: number[]): Series =>
   series({ __name__: 'telemetry_dropped_total', reason: 'queue_full', job, signal }, values)
 const series = (labels: Labels, values: readonly number[]): Series => ({
@@ -151,6 +151,33 @@ test('a query that shows much, something else, or what was so before, shows noth
     const { shows, says } = await judgeMetric(query, isAtFault, TIMES, asked(results, selectors))
     assert.ok(!shows, `${query}: ${says}`)
     assert.match(says, reason, query)
+  }
+})
+
+test('what other incidents did before is not how a metric usually is', async () => {
+  // Another incident until 50: it is quiet from then on.
+  const times = { ...TIMES, isQuiet: (at: number) => at > 50 }
+  const own = (...values: [number, number][]): Series => ({ ...dropped('user-service', 'traces'), values })
+  const verdict = ({ labels, values }: Series, isQuiet: (at: number) => boolean) =>
+    judgeMetric(
+      'telemetry_dropped_total',
+      isAtFault,
+      { ...times, isQuiet },
+      asked([result(labels, 10)], { telemetry_dropped_total: [{ labels, values }] }),
+    )
+  const counter = own([0, 0], [50, 500], [75, 505], [100, 510], [200, 610])
+  const gauge = own([0, 10], [25, 10], [40, 10], [75, 1], [100, 2], [150, 10], [200, 10])
+  for (const [metric, earlier] of [
+    [counter, /changed by 510 in as long a time before, and by 100 since/],
+    [gauge, /changed by 8 in as long a time before, and by 8 since/],
+  ] as const) {
+    const besides = await verdict(metric, times.isQuiet)
+    assert.ok(besides.shows, besides.says)
+    const without = await verdict(metric, () => true)
+    assert.ok(!without.shows)
+    assert.match(without.says, earlier)
+    // Nothing is known of quiet times, and the query selects nothing but what is at fault.
+    assert.ok((await verdict(metric, () => false)).shows)
   }
 })
 

@@ -5,7 +5,7 @@
 import { literalOf } from '@sightline/console/differs'
 import type { AnyValue } from '@sightline/console/otlp'
 import { isMetricsQuery, spansOfMetrics } from '@sightline/console/traceql-text'
-import type { IncidentNote } from '@sightline/local/incident'
+import { type IncidentNote, recentIncidents, SETTLED_MS } from '@sightline/local/incident'
 import { until } from '@sightline/service-kit/poll'
 import { readSettledTrace, readTrace, type Span } from '../trace/spans.ts'
 import type { Incident } from './incident.ts'
@@ -315,7 +315,13 @@ async function spansThatShow(
 }
 
 async function checkPromql(place: Place, { metric }: Incident, note: IncidentNote, query: string): Promise<Verdict> {
-  const times = { since: (note.startedAt - SLACK_MS) / 1000, until: (note.endedAt ?? Date.now()) / 1000 }
+  const others = recentIncidents(place.home).filter(({ startedAt }) => startedAt !== note.startedAt)
+  const times = {
+    since: (note.startedAt - SLACK_MS) / 1000,
+    until: (note.endedAt ?? Date.now()) / 1000,
+    isQuiet: (at: number) =>
+      !others.some(({ startedAt, endedAt = startedAt }) => at * 1000 >= startedAt && at * 1000 < endedAt + SETTLED_MS),
+  }
   const isAtFault = (labels: Labels) => metric?.names.test(labels.__name__ ?? '') === true && metric.series(labels)
   // Asked before anything is said, so that a query that is none is told so whatever the incident.
   const { shows, says } = await judgeMetric(query, isAtFault, times, (asked, at) => askMetrics(place, asked, at))

@@ -2,7 +2,7 @@
  * Whether the metrics that a PromQL query is made of show the fault. How the query is spelled does not matter: what counts is which
  * series its highest result comes from, and how these have changed since the incident began.
  *
- *   query -> its selectors -> their series, with how much each has changed since the start, and in as long a time before
+ *   query -> its selectors -> their series, with how much each has changed since the start, and in as long a quiet time before
  *     -> those that went into the highest result -> which part of the change is of series at fault
  */
 import { vectorSelectors } from '@sightline/dashboards/promql'
@@ -27,7 +27,7 @@ interface Changed {
   labels: Labels
   /** How far it has been from its value at the start. */
   since: number
-  /** How far it goes by itself in that time; null: it was not there. */
+  /** How far it goes by itself in that time; null: it was not there, or other incidents were under way then. */
   earlier: number | null
 }
 
@@ -38,19 +38,30 @@ const GROWN = 1.5
 /** Into how many steps the time since the start is divided. */
 const STEPS = 30
 
-/** Resolves to whether it shows, and why. `since` is the incident's start and `until` now or its end, seconds since the epoch. */
+/** Seconds since the epoch. */
+export interface Times {
+  /** The incident's start. */
+  since: number
+  /** Now, or the incident's end. */
+  until: number
+  /** Whether no other incident was under way at a time before. */
+  isQuiet(at: number): boolean
+}
+
+/** Resolves to whether it shows, and why. */
 export async function judgeMetric(
   query: string,
   isAtFault: IsAtFault,
-  { since, until }: { since: number; until: number },
+  times: Times,
   ask: AskMetrics,
 ): Promise<{ shows: boolean; says: string }> {
+  const { until } = times
   const results = (await ask(query, until)).flatMap(({ labels, values }) => {
     const value = values.at(-1)?.[1] ?? Number.NaN
     return Number.isFinite(value) ? [{ labels, value }] : []
   })
   const selectors = vectorSelectors(query)
-  const found = await Promise.all(selectors.map((selector) => changes(selector, since, until, ask)))
+  const found = await Promise.all(selectors.map((selector) => changes(selector, times, ask)))
   const top = results.toSorted((a, b) => b.value - a.value)[0]
   if (top === undefined) {
     const absent = selectors.find((_, n) => found[n]!.length === 0)
@@ -78,7 +89,7 @@ export async function judgeMetric(
 const ALERTS = /^ALERTS(_FOR_STATE)?$/
 
 /** Of every series that the selector has had. */
-async function changes(selector: string, since: number, until: number, ask: AskMetrics): Promise<Changed[]> {
+async function changes(selector: string, { since, until, isQuiet }: Times, ask: AskMetrics): Promise<Changed[]> {
   const lasted = until - since
   const step = Math.max(1, Math.ceil(lasted / STEPS))
   const series = await ask(`(${selector})[${Math.ceil(2 * lasted) + step}s:${step}s]`, until)
@@ -89,14 +100,26 @@ async function changes(selector: string, since: number, until: number, ask: AskM
     const atStart = before.at(-1)?.[1]
     const moved = furthest(after, atStart ?? 0)
     const change = { labels, since: Math.abs(moved) }
-    if (atStart === undefined) return { ...change, earlier: null }
+    const quiet = before.filter(([time]) => isQuiet(time))
+    if (quiet.length === 0) return { ...change, earlier: null }
     const isUpAndDown = values.some(([, value], n) => n > 0 && value < values[n - 1]![1])
-    if (isUpAndDown) return { ...change, earlier: isUnusual(numbersOf(before), numbersOf(after)) ? 0 : change.since }
-    return { ...change, earlier: Math.max(0, Math.sign(moved) * (atStart - before[0]![1])) }
+    if (isUpAndDown) return { ...change, earlier: isUnusual(numbersOf(quiet), numbersOf(after)) ? 0 : change.since }
+    return { ...change, earlier: Math.max(0, Math.sign(moved) * growth(before, isQuiet)) }
   })
 }
 
 const numbersOf = (values: Series['values']) => values.map(([, value]) => value)
+
+/** How far what only rises or only falls went, where it was quiet; as far as it would have gone in all of the time at that pace. */
+function growth(values: Series['values'], isQuiet: Times['isQuiet']): number {
+  const steps = values.flatMap(([to, value], n) => {
+    const [from, last] = values[n - 1] ?? [to, value]
+    return isQuiet(from) && isQuiet(to) ? [{ took: to - from, grew: value - last }] : []
+  })
+  const took = sum(steps.map((step) => step.took))
+  const all = values.at(-1)![0] - values[0]![0]
+  return took === 0 ? 0 : (sum(steps.map((step) => step.grew)) / took) * all
+}
 
 /**
  * What goes up and down may have been anywhere by itself. Unusual is where it never was before, or where it stays away from what it was
