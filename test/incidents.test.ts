@@ -51,7 +51,7 @@ const proofs: Record<string, Proof> = {
       'rate(http_server_request_duration_seconds_count{job="order-service", http_response_status_code="500"}[1m])',
     ],
     mistaken: 'bad-answer',
-    vague: ['{ status = error }', '{service_name=~".+"}'],
+    vague: ['{ status = error && resource.service.name = "user-service" }', '{service_name=~".+"}'],
   },
   'long-aisle': {
     evidence: [
@@ -104,7 +104,7 @@ const proofs: Record<string, Proof> = {
       '{service_name="order-service"} |= "timeout exceeded when trying to connect"',
     ],
     mistaken: 'lock-contention',
-    vague: ['{ status = error }', '{service_name="user-service"}'],
+    vague: ['{ status = error && resource.service.name != "order-service" }', '{service_name="user-service"}'],
   },
   'warm-database': {
     evidence: [
