@@ -21,7 +21,9 @@ interface Target {
 
 /** What has been started just now may have been asked too early. */
 const ANOTHER_SCRAPE_SECONDS = 7
-/** A Prometheus that has been started just now looks for its targets for five seconds, and asks each within five more. */
+/** A Prometheus that has been started just now looks for its targets and for Alertmanagers for five seconds. */
+const LOOKS_FOR_SECONDS = 7
+/** It asks each target within five more. */
 const FIRST_SCRAPE_SECONDS = 14
 
 const targets: Check = {
@@ -159,14 +161,20 @@ const receiver: Check = {
   group: GROUP,
   title: 'Prometheus tells Alertmanager of alerts',
   needs: ['port-prometheus', 'port-alertmanager'],
+  seconds: 10,
   async run({ urls }, signal) {
-    const url = `${urls.prometheus}/api/v1/alertmanagers`
-    const { data } = await askJson<{ data: { activeAlertmanagers: { url: string }[] } }>(url, signal)
-    if (data.activeAlertmanagers.length > 0) return pass(`${data.activeAlertmanagers.length}`)
-    return fail(
-      'Prometheus knows none',
-      'observability/prometheus/prometheus.yml says where it looks; npm start writes the list anew.',
-    )
+    const deadline = performance.now() + LOOKS_FOR_SECONDS * 1000
+    for (;;) {
+      const url = `${urls.prometheus}/api/v1/alertmanagers`
+      const { data } = await askJson<{ data: { activeAlertmanagers: { url: string }[] } }>(url, signal)
+      if (data.activeAlertmanagers.length > 0) return pass(`${data.activeAlertmanagers.length}`)
+      if (performance.now() > deadline)
+        return fail(
+          'Prometheus knows none',
+          'observability/prometheus/prometheus.yml says where it looks; npm start writes the list anew.',
+        )
+      await delay(PAUSE_MS, undefined, { signal })
+    }
   },
 }
 

@@ -1,7 +1,7 @@
 /** What evidence is taken for, which metrics show a fault, and which words of an answer are right: without a system. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readEvidence, spansOfSeries } from './evidence.ts'
+import { readEvidence, spansOfSeries, standsOut } from './evidence.ts'
 import { gradeParts } from './grade.ts'
 import { incidents } from './incidents/index.ts'
 import { MECHANISMS, mechanismCalled } from './mechanisms.ts'
@@ -179,6 +179,23 @@ test('what other incidents did before is not how a metric usually is', async () 
     // Nothing is known of quiet times, and the query selects nothing but what is at fault.
     assert.ok((await verdict(metric, () => false)).shows)
   }
+})
+
+test('where most of all spans show the fault, a query has to find more than anything does', () => {
+  const of = (showing: number) => ({ brought: 100, showing })
+  for (const [found, any] of [
+    [80, 0],
+    [80, 60],
+    [100, 80],
+    [90, 80],
+  ] as const)
+    assert.ok(standsOut(of(found), of(any)), `${found} beside ${any}`)
+  for (const [found, any] of [
+    [80, 80],
+    [85, 80],
+    [95, 95],
+  ] as const)
+    assert.ok(!standsOut(of(found), of(any)), `${found} beside ${any}`)
 })
 
 test('a TraceQL query that measures is judged by the spans of its highest series', () => {

@@ -229,14 +229,33 @@ export function spansOfSeries(query: string, labels: NonNullable<TraceqlSeries['
 }
 
 async function checkSpans(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Verdict> {
+  const found = await countSpans(place, incident, note, query)
+  const verdict = judge('span', found.brought, found.showing)
+  if (!verdict.shows) return verdict
+  // Where most of all that goes on shows it, a query has to find more than anything finds.
+  const any = await countSpans(place, incident, note, '{ }')
+  if (standsOut(found, any)) return verdict
+  return judged(false, `${verdict.says}, which is no more than of all spans: select what sets them apart`)
+}
+
+/** Of the spans that a query brings, how many show the fault. */
+interface Counted {
+  brought: number
+  showing: number
+}
+
+/** Whether of what a query brings at most half as much does not show the fault as of anything. */
+export const standsOut = (found: Counted, any: Counted): boolean => restOf(found) <= restOf(any) / 2
+const restOf = ({ brought, showing }: Counted) => 1 - showing / Math.max(1, brought)
+
+async function countSpans(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Counted> {
   const { traces = [] } = await askJson<{
     traces?: { traceID: string; spanSets?: { spans: { spanID: string }[] }[] }[]
   }>(
     'Tempo',
     `${place.tempo}/api/search?${new URLSearchParams({ q: query, limit: '20', spss: '20', ...seconds(incident, note) })}`,
   )
-  let matched = 0
-  let showing = 0
+  const counted: Counted = { brought: 0, showing: 0 }
   for (const { traceID, spanSets = [] } of traces.slice(0, TRACES)) {
     const trace = await readTrace(place.tempo, traceID.padStart(32, '0')).catch((error) => {
       throw away('Tempo', place.tempo, error)
@@ -244,10 +263,10 @@ async function checkSpans(place: Place, incident: Incident, note: IncidentNote, 
     if (trace === null || !isOfThisRun(trace, note)) continue
     const ids = new Set(spanSets.flatMap(({ spans }) => spans.map(({ spanID }) => spanID.padStart(16, '0'))))
     const found = trace.filter(({ id }) => ids.has(id))
-    matched += found.length
-    showing += found.filter((span) => incident.shows(span, trace)).length
+    counted.brought += found.length
+    counted.showing += found.filter((span) => incident.shows(span, trace)).length
   }
-  return judge('span', matched, showing)
+  return counted
 }
 
 async function checkLogql(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Verdict> {
