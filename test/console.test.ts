@@ -9,12 +9,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { until } from '@sightline/service-kit/poll'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, Page, ViewportSize } from 'playwright-core'
 import { buildConsole } from '../console/build.ts'
 import { createConsoleServer } from '../console/server.ts'
 import { quantilesOf } from '../console/src/data/quantiles.ts'
 import type { Series } from '../console/src/data/series.ts'
-import { chromiumPath, launch, NO_CHROMIUM, openPage, showAllPanels, unwell } from '../scripts/screenshots/browser.ts'
+import {
+  chromiumPath,
+  launch,
+  NO_CHROMIUM,
+  openPage,
+  showAllPanels,
+  unwell,
+  VIEWPORT,
+  type WatchedPage,
+} from '../scripts/screenshots/browser.ts'
 import { startSystem, type TestSystem } from './system.ts'
 
 const chromium = chromiumPath()
@@ -37,6 +46,7 @@ before(async () => {
     stdio: 'ignore',
   })
   browser = await launch(chromium)
+  shared = await openPage(browser)
 })
 
 after(async () => {
@@ -97,10 +107,26 @@ async function sendSpans(service: string, spans: object[]): Promise<void> {
   assert.equal(sent.status, 200)
 }
 
-const open = async (path: string, settings = {}) => {
-  const watched = await openPage(browser, settings)
-  await watched.page.goto(system.urls.console + path)
-  return watched
+/** All tests take turns with one page: each page of its own would compile the console anew, which is half of the browser's work. */
+let shared: WatchedPage
+
+/** A page as a newcomer sees it: nothing is remembered, and no problem was met yet. */
+async function newcomer(viewport: ViewportSize = VIEWPORT): Promise<WatchedPage> {
+  const { page, problems } = shared
+  problems.length = 0
+  const devtools = await page.context().newCDPSession(page)
+  await devtools.send('Storage.clearDataForOrigin', { origin: system.urls.console, storageTypes: 'local_storage' })
+  await devtools.detach()
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null })
+  await page.setViewportSize(viewport)
+  await page.mouse.move(0, 0)
+  return shared
+}
+
+async function open(path: string, viewport?: ViewportSize): Promise<WatchedPage> {
+  const { page } = await newcomer(viewport)
+  await page.goto(system.urls.console + path)
+  return shared
 }
 
 const BURNING = 'ApiErrorBudgetBurnsNow'
@@ -197,7 +223,6 @@ test(
         page.evaluate<boolean>(`document.getElementById('${BURNING}').getBoundingClientRect().top < innerHeight`),
       )
       assert.deepEqual(problems, [])
-      await page.context().close()
     } finally {
       await system.startComponent('order-service')
     }
@@ -207,7 +232,8 @@ test(
 for (const board of BOARDS) {
   test(`the board ${board}: data everywhere, nothing cut, one column on a phone, accessible`, options, async (t) => {
     const { page, problems } = await open(`/d/sightline-${board}?from=now-5m&to=now&refresh=5s`, {
-      viewport: { width: 1440, height: 900 },
+      width: 1440,
+      height: 900,
     })
     await t.test('every panel has data, without an error on the page', async () => {
       await until(
@@ -243,7 +269,6 @@ for (const board of BOARDS) {
     })
     await t.test('it has no serious accessibility fault, dark and light', () => assertAccessible(page))
     assert.deepEqual(problems, [])
-    await page.context().close()
   })
 }
 
@@ -284,7 +309,6 @@ test('pages have titles of their own, and no serious accessibility fault, dark a
     )
     await assertAccessible(page)
   }
-  await page.context().close()
 })
 
 test('a board of a young system opens with the minutes that there are', options, async () => {
@@ -298,7 +322,6 @@ test('a board of a young system opens with the minutes that there are', options,
   const shown = Number(/Last (\d+) minutes/.exec(label)?.[1])
   const wanted = there > 14 ? 15 : Math.max(there, 2)
   assert.ok(Math.abs(shown - wanted) <= 1.5, `${label} where there are ${there} minutes of data`)
-  await page.context().close()
 })
 
 async function assertFits(page: Page): Promise<void> {
@@ -371,7 +394,6 @@ test('an error panel leads to an error trace, its span and its log lines', optio
   await trace.locator('.span-row').first().click()
   await trace.locator('.span-details .log-line').first().waitFor()
   assert.deepEqual(problems, [])
-  await page.context().close()
 })
 
 test('an exemplar leads to its trace', options, async () => {
@@ -400,7 +422,6 @@ test('an exemplar leads to its trace', options, async () => {
   await page.keyboard.press('ArrowRight')
   await page.keyboard.press('Enter')
   await page.waitForURL(new RegExp(second + time))
-  await page.context().close()
 })
 
 test('the waterfall is walked with the keyboard', options, async () => {
@@ -453,7 +474,6 @@ test('the waterfall is walked with the keyboard', options, async () => {
   await page.keyboard.type('?')
   await until('it is typed', 10, async () => (await page.locator('.cm-content').textContent()) === '?')
   assert.equal(await keys.count(), 0)
-  await page.context().close()
 })
 
 test('a trace is downloaded as one page, which opens from a disk without a network', options, async (t) => {
@@ -469,7 +489,6 @@ test('a trace is downloaded as one page, which opens from a disk without a netwo
   await download.saveAs(join(folder, 'trace.html'))
   await page.getByRole('button', { name: /^Downloaded: \d+ kB$/ }).waitFor()
   assert.deepEqual(problems, [])
-  await page.context().close()
 
   const file = await openPage(browser, { offline: true })
   const asked: string[] = []
@@ -540,7 +559,6 @@ test(
     await rows.nth(5).waitFor()
     await assertFits(page)
     assert.deepEqual(problems, [])
-    await page.context().close()
   },
 )
 
@@ -598,7 +616,6 @@ test('Explore completes names and values from the data, and runs', options, asyn
   await form.getByText('says more than these fields can').waitFor()
   assert.equal(await form.getByLabel('Service').inputValue(), '')
   assert.deepEqual(problems, [])
-  await page.context().close()
 })
 
 test('a log line opens to its fields, which go into the query, and to the lines around it', options, async () => {
@@ -661,7 +678,6 @@ test('a log line opens to its fields, which go into the query, and to the lines 
   await page.locator('.live-state.open').waitFor()
   assert.match(asked() ?? '', / \| http_route!="[^"]+"$/)
   assert.deepEqual(problems, [])
-  await page.context().close()
 })
 
 test('a chosen service narrows the routes to choose from, and the address holds the choice', options, async () => {
@@ -692,7 +708,6 @@ test('a chosen service narrows the routes to choose from, and the address holds 
   await page.reload()
   await page.getByRole('button', { name: 'Service: audit-service' }).waitFor()
   assert.deepEqual(problems, [])
-  await page.context().close()
 })
 
 test('a drag over a chart is a time range, and the inspector shows what was asked', options, async () => {
@@ -719,7 +734,6 @@ test('a drag over a chart is a time range, and the inspector shows what was aske
     .first()
     .waitFor()
   assert.deepEqual(problems, [])
-  await page.context().close()
 })
 
 test('a box on the heatmap leads to what differs in it, and a value of it to its traces', options, async () => {
@@ -750,7 +764,6 @@ test('a box on the heatmap leads to what differs in it, and a value of it to its
   await page.getByRole('link', { name: 'What differs from all others' }).click()
   await page.locator('.differs-attribute h2', { hasText: 'resource.service.name' }).waitFor()
   assert.deepEqual(problems, [])
-  await page.context().close()
 })
 
 test('an arrow of the service map leads to the traces that went along it', options, async () => {
@@ -761,7 +774,6 @@ test('an arrow of the service map leads to the traces that went along it', optio
   const { searchParams } = new URL(page.url())
   assert.match(searchParams.get('query') ?? '', /"order-service".*>>.*"audit-service"/)
   assert.deepEqual(problems, [])
-  await page.context().close()
 })
 
 test('a number of an operation leads to the traces behind it, and its service to the map', options, async () => {
@@ -795,7 +807,6 @@ test('a number of an operation leads to the traces behind it, and its service to
   await page.setViewportSize({ width: 390, height: 844 })
   await assertFits(page)
   assert.deepEqual(problems, [])
-  await page.context().close()
 })
 
 test('two traces stand side by side, and what only one of them did is marked', options, async () => {
@@ -812,7 +823,6 @@ test('two traces stand side by side, and what only one of them did is marked', o
   await page.locator('.comparison').waitFor({ state: 'detached' })
   await page.locator('.span-row', { hasText: 'record_audit' }).first().waitFor()
   assert.deepEqual(problems, [])
-  await page.context().close()
 })
 
 test(
@@ -865,7 +875,6 @@ test(
     await page.getByRole('link', { name: 'Back to the search' }).click()
     await ticks.first().waitFor()
     assert.deepEqual(problems, [])
-    await page.context().close()
   },
 )
 
@@ -935,7 +944,6 @@ test(
       await assertFits(page)
     }
     assert.deepEqual(problems, [])
-    await page.context().close()
   },
 )
 
@@ -962,7 +970,6 @@ test('a trace that still comes in fills without a reload', options, async () => 
   await page.locator('.span-orphan').waitFor({ state: 'detached' })
   assert.equal(await page.locator('.span-row').count(), 2)
   assert.deepEqual(problems, [])
-  await page.context().close()
 })
 
 test('the audit table is filtered, shows an intact chain, and leads to the trace', options, async () => {
@@ -979,7 +986,6 @@ test('the audit table is filtered, shows an intact chain, and leads to the trace
   await page.waitForURL(new RegExp(`/trace/${traceId}$`))
   await page.locator('.span-row', { hasText: 'record_audit' }).first().waitFor()
   assert.deepEqual(problems, [])
-  await page.context().close()
 })
 
 test('the audit board finds by SQL what its filters say, and the inspector shows that SQL', options, async () => {
@@ -997,7 +1003,6 @@ test('the audit board finds by SQL what its filters say, and the inspector shows
   await table.locator('tbody a').click()
   await page.waitForURL(new RegExp(`var-trace_id=${traceId}`))
   assert.deepEqual(problems, [])
-  await page.context().close()
 })
 
 test(
@@ -1017,7 +1022,7 @@ test(
       endTimeUnixNano: String(now + 20_000_000n + BigInt(i) * 1000n),
     }))
     await sendSpans('many', spans)
-    const { page, problems } = await openPage(browser)
+    const { page, problems } = await newcomer()
     const started = performance.now()
     await page.goto(`${system.urls.console}/trace/${traceId}`)
     await page.locator('.span-row').first().waitFor()
@@ -1040,7 +1045,6 @@ test(
       assert.ok(((await page.locator('main').textContent()) ?? '').length < 50_000, view)
     }
     assert.deepEqual(problems, [])
-    await page.context().close()
   },
 )
 
@@ -1100,7 +1104,7 @@ test('a foreign dashboard dropped into the folder is drawn; what can’t be is n
     await new Promise((done) => server.close(done))
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const { page, problems } = await openPage(browser)
+  const { page, problems } = await newcomer()
   await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
   await page.getByRole('link', { name: 'Foreign <b>board</b>' }).click()
   await until('all is drawn or named', 15, async () => {
@@ -1116,7 +1120,6 @@ test('a foreign dashboard dropped into the folder is drawn; what can’t be is n
   assert.deepEqual(await note.locator('ol > li').allTextContents(), ['<i>wait</i>', 'look'])
   assert.equal(await note.locator('a').count(), 0, 'no link that runs anything')
   assert.deepEqual(problems, [])
-  await page.context().close()
 })
 
 test('the alert of the burnt budget is over', options, async () => {

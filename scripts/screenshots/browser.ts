@@ -37,8 +37,10 @@ export interface WatchedPage {
   readonly problems: string[]
 }
 
+export const VIEWPORT = { width: 1600, height: 1000 }
+
 export async function openPage(browser: Browser, options: BrowserContextOptions = {}): Promise<WatchedPage> {
-  const context = await browser.newContext({ viewport: { width: 1600, height: 1000 }, ...options })
+  const context = await browser.newContext({ viewport: VIEWPORT, ...options })
   const page = await context.newPage()
   const problems: string[] = []
   page.on('console', (message) => {

@@ -1,5 +1,5 @@
 /** The keys that hold on every page, and the dialog that lists those of the page one is on. */
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { GLOBAL_KEYS, type KeyTable, strokesOf } from '../data/keys.ts'
 import { Icon } from '../shell/icons.tsx'
 import { tablesInSight, useKeys } from '../shell/keys.ts'
@@ -40,7 +40,7 @@ function toSearch(): void {
 function KeysDialog({ tables, onClose }: { tables: readonly KeyTable[]; onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null)
   // The browser puts the focus back where it was when the dialog closes.
-  useEffect(() => dialog.current?.showModal(), [])
+  useLayoutEffect(() => dialog.current?.showModal(), [])
   return (
     <dialog class="keys" ref={dialog} onClose={onClose} aria-labelledby="keys-title">
       <div class="keys-head">

@@ -1,5 +1,5 @@
 /** What a panel asked, what it was answered, and the JSON it is made of. */
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { displayName, type Frame } from '../data/frame.ts'
 import type { Panel } from '../data/grafana-json.ts'
 import type { RequestRecord } from '../data/http.ts'
@@ -24,7 +24,8 @@ interface InspectorProps {
 export function Inspector({ panel, title, run, onClose }: InspectorProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   const [tab, setTab] = useState<(typeof TABS)[number]>('Queries')
-  useEffect(() => dialog.current?.showModal(), [])
+  // As soon as it is in the page: a key pressed meanwhile would go to what lies below it.
+  useLayoutEffect(() => dialog.current?.showModal(), [])
   return (
     <dialog class="inspector" ref={dialog} onClose={onClose} aria-label={`Inspect ${title}`}>
       <header>
