@@ -6,9 +6,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 type Found<T> = T | undefined | null | false
 
-/** Between two questions, milliseconds: soon at first, since most answers are nearly there. */
+/**
+ * Between two questions, milliseconds: soon at first, since most answers are nearly there. Then a tenth of what was waited already, and no
+ * less than the last question took: whoever is asked has work of its own.
+ */
 const FIRST_PAUSE_MS = 5
-const LONGEST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 500
+const PART_OF_WAIT = 0.1
 
 /**
  * Resolves to the first answer that passes. Not yet are undefined, null and false, and what `ask` or `check` throws, an
@@ -21,8 +25,10 @@ export async function until<T>(
   ask: () => Found<T> | Promise<Found<T>>,
   check: (answer: T) => unknown = () => {},
 ): Promise<T> {
-  const deadline = performance.now() + seconds * 1000
-  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+  const started = performance.now()
+  const deadline = started + seconds * 1000
+  for (;;) {
+    const asked = performance.now()
     let last: unknown
     try {
       const answer = await ask()
@@ -37,6 +43,8 @@ export async function until<T>(
       const reason = last instanceof Error ? `: ${last.message}` : ''
       throw new Error(`${what}: not within ${seconds} s${reason}`, { cause: last })
     }
-    await delay(pause)
+    const now = performance.now()
+    const pause = Math.max(FIRST_PAUSE_MS, (now - started) * PART_OF_WAIT, now - asked)
+    await delay(Math.min(pause, LONGEST_PAUSE_MS, Math.max(0, deadline - now)))
   }
 }
