@@ -10,7 +10,7 @@ import { colour, explain } from '@sightline/local/terminal'
 import { answerIncident, type Grade, nextHint, scoreOf } from './incident/grade.ts'
 import { incidents } from './incident/incidents/index.ts'
 import { MECHANISMS, mechanismCalled } from './incident/mechanisms.ts'
-import { type Place, placeOf } from './incident/place.ts'
+import { assertRuns, type Place, placeOf } from './incident/place.ts'
 import { alone, currentNote, endKilledIncident, incidentCalled, startIncident, stopIncident } from './incident/run.ts'
 import { didYouMean } from './usage/closest.ts'
 
@@ -127,9 +127,14 @@ async function list(place: Place): Promise<void> {
     ({ name, title, level }) =>
       `${name.padEnd(20)} ${'●'.repeat(level).padEnd(4)} ${title}${note?.name === name ? colour.yellow(`  ${STATES[state!]}`) : ''}`,
   )
+  const away = await assertRuns(place).then(
+    () => null,
+    (error: Error) => error.message,
+  )
+  const next = away === null ? 'Begin one: npm run incident -- start NAME' : colour.yellow(away)
   say(
-    { incidents: shown, started: note?.name ?? null, state },
-    `${lines.join('\n')}\n\nBegin one: npm run incident -- start NAME`,
+    { incidents: shown, started: note?.name ?? null, state, running: away === null },
+    `${lines.join('\n')}\n\n${next}`,
   )
 }
 

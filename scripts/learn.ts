@@ -8,17 +8,17 @@
  *
  * Answers are judged by asking the running system. Exits with 1 when one is wrong or nothing runs, with 2 when it was called wrongly.
  */
-import { createInterface } from 'node:readline/promises'
 import { counted } from '@sightline/contracts/counted'
 import { apisOf } from '@sightline/local/apis'
 import { readFlags } from '@sightline/local/flags'
 import { readSettings } from '@sightline/local/settings'
 import { colour } from '@sightline/local/terminal'
-import { grade, gradeOne } from './learn/grade.ts'
+import { askFor, verdictLine } from './learn/ask.ts'
+import { grade } from './learn/grade.ts'
 import { course } from './learn/lessons/index.ts'
 import { type Live, liveSystem } from './learn/live.ts'
 import { noteProgress, type Progress, readProgress } from './learn/progress.ts'
-import { type Lesson, type Verdict, wrong } from './learn/question.ts'
+import type { Lesson, Verdict } from './learn/question.ts'
 import { didYouMean } from './usage/closest.ts'
 
 const usage = `npm run learn [-- check LESSON [--answer TEXT ...]] [--json]
@@ -68,7 +68,9 @@ async function check(lesson: Lesson, live: Live): Promise<void> {
   if (isAsking && (json || !process.stdin.isTTY))
     misuse(`${questionsOf(lesson)}\nAnswer them with --answer, once each: ${exampleFor(lesson)}`)
   if (!json) console.log(colour.bold(titleOf(lesson)))
-  const verdicts = isAsking ? await askFor(lesson, live) : await grade(lesson, answers, live)
+  const verdicts = isAsking
+    ? await askFor(lesson, live, process.stdin, process.stdout)
+    : await grade(lesson, answers, live)
   const progress = noteProgress(home, lesson, verdicts)
   if (json) console.log(JSON.stringify({ ...asJson(lesson, progress), verdicts }))
   else {
@@ -76,38 +78,6 @@ async function check(lesson: Lesson, live: Live): Promise<void> {
     console.log(`\n${closing(lesson, verdicts, progress)}`)
   }
   if (!verdicts.every(({ right }) => right)) process.exitCode = 1
-}
-
-/** Question by question, each with its verdict at once. Ctrl-D ends it: what was not answered is not right. */
-async function askFor(lesson: Lesson, live: Live): Promise<Verdict[]> {
-  const terminal = createInterface({ input: process.stdin, output: process.stdout })
-  const typed = terminal[Symbol.asyncIterator]()
-  const answers: string[] = []
-  const verdicts: Verdict[] = []
-  try {
-    for (const [n, { ask }] of lesson.questions.entries()) {
-      console.log(`\n${n + 1}. ${ask}`)
-      terminal.prompt()
-      const { value, done } = await typed.next()
-      if (done) break
-      answers.push(value)
-      verdicts.push(await gradeOne(lesson, n, answers, live))
-      console.log(verdictLine(lesson, n, verdicts[n]!, ''))
-    }
-  } finally {
-    terminal.close()
-  }
-  return lesson.questions.map((_, n) => verdicts[n] ?? wrong('There is no answer yet.'))
-}
-
-function verdictLine(
-  { questions }: Lesson,
-  n: number,
-  verdict: Verdict,
-  ask = `${n + 1}. ${questions[n]!.ask}`,
-): string {
-  if (verdict.right) return `  ${colour.green('✔')} ${ask || 'right'}`
-  return `  ${colour.red('✘')} ${ask}${ask && '\n    '}${verdict.hint}`
 }
 
 function closing(lesson: Lesson, verdicts: readonly Verdict[], progress: Progress): string {

@@ -36,6 +36,8 @@ import { assertRuns, type Place, PORT_OF } from './place.ts'
 export const LONGEST_MS = 15 * 60_000
 /** The services look at the flags four times a second: by then no request is hit any more. */
 const TAKEN_OVER_MS = 600
+/** How long the runner may take to begin: a process has to be started, and the first request answered. */
+const BEGIN_SECONDS = 60
 /** How long the runner may take to end. */
 const STOP_SECONDS = 25
 
@@ -132,7 +134,13 @@ async function startRunner(place: Place, note: IncidentNote, rate: number, port?
   const failed = new Promise<never>((_, reject) => child.once('error', reject))
   child.unref()
   writePidFile(incidentPidOf(place.home), child.pid ?? 0)
-  await Promise.race([failed, until('the load has begun', 20, () => readIncidentNote(place.home)?.loadedAt)])
+  const begun = until('its load', BEGIN_SECONDS, () => readIncidentNote(place.home)?.loadedAt).catch((error: Error) => {
+    throw startError(
+      `The load of ${note.name} has not begun within ${BEGIN_SECONDS} s, and all is put back. Is the machine very busy? Try again when it is less so.`,
+      error,
+    )
+  })
+  await Promise.race([failed, begun])
 }
 
 /** Everything is as it was before: the runner has ended, flags are off, the database is put back. Safe to call again. */

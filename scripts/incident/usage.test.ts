@@ -27,3 +27,19 @@ test('what was asked for wrongly is answered with what was meant, what there is,
     assert.match(stderr, words)
   }
 })
+
+test('where nothing runs, the list says how to start it', () => {
+  const list = (...args: string[]) => {
+    const command = [join(root, 'scripts/incident.ts'), 'list', ...args]
+    // Nobody listens on port 9 of this machine.
+    const env = { ...process.env, GATEWAY_URL: 'http://127.0.0.1:9', NO_COLOR: '1' }
+    return spawnSync(process.execPath, command, { encoding: 'utf8', env })
+  }
+  const { status, stdout, stderr } = list()
+  assert.equal(status, 0, stderr)
+  assert.match(
+    stdout,
+    /^slow-tuesday [\s\S]*Nothing answers at http:\/\/127\.0\.0\.1:9 .*Start the system first: npm start/,
+  )
+  assert.equal(JSON.parse(list('--json').stdout).running, false)
+})

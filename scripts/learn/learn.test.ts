@@ -3,8 +3,11 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
+import { stripVTControlCharacters } from 'node:util'
 import { root } from '@sightline/local/settings'
+import { askFor } from './ask.ts'
 import { compareSeries } from './compare.ts'
 import { course } from './lessons/index.ts'
 import { liveSystem } from './live.ts'
@@ -109,4 +112,31 @@ test('the command names what was meant, what there is, and an example', () => {
   }
   // A title and its page never touch.
   for (const line of run().stdout.split('\n').slice(0, course.length)) assert.match(line, / {2}docs\/learn\//)
+})
+
+test('in a terminal one question comes after the other, each with its verdict, and Ctrl-D leaves the rest', async () => {
+  const ask = (what: string, solution: string) => ({
+    ask: what,
+    check: async (answer: string) => (answer === solution ? right : wrong(`not ${answer}`)),
+  })
+  const questions = [ask('One?', '1'), ask('Two?', '2'), ask('Three?', '3'), ask('Four?', '4')]
+  const lesson = { id: '99', title: '', minutes: 1, page: '', questions }
+  const [input, output] = [new PassThrough(), new PassThrough({ encoding: 'utf8' })]
+  let said = ''
+  output.on('data', (text: string) => {
+    said += text
+    // Typed when it is asked for, as a person does.
+    if (text.includes('One?')) input.write('1\n')
+    if (text.includes('Two?')) input.write('x\n')
+    if (text.includes('Three?')) input.write('\n')
+    if (text.includes('Four?')) input.end()
+  })
+  const verdicts = await askFor(lesson, liveSystem({} as Parameters<typeof liveSystem>[0], ''), input, output)
+  const none = wrong('There is no answer yet.')
+  assert.deepEqual(verdicts, [right, wrong('not x'), none, none])
+  const plain = stripVTControlCharacters(said)
+  assert.match(
+    plain,
+    /1\. One\?[\s\S]*✔ right[\s\S]*2\. Two\?[\s\S]*✘ not x[\s\S]*3\. Three\?[\s\S]*✘ There is no answer yet\.[\s\S]*4\. Four\?/,
+  )
 })
