@@ -75,8 +75,9 @@ const steps: Record<string, Stage>[] = [
       const others = files(unitTests).filter((file) => !shared.includes(file))
       await allOf([() => nodeTest(shared, 'one process', output), () => nodeTest(others, 1, output)])
     },
-    // Each system waits half of its time, for a scrape or for what it has killed: two of them keep two cores busy.
-    e2e: (output) => nodeTest(files(only.length > 0 ? only : endToEndTests), 2, output),
+    // Each system waits more than half of its time, for a scrape or for what it has killed: with the unit tests beside them three of
+    // them keep two cores busy.
+    e2e: (output) => nodeTest(files(only.length > 0 ? only : endToEndTests), 3, output),
   },
 ]
 /**

@@ -162,7 +162,7 @@ const proofs: Record<string, Proof> = {
   'everyone-waits': {
     evidence: [
       '{ span.user.id = "2007" && resource.service.name = "user-service" }',
-      'sum by (db_query_summary) (rate(db_client_operation_duration_seconds_sum[30s]))',
+      'sum by (db_query_summary) (rate(db_client_operation_duration_seconds_sum{job="user-service"}[30s]))',
     ],
     mistaken: 'traffic-growth',
     vague: ['{ resource.service.name = "order-service" }', '{service_name="user-service"}'],
