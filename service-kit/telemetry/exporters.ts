@@ -1,28 +1,40 @@
 /** OTEL_TRACES_EXPORTER and OTEL_LOGS_EXPORTER: otlp (HTTP, protobuf), console, both as a list, or none. */
 import { diag } from '@opentelemetry/api'
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core'
-import { OTLPLogExporter } from '@opentelemetry/exporter-logs-otlp-proto'
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
-import { ConsoleLogRecordExporter, type LogRecordExporter } from '@opentelemetry/sdk-logs'
-import { ConsoleSpanExporter, type SpanExporter } from '@opentelemetry/sdk-trace'
+import { OTLPExporterBase } from '@opentelemetry/otlp-exporter-base'
+import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from '@opentelemetry/otlp-exporter-base/node-http'
+import { LogsExporterMetricsHelper, TraceExporterMetricsHelper } from '@opentelemetry/otlp-transformer'
+import { ConsoleLogRecordExporter, type LogRecordExporter, type ReadableLogRecord } from '@opentelemetry/sdk-logs'
+import { ConsoleSpanExporter, type ReadableSpan, type SpanExporter } from '@opentelemetry/sdk-trace'
+import { logSerializer } from './otlp/logs.ts'
+import { spanSerializer } from './otlp/spans.ts'
 
 /** undefined for `none`: spans are still made, so that trace ids reach logs, answers and the next hop. */
 export function spanExporter(name: string): SpanExporter | undefined {
-  return choose(
-    'OTEL_TRACES_EXPORTER',
-    name,
-    () => new OTLPTraceExporter(),
-    () => new ConsoleSpanExporter(),
-  )
+  return choose('OTEL_TRACES_EXPORTER', name, otlpSpanExporter, () => new ConsoleSpanExporter())
 }
 
 /** undefined for `none`: log lines then go to stdout and files only. */
 export function logExporter(name: string): LogRecordExporter | undefined {
-  return choose(
-    'OTEL_LOGS_EXPORTER',
-    name,
-    () => new OTLPLogExporter(),
-    () => new ConsoleLogRecordExporter(),
+  return choose('OTEL_LOGS_EXPORTER', name, otlpLogExporter, () => new ConsoleLogRecordExporter())
+}
+
+// The SDK's exporters, but for what writes the bytes: settings (OTEL_EXPORTER_OTLP_*), retries, TLS and compression are its own.
+const PROTOBUF = { 'Content-Type': 'application/x-protobuf' }
+
+function otlpSpanExporter(): OTLPExporterBase<ReadableSpan[]> {
+  const settings = convertLegacyHttpOptions({}, 'TRACES', 'v1/traces', PROTOBUF)
+  const name = 'otlp_http_span_exporter'
+  return new OTLPExporterBase(
+    createOtlpHttpExportDelegate(settings, spanSerializer, name, TraceExporterMetricsHelper, undefined),
+  )
+}
+
+function otlpLogExporter(): OTLPExporterBase<ReadableLogRecord[]> {
+  const settings = convertLegacyHttpOptions({}, 'LOGS', 'v1/logs', PROTOBUF)
+  const name = 'otlp_http_log_exporter'
+  return new OTLPExporterBase(
+    createOtlpHttpExportDelegate(settings, logSerializer, name, LogsExporterMetricsHelper, undefined),
   )
 }
 
