@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import { after, before, test } from 'node:test'
+import { context, INVALID_SPAN_CONTEXT, ROOT_CONTEXT, TraceFlags, trace } from '@opentelemetry/api'
+import { suppressTracing } from '@opentelemetry/core'
 import log4js from 'log4js'
 import { z } from 'zod'
 import { createServiceClient, isRefusal, type ServiceClient } from './http-client.ts'
@@ -10,7 +12,8 @@ import { createMetrics } from './metrics.ts'
 import { until } from './poll.ts'
 import { type ProblemDetails, ProblemError } from './problems.ts'
 import { runInRequest } from './request-context.ts'
-import { inSpan } from './spans.ts'
+import { inSpan, withBaggage } from './spans.ts'
+import { telemetry as state } from './telemetry/state.ts'
 import { sample } from './test/index.ts'
 import { type MemoryTelemetry, startMemoryTelemetry } from './test/memory-telemetry.ts'
 
@@ -133,6 +136,26 @@ test('the budget that is left travels on, less what this service needs itself an
   assert.ok(left[0]! > 0 && left[0]! <= 1_950, `${left[0]} ms`)
   assert.ok(left[1]! > 0 && left[1]! <= 1_000, `${left[1]} ms`)
   assert.equal(peer.taken[0]!.headers['x-request-id'], 'r-1')
+})
+
+test('where nothing is instrumented the client sends the trace context on, as it is and once', async () => {
+  await using peer = await startPeer((response) => json(response, 200, { sum: 3 }))
+  const spanContext = { traceId: 'c'.repeat(32), spanId: 'd'.repeat(16), traceFlags: TraceFlags.SAMPLED }
+  const caller = trace.setSpanContext(ROOT_CONTEXT, spanContext)
+  state.clientInjects = true
+  try {
+    await context.with(caller, () => withBaggage({ 'user.id': 7 }, () => peer.client.post(call)))
+    await context.with(suppressTracing(caller), () => peer.client.post(call))
+    await context.with(trace.setSpanContext(ROOT_CONTEXT, INVALID_SPAN_CONTEXT), () => peer.client.post(call))
+    await peer.client.post(call)
+  } finally {
+    state.clientInjects = false
+  }
+  await context.with(caller, () => peer.client.post(call))
+  assert.deepEqual(
+    peer.taken.map(({ headers }) => [headers.traceparent, headers.baggage]),
+    [[`00-${spanContext.traceId}-${spanContext.spanId}-01`, 'user.id=7'], ...Array(4).fill([undefined, undefined])],
+  )
 })
 
 test('with a spent budget nobody is asked', async () => {

@@ -3,7 +3,7 @@
  * errors that say which of the service's failures it was. The active span says what was tried.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Span, trace } from '@opentelemetry/api'
+import { context, propagation, type Span, trace } from '@opentelemetry/api'
 import { Pool } from 'undici'
 import type { z } from 'zod'
 import { CircuitOpenError, type CircuitState, createCircuitBreaker } from './circuit-breaker.ts'
@@ -13,6 +13,7 @@ import { isUtf8, parseMediaType } from './media-type.ts'
 import { type Metrics, observe } from './metrics.ts'
 import { badGateway, deadlineExceeded, gatewayTimeout, ProblemError, unavailable } from './problems.ts'
 import { currentRequest, remainingMs } from './request-context.ts'
+import { telemetry } from './telemetry/state.ts'
 
 /** Whom to call, and how long a call may take. */
 export interface ServiceClientOptions {
@@ -209,13 +210,15 @@ function isFault(error: unknown): boolean {
 }
 
 /** The budget travels as milliseconds left: clocks of two machines never agree well enough for a point in time. */
-function requestHeaders(timeoutMs: number, hasBody: boolean) {
+function requestHeaders(timeoutMs: number, hasBody: boolean): Record<string, string> {
   const request = currentRequest()
-  return {
+  const headers = {
     accept: 'application/json',
     ...(hasBody ? { 'content-type': 'application/json' } : {}),
     ...(request ? { 'x-request-id': request.requestId, 'x-request-deadline': String(Math.floor(timeoutMs)) } : {}),
   }
+  if (telemetry.clientInjects) propagation.inject(context.active(), headers)
+  return headers
 }
 
 /** Retry-After is a number of seconds or a date (RFC 9110, 10.2.3); 1 for none and for what is neither. */

@@ -3,12 +3,16 @@
  *
  *   import hooks -> instrumentations -> context, propagators, sampler -> processors -> exporters
  *
- * The import hooks come first: without them Koa and pg stay uninstrumented under ESM, silently.
+ * The import hooks come first: without them Koa and pg stay uninstrumented under ESM, silently. With OTEL_SDK_DISABLED there
+ * are none, for nothing is to be instrumented.
  */
+import { getBooleanFromEnv } from '@opentelemetry/core'
 import { register } from 'import-in-the-middle/register-hooks.mjs'
 
+const disabled = getBooleanFromEnv('OTEL_SDK_DISABLED') === true
 // Only these: hooking every module would instrument undici's http.request a second time.
-register({ include: ['koa', 'pg', 'pg-pool'] })
+if (!disabled) register({ include: ['koa', 'pg', 'pg-pool'] })
 
-const { startTelemetry } = await import('./telemetry/start.ts')
-startTelemetry(process.env)
+const { passContextOn, startTelemetry } = await import('./telemetry/start.ts')
+if (disabled) passContextOn(process.env)
+else startTelemetry(process.env)

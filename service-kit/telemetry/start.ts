@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { context, DiagLogLevel, diag, propagation, type TextMapPropagator } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { getBooleanFromEnv, getStringFromEnv } from '@opentelemetry/core'
+import { getStringFromEnv } from '@opentelemetry/core'
 import { envDetector, hostDetector, resourceFromAttributes } from '@opentelemetry/resources'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import {
@@ -25,18 +25,13 @@ import { telemetry } from './state.ts'
 
 /** Starts the SDK once per process; `stopTelemetry` flushes it. */
 export function startTelemetry(env: NodeJS.ProcessEnv): void {
-  diag.setLogger(diagLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
-  const entry = entryPackage(process.argv[1])
-  // The SDK reads the variable itself, also for its default resource, so the default is put where it looks.
-  env.OTEL_SERVICE_NAME ||= entry.name
+  const entry = introduce(env)
   warnOfBaggageKeys(env.SIGHTLINE_BAGGAGE_KEYS)
   const showPersonalData = showsPersonalData(env)
-  const disabled = getBooleanFromEnv('OTEL_SDK_DISABLED') === true
-  const textMapPropagator = propagator(getStringFromEnv('OTEL_PROPAGATORS') ?? 'tracecontext,baggage')
   const logs = logExporter(getStringFromEnv('OTEL_LOGS_EXPORTER') ?? 'otlp')
   const sdk = new NodeSDK({
     instrumentations: instrumentations(),
-    textMapPropagator,
+    textMapPropagator: propagatorFromEnvironment(),
     resource: resourceFromAttributes({
       [ATTR_SERVICE_NAME]: env.OTEL_SERVICE_NAME,
       [ATTR_SERVICE_NAMESPACE]: 'sightline',
@@ -54,19 +49,35 @@ export function startTelemetry(env: NodeJS.ProcessEnv): void {
     logRecordProcessors: logs ? [logProcessor(logs, env, showPersonalData)] : [],
   })
   sdk.start()
-  if (disabled) passContextOn(textMapPropagator)
-  telemetry.logsWanted = logs !== undefined && !disabled
+  telemetry.logsWanted = logs !== undefined
   telemetry.shutdown = () => sdk.shutdown()
 }
 
 /**
- * OTEL_SDK_DISABLED: the SDK does nothing at all then, but propagators are to go on
- * (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/): without them the hops behind this one
- * would begin a trace of their own. The instrumentations carry the caller's context through, and record nothing.
+ * In place of `startTelemetry` with OTEL_SDK_DISABLED: no span, no log record and nothing that is patched, but propagators are
+ * to go on (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/): without them the hops behind
+ * this one would begin a trace of their own. The kit carries the caller's context through: server-span.ts takes it in,
+ * http-client.ts sends it on.
  */
-function passContextOn(textMapPropagator: TextMapPropagator | null): void {
+export function passContextOn(env: NodeJS.ProcessEnv): void {
+  introduce(env)
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+  const textMapPropagator = propagatorFromEnvironment()
   if (textMapPropagator) propagation.setGlobalPropagator(textMapPropagator)
+  telemetry.clientInjects = true
+}
+
+/** Who we are, and a voice for what is wrong with the settings. */
+function introduce(env: NodeJS.ProcessEnv): { name: string; version: string } {
+  diag.setLogger(diagLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
+  const entry = entryPackage(process.argv[1])
+  // The SDK reads the variable itself, also for its default resource, so the default is put where it looks.
+  env.OTEL_SERVICE_NAME ||= entry.name
+  return entry
+}
+
+function propagatorFromEnvironment(): TextMapPropagator | null {
+  return propagator(getStringFromEnv('OTEL_PROPAGATORS') ?? 'tracecontext,baggage')
 }
 
 /** Sends what is queued and closes the exporters; resolves after `timeoutMs` at the latest, whatever the backend does. */

@@ -24,6 +24,8 @@ export interface TelemetryState {
   untraced: RegExp | undefined
   /** True when log lines go to OpenTelemetry too. */
   logsWanted: boolean
+  /** True when no instrumentation puts the trace context on outgoing requests, so that their client has to. */
+  clientInjects: boolean
   /** Flushes and ends the SDK; nothing while it was not started. */
   shutdown: () => Promise<void>
 }
@@ -35,5 +37,6 @@ export const telemetry: TelemetryState = {
   probes: new Set(),
   untraced: undefined,
   logsWanted: false,
+  clientInjects: false,
   shutdown: async () => {},
 }
