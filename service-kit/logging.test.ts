@@ -10,6 +10,33 @@ import { runInRequest } from './request-context.ts'
 const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-logs-'))
 after(() => fs.rmSync(folder, { recursive: true, force: true }))
 
+test('a line is made once for all outputs', async () => {
+  startLogging({
+    service: { name: 'once', version: '1' },
+    level: 'info',
+    format: 'json',
+    dir: folder,
+    showPersonalData: false,
+  })
+  let read = 0
+  const fields = {
+    get n() {
+      return ++read
+    },
+  }
+  getLogger('own').info('first', fields)
+  getLogger('own').info('second', fields)
+  await stopLogging()
+  const lines = fs
+    .readFileSync(path.join(folder, 'once', 'once.log'), 'utf8')
+    .trim()
+    .split('\n')
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).n),
+    [1, 2],
+  )
+})
+
 test('files: JSON lines with the request id, also of libraries that only know console', async () => {
   const service = { name: 'a-service', version: '1' }
   startLogging({ service, level: 'info', format: 'json', dir: folder, showPersonalData: false })

@@ -29,11 +29,10 @@ export interface LoggingOptions {
 export function startLogging(options: LoggingOptions): void {
   const { service, dir } = options
   const text = options.format === 'text' || (options.format === 'auto' && process.stdout.isTTY === true)
-  const entryOf = (event: log4js.LoggingEvent) => logEntry(event, service.name, options.showPersonalData)
-  const line = text
-    ? (event: log4js.LoggingEvent) => textLine(entryOf(event), process.stdout.isTTY === true)
-    : (event: log4js.LoggingEvent) => jsonLine(entryOf(event))
-  log4js.addLayout('sightline', () => (event) => jsonLine(entryOf(event)))
+  const entryOf = forAllOutputs((event) => logEntry(event, service.name, options.showPersonalData))
+  const jsonOf = forAllOutputs((event) => jsonLine(entryOf(event)))
+  const line = text ? (event: log4js.LoggingEvent) => textLine(entryOf(event), process.stdout.isTTY === true) : jsonOf
+  log4js.addLayout('sightline', () => jsonOf)
   const appenders: Record<string, unknown> = {
     stdout: { type: { configure: () => stdoutAppender(line) } },
     opentelemetry: { type: { configure: () => openTelemetryAppender(entryOf) } },
@@ -55,6 +54,15 @@ export function startLogging(options: LoggingOptions): void {
     disableClustering: true,
   })
   captureLibraries()
+}
+
+/** log4js hands an event to all outputs before the next one comes: what the first makes of it is good for the others. */
+function forAllOutputs<Made>(make: (event: log4js.LoggingEvent) => Made): (event: log4js.LoggingEvent) => Made {
+  let last: { event: log4js.LoggingEvent; made: Made } | undefined
+  return (event) => {
+    if (last?.event !== event) last = { event, made: make(event) }
+    return last.made
+  }
 }
 
 /** The named logger: `getLogger('order-service.outbox').info('text', {field: value})`. */

@@ -44,6 +44,14 @@ test('a key decides: secrets vanish, names and addresses are masked, others keep
   for (const [key, value, shown] of cases) assert.equal(masked(key, value), shown, key)
 })
 
+test('a key is masked alike the first time and after any number of others', () => {
+  for (let n = 0; n < 2_500; n++) {
+    assert.equal(masked('password', 'hunter2'), '***')
+    assert.equal(masked('user.email', n % 2 ? 'john@example.com' : 'john'), n % 2 ? 'j***@example.com' : '***')
+    assert.equal(masked(`key_${n}`, 'plain'), 'plain')
+  }
+})
+
 test('masked copies at any depth and leaves what is no text; the original stays', () => {
   const at = new Date(0)
   const given = { user: [{ email: 'a@b.example' }], count: 7, none: null, at, list: ['c@d.example', 1] }

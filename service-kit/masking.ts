@@ -97,11 +97,30 @@ export function masked(key: string, value: unknown, depth = 0): unknown {
 }
 
 function maskValue(key: string, value: string): string {
-  if (SECRET_KEYS.test(key)) return '***'
-  if (NAME_KEYS.test(key)) return maskName(value)
-  if (EMAIL_KEYS.test(key) && !HAS_AT.test(value)) return '***'
-  if (PATH_KEYS.test(key)) return maskPath(value)
-  if (QUERY_KEYS.test(key)) return maskQuery(value)
-  if (URL_KEYS.test(key)) return maskUrl(value)
-  return maskText(value)
+  return maskOf(key)(value)
+}
+
+type Mask = (value: string) => string
+/** The same keys come by for every span and line: each is looked at once. */
+const masks = new Map<string, Mask>()
+/** Keys may come from outside and must not fill the memory. */
+const MOST_MASKS = 1_000
+
+function maskOf(key: string): Mask {
+  const known = masks.get(key)
+  if (known !== undefined) return known
+  if (masks.size >= MOST_MASKS) masks.clear()
+  const mask = chooseMask(key)
+  masks.set(key, mask)
+  return mask
+}
+
+function chooseMask(key: string): Mask {
+  if (SECRET_KEYS.test(key)) return () => '***'
+  if (NAME_KEYS.test(key)) return maskName
+  if (EMAIL_KEYS.test(key)) return (value) => (HAS_AT.test(value) ? maskText(value) : '***')
+  if (PATH_KEYS.test(key)) return maskPath
+  if (QUERY_KEYS.test(key)) return maskQuery
+  if (URL_KEYS.test(key)) return maskUrl
+  return maskText
 }

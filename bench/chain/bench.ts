@@ -1,5 +1,5 @@
 /**
- * What tracing costs: `node bench/chain/bench.ts [--short]`. All chains are alive at once, and take turns in short slices in random
+ * What tracing costs: `node bench/chain/bench.ts [--short] [--chains NAME,...]`. All chains are alive at once, and take turns in short slices in random
  * order; a slice with much foreign load is dropped and taken again. CPU per request first, throughput second; ratios are taken
  * within a round. The last line is one JSON object.
  */
@@ -12,11 +12,14 @@ import { readFlags } from '@sightline/local/flags'
 import { type Chain, nodeVariants, startDatabase, startFlaskChain, startNodeChain } from './chains.ts'
 import { CLIENTS, pgbench, quantile, runSlice, type Slice, warmUp } from './slices.ts'
 
-const usage = `node bench/chain/bench.ts [--short]
+const usage = `node bench/chain/bench.ts [--short] [--chains NAME,...]
 
 What tracing costs the three services, side by side with other ways to trace, and with a chain in Flask. --short takes fewer and
-shorter slices.`
-const { short } = readFlags(usage, { options: { short: { type: 'boolean' } } }).values
+shorter slices. --chains takes these only, without pgbench: ${nodeVariants.map(({ name }) => name).join(', ')}.`
+const { short, chains: named } = readFlags(usage, {
+  options: { short: { type: 'boolean' }, chains: { type: 'string' } },
+}).values
+const wanted = named?.split(',')
 const [ROUNDS, SECONDS, WARM_UP] = short ? [5, 2, 1_000] : [15, 4, 4_000]
 /** Share of the machine that others may use in a slice, and how often one is taken again. */
 const [MOST_FOREIGN, TRIES] = [0.1, 3]
@@ -30,12 +33,18 @@ const own = [process.pid]
 const slices = new Map<string, (Slice | undefined)[]>()
 const transactions: number[] = []
 try {
-  for (const variant of nodeVariants) await add(() => startNodeChain(variant, otlp))
-  await add(() => startFlaskChain(otlp))
-  const bare = await startDatabase()
-  stops.push(bare.stop)
+  for (const variant of nodeVariants) {
+    if (wanted?.includes(variant.name) !== false) await add(() => startNodeChain(variant, otlp))
+  }
+  const others: (() => Promise<void>)[] = []
+  if (wanted === undefined) {
+    await add(() => startFlaskChain(otlp))
+    const bare = await startDatabase()
+    stops.push(bare.stop)
+    others.push(() => commits(bare.database))
+  }
   const spans = await spansPerRequest()
-  const turns = [...chains.map((chain) => () => slice(chain)), () => commits(bare.database)]
+  const turns = [...chains.map((chain) => () => slice(chain)), ...others]
   for (let round = 0; round < ROUNDS; round++) {
     for (const turn of shuffled(turns)) await turn()
     process.stderr.write(`round ${round + 1} of ${ROUNDS}\n`)
@@ -54,9 +63,10 @@ async function add(start: () => Promise<Chain>): Promise<void> {
   slices.set(chain.name, [])
 }
 
-/** Of the chain as `npm start` has it. */
+/** Of the chain as `npm start` has it; NaN where that is not wanted. */
 async function spansPerRequest(): Promise<number> {
-  const traced = chains.find(({ name }) => name === 'traced')!
+  const traced = chains.find(({ name }) => name === 'traced')
+  if (traced === undefined) return Number.NaN
   const before = (await traced.spansSent())!
   const { requests } = await runSlice(traced, 1, own)
   return ((await traced.spansSent())! - before) / requests
@@ -143,15 +153,16 @@ function report(spans: number): void {
   for (const [name, ...cells] of rows)
     console.log(`| ${name}${about.has(name!) ? `: ${about.get(name!)}` : ''} | ${cells.join(' | ')} |`)
   const tps = spread(transactions)
-  console.log(`| pgbench: the same three commits | | | ${text(tps, 0)} | | |\n`)
+  if (tps) console.log(`| pgbench: the same three commits | | | ${text(tps, 0)} | | |`)
   const ratio = (a: string, b: string) => byRound((round) => round(a).cpu / round(b).cpu, a, b)
+  console.log()
   console.log(
     JSON.stringify({
       cpu_traced_over_untraced: ratio('traced', 'untraced'),
       cpu_traced_over_sdk_defaults: ratio('traced', 'sdk defaults'),
       cpu_disabled_over_untraced: ratio('disabled', 'untraced'),
       requests_over_flask: ratio('flask', 'traced'),
-      share_of_pgbench: byRound((round, n) => round('traced').perSecond / transactions[n]!, 'traced'),
+      share_of_pgbench: tps && byRound((round, n) => round('traced').perSecond / transactions[n]!, 'traced'),
       us_per_span: byRound((round) => (round('traced').cpu - round('untraced').cpu) / spans, 'traced', 'untraced'),
       spans_per_request: Number(spans.toFixed(1)),
       dropped_slices: [...slices.values()].flat().filter((one) => one === undefined).length,
