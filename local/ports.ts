@@ -1,4 +1,5 @@
 /** Are the wanted ports free, and which others are? Asked before anything is started. */
+import { randomInt } from 'node:crypto'
 import { createServer, type Server } from 'node:net'
 import { holderOf } from './port-holder.ts'
 import { type Ports, portNames, startError } from './settings.ts'
@@ -71,9 +72,7 @@ export async function freePort(others: Ports): Promise<number> {
  * IRC ones first: the others may have their own program.
  */
 const CLOSED_TO_BROWSERS = [
-  ...[
-    6669, 6668, 6667, 6666, 6665, 6697, 6679, 6566, 10_080, 4190, 3659, 4045, 1719, 1720, 1723, 5060, 5061, 2049, 6000,
-  ],
+  6669, 6668, 6667, 6666, 6665, 6697, 6679, 6566, 10_080, 4190, 3659, 4045, 1719, 1720, 1723, 5060, 5061, 2049, 6000,
 ]
 
 /** Where something listens. */
@@ -82,18 +81,17 @@ export interface Place {
   port: number
 }
 
-/** Linux has all of 127.0.0.0/8, macOS its first address. */
-const SECOND_LOOPBACK = process.platform === 'linux' ? '127.0.0.2' : '127.0.0.1'
+/** Linux has all of 127.0.0.0/8, macOS its first address. One of its own for each system: ports that browsers refuse are few. */
+const ownLoopback = () =>
+  process.platform === 'linux' ? `127.${[1, 0, 1].map((least) => randomInt(least, 255)).join('.')}` : '127.0.0.1'
 
-/**
- * Free places for what can't look at who asks: no web page reaches them. Throws a startError when none is left. The second
- * one is the same port on another address where there is one: ports that browsers refuse are few.
- */
+/** Free places for what can't look at who asks: no web page reaches them. Throws a startError when none is left. */
 export async function placesClosedToBrowsers(others: Ports): Promise<{ prometheus: Place; alertmanager: Place }> {
+  const host = ownLoopback()
   // Two systems that start at the same time must not both find the same one free.
-  const first = Math.floor(Math.random() * CLOSED_TO_BROWSERS.length)
+  const first = randomInt(CLOSED_TO_BROWSERS.length)
   const ports = [...CLOSED_TO_BROWSERS.slice(first), ...CLOSED_TO_BROWSERS.slice(0, first)]
-  const find = async (host: string, taken: readonly number[]): Promise<Place> => {
+  const find = async (taken: readonly number[]): Promise<Place> => {
     for (const port of ports) if (!taken.includes(port) && (await whyNot(port, host)) === null) return { host, port }
     const list = CLOSED_TO_BROWSERS.join(', ')
     throw startError(
@@ -101,9 +99,8 @@ export async function placesClosedToBrowsers(others: Ports): Promise<{ prometheu
     )
   }
   const taken = Object.values(others)
-  const prometheus = await find('127.0.0.1', taken)
-  const shared = prometheus.host === SECOND_LOOPBACK ? [prometheus.port] : []
-  return { prometheus, alertmanager: await find(SECOND_LOOPBACK, [...taken, ...shared]) }
+  const prometheus = await find(taken)
+  return { prometheus, alertmanager: await find([...taken, prometheus.port]) }
 }
 
 /**
@@ -113,7 +110,7 @@ export async function placesClosedToBrowsers(others: Ports): Promise<{ prometheu
 async function listenAnywhere(): Promise<Server> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await listenOn(LOWEST_FREE + Math.floor(Math.random() * (HIGHEST_FREE - LOWEST_FREE)))
+      return await listenOn(randomInt(LOWEST_FREE, HIGHEST_FREE))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === 100) throw error
     }

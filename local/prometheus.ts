@@ -34,9 +34,11 @@ export function preparePrometheus(
     ['audit-service', ports.AUDIT_SERVICE_PORT],
     ...extraServices.map(({ name, portVariable }) => [name, ports[portVariable as keyof typeof ports]] as const),
     ['telemetry-backend', ports.TEMPO_PORT],
-    ['prometheus', port],
   ] as const
-  const groups = targets.map(([job, port]) => ({ targets: [`127.0.0.1:${port}`], labels: { job } }))
+  const groups = [
+    ...targets.map(([job, port]) => ({ targets: [`127.0.0.1:${port}`], labels: { job } })),
+    { targets: [`${host}:${port}`], labels: { job: 'prometheus' } },
+  ]
   const receivers = alertmanager ? [{ targets: [`${alertmanager.host}:${alertmanager.port}`] }] : []
   writeTargets(join(folder, 'config/alertmanagers'), receivers)
   writeTargets(join(folder, 'config/targets'), [
