@@ -47,8 +47,12 @@ export const nodeVariants: readonly NodeVariant[] = [
   { name: 'logs off', about: 'OTEL_LOGS_EXPORTER=none', register: kit, env: { OTEL_LOGS_EXPORTER: 'none' } },
 ]
 
-/** `otlp` is the address that telemetry goes to. */
-export async function startNodeChain(variant: NodeVariant, otlp: string): Promise<Chain> {
+/** `otlp` is the address that telemetry goes to; `profileOf` names the file of a service's CPU profile (record-profile.ts). */
+export async function startNodeChain(
+  variant: NodeVariant,
+  otlp: string,
+  profileOf?: (service: string) => string,
+): Promise<Chain> {
   const cluster = await startTestCluster()
   const database = await cluster.createDatabase()
   const register = variant.register?.()
@@ -60,7 +64,8 @@ export async function startNodeChain(variant: NodeVariant, otlp: string): Promis
   ] as const
   const children = services.map((service) => {
     const { host, port, user, password, database: name } = database.connection(service.role)
-    return spawn(process.execPath, [...(register ? ['--import', register] : []), `${service.name}/main.ts`], {
+    const preloads = [register, profileOf && join(HERE, 'record-profile.ts')].filter((one) => one !== undefined)
+    return spawn(process.execPath, [...preloads.flatMap((one) => ['--import', one]), `${service.name}/main.ts`], {
       cwd: root,
       stdio: ['ignore', 'ignore', 'inherit'],
       env: {
@@ -78,6 +83,7 @@ export async function startNodeChain(variant: NodeVariant, otlp: string): Promis
         OTEL_EXPORTER_OTLP_ENDPOINT: otlp,
         OTEL_METRICS_EXPORTER: 'none',
         ...('next' in service && { NEXT_SERVICE_URL: `http://127.0.0.1:${service.next}` }),
+        ...(profileOf && { BENCH_PROFILE: profileOf(service.name) }),
         ...variant.env,
       },
     })

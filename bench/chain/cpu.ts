@@ -11,17 +11,21 @@ interface Process {
 }
 
 function processes(): Process[] {
-  return readdirSync('/proc').flatMap((name): Process[] => {
+  return readdirSync('/proc').flatMap((name) => {
     if (!/^\d+$/.test(name)) return []
-    const stat = readIfThere(`/proc/${name}/stat`)
-    if (stat === undefined) return []
-    // The command in brackets may hold blanks and brackets itself.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return [{ pid: Number(name), parent: Number(fields[1]), ms: (Number(fields[11]) + Number(fields[12])) * TICK_MS }]
+    return statOf(Number(name), `/proc/${name}/stat`) ?? []
   })
 }
 
 /** undefined when the process has ended meanwhile. */
+function statOf(pid: number, path: string): Process | undefined {
+  const stat = readIfThere(path)
+  if (stat === undefined) return undefined
+  // The command in brackets may hold blanks and brackets itself.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return { pid, parent: Number(fields[1]), ms: (Number(fields[11]) + Number(fields[12])) * TICK_MS }
+}
+
 function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')
@@ -30,6 +34,11 @@ function readIfThere(path: string): string | undefined {
     if (code === 'ENOENT' || code === 'ESRCH') return undefined
     throw error
   }
+}
+
+/** Milliseconds of CPU that the first threads of these processes have used so far: those that run JavaScript. */
+export function cpuOfMainThreads(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + statOf(pid, `/proc/${pid}/task/${pid}/stat`)!.ms, 0)
 }
 
 /** Milliseconds of CPU that these processes and all below them have used so far. */
