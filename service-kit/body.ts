@@ -46,18 +46,25 @@ export async function readJson(request: IncomingMessage, orQuery = false): Promi
   }
 }
 
-async function readBytes(request: IncomingMessage): Promise<Uint8Array> {
-  const chunks: Buffer[] = []
-  let size = 0
-  try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+/** By its events: an iterator over a request costs three times as much, and nearly every body is one chunk. */
+function readBytes(request: IncomingMessage): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const onData = (chunk: Buffer) => {
       size += chunk.length
-      if (size > BODY_LIMIT) throw payloadTooLarge(BODY_LIMIT)
-      chunks.push(chunk)
+      if (size <= BODY_LIMIT) chunks.push(chunk)
+      else stop(payloadTooLarge(BODY_LIMIT))
     }
-  } catch (error) {
-    if ((error as { code?: string }).code === 'ECONNRESET') throw badRequest('The body ended early.')
-    throw error
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+    const onEnd = () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+    const onError = (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'ECONNRESET' ? badRequest('The body ended early.') : error)
+    /** The rest stays unread. */
+    function stop(reason: Error): void {
+      request.off('data', onData).off('end', onEnd).pause()
+      reject(reason)
+    }
+    if (request.destroyed) return reject(badRequest('The body ended early.'))
+    request.on('data', onData).once('end', onEnd).once('error', onError)
+  })
 }
