@@ -2,9 +2,10 @@
  * The client of the next service: kept connections, the caller's shrinking time budget, bounded retries with jitter, and
  * errors that say which of the service's failures it was. The active span says what was tried.
  */
+import type { IncomingHttpHeaders } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { context, propagation, type Span, trace } from '@opentelemetry/api'
-import { Pool } from 'undici'
+import { type Dispatcher, Pool } from 'undici'
 import type { z } from 'zod'
 import { CircuitOpenError, type CircuitState, createCircuitBreaker } from './circuit-breaker.ts'
 import { roundMs } from './durations.ts'
@@ -135,30 +136,28 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   async function send(method: 'GET' | 'POST', path: string, timeoutMs: number, body?: unknown) {
     const started = performance.now()
     const labels = { http_request_method: method, peer_service: peer, http_response_status_code: '', error_type: '' }
-    const abort = new AbortController()
-    const timer = setTimeout(() => abort.abort(new HopTimeout(timeoutMs)), timeoutMs)
     try {
-      const response = await pool.request({
-        method,
-        path: prefix + path,
-        signal: abort.signal,
-        headers: requestHeaders(timeoutMs, body !== undefined),
-        body: body === undefined ? null : JSON.stringify(body),
-      })
-      labels.http_response_status_code = String(response.statusCode)
-      const contentType = String(response.headers['content-type'] ?? '')
-      const text = await readText(response.body)
+      const response = await exchange(
+        pool,
+        timeoutMs,
+        (status) => (labels.http_response_status_code = String(status)),
+        {
+          method,
+          path: prefix + path,
+          headers: requestHeaders(timeoutMs, body !== undefined),
+          body: body === undefined ? null : JSON.stringify(body),
+        },
+      )
       return {
-        status: response.statusCode,
-        contentType,
+        status: response.status,
+        contentType: String(response.headers['content-type'] ?? ''),
         retryAfter: secondsToWait(response.headers['retry-after']),
-        text,
+        text: response.text,
       }
     } catch (error) {
       labels.error_type = (error as { code?: string }).code ?? (error as Error).name
       throw error
     } finally {
-      clearTimeout(timer)
       const ms = performance.now() - started
       observe(duration, labels, ms / 1000)
       // Of requests only, as statements are.
@@ -180,6 +179,63 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     },
     close: () => pool.close(),
   }
+}
+
+interface RawAnswer {
+  status: number
+  headers: IncomingHttpHeaders
+  text: string
+}
+
+/**
+ * One request and its whole answer, told to undici's handler: `pool.request` makes a stream of every answer and an AbortSignal for
+ * every limit, which together cost more than the request. `onStatus` hears the status also where the rest doesn't follow. Rejects
+ * with a HopTimeout after `timeoutMs`, with undici's error, or with a 502 for too large an answer.
+ */
+function exchange(
+  pool: Pool,
+  timeoutMs: number,
+  onStatus: (status: number) => void,
+  request: Dispatcher.DispatchOptions,
+): Promise<RawAnswer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    let answer: Omit<RawAnswer, 'text'>
+    let running: Dispatcher.DispatchController | undefined
+    let late: HopTimeout | undefined
+    const timer = setTimeout(() => {
+      late = new HopTimeout(timeoutMs)
+      // One that still waits for a connection can't be taken back: it is given up here, and ended when it starts.
+      if (running) running.abort(late)
+      else reject(late)
+    }, timeoutMs)
+    pool.dispatch(request, {
+      onRequestStart(controller) {
+        running = controller
+        if (late) controller.abort(late)
+      },
+      onResponseStart(_, status, headers) {
+        // 1xx: the answer is still to come.
+        if (status < 200) return
+        answer = { status, headers }
+        onStatus(status)
+      },
+      onResponseData(controller, chunk) {
+        size += chunk.length
+        if (size > MAX_ANSWER_BYTES) controller.abort(badGateway(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`))
+        else chunks.push(chunk)
+      },
+      onResponseEnd() {
+        clearTimeout(timer)
+        resolve({ ...answer, text: (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString('utf8') })
+      },
+      onResponseError(_, error) {
+        clearTimeout(timer)
+        reject(error)
+      },
+    })
+  })
 }
 
 /** Tries below each span so far: who repeats a call does not begin to count anew, nor does a second client. */
@@ -226,17 +282,6 @@ function secondsToWait(header: string | string[] | undefined): number {
   const text = (Array.isArray(header) ? header[0] : header)?.trim() ?? ''
   const seconds = /^\d+$/.test(text) ? Number(text) : Math.ceil((Date.parse(text) - Date.now()) / 1000)
   return seconds > 0 ? seconds : 1
-}
-
-async function readText(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > MAX_ANSWER_BYTES) throw badGateway(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`)
-    chunks.push(chunk)
-  }
-  return (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString('utf8')
 }
 
 /** 2xx JSON is the answer; business failures pass through as the service said them; the rest is its fault. */
