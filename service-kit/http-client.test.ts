@@ -158,6 +158,23 @@ test('where nothing is instrumented the client sends the trace context on, as it
   )
 })
 
+test('who waits for a connection waits no longer than its caller, and is not sent then', async () => {
+  const held: ServerResponse[] = []
+  await using peer = await startPeer((response) => held.push(response), { timeoutMs: 30_000 })
+  // As many as the client keeps connections.
+  const others = Array.from({ length: 128 }, () => peer.client.post(call))
+  await until('all connections are in use', 20, () => held.length === 128)
+  const { status } = await problemOf(inRequest(300, () => peer.client.post({ ...call, path: '/late' })))
+  assert.equal(status, 504)
+  for (const response of held.splice(0)) json(response, 200, { sum: 3 })
+  await Promise.all(others)
+  const next = peer.client.post(call)
+  await until('the next one is there', 20, () => held.length === 1)
+  json(held[0]!, 200, { sum: 3 })
+  await next
+  assert.deepEqual([...new Set(peer.taken.map(({ path }) => path))], ['/add'])
+})
+
 test('with a spent budget nobody is asked', async () => {
   await using peer = await startPeer((response) => json(response, 200, { sum: 3 }))
   for (const budgetMs of [0, 49]) {
