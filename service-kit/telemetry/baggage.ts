@@ -3,25 +3,26 @@
  * plain short values, and those that SIGHTLINE_BAGGAGE_KEYS names
  * (https://opentelemetry.io/docs/specs/otel/baggage/api/#baggage-propagation).
  */
-import { type Attributes, type Baggage, type Context, diag, propagation } from '@opentelemetry/api'
+import { type Attributes, type Context, diag, propagation } from '@opentelemetry/api'
 
 const OWN_KEYS = ['request.id', 'user.id', 'order.id']
 const OWN_VALUE = /^[A-Za-z0-9_.-]{1,128}$/
 /** A token of HTTP: https://www.w3.org/TR/baggage/#key */
 const KEY = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const LISTED_VALUE = /^\P{Cc}{1,256}$/u
-const NONE: Readonly<Attributes> = Object.freeze({})
 
-/** The project's own keys, as attributes of spans; the object is not to be changed. */
-export const ownBaggage = taking(OWN_KEYS, OWN_VALUE)
+/** The project's own keys, as attributes of spans. */
+export function ownBaggage(carrier: Context): Attributes {
+  return taken(carrier, OWN_KEYS, OWN_VALUE)
+}
 
 /**
  * The keys of `list` (SIGHTLINE_BAGGAGE_KEYS, comma separated) as attributes of spans and log records; of those, values of 1 to
- * 256 characters without control characters. The object is not to be changed.
+ * 256 characters without control characters.
  */
-export function listedBaggage(list = ''): (carrier: Context) => Readonly<Attributes> {
+export function listedBaggage(list = ''): (carrier: Context) => Attributes {
   const keys = namesIn(list).filter((key) => KEY.test(key) && !OWN_KEYS.includes(key))
-  return keys.length === 0 ? () => NONE : taking(keys, LISTED_VALUE)
+  return (carrier) => taken(carrier, keys, LISTED_VALUE)
 }
 
 /** Says which names of the list can be none of a key. */
@@ -36,23 +37,10 @@ function namesIn(list: string): string[] {
   return [...new Set(list.split(',').map((name) => name.trim()))].filter(Boolean)
 }
 
-/** What is taken of a baggage, which never changes and is the same object for most spans of a request, is found once. */
-function taking(keys: readonly string[], values: RegExp): (carrier: Context) => Readonly<Attributes> {
-  const found = new WeakMap<Baggage, Readonly<Attributes>>()
-  return (carrier) => {
-    const baggage = propagation.getBaggage(carrier)
-    if (baggage === undefined) return NONE
-    let attributes = found.get(baggage)
-    if (attributes === undefined) {
-      attributes = taken(baggage, keys, values)
-      found.set(baggage, attributes)
-    }
-    return attributes
-  }
-}
-
-function taken(baggage: Baggage, keys: readonly string[], values: RegExp): Attributes {
+function taken(carrier: Context, keys: readonly string[], values: RegExp): Attributes {
   const attributes: Attributes = {}
+  const baggage = keys.length === 0 ? undefined : propagation.getBaggage(carrier)
+  if (baggage === undefined) return attributes
   for (const key of keys) {
     const value = baggage.getEntry(key)?.value
     if (value !== undefined && values.test(value)) attributes[key] = value

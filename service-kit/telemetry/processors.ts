@@ -31,9 +31,8 @@ export function spanProcessor(
       refineStart(span)
       span.setAttributes(ownBaggage(parent))
       // What the span says of itself is not the caller's to say.
-      const attributes = listed(parent)
-      for (const key in attributes) {
-        if (!Object.hasOwn(span.attributes, key)) span.setAttribute(key, attributes[key]!)
+      for (const [key, value] of Object.entries(listed(parent))) {
+        if (!Object.hasOwn(span.attributes, key)) span.setAttribute(key, value!)
       }
     },
     onEnd(span) {
@@ -63,7 +62,7 @@ export function logProcessor(
   const listed = listedBaggage(env.SIGHTLINE_BAGGAGE_KEYS)
   return {
     onEmit(record, carrier = context.active()) {
-      const attributes = { ...listed(carrier) }
+      const attributes = listed(carrier)
       if (!showPersonalData) maskAttributes(attributes)
       for (const [key, value] of Object.entries(attributes)) {
         if (!Object.hasOwn(record.attributes, key)) record.setAttribute(key, value)
