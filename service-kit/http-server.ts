@@ -223,8 +223,9 @@ function addRoute<Definition extends RouteDefinition>(
       const answer = await handler(await checkRequest(ctx, definition))
       ctx.status = answer.status
       for (const [name, value] of Object.entries(answer.headers ?? {})) ctx.set(name, value)
+      // Before the body and in full: Koa would guess the type of a text, and then look up the one that was meant.
+      if (answer.headers?.['Content-Type'] === undefined) ctx.set('Content-Type', 'application/json; charset=utf-8')
       ctx.body = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body)
-      if (answer.headers?.['Content-Type'] === undefined) ctx.type = 'application/json'
     } catch (error) {
       answerProblem(ctx, error, options)
     }

@@ -1,13 +1,13 @@
 /** What is known about the request being served, wherever in the call chain one stands: libraries included. */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { context, isSpanContextValid, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 import { deadlineExceeded } from './problems.ts'
 
 /** One request while it is served. */
 export interface RequestContext {
   requestId: string
-  /** Of the active trace; without telemetry that of the caller, else a random one. */
+  /** Of the active trace; without telemetry that of the caller, else a random one (of a UUID: Node keeps random bytes for those). */
   traceId: string
   /** performance.now() at the moment the request was taken. */
   startedAt: number
@@ -52,7 +52,7 @@ export function requestContextFrom(headers: NodeJS.Dict<string | string[]>, budg
   const remaining = Number.isFinite(offered) ? Math.min(offered, budgetMs) : budgetMs
   return {
     requestId: typeof id === 'string' && REQUEST_ID.test(id) ? id : randomUUID(),
-    traceId: activeTraceId() ?? traceIdOf(headers.traceparent) ?? randomBytes(16).toString('hex'),
+    traceId: activeTraceId() ?? traceIdOf(headers.traceparent) ?? randomUUID().replaceAll('-', ''),
     startedAt,
     deadlineAt: startedAt + remaining,
   }
