@@ -28,6 +28,8 @@ const { values, positionals } = readFlags(usage, {
   },
 })
 const names = positionals.length > 0 ? positionals : ['untraced', 'traced']
+/** What is less has no row of its own. */
+const SMALLEST_US = 10
 const SERVICES = ['user-service', 'order-service', 'audit-service']
 const root = resolve(import.meta.dirname, '../..')
 const folder = join(root, 'node_modules/.cache/sightline/bench-profiles')
@@ -61,7 +63,7 @@ async function profile(name: string, otlp: string): Promise<Profiled> {
     const before = cpuOfMainThreads(chain.pids)
     const { requests, cpu } = await runSlice(chain, Number(values.seconds), [process.pid])
     const main = ((cpuOfMainThreads(chain.pids) - before) * 1000) / requests
-    // The profiler costs as much as half of what it watches: it says the shares, and the load before it how much they are shares of.
+    // The profiler costs time itself: it says the shares, and the load before it how much they are shares of.
     for (const pid of chain.pids) process.kill(pid, 'SIGUSR2')
     await pause(500)
     await runSlice(chain, Number(values.seconds), [process.pid])
@@ -83,8 +85,14 @@ function report(profiled: ReadonlyMap<string, Profiled>): void {
   const per = (one: Profiled, count = 0) => (count / total(one)) * one.main
   const most = (key: string) => Math.max(...all.map((one) => per(one, one.layers.get(key))))
   console.log(`| us per POST | ${[...profiled.keys()].join(' | ')} |\n|---|${'---|'.repeat(all.length)}`)
-  for (const key of keys.toSorted((a, b) => most(b) - most(a)).filter((one) => most(one) >= 1))
-    console.log(`| ${key} | ${all.map((one) => per(one, one.layers.get(key)).toFixed(0)).join(' | ')} |`)
+  const large = keys.filter((key) => most(key) >= SMALLEST_US).toSorted((a, b) => most(b) - most(a))
+  const small = keys.filter((key) => !large.includes(key))
+  const row = (name: string, of: readonly string[]) => {
+    const cells = all.map((one) => of.reduce((sum, key) => sum + per(one, one.layers.get(key)), 0).toFixed(0))
+    console.log(`| ${name} | ${cells.join(' | ')} |`)
+  }
+  for (const key of large) row(key, [key])
+  row(`${small.length} more, each below ${SMALLEST_US}`, small)
   const others = all.map(({ cpu, main }) => (cpu - main).toFixed(0))
   console.log(`| other threads: garbage collection, compiler | ${others.join(' | ')} |`)
   console.log(`| all | ${all.map(({ cpu }) => cpu.toFixed(0)).join(' | ')} |`)
