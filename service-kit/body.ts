@@ -46,7 +46,7 @@ export async function readJson(request: IncomingMessage, orQuery = false): Promi
   }
 }
 
-/** By its events: an iterator over a request costs three times as much, and nearly every body is one chunk. */
+/** By its events: nearly every body is one chunk, for which an iterator would make a generator and a watcher of the end. */
 function readBytes(request: IncomingMessage): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []

@@ -189,7 +189,7 @@ interface RawAnswer {
 
 /**
  * One request and its whole answer, told to undici's handler: `pool.request` makes a stream of every answer and an AbortSignal for
- * every limit, which together cost more than the request. `onStatus` hears the status also where the rest doesn't follow. Rejects
+ * every limit, neither of which is wanted here. `onStatus` hears the status also where the rest doesn't follow. Rejects
  * with a HopTimeout after `timeoutMs`, with undici's error, or with a 502 for too large an answer.
  */
 function exchange(
