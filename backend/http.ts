@@ -34,6 +34,9 @@ export interface ApiResponse {
 
 export type ApiHandler = (request: ApiRequest) => ApiResponse | Promise<ApiResponse>
 
+/** One that makes more of a body: `grown` is told of the bytes it decompressed, which count while the request is under way. */
+export type BodyHandler = (request: ApiRequest, grown: (bytes: number) => void) => ApiResponse | Promise<ApiResponse>
+
 /** A refusal that the client may read: its message is sent as it is, with the status. */
 export interface HttpError extends Error {
   readonly status: number
@@ -153,11 +156,11 @@ export function assertAllowed(req: IncomingMessage, hosts: AllowedHosts): void {
 const MAX_BODY_BYTES = 8 << 20
 
 /**
- * Serves an `ApiHandler` to whom `hosts` lets in. A body beyond 8 MiB is refused with 413, what the handler throws is told
+ * Serves a handler to whom `hosts` lets in. A body beyond 8 MiB is refused with 413, what the handler throws is told
  * by `errorAnswer`.
  */
 export function serveApi(
-  handler: ApiHandler,
+  handler: BodyHandler,
   hosts: AllowedHosts,
   onError: (error: unknown) => void,
   uploads: Uploads = createUploads(8 * MAX_BODY_BYTES),
@@ -170,7 +173,7 @@ export function serveApi(
 }
 
 async function answer(
-  handler: ApiHandler,
+  handler: BodyHandler,
   hosts: AllowedHosts,
   req: IncomingMessage,
   uploads: Uploads,
@@ -178,8 +181,8 @@ async function answer(
   assertAllowed(req, hosts)
   const [path, query] = splitUrl(req.url ?? '/')
   const request = { method: req.method ?? 'GET', path, query, headers: flatHeaders(req) }
-  if (req.method === 'GET' || req.method === 'HEAD') return handler(request)
-  return uploads.take(req, MAX_BODY_BYTES, (body) => handler({ ...request, body }))
+  if (req.method === 'GET' || req.method === 'HEAD') return handler(request, () => {})
+  return uploads.take(req, MAX_BODY_BYTES, (body, grown) => handler({ ...request, body }, grown))
 }
 
 /** `/path?a=b`, or that as a whole URL (RFC 9112, 3.2.2) -> [`/path`, a=b]. The path stays percent-encoded. */

@@ -22,7 +22,7 @@ import { attachTail } from './query/loki-api/tail.ts'
 import { createWorkerHandle, type WorkerHandle } from './query/worker-handle.ts'
 import { type Follower, startGatewayLog } from './receive/gateway-log/index.ts'
 import { createIngest, type Ingest } from './receive/ingest.ts'
-import { createLokiPush } from './receive/loki-push.ts'
+import { createLokiPush } from './receive/loki-push/index.ts'
 import { createReceiver } from './receive/receiver.ts'
 import { createServiceGraph, GRAPH_ATTRIBUTES, graphSpan } from './service-graph/index.ts'
 import { type DataFolder, openFolder } from './store/folder.ts'
@@ -135,7 +135,8 @@ function portsOf(config: Config, ingest: Ingest, worker: WorkerHandle, metrics: 
     onError: logError,
     onRequest: ({ signal, status, bytes }) => metrics.received(signal, status, bytes),
   })
-  const loki = serveApi(lokiPort({ api: worker.loki, push: createLokiPush(ingest) }), hosts, logError)
+  const push = createLokiPush({ ...ingest, maxBodyBytes: config.OTLP_MAX_BODY_BYTES })
+  const loki = serveApi(lokiPort({ api: worker.loki, push }), hosts, logError)
   const tempoApi = tempoPort({ api: worker.tempo, registry: metrics.registry, ready: worker.ready })
   const tempo = serveApi(tempoApi, hosts, logError)
   const specs: PortSpec[] = [

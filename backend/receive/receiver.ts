@@ -3,8 +3,6 @@
  * request's encoding (https://opentelemetry.io/docs/specs/otlp/#otlphttp). 200 means that the batch is on disk.
  */
 import type { IncomingMessage, RequestListener } from 'node:http'
-import { promisify } from 'node:util'
-import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib'
 import type { Message } from '@bufbuild/protobuf'
 import { create, toBinary, toJson } from '@bufbuild/protobuf'
 import type { GenMessage } from '@bufbuild/protobuf/codegenv2'
@@ -20,6 +18,7 @@ import type { AllowedHosts } from '@sightline/service-kit/allowed-hosts'
 import { type ApiResponse, assertAllowed, createUploads, httpError, isHttpError, send, splitUrl } from '../http.ts'
 import type { ReadCounts } from '../otlp/traces.ts'
 import { isWireError } from '../otlp/wire.ts'
+import { contentCoding, decompressed, mediaType } from './body.ts'
 import { jsonToProtobuf } from './otlp-json.ts'
 
 export interface ReceiverDeps {
@@ -84,7 +83,7 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
       throw httpError(415, 'Content-Type must be application/x-protobuf or application/json.')
     }
     return uploads.take(req, deps.maxBodyBytes, async (sent, grown) => {
-      const body = await decompressed(req, sent, deps.maxBodyBytes)
+      const body = await decompressed(contentCoding(req.headers['content-encoding']), sent, deps.maxBodyBytes)
       if (body !== sent) grown(body.length)
       started.bytes = body.length
       return signal === 'metrics' ? refuseMetrics(encoding) : ingest(signal, body, encoding)
@@ -116,32 +115,9 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
 }
 
 function encodingOf(req: IncomingMessage): Encoding | undefined {
-  const type = (req.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
+  const type = mediaType(req.headers['content-type'])
   if (type === 'application/x-protobuf' || type === 'application/protobuf') return 'protobuf'
   return type === 'application/json' ? 'json' : undefined
-}
-
-const inflaters = {
-  gzip: promisify(gunzip),
-  deflate: promisify(inflate),
-  zstd: promisify(zstdDecompress),
-  br: promisify(brotliDecompress),
-}
-
-/** `limit` also bounds what the body grows to, so a small bomb stops at the limit. */
-async function decompressed(req: IncomingMessage, body: Buffer, limit: number): Promise<Buffer> {
-  const coding = (req.headers['content-encoding'] ?? 'identity').trim().toLowerCase()
-  if (coding === 'identity' || coding === '') return body
-  const inflater = Object.hasOwn(inflaters, coding) ? inflaters[coding as keyof typeof inflaters] : undefined
-  if (inflater === undefined) throw httpError(415, `Content-Encoding ${coding} is not supported: use gzip or zstd.`)
-  try {
-    return await inflater(body, { maxOutputLength: limit })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
-      throw httpError(413, `The body is larger than ${limit} bytes when decompressed. Send it in smaller batches.`)
-    }
-    throw httpError(400, `The body can't be decompressed as ${coding}.`)
-  }
 }
 
 function refuseMetrics(encoding: Encoding): ApiResponse {

@@ -8,7 +8,7 @@ import { setInterval } from 'node:timers/promises'
 import { allowedHosts } from '@sightline/service-kit/allowed-hosts'
 import { until } from '@sightline/service-kit/poll'
 import { createUploads, listen, serveApi } from '../http.ts'
-import { createLokiPush } from './loki-push.ts'
+import { createLokiPush } from './loki-push/index.ts'
 import { createReceiver } from './receiver.ts'
 
 const LIMIT = 64 << 10
@@ -38,7 +38,7 @@ const ENTRANCES: Record<string, () => Entrance> = {
     return { path: '/v1/logs', status: 200, body: otlp, listener: createReceiver({ ...deps, onError }) }
   },
   push: () => {
-    const handler = createLokiPush({ ingestLogs: async () => {} })
+    const handler = createLokiPush({ ingestLogs: async () => {}, maxBodyBytes: LIMIT })
     const listener = serveApi(handler, hosts, onError, createUploads(8 * LIMIT, IDLE_MS))
     return { path: '/loki/api/v1/push', status: 204, body: push, listener }
   },

@@ -14,6 +14,7 @@ import {
 } from '@sightline/otlp-messages'
 import { until } from '@sightline/service-kit/poll'
 import { post, startBackend, type TestBackend } from './backend.ts'
+import { pushBytes, snappyOf } from './loki-push.ts'
 import { logBytes, traceBytes } from './otlp.ts'
 
 describe('the embedded backend', { concurrency: false }, () => {
@@ -296,9 +297,17 @@ describe('the embedded backend', { concurrency: false }, () => {
       'content-type': 'application/json',
     })
     assert.equal(pushed.status, 204)
+    const agent = pushBytes([
+      {
+        labels: '{app="agent"}',
+        entries: [{ timeNs: BigInt(now) * 1_000_000n, line: 'by an agent', metadata: { pod: 'p1' } }],
+      },
+    ])
+    assert.equal((await post(`${backend.loki}/loki/api/v1/push`, snappyOf(agent))).status, 204)
     for (const [query, line] of [
       [`{service_name="shop"} | trace_id="${id('a1')}"`, 'hello'],
       ['{app="pushed"}', 'by push'],
+      ['{app="agent"} | pod="p1"', 'by an agent'],
     ] as const) {
       const found = (await (
         await fetch(`${backend.loki}/loki/api/v1/query_range?query=${encodeURIComponent(query)}`)
@@ -321,7 +330,7 @@ describe('the embedded backend', { concurrency: false }, () => {
     backend = await startBackend(dir)
     assert.equal((await search('{ name = "GET /x" }')).length, 1)
     await until('the log lines', 20, async () =>
-      (await (await ask('/metrics')).text()).includes('embedded_head_rows{signal="logs"} 2'),
+      (await (await ask('/metrics')).text()).includes('embedded_head_rows{signal="logs"} 3'),
     )
   })
 })

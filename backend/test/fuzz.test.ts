@@ -22,10 +22,14 @@ import * as traceql from '../query/traceql/index.ts'
 import { exampleSpans } from '../query/traceql/test/data.ts'
 import { plainSource } from '../query/traceql/test/spans.ts'
 import { post, startBackend } from './backend.ts'
+import { pushBytes, snappyOf } from './loki-push.ts'
 import { logBytes, traceBytes } from './otlp.ts'
 
 const SECONDS = Number(process.env.FUZZ_SECONDS ?? 2)
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
+const PUSH = pushBytes([
+  { labels: '{app="shop", level="warn"}', entries: [{ timeNs: 1n, line: 'low stock', metadata: { pod: 'p1' } }] },
+])
 /** Far more CPU time than any of these short inputs takes. */
 const PATIENCE_MS = 5000
 
@@ -214,8 +218,18 @@ test('HTTP', async (t) => {
       'content-type': json ? 'application/json' : 'application/x-protobuf',
       ...(random(3) === 0 && { 'content-encoding': 'gzip' }),
     }
-    const body = 'content-encoding' in headers && random(4) > 0 ? gzipSync(bytes) : bytes
     const path = ['/v1/traces', '/v1/logs', '/loki/api/v1/push'][random(3)]!
+    if (path.startsWith('/loki') && !json) {
+      // Either what is inside is broken, or the block around it.
+      const block = random(2) === 0 ? snappyOf(mutateBytes([PUSH], random)) : mutateBytes([snappyOf(PUSH)], random)
+      return {
+        url: backend.loki + path,
+        method: 'POST',
+        headers: { 'content-type': headers['content-type'] },
+        body: block,
+      }
+    }
+    const body = 'content-encoding' in headers && random(4) > 0 ? gzipSync(bytes) : bytes
     return { url: (path.startsWith('/loki') ? backend.loki : backend.otlp) + path, method: 'POST', headers, body }
   }
   await fuzz<{ url: string } & RequestInit>(

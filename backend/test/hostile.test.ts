@@ -41,6 +41,11 @@ describe('hostile input', { concurrency: false }, () => {
     const bomb = gzipSync(Buffer.alloc(100 * MB))
     const started = Date.now()
     assert.equal((await post(`${backend.otlp}/v1/traces`, bomb, { 'content-encoding': 'gzip' })).status, 413)
+    const pushed = await post(`${backend.loki}/loki/api/v1/push`, bomb, { ...json, 'content-encoding': 'gzip' })
+    assert.equal(pushed.status, 413)
+    // A block of snappy that announces 4 GiB.
+    const block = Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0x61])
+    assert.equal((await post(`${backend.loki}/loki/api/v1/push`, block)).status, 413)
     assert.ok(Date.now() - started < 30_000)
     await alive()
   })
