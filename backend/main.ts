@@ -14,7 +14,7 @@ import { serveApi } from './http.ts'
 import { log, logError } from './log.ts'
 import { type BackendMetrics, createMetrics } from './metrics.ts'
 import { buildPages, consolePort } from './ports/console.ts'
-import { lokiPort } from './ports/loki.ts'
+import { lokiPort, withOtlp } from './ports/loki.ts'
 import { createPorts, type PortSpec } from './ports/open-ports.ts'
 import { passedOnPort } from './ports/passed-on.ts'
 import { tempoPort } from './ports/tempo.ts'
@@ -23,7 +23,7 @@ import { createWorkerHandle, type WorkerHandle } from './query/worker-handle.ts'
 import { type Follower, startGatewayLog } from './receive/gateway-log/index.ts'
 import { createIngest, type Ingest } from './receive/ingest.ts'
 import { createLokiPush } from './receive/loki-push/index.ts'
-import { createReceiver } from './receive/receiver.ts'
+import { createReceiver, LOKI_OTLP_PATHS, type ReceiverDeps } from './receive/receiver.ts'
 import { createServiceGraph, GRAPH_ATTRIBUTES, graphSpan } from './service-graph/index.ts'
 import { type DataFolder, openFolder } from './store/folder.ts'
 import { openWal, type Wal } from './store/wal.ts'
@@ -128,15 +128,20 @@ function gatewayLogOf(config: Config, sink: Ingest, { registry }: BackendMetrics
 
 function portsOf(config: Config, ingest: Ingest, worker: WorkerHandle, metrics: BackendMetrics) {
   const { SIGHTLINE_ALLOWED_HOSTS: hosts } = config
-  const receiver = createReceiver({
+  const taking: ReceiverDeps = {
     ...ingest,
     hosts,
     maxBodyBytes: config.OTLP_MAX_BODY_BYTES,
     onError: logError,
     onRequest: ({ signal, status, bytes }) => metrics.received(signal, status, bytes),
-  })
+  }
+  const receiver = createReceiver(taking)
   const push = createLokiPush({ ...ingest, maxBodyBytes: config.OTLP_MAX_BODY_BYTES })
-  const loki = serveApi(lokiPort({ api: worker.loki, push }), hosts, logError)
+  const loki = withOtlp(
+    serveApi(lokiPort({ api: worker.loki, push }), hosts, logError),
+    createReceiver({ ...taking, paths: LOKI_OTLP_PATHS }),
+    LOKI_OTLP_PATHS,
+  )
   const tempoApi = tempoPort({ api: worker.tempo, registry: metrics.registry, ready: worker.ready })
   const tempo = serveApi(tempoApi, hosts, logError)
   const specs: PortSpec[] = [

@@ -25,6 +25,8 @@ export interface ReceiverDeps {
   ingestTraces(bytes: Uint8Array): Promise<ReadCounts>
   ingestLogs(bytes: Uint8Array): Promise<ReadCounts>
   readonly hosts: AllowedHosts
+  /** What is taken where; `/v1/traces`, `/v1/logs` and `/v1/metrics` by default. */
+  readonly paths?: ReadonlyMap<string, SignalName>
   /** Largest body accepted, before and after decompression. */
   readonly maxBodyBytes: number
   /** After so long without a byte an upload is cut; 10 s by default. */
@@ -35,8 +37,14 @@ export interface ReceiverDeps {
 
 type Encoding = 'protobuf' | 'json'
 
-const PATHS = { '/v1/traces': 'traces', '/v1/logs': 'logs', '/v1/metrics': 'metrics' } as const
-type SignalName = (typeof PATHS)[keyof typeof PATHS]
+type SignalName = 'traces' | 'logs' | 'metrics'
+const PATHS = new Map<string, SignalName>([
+  ['/v1/traces', 'traces'],
+  ['/v1/logs', 'logs'],
+  ['/v1/metrics', 'metrics'],
+])
+/** Where Loki itself takes OTLP: for log lines alone. */
+export const LOKI_OTLP_PATHS: ReadonlyMap<string, SignalName> = new Map([['/otlp/v1/logs', 'logs']])
 
 /** google.rpc codes of the statuses used here. */
 const RPC_CODES: Record<number, number> = {
@@ -54,10 +62,11 @@ const RPC_CODES: Record<number, number> = {
 }
 
 /**
- * What OTLP_HTTP_PORT serves. Refusals are a google.rpc.Status; what can't be stored is a 503 to be sent again, and
+ * What OTLP_HTTP_PORT serves, and LOKI_PORT at `LOKI_OTLP_PATHS`. Refusals are a google.rpc.Status; what can't be stored is a 503 to be sent again, and
  * `onError` is told.
  */
 export function createReceiver(deps: ReceiverDeps): RequestListener {
+  const { paths = PATHS } = deps
   const uploads = createUploads(deps.maxBodyBytes * 8, deps.idleMs)
 
   return (req, res) => {
@@ -73,7 +82,7 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
   async function receive(req: IncomingMessage, started: { signal: string; bytes: number }): Promise<ApiResponse> {
     assertAllowed(req, deps.hosts)
     const [path] = splitUrl(req.url ?? '/')
-    const signal = PATHS[path as keyof typeof PATHS] as SignalName | undefined
+    const signal = paths.get(path)
     if (signal === undefined)
       throw httpError(404, `Nothing is served at ${path}. OTLP/HTTP goes to /v1/traces or /v1/logs.`)
     started.signal = signal

@@ -292,6 +292,13 @@ describe('the embedded backend', { concurrency: false }, () => {
 
   test("log lines are found by Loki's API, those that were pushed too", async () => {
     await post(`${backend.otlp}/v1/logs`, logBytes([{ body: 'hello', service: 'shop', ms: now, trace: 'a1' }]))
+    const asLoki = `${backend.loki}/otlp/v1/logs`
+    const taken = await post(asLoki, logBytes([{ body: 'by OTLP', service: 'agent', ms: now }]))
+    assert.deepEqual([taken.status, taken.headers.get('content-type')], [200, 'application/x-protobuf'])
+    assert.equal((await fetch(asLoki)).status, 405)
+    const broken = await post(asLoki, Buffer.from('{"resourceLogs": 1}'), { 'content-type': 'application/json' })
+    assert.equal(broken.status, 400)
+    assert.match(((await broken.json()) as { message: string }).message, /resourceLogs should be a list/)
     const push = { streams: [{ stream: { app: 'pushed' }, values: [[`${now}000000`, 'by push']] }] }
     const pushed = await post(`${backend.loki}/loki/api/v1/push`, Buffer.from(JSON.stringify(push)), {
       'content-type': 'application/json',
@@ -306,6 +313,7 @@ describe('the embedded backend', { concurrency: false }, () => {
     assert.equal((await post(`${backend.loki}/loki/api/v1/push`, snappyOf(agent))).status, 204)
     for (const [query, line] of [
       [`{service_name="shop"} | trace_id="${id('a1')}"`, 'hello'],
+      ['{service_name="agent"}', 'by OTLP'],
       ['{app="pushed"}', 'by push'],
       ['{app="agent"} | pod="p1"', 'by an agent'],
     ] as const) {
@@ -330,7 +338,7 @@ describe('the embedded backend', { concurrency: false }, () => {
     backend = await startBackend(dir)
     assert.equal((await search('{ name = "GET /x" }')).length, 1)
     await until('the log lines', 20, async () =>
-      (await (await ask('/metrics')).text()).includes('embedded_head_rows{signal="logs"} 3'),
+      (await (await ask('/metrics')).text()).includes('embedded_head_rows{signal="logs"} 4'),
     )
   })
 })

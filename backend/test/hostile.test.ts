@@ -163,6 +163,7 @@ describe('hostile input', { concurrency: false }, () => {
       [backend.tempo, '/ready'],
       [backend.loki, '/loki/api/v1/labels'],
       [backend.loki, '/loki/api/v1/push'],
+      [backend.loki, '/otlp/v1/logs'],
       [backend.console, '/api/tempo/api/search?q=%7B%7D'],
       [backend.console, '/'],
     ] as const
