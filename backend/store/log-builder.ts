@@ -8,6 +8,7 @@ import { TYPE } from '../otlp/values.ts'
 import type { AttributeList } from '../otlp/wire.ts'
 import type { Labels, LogColumn } from '../query/logql/log-table.ts'
 import { Bytes, type Codes, codeArray, MAX_COLUMNS } from './columns.ts'
+import { levelInLine, levelNamed, statedLevel } from './detected-level.ts'
 import { TimesBuilder } from './log-times.ts'
 import { LOKI_PUSH_SCOPE } from './signal-store.ts'
 import { type StoredLogs, storedLogs } from './stored-logs.ts'
@@ -41,7 +42,7 @@ export class LogBuilder {
     this.version++
     const owner = this.owner(record.resource)
     const pushed = record.scope.name === LOKI_PUSH_SCOPE
-    const level = levelOf(record)
+    const level = pushed ? '' : levelOf(record)
     this.streamOf.push(pushed ? this.pushedStream(owner) : this.stream(owner, level))
     if (record.timeHi === 0 && record.timeLo === 0) this.pushTime(BigInt(receivedMs) * 1_000_000n)
     else this.times.push(record.timeHi, record.timeLo)
@@ -218,20 +219,28 @@ function flattenJson(prefix: string, value: unknown, set: (name: string, value: 
 }
 
 const LEVELS = ['unknown', 'trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
-const LEVEL_WORDS: Record<string, string> = {
-  warning: 'warn',
-  err: 'error',
-  critical: 'fatal',
-  information: 'info',
-  notice: 'info',
+
+/**
+ * One of LEVELS. The number decides (OTLP: four per level), then the text, then an attribute, when they are a level's name,
+ * or else the line.
+ */
+function levelOf({ severityNumber, severityText, attributes, body }: LogRecord): string {
+  if (severityNumber > 0) return LEVELS[Math.min(6, Math.floor((severityNumber + 3) / 4))]!
+  const level =
+    textLevel(severityText) ?? textLevel(statedLevel((field) => textOf(attributes, field))) ?? levelInLine(body)
+  return level === 'critical' ? 'fatal' : level
 }
 
-/** The number decides (OTLP: four per level); without it the text, when it is a level's name. */
-function levelOf(record: LogRecord): string {
-  if (record.severityNumber > 0) return LEVELS[Math.min(6, Math.floor((record.severityNumber + 3) / 4))]!
-  const word = record.severityText.toLowerCase()
-  const level = LEVEL_WORDS[word] ?? word
-  return (LEVELS as readonly string[]).includes(level) ? level : 'unknown'
+/** Senders of OTLP call two levels by names that Loki doesn't know. */
+function textLevel(word = ''): string | undefined {
+  if (/^notice$/i.test(word)) return 'info'
+  return /^unknown$/i.test(word) ? 'unknown' : levelNamed(word)
+}
+
+function textOf({ count, keys, values }: AttributeList, name: string): string | undefined {
+  const at = keys.indexOf(name)
+  const value = at >= 0 && at < count ? values[at] : undefined
+  return typeof value === 'string' ? value : undefined
 }
 
 /** Dictionary of texts under construction. */

@@ -79,6 +79,28 @@ test('lines are served in order of time, with Loki labels and metadata', () => {
   assert.equal(table!.metadata('nothing'), undefined)
 })
 
+test('a line whose sender states no level has the one that is found', () => {
+  const store = openStore()
+  const sent: [Partial<TestLine>, string][] = [
+    [{ body: 'x' }, 'unknown'],
+    [{ body: '{"level":"warning"}' }, 'warn'],
+    [{ body: 'level=critical' }, 'fatal'],
+    [{ body: '[error] x', attributes: { level: 'debug' } }, 'debug'],
+    [{ body: '[error] x', attributes: { level: 'odd' } }, 'error'],
+    [{ body: '[error] x', severity: 9 }, 'info'],
+  ]
+  add(
+    store,
+    1,
+    sent.map(([line], i) => ({ ms: T0 + i, service: 's', severity: 0, body: '', ...line })),
+  )
+  const [table] = [...store.tables(ALL, 'forward')]
+  assert.deepEqual(
+    [...table!.stream].map((ordinal) => table!.streams[ordinal]!.level),
+    sent.map(([, level]) => level),
+  )
+})
+
 test('a block gives back what the head had', () => {
   const store = openStore()
   add(store, 1, [

@@ -293,7 +293,7 @@ describe('the embedded backend', { concurrency: false }, () => {
   test("log lines are found by Loki's API, those that were pushed too", async () => {
     await post(`${backend.otlp}/v1/logs`, logBytes([{ body: 'hello', service: 'shop', ms: now, trace: 'a1' }]))
     const asLoki = `${backend.loki}/otlp/v1/logs`
-    const taken = await post(asLoki, logBytes([{ body: 'by OTLP', service: 'agent', ms: now }]))
+    const taken = await post(asLoki, logBytes([{ body: 'by OTLP', service: 'collector', ms: now }]))
     assert.deepEqual([taken.status, taken.headers.get('content-type')], [200, 'application/x-protobuf'])
     assert.equal((await fetch(asLoki)).status, 405)
     const broken = await post(asLoki, Buffer.from('{"resourceLogs": 1}'), { 'content-type': 'application/json' })
@@ -313,7 +313,7 @@ describe('the embedded backend', { concurrency: false }, () => {
     assert.equal((await post(`${backend.loki}/loki/api/v1/push`, snappyOf(agent))).status, 204)
     for (const [query, line] of [
       [`{service_name="shop"} | trace_id="${id('a1')}"`, 'hello'],
-      ['{service_name="agent"}', 'by OTLP'],
+      ['{service_name="collector"}', 'by OTLP'],
       ['{app="pushed"}', 'by push'],
       ['{app="agent"} | pod="p1"', 'by an agent'],
     ] as const) {

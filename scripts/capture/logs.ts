@@ -153,7 +153,7 @@ export function otlpOf(lines: readonly Line[]): object {
 
 /**
  * The scope of lines whose resource is their stream's labels and whose attributes are their structured metadata: streams that OTLP's
- * fields can't describe. The embedded backend stores what is pushed to Loki's API in this form (backend/receive/loki-push.ts).
+ * fields can't describe. The embedded backend stores what is pushed to Loki's API in this form (backend/receive/loki-push/index.ts).
  */
 const AS_PUSHED = 'loki.push'
 const LEVELS = ['unknown', 'trace', 'debug', 'info', 'warn', 'error', 'fatal']

@@ -45,13 +45,17 @@ test('pushed lines become OTLP with the labels on the resource and the metadata 
   assert.deepEqual(pairs(resource!.resource!.attributes), [
     ['app', 'a'],
     ['level', 'warn'],
+    ['service_name', 'a'],
   ])
   const [scope] = resource!.scopeLogs
   assert.equal(scope!.scope!.name, LOKI_PUSH_SCOPE)
   const [first, second] = scope!.logRecords
   assert.equal(first!.timeUnixNano, 1_700_000_000_000_000_001n)
   assert.equal(first!.body!.value.value, 'hello')
-  assert.deepEqual(pairs(first!.attributes), [['trace_id', 't']])
+  assert.deepEqual(pairs(first!.attributes), [
+    ['trace_id', 't'],
+    ['detected_level', 'warn'],
+  ])
   assert.equal(second!.timeUnixNano, 2n)
 })
 
@@ -102,11 +106,15 @@ test('agents send protobuf with snappy', async () => {
     assert.deepEqual(pairs(resource!.resource!.attributes), [
       ['app', 'a"b'],
       ['level', 'warn'],
+      ['service_name', 'a"b'],
     ])
     const [record] = resource!.scopeLogs[0]!.logRecords
     assert.equal(record!.timeUnixNano, 1_700_000_000_000_000_001n)
     assert.equal(record!.body!.value.value, 'hello')
-    assert.deepEqual(pairs(record!.attributes), [['trace.id', 't']])
+    assert.deepEqual(pairs(record!.attributes), [
+      ['trace.id', 't'],
+      ['detected_level', 'warn'],
+    ])
   }
 })
 
@@ -155,10 +163,10 @@ test('more metadata or labels than the store keeps is refused', async () => {
   const many = Object.fromEntries(Array.from({ length: 2049 }, (_, i) => [`k${i}`, 'v']))
   const lines = await push({ streams: [{ stream: { app: 'x' }, values: [['1', 'x', many]] }] })
   assert.equal(lines.response.status, 400)
-  assert.match(String(lines.response.body), /an entry has metadata of 2049 names/)
+  assert.match(String(lines.response.body), /an entry has metadata of 2050 names/)
   const labels = await push({ streams: [{ stream: many, values: [['1', 'x']] }] })
   assert.equal(labels.response.status, 400)
-  assert.match(String(labels.response.body), /a stream has labels of 2049 names/)
+  assert.match(String(labels.response.body), /a stream has labels of 2050 names/)
 })
 
 test('half a character pair in lines, labels and metadata is U+FFFD, not the end of the push', async () => {
@@ -175,4 +183,21 @@ test('half a character pair in lines, labels and metadata is U+FFFD, not the end
 test('a time beyond 64 bits is refused', async () => {
   const { response } = await push({ streams: [{ stream: { app: 'x' }, values: [['9'.repeat(20), 'x']] }] })
   assert.equal(response.status, 400)
+})
+
+test('a stream without service_name gets one of its labels, a line without a level what is found of one', async () => {
+  const found = async (stream: Record<string, string>, line: string, metadata: Record<string, string> = {}) => {
+    const { response, taken } = await push({ streams: [{ stream, values: [['1', line, metadata]] }] })
+    assert.equal(response.status, 204)
+    const [resource] = fromBinary(ExportLogsServiceRequestSchema, taken[0]!).resourceLogs
+    const labels = Object.fromEntries(pairs(resource!.resource!.attributes))
+    const more = Object.fromEntries(pairs(resource!.scopeLogs[0]!.logRecords[0]!.attributes))
+    return [labels.service_name, more.detected_level]
+  }
+  assert.deepEqual(await found({ job: 'j', app: 'a', container: 'c' }, 'x'), ['a', 'unknown'])
+  assert.deepEqual(await found({ k8s_job_name: 'k', service: '' }, '{"level":"ERROR"}'), ['k', 'error'])
+  assert.deepEqual(await found({ host: 'h' }, 'level=debug'), ['unknown_service', 'debug'])
+  assert.deepEqual(await found({ service_name: 's', app: 'a', level: 'WARNING' }, 'level=debug'), ['s', 'warn'])
+  assert.deepEqual(await found({ app: 'a' }, 'level=debug', { severity: 'fatal' }), ['a', 'fatal'])
+  assert.deepEqual(await found({ app: 'a', level: 'info' }, 'x', { detected_level: 'ERR' }), ['a', 'error'])
 })

@@ -3,7 +3,7 @@
  * (https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-logs).
  *
  * They are stored as OTLP like all other lines. The scope's name tells the store that the resource's attributes are the
- * stream's labels as the client chose them, and the record's attributes its structured metadata.
+ * stream's labels as the client chose them, and the record's attributes its structured metadata; with what Loki adds to both.
  */
 import { create, toBinary } from '@bufbuild/protobuf'
 import { ExportLogsServiceRequestSchema } from '@sightline/otlp-messages'
@@ -11,6 +11,7 @@ import { type BodyHandler, httpError } from '../../http.ts'
 import { MAX_ATTRIBUTES } from '../../otlp/traces.ts'
 import { LOKI_PUSH_SCOPE } from '../../store/signal-store.ts'
 import { contentCoding, decompressed, mediaType } from '../body.ts'
+import { discovered } from './discover.ts'
 import { readJsonPush } from './json.ts'
 import { readProtobufPush } from './protobuf.ts'
 import { unsnappy } from './snappy.ts'
@@ -53,7 +54,7 @@ export function createLokiPush({ ingestLogs, maxBodyBytes }: PushDeps): BodyHand
 
   return async (request, grown) => {
     if (request.method !== 'POST') throw httpError(405, 'push takes a POST', { allow: 'POST' })
-    const bytes = toOtlp(await read(request, grown))
+    const bytes = toOtlp((await read(request, grown)).map(discovered))
     if (bytes.length > 0) await ingestLogs(bytes)
     return { status: 204, headers: {}, body: '' }
   }
