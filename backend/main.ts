@@ -135,7 +135,7 @@ function portsOf(config: Config, ingest: Ingest, worker: WorkerHandle, metrics: 
     onError: logError,
     onRequest: ({ signal, status, bytes }) => metrics.received(signal, status, bytes),
   }
-  const receiver = createReceiver(taking)
+  const receiver = createReceiver({ ...taking, origins: config.OTLP_CORS_ORIGINS })
   const push = createLokiPush({ ...ingest, maxBodyBytes: config.OTLP_MAX_BODY_BYTES })
   const loki = withOtlp(
     serveApi(lokiPort({ api: worker.loki, push }), hosts, logError),

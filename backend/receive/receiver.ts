@@ -19,12 +19,15 @@ import { type ApiResponse, assertAllowed, createUploads, httpError, isHttpError,
 import type { ReadCounts } from '../otlp/traces.ts'
 import { isWireError } from '../otlp/wire.ts'
 import { contentCoding, decompressed, mediaType } from './body.ts'
+import { isPreflight, type Origins, pageOf, preflightAnswer, readableBy } from './cors.ts'
 import { jsonToProtobuf } from './otlp-json.ts'
 
 export interface ReceiverDeps {
   ingestTraces(bytes: Uint8Array): Promise<ReadCounts>
   ingestLogs(bytes: Uint8Array): Promise<ReadCounts>
   readonly hosts: AllowedHosts
+  /** Besides those of this machine: pages that may send from a browser. Undefined: none may, not even those. */
+  readonly origins?: Origins
   /** What is taken where; `/v1/traces`, `/v1/logs` and `/v1/metrics` by default. */
   readonly paths?: ReadonlyMap<string, SignalName>
   /** Largest body accepted, before and after decompression. */
@@ -71,21 +74,36 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
 
   return (req, res) => {
     const started = { signal: 'unknown', bytes: 0 }
-    void receive(req, started)
-      .catch((error: unknown) => failure(error, encodingOf(req) ?? 'json'))
-      .then((response) => {
-        deps.onRequest?.({ ...started, status: response.status })
-        send(req, res, response)
-      })
+    void answer(req, started).then((response) => {
+      deps.onRequest?.({ ...started, status: response.status })
+      send(req, res, response)
+    })
   }
 
-  async function receive(req: IncomingMessage, started: { signal: string; bytes: number }): Promise<ApiResponse> {
-    assertAllowed(req, deps.hosts)
+  async function answer(req: IncomingMessage, started: { signal: string; bytes: number }): Promise<ApiResponse> {
+    const refused = (error: unknown) => failure(error, encodingOf(req) ?? 'json')
+    let page: string | undefined
+    try {
+      if (deps.origins === undefined) assertAllowed(req, deps.hosts)
+      else page = pageOf(req, deps.hosts, deps.origins)
+    } catch (error) {
+      return refused(error)
+    }
+    const response = await receive(req, started, page !== undefined).catch(refused)
+    return page === undefined ? response : readableBy(page, response)
+  }
+
+  async function receive(
+    req: IncomingMessage,
+    started: { signal: string; bytes: number },
+    fromPage: boolean,
+  ): Promise<ApiResponse> {
     const [path] = splitUrl(req.url ?? '/')
     const signal = paths.get(path)
     if (signal === undefined)
       throw httpError(404, `Nothing is served at ${path}. OTLP/HTTP goes to /v1/traces or /v1/logs.`)
     started.signal = signal
+    if (fromPage && isPreflight(req)) return preflightAnswer(req)
     if (req.method !== 'POST') throw httpError(405, `${path} takes POST, not ${req.method}.`, { allow: 'POST' })
     const encoding = encodingOf(req)
     if (encoding === undefined) {
