@@ -30,6 +30,7 @@ const environment = z.object({
   /** Origins, besides those of this machine, whose pages may send OTLP from a browser. */
   OTLP_CORS_ORIGINS: z.string().optional().transform(toCorsOrigins),
   OTLP_HTTP_PORT: port(4318),
+  OTLP_GRPC_PORT: port(4317),
   TEMPO_PORT: port(3200),
   LOKI_PORT: port(3100),
   CONSOLE_PORT: port(3000),

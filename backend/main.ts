@@ -1,7 +1,7 @@
 /**
  * The embedded backend: OTLP in; Tempo's API, Loki's API, the console and metrics out. One process, two threads.
  *
- *   services ── OTLP/HTTP ──► receiver ─┐              ┌─► wal.db ──► worker: heads, blocks, TraceQL, LogQL
+ *   services ── OTLP ───────► receiver ─┐              ┌─► wal.db ──► worker: heads, blocks, TraceQL, LogQL
  *   gateway's access log ──► follower ──┼──► ingest ───┤                │
  *   Loki clients ── push ───────────────┘              └─► service      ├─► Tempo's API  ◄── console, curl, Grafana
  *                                                          graph        └─► Loki's API   ◄──
@@ -21,6 +21,7 @@ import { tempoPort } from './ports/tempo.ts'
 import { attachTail } from './query/loki-api/tail.ts'
 import { createWorkerHandle, type WorkerHandle } from './query/worker-handle.ts'
 import { type Follower, startGatewayLog } from './receive/gateway-log/index.ts'
+import { createGrpcReceiver } from './receive/grpc.ts'
 import { createIngest, type Ingest } from './receive/ingest.ts'
 import { createLokiPush } from './receive/loki-push/index.ts'
 import { createReceiver, LOKI_OTLP_PATHS, type ReceiverDeps } from './receive/receiver.ts'
@@ -75,11 +76,19 @@ async function run(): Promise<unknown> {
     },
     stop: async () => gateway?.stop(),
   })
+  const { OTLP_GRPC_PORT: grpcPort } = config
+  group.add(
+    'OTLP over gRPC',
+    createGrpcReceiver({ ...receiving(config, ingest, metrics), host: config.HOST, port: grpcPort }),
+  )
   group.add('ports', {
     async start() {
       await ports.start()
       const { OTLP_HTTP_PORT: otlp, TEMPO_PORT: tempo, LOKI_PORT: loki, CONSOLE_PORT: console } = config
-      log('info', `Ready: OTLP on ${otlp}, Tempo's API on ${tempo}, Loki's on ${loki}, console on ${console}.`)
+      log(
+        'info',
+        `Ready: OTLP on ${otlp} and, over gRPC, ${grpcPort}, Tempo's API on ${tempo}, Loki's on ${loki}, console on ${console}.`,
+      )
       buildPages(log)
     },
     stop: ports.stop,
@@ -126,15 +135,17 @@ function gatewayLogOf(config: Config, sink: Ingest, { registry }: BackendMetrics
   })
 }
 
+/** What OTLP has in common, over HTTP and gRPC. */
+const receiving = (config: Config, ingest: Ingest, metrics: BackendMetrics): Omit<ReceiverDeps, 'hosts'> => ({
+  ...ingest,
+  maxBodyBytes: config.OTLP_MAX_BODY_BYTES,
+  onError: logError,
+  onRequest: ({ signal, status, bytes }) => metrics.received(signal, status, bytes),
+})
+
 function portsOf(config: Config, ingest: Ingest, worker: WorkerHandle, metrics: BackendMetrics) {
   const { SIGHTLINE_ALLOWED_HOSTS: hosts } = config
-  const taking: ReceiverDeps = {
-    ...ingest,
-    hosts,
-    maxBodyBytes: config.OTLP_MAX_BODY_BYTES,
-    onError: logError,
-    onRequest: ({ signal, status, bytes }) => metrics.received(signal, status, bytes),
-  }
+  const taking: ReceiverDeps = { ...receiving(config, ingest, metrics), hosts }
   const receiver = createReceiver({ ...taking, origins: config.OTLP_CORS_ORIGINS })
   const push = createLokiPush({ ...ingest, maxBodyBytes: config.OTLP_MAX_BODY_BYTES })
   const loki = withOtlp(

@@ -56,7 +56,9 @@ export async function startOpened(options: OpenedOptions): Promise<OpenedSystem>
   const { home, signal, onProgress: say } = options
   const asked = readSettings(options)
   const otlpPort = await freePort(asked.ports)
-  const settings = readSettings({ ...options, ports: { ...options.ports, OTLP_HTTP_PORT: otlpPort } })
+  const grpcPort = await freePort({ ...asked.ports, OTLP_HTTP_PORT: otlpPort })
+  const ports = { ...options.ports, OTLP_HTTP_PORT: otlpPort, OTLP_GRPC_PORT: grpcPort }
+  const settings = readSettings({ ...options, ports })
   const release = await takeStateFolder(home)
   let supervisor: Supervisor<Name> | null = null
   try {

@@ -132,6 +132,7 @@ export function backendProgram(
       ports.TEMPO_PORT,
       ports.LOKI_PORT,
       ports.OTLP_HTTP_PORT,
+      ports.OTLP_GRPC_PORT,
       ports.CONSOLE_PORT,
       ports.PROMETHEUS_PORT,
       ...more,

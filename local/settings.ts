@@ -19,6 +19,7 @@ const ownPortNames = [
   'PROMETHEUS_PORT',
   'ALERTMANAGER_PORT',
   'OTLP_HTTP_PORT',
+  'OTLP_GRPC_PORT',
 ] as const
 export type PortName = (typeof ownPortNames)[number]
 export type Ports = Record<PortName, number>

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { fromBinary } from '@bufbuild/protobuf'
+import { Client, credentials } from '@grpc/grpc-js'
 import {
   ExportTraceServiceResponseSchema,
   RpcStatusSchema,
@@ -324,6 +325,25 @@ describe('the embedded backend', { concurrency: false }, () => {
     }
   })
 
+  test('a line that came over gRPC is found like any other', async () => {
+    const client = new Client(backend.grpc, credentials.createInsecure())
+    try {
+      const same = (bytes: Buffer) => bytes
+      const path = '/opentelemetry.proto.collector.logs.v1.LogsService/Export'
+      const line = logBytes([{ body: 'by gRPC', service: 'caller', ms: now }])
+      await new Promise<void>((resolve, reject) => {
+        client.makeUnaryRequest(path, same, same, line, (error) => (error ? reject(error) : resolve()))
+      })
+    } finally {
+      client.close()
+    }
+    const query = encodeURIComponent('{service_name="caller"}')
+    const found = (await (await fetch(`${backend.loki}/loki/api/v1/query_range?query=${query}`)).json()) as {
+      data: { result: { values: [string, string][] }[] }
+    }
+    assert.equal(found.data.result[0]?.values[0]?.[1], 'by gRPC')
+  })
+
   test('the folder is for one process; a folder of a newer version is left alone', async () => {
     await assert.rejects(startBackend(dir), /in use by another process/)
     const newer = mkdtempSync(join(tmpdir(), 'newer-'))
@@ -338,7 +358,7 @@ describe('the embedded backend', { concurrency: false }, () => {
     backend = await startBackend(dir)
     assert.equal((await search('{ name = "GET /x" }')).length, 1)
     await until('the log lines', 20, async () =>
-      (await (await ask('/metrics')).text()).includes('embedded_head_rows{signal="logs"} 4'),
+      (await (await ask('/metrics')).text()).includes('embedded_head_rows{signal="logs"} 5'),
     )
   })
 })

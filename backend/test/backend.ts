@@ -6,6 +6,8 @@ import { until } from '@sightline/service-kit/poll'
 
 export interface TestBackend {
   readonly otlp: string
+  /** Host and port of OTLP over gRPC. */
+  readonly grpc: string
   readonly tempo: string
   readonly loki: string
   readonly console: string
@@ -31,6 +33,7 @@ async function startOnce(dir: string, env: Record<string, string>): Promise<Test
   const { child, ended, output, ports } = await launchBackend(dir, env)
   const backend = {
     otlp: `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`,
+    grpc: `127.0.0.1:${ports.OTLP_GRPC_PORT}`,
     tempo: `http://127.0.0.1:${ports.TEMPO_PORT}`,
     loki: `http://127.0.0.1:${ports.LOKI_PORT}`,
     console: `http://127.0.0.1:${ports.CONSOLE_PORT}`,
@@ -52,7 +55,7 @@ async function startOnce(dir: string, env: Record<string, string>): Promise<Test
   return backend
 }
 
-export const PORTS = ['LOKI_PORT', 'OTLP_HTTP_PORT', 'TEMPO_PORT', 'CONSOLE_PORT'] as const
+export const PORTS = ['LOKI_PORT', 'OTLP_HTTP_PORT', 'OTLP_GRPC_PORT', 'TEMPO_PORT', 'CONSOLE_PORT'] as const
 
 /** The process alone, on free ports unless `env` names others; `ended` resolves to its exit code. */
 export async function launchBackend(dir: string, env: Record<string, string> = {}) {

@@ -44,6 +44,7 @@ function startBackend() {
     MALLOC_ARENA_MAX: '1',
     HOST: '127.0.0.1',
     OTLP_HTTP_PORT: String(otlp),
+    OTLP_GRPC_PORT: '0',
     TEMPO_PORT: String(tempo),
     LOKI_PORT: String(loki),
     CONSOLE_PORT: String(consolePort),

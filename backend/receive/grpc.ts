@@ -1,0 +1,182 @@
+/**
+ * Main thread. OTLP/gRPC: `Export` of traces and logs, plain or gzip, and the standard health service
+ * (https://opentelemetry.io/docs/specs/otlp/#otlpgrpc). OK means that the batch is on disk.
+ *
+ * No browser speaks HTTP/2 without TLS, so no page reaches this port, and there is no `Origin` to look at.
+ */
+import { create, toBinary } from '@bufbuild/protobuf'
+import {
+  type handleUnaryCall,
+  logVerbosity,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type ServiceError,
+  setLogVerbosity,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import { ExportLogsServiceResponseSchema, ExportTraceServiceResponseSchema } from '@sightline/otlp-messages'
+import type { Component } from '@sightline/service-kit/run-group'
+import { isHttpError } from '../http.ts'
+import type { ReadCounts } from '../otlp/traces.ts'
+import { isWireError } from '../otlp/wire.ts'
+
+export interface GrpcDeps {
+  ingestTraces(bytes: Uint8Array): Promise<ReadCounts>
+  ingestLogs(bytes: Uint8Array): Promise<ReadCounts>
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  /** Largest message accepted, before and after decompression. */
+  readonly maxBodyBytes: number
+  onError(error: unknown): void
+  /** `status` is that of the same answer over HTTP. */
+  onRequest?(outcome: { signal: string; status: number; bytes: number }): void
+}
+
+export interface GrpcReceiver extends Required<Pick<Component, 'start' | 'stop'>> {
+  /** The port it listens on, once it is started. */
+  port(): number
+}
+
+const COLLECTOR = 'opentelemetry.proto.collector'
+/** grpc.health.v1.HealthCheckResponse with SERVING. */
+const SERVING = Buffer.from([1 << 3, 1])
+/** Of one connection, at once; further ones wait at the client. */
+const MOST_CALLS = 16
+/** Calls under way may take so long to end when the port closes. */
+const DRAIN_MS = 3_000
+
+type Handler = (message: Buffer) => Promise<Uint8Array>
+
+/** Rejects its start with the port's number and OTLP_GRPC_PORT when the port can't be opened. */
+export function createGrpcReceiver(deps: GrpcDeps): GrpcReceiver {
+  // What it has to say comes as an error, too; its own lines have no form.
+  setLogVerbosity(logVerbosity.NONE)
+  const server = new Server({
+    'grpc.max_concurrent_streams': MOST_CALLS,
+    'grpc.max_receive_message_length': deps.maxBodyBytes,
+    'grpc.max_send_message_length': deps.maxBodyBytes,
+  })
+  let bound = 0
+
+  const taking =
+    (signal: 'traces' | 'logs'): Handler =>
+    async (message) => {
+      const traces = signal === 'traces'
+      let code = 200
+      try {
+        const counts = await (traces ? deps.ingestTraces(message) : deps.ingestLogs(message))
+        return traces ? tracesAnswer(counts) : logsAnswer(counts)
+      } catch (error) {
+        const refusal = refusalOf(error, deps.onError)
+        code = refusal.http
+        throw refusal.error
+      } finally {
+        deps.onRequest?.({ signal, status: code, bytes: message.length })
+      }
+    }
+
+  add(server, `${COLLECTOR}.trace.v1.TraceService`, { Export: taking('traces') })
+  add(server, `${COLLECTOR}.logs.v1.LogsService`, { Export: taking('logs') })
+  add(server, `${COLLECTOR}.metrics.v1.MetricsService`, {
+    async Export() {
+      throw grpcError(
+        status.UNIMPLEMENTED,
+        'Metrics are not stored here: let Prometheus scrape them, or set OTEL_METRICS_EXPORTER=none.',
+      )
+    },
+  })
+  add(server, 'grpc.health.v1.Health', { Check: async () => SERVING })
+
+  return {
+    port: () => bound,
+    start: () =>
+      new Promise((resolve, reject) => {
+        const address = deps.host.includes(':') ? `[${deps.host}]:${deps.port}` : `${deps.host}:${deps.port}`
+        server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+          if (error) {
+            const reason = /EADDRINUSE/.test(error.message) ? 'is in use' : `can't be opened (${error.message})`
+            const advice = 'Stop what holds it, or choose another by OTLP_GRPC_PORT.'
+            reject(new Error(`Port ${deps.port} ${reason}. ${advice}`, { cause: error }))
+            return
+          }
+          bound = port
+          resolve()
+        })
+      }),
+    stop: () =>
+      new Promise((resolve) => {
+        const cut = setTimeout(() => server.forceShutdown(), DRAIN_MS)
+        server.tryShutdown(() => {
+          clearTimeout(cut)
+          resolve()
+        })
+      }),
+  }
+}
+
+/** Messages stay bytes: they are read where those of HTTP are. */
+function add(server: Server, service: string, handlers: Record<string, Handler>): void {
+  const same = (bytes: Buffer) => bytes
+  const definition: Record<string, ServiceDefinition[string]> = {}
+  const calls: UntypedServiceImplementation = {}
+  for (const [name, handler] of Object.entries(handlers)) {
+    definition[name] = {
+      path: `/${service}/${name}`,
+      requestStream: false,
+      responseStream: false,
+      requestSerialize: same,
+      requestDeserialize: same,
+      responseSerialize: same,
+      responseDeserialize: same,
+    }
+    const call: handleUnaryCall<Buffer, Buffer> = ({ request }, answer) => {
+      handler(request).then(
+        (bytes) => answer(null, Buffer.from(bytes)),
+        (error: ServiceError) => answer(error),
+      )
+    }
+    calls[name] = call
+  }
+  server.addService(definition, calls)
+}
+
+function tracesAnswer({ rejected, reason }: ReadCounts): Uint8Array {
+  const partialSuccess = { rejectedSpans: BigInt(rejected), errorMessage: `${rejected} rejected: ${reason}` }
+  const answer = create(ExportTraceServiceResponseSchema, rejected ? { partialSuccess } : {})
+  return toBinary(ExportTraceServiceResponseSchema, answer)
+}
+
+function logsAnswer({ rejected, reason }: ReadCounts): Uint8Array {
+  const partialSuccess = { rejectedLogRecords: BigInt(rejected), errorMessage: `${rejected} rejected: ${reason}` }
+  const answer = create(ExportLogsServiceResponseSchema, rejected ? { partialSuccess } : {})
+  return toBinary(ExportLogsServiceResponseSchema, answer)
+}
+
+/** As over HTTP: what is the sender's fault is not sent again, everything else is. */
+function refusalOf(error: unknown, onError: (error: unknown) => void): { http: number; error: Partial<ServiceError> } {
+  if (isWireError(error)) {
+    const details = `The message is not an OTLP request: ${error.message}.`
+    return { http: 400, error: grpcError(status.INVALID_ARGUMENT, details) }
+  }
+  if (isHttpError(error) && error.status === 429) {
+    return { http: 429, error: grpcError(status.UNAVAILABLE, error.message, retryInfo(error.headers?.['retry-after'])) }
+  }
+  onError(error)
+  const details = 'The batch could not be stored. Send it again.'
+  return { http: 503, error: grpcError(status.UNAVAILABLE, details, retryInfo('5')) }
+}
+
+function grpcError(code: status, details: string, metadata = new Metadata()): Partial<ServiceError> {
+  return { code, details, metadata }
+}
+
+/** gRPC's own way to say when: milliseconds in `grpc-retry-pushback-ms`. */
+function retryInfo(seconds = '5'): Metadata {
+  const metadata = new Metadata()
+  metadata.set('grpc-retry-pushback-ms', String(Number(seconds) * 1000))
+  return metadata
+}
