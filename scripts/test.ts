@@ -73,7 +73,9 @@ const steps: Record<string, Stage>[] = [
       if (only.length > 0) return nodeTest(files(only), 1, output)
       const shared = files(sharingOne).filter((file) => !NEEDS_ITS_OWN.test(readFileSync(file, 'utf8')))
       const others = files(unitTests).filter((file) => !shared.includes(file))
-      await allOf([() => nodeTest(shared, 'one process', output), () => nodeTest(others, 1, output)])
+      // Side by side, since the end-to-end tests end sooner than both of them one after the other.
+      const second = createOutput(false)
+      await allOf([nodeTest(others, 1, output), nodeTest(shared, 'one process', second)]).finally(() => second.show())
     },
     // Each system waits more than half of its time, for a scrape or for what it has killed: with the unit tests beside them three of
     // them keep two cores busy.
@@ -166,10 +168,10 @@ function files(patterns: string[]): string[] {
   return all
 }
 
-/** One after the other, to the end also when one fails; rejects with what was wrong. */
-async function allOf(runs: (() => Promise<void>)[]): Promise<void> {
-  const wrong: string[] = []
-  for (const run of runs) await run().catch((error: Error) => wrong.push(error.message))
+/** All to their ends, also when one fails; rejects with what was wrong. */
+async function allOf(runs: Promise<void>[]): Promise<void> {
+  const ends = await Promise.allSettled(runs)
+  const wrong = ends.flatMap((end) => (end.status === 'rejected' ? [(end.reason as Error).message] : []))
   if (wrong.length > 0) throw new Error(wrong.join('\n'))
 }
 
