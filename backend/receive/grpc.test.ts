@@ -72,16 +72,20 @@ for (const [name, algorithm] of Object.entries({
 }
 
 test('what is refused says why, and whether to send it again', async (context) => {
-  const cases: [Error, number, RegExp, number][] = [
+  const cases: [Error, number, RegExp, number, number?][] = [
     [wireError('it ends'), status.INVALID_ARGUMENT, /^The message is not an OTLP request: it ends\.$/, 400],
-    [httpError(429, 'behind', { 'retry-after': '2' }), status.UNAVAILABLE, /^behind$/, 429],
-    [new Error('disk full at /secret'), status.UNAVAILABLE, /^The batch could not be stored/, 503],
+    [httpError(429, 'behind', { 'retry-after': '2' }), status.UNAVAILABLE, /^behind$/, 429, 2],
+    [new Error('disk full at /secret'), status.UNAVAILABLE, /^The batch could not be stored/, 503, 5],
   ]
-  for (const [error, code, details, http] of cases) {
+  for (const [error, code, details, http, wait] of cases) {
     const { call, faults, outcomes } = await serve(context, () => Promise.reject(error))
     await assert.rejects(call(TRACES, SPANS), (refusal: ServiceError) => {
       assert.equal(refusal.code, code)
       assert.match(refusal.details, details)
+      const [told] = refusal.metadata.get('grpc-status-details-bin')
+      assert.equal(told === undefined, wait === undefined)
+      // The last field of the last message: the seconds of a google.protobuf.Duration.
+      if (wait !== undefined) assert.deepEqual([...(told as Buffer).subarray(-6)], [0x12, 4, 0x0a, 2, 8, wait])
       return true
     })
     assert.deepEqual(faults, http === 503 ? [error] : [])

@@ -5,6 +5,7 @@
  * No browser speaks HTTP/2 without TLS, so no page reaches this port, and there is no `Origin` to look at.
  */
 import { create, toBinary } from '@bufbuild/protobuf'
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import {
   type handleUnaryCall,
   logVerbosity,
@@ -162,21 +163,40 @@ function refusalOf(error: unknown, onError: (error: unknown) => void): { http: n
     const details = `The message is not an OTLP request: ${error.message}.`
     return { http: 400, error: grpcError(status.INVALID_ARGUMENT, details) }
   }
-  if (isHttpError(error) && error.status === 429) {
-    return { http: 429, error: grpcError(status.UNAVAILABLE, error.message, retryInfo(error.headers?.['retry-after'])) }
-  }
+  if (isHttpError(error) && error.status === 429)
+    return { http: 429, error: later(error.message, Number(error.headers?.['retry-after'] ?? RETRY_SECONDS)) }
   onError(error)
-  const details = 'The batch could not be stored. Send it again.'
-  return { http: 503, error: grpcError(status.UNAVAILABLE, details, retryInfo('5')) }
+  return { http: 503, error: later('The batch could not be stored. Send it again.', RETRY_SECONDS) }
 }
+
+const RETRY_SECONDS = 5
 
 function grpcError(code: status, details: string, metadata = new Metadata()): Partial<ServiceError> {
   return { code, details, metadata }
 }
 
-/** gRPC's own way to say when: milliseconds in `grpc-retry-pushback-ms`. */
-function retryInfo(seconds = '5'): Metadata {
+/**
+ * To be sent again after so many seconds, in OTLP's way (https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-throttling): a
+ * google.rpc.Status with a RetryInfo.
+ */
+function later(message: string, seconds: number): Partial<ServiceError> {
+  const delay = new BinaryWriter().tag(1, WireType.Varint).int64(seconds).finish()
+  const retryInfo = new BinaryWriter().tag(1, WireType.LengthDelimited).bytes(delay).finish()
+  const detail = new BinaryWriter()
+    .tag(1, WireType.LengthDelimited)
+    .string('type.googleapis.com/google.rpc.RetryInfo')
+    .tag(2, WireType.LengthDelimited)
+    .bytes(retryInfo)
+    .finish()
+  const told = new BinaryWriter()
+    .tag(1, WireType.Varint)
+    .int32(status.UNAVAILABLE)
+    .tag(2, WireType.LengthDelimited)
+    .string(message)
+    .tag(3, WireType.LengthDelimited)
+    .bytes(detail)
+    .finish()
   const metadata = new Metadata()
-  metadata.set('grpc-retry-pushback-ms', String(Number(seconds) * 1000))
-  return metadata
+  metadata.set('grpc-status-details-bin', Buffer.from(told))
+  return grpcError(status.UNAVAILABLE, message, metadata)
 }
