@@ -1,7 +1,7 @@
 /** Settings of the embedded backend, from its environment. A wrong one stops the start with its name and what is allowed. */
-import { toAllowedHosts } from '@sightline/service-kit/allowed-hosts'
+import { allowedHosts, listStep } from '@sightline/service-kit/allowed-hosts'
 import { z } from 'zod'
-import { toCorsOrigins } from './receive/cors.ts'
+import { corsOrigins } from './receive/cors.ts'
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback)
 
@@ -26,9 +26,9 @@ const bytes = z
 const environment = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   /** Names besides localhost and IP addresses that requests may come by, and pages they may come from. */
-  SIGHTLINE_ALLOWED_HOSTS: z.string().optional().transform(toAllowedHosts),
+  SIGHTLINE_ALLOWED_HOSTS: z.string().optional().transform(listStep(allowedHosts)),
   /** Origins, besides those of this machine, whose pages may send OTLP from a browser. */
-  OTLP_CORS_ORIGINS: z.string().optional().transform(toCorsOrigins),
+  OTLP_CORS_ORIGINS: z.string().optional().transform(listStep(corsOrigins)),
   OTLP_HTTP_PORT: port(4318),
   OTLP_GRPC_PORT: port(4317),
   TEMPO_PORT: port(3200),

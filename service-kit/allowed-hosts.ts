@@ -39,13 +39,15 @@ export function allowedHosts(list = ''): AllowedHosts {
   return new Set([...LOOPBACK, ...hosts])
 }
 
-/** The same as the last step of a schema: what is wrong is an issue of it. */
-export function toAllowedHosts(list: string | undefined, schema: { addIssue(message: string): void }): AllowedHosts {
-  try {
-    return allowedHosts(list)
-  } catch (error) {
-    schema.addIssue((error as Error).message)
-    return new Set()
+/** `read` as the last step of a schema: what is wrong with the list is an issue of it. */
+export function listStep(read: (list?: string) => ReadonlySet<string>) {
+  return (list: string | undefined, schema: { addIssue(message: string): void }): ReadonlySet<string> => {
+    try {
+      return read(list)
+    } catch (error) {
+      schema.addIssue((error as Error).message)
+      return new Set()
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 /** The environment every service reads, and how a schema over it becomes a checked object. */
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { toAllowedHosts } from './allowed-hosts.ts'
+import { allowedHosts, listStep } from './allowed-hosts.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const optional = z
@@ -28,7 +28,7 @@ export const serviceEnvironment = z.object({
   LOG_FORMAT: z.enum(['json', 'text', 'auto']).default('auto'),
   LOG_DIR: optional,
   /** Names besides localhost and IP addresses that requests may come by, and pages they may come from. */
-  SIGHTLINE_ALLOWED_HOSTS: z.string().optional().transform(toAllowedHosts),
+  SIGHTLINE_ALLOWED_HOSTS: z.string().optional().transform(listStep(allowedHosts)),
   /** Feature flags in flagd's format; read again whenever it changes. */
   SIGHTLINE_FLAGS_FILE: optional,
   SIGHTLINE_PII: z.enum(['mask', 'show']).default('mask'),

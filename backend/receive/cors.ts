@@ -28,16 +28,6 @@ export function corsOrigins(list = ''): Origins {
   return new Set(origins)
 }
 
-/** The same as the last step of a schema: what is wrong is an issue of it. */
-export function toCorsOrigins(list: string | undefined, schema: { addIssue(message: string): void }): Origins {
-  try {
-    return corsOrigins(list)
-  } catch (error) {
-    schema.addIssue((error as Error).message)
-    return new Set()
-  }
-}
-
 /**
  * The origin of the page that asks, when it may; undefined when no page asks, or one that only `hosts` lets in. Throws an
  * HttpError, 421 or 403, as every port does; a listed origin is none of another site.

@@ -4,7 +4,7 @@
  *
  * No browser speaks HTTP/2 without TLS, so no page reaches this port, and there is no `Origin` to look at.
  */
-import { create, toBinary } from '@bufbuild/protobuf'
+import { toBinary } from '@bufbuild/protobuf'
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import {
   type handleUnaryCall,
@@ -23,6 +23,7 @@ import type { Component } from '@sightline/service-kit/run-group'
 import { isHttpError } from '../http.ts'
 import type { ReadCounts } from '../otlp/traces.ts'
 import { isWireError } from '../otlp/wire.ts'
+import { logsResponse, METRICS_REFUSED, NOT_STORED, RETRY_SECONDS, tracesResponse } from './answers.ts'
 
 export interface GrpcDeps {
   ingestTraces(bytes: Uint8Array): Promise<ReadCounts>
@@ -70,7 +71,9 @@ export function createGrpcReceiver(deps: GrpcDeps): GrpcReceiver {
       let code = 200
       try {
         const counts = await (traces ? deps.ingestTraces(message) : deps.ingestLogs(message))
-        return traces ? tracesAnswer(counts) : logsAnswer(counts)
+        return traces
+          ? toBinary(ExportTraceServiceResponseSchema, tracesResponse(counts))
+          : toBinary(ExportLogsServiceResponseSchema, logsResponse(counts))
       } catch (error) {
         const refusal = refusalOf(error, deps.onError)
         code = refusal.http
@@ -84,10 +87,7 @@ export function createGrpcReceiver(deps: GrpcDeps): GrpcReceiver {
   add(server, `${COLLECTOR}.logs.v1.LogsService`, { Export: taking('logs') })
   add(server, `${COLLECTOR}.metrics.v1.MetricsService`, {
     async Export() {
-      throw grpcError(
-        status.UNIMPLEMENTED,
-        'Metrics are not stored here: let Prometheus scrape them, or set OTEL_METRICS_EXPORTER=none.',
-      )
+      throw grpcError(status.UNIMPLEMENTED, METRICS_REFUSED)
     },
   })
   add(server, 'grpc.health.v1.Health', { Check: async () => SERVING })
@@ -145,18 +145,6 @@ function add(server: Server, service: string, handlers: Record<string, Handler>)
   server.addService(definition, calls)
 }
 
-function tracesAnswer({ rejected, reason }: ReadCounts): Uint8Array {
-  const partialSuccess = { rejectedSpans: BigInt(rejected), errorMessage: `${rejected} rejected: ${reason}` }
-  const answer = create(ExportTraceServiceResponseSchema, rejected ? { partialSuccess } : {})
-  return toBinary(ExportTraceServiceResponseSchema, answer)
-}
-
-function logsAnswer({ rejected, reason }: ReadCounts): Uint8Array {
-  const partialSuccess = { rejectedLogRecords: BigInt(rejected), errorMessage: `${rejected} rejected: ${reason}` }
-  const answer = create(ExportLogsServiceResponseSchema, rejected ? { partialSuccess } : {})
-  return toBinary(ExportLogsServiceResponseSchema, answer)
-}
-
 /** As over HTTP: what is the sender's fault is not sent again, everything else is. */
 function refusalOf(error: unknown, onError: (error: unknown) => void): { http: number; error: Partial<ServiceError> } {
   if (isWireError(error)) {
@@ -166,10 +154,8 @@ function refusalOf(error: unknown, onError: (error: unknown) => void): { http: n
   if (isHttpError(error) && error.status === 429)
     return { http: 429, error: later(error.message, Number(error.headers?.['retry-after'] ?? RETRY_SECONDS)) }
   onError(error)
-  return { http: 503, error: later('The batch could not be stored. Send it again.', RETRY_SECONDS) }
+  return { http: 503, error: later(NOT_STORED, RETRY_SECONDS) }
 }
-
-const RETRY_SECONDS = 5
 
 function grpcError(code: status, details: string, metadata = new Metadata()): Partial<ServiceError> {
   return { code, details, metadata }

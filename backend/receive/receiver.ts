@@ -18,6 +18,7 @@ import type { AllowedHosts } from '@sightline/service-kit/allowed-hosts'
 import { type ApiResponse, assertAllowed, createUploads, httpError, isHttpError, send, splitUrl } from '../http.ts'
 import type { ReadCounts } from '../otlp/traces.ts'
 import { isWireError } from '../otlp/wire.ts'
+import { logsResponse, METRICS_REFUSED, NOT_STORED, RETRY_SECONDS, tracesResponse } from './answers.ts'
 import { contentCoding, decompressed, mediaType } from './body.ts'
 import { isPreflight, type Origins, pageOf, preflightAnswer, readableBy } from './cors.ts'
 import { jsonToProtobuf } from './otlp-json.ts'
@@ -123,21 +124,16 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
     const counts = traces
       ? await deps.ingestTraces(isJson ? jsonToProtobuf(body, ExportTraceServiceRequestSchema) : body)
       : await deps.ingestLogs(isJson ? jsonToProtobuf(body, ExportLogsServiceRequestSchema) : body)
-    const partial = counts.rejected === 0 ? {} : { errorMessage: `${counts.rejected} rejected: ${counts.reason}` }
-    const rejected = BigInt(counts.rejected)
-    if (traces) {
-      const partialSuccess = { rejectedSpans: rejected, ...partial }
-      return reply(200, ExportTraceServiceResponseSchema, counts.rejected ? { partialSuccess } : {}, encoding)
-    }
-    const partialSuccess = { rejectedLogRecords: rejected, ...partial }
-    return reply(200, ExportLogsServiceResponseSchema, counts.rejected ? { partialSuccess } : {}, encoding)
+    return traces
+      ? reply(200, ExportTraceServiceResponseSchema, tracesResponse(counts), encoding)
+      : reply(200, ExportLogsServiceResponseSchema, logsResponse(counts), encoding)
   }
 
   function failure(error: unknown, encoding: Encoding): ApiResponse {
     if (isHttpError(error)) return status(error.status, error.message, encoding, { ...error.headers })
     if (isWireError(error)) return status(400, `The body is not an OTLP request: ${error.message}.`, encoding)
     deps.onError(error)
-    return status(503, 'The batch could not be stored. Send it again.', encoding, { 'retry-after': '5' })
+    return status(503, NOT_STORED, encoding, { 'retry-after': String(RETRY_SECONDS) })
   }
 }
 
@@ -149,13 +145,8 @@ function encodingOf(req: IncomingMessage): Encoding | undefined {
 
 function refuseMetrics(encoding: Encoding): ApiResponse {
   // A 4xx would make every SDK log an error per export; a partial success says the same once and is not retried.
-  const errorMessage = 'Metrics are not stored here: let Prometheus scrape them, or set OTEL_METRICS_EXPORTER=none.'
-  return reply(
-    200,
-    ExportMetricsServiceResponseSchema,
-    { partialSuccess: { rejectedDataPoints: 1n, errorMessage } },
-    encoding,
-  )
+  const partialSuccess = { rejectedDataPoints: 1n, errorMessage: METRICS_REFUSED }
+  return reply(200, ExportMetricsServiceResponseSchema, { partialSuccess }, encoding)
 }
 
 function status(code: number, message: string, encoding: Encoding, headers: Record<string, string> = {}): ApiResponse {
