@@ -1,7 +1,7 @@
 /** What evidence is taken for, which metrics show a fault, and which words of an answer are right: without a system. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readEvidence, spansOfSeries, standsOut } from './evidence.ts'
+import { judgeSpans, readEvidence, spansOfSeries, standsOut } from './evidence.ts'
 import { gradeParts } from './grade.ts'
 import { incidents } from './incidents/index.ts'
 import { MECHANISMS, mechanismCalled } from './mechanisms.ts'
@@ -181,8 +181,18 @@ test('what other incidents did before is not how a metric usually is', async () 
   }
 })
 
+test('each trace counts once, however many spans it has', () => {
+  const busy = { brought: 20, showing: 19 }
+  const plain = { brought: 3, showing: 0 }
+  const few = judgeSpans([busy, busy, busy, busy, plain, plain, plain, plain])
+  assert.ok(!few.shows && few.examined)
+  assert.match(few.says, /^only 48 % .* \(76 of 92 spans in 8 traces\)$/)
+  assert.ok(judgeSpans([busy, busy, busy, busy]).shows)
+  assert.ok(!judgeSpans([]).shows)
+})
+
 test('where most of all spans show the fault, a query has to find more than anything does', () => {
-  const of = (showing: number) => ({ brought: 100, showing })
+  const of = (showing: number) => [{ brought: 100, showing }]
   for (const [found, any] of [
     [80, 0],
     [80, 60],

@@ -230,7 +230,7 @@ export function spansOfSeries(query: string, labels: NonNullable<TraceqlSeries['
 
 async function checkSpans(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Verdict> {
   const found = await countSpans(place, incident, note, query)
-  const verdict = judge('span', found.brought, found.showing)
+  const verdict = judgeSpans(found)
   if (!verdict.shows) return verdict
   // Where most of all that goes on shows it, a query has to find more than anything finds.
   const any = await countSpans(place, incident, note, '{ }')
@@ -238,24 +238,37 @@ async function checkSpans(place: Place, incident: Incident, note: IncidentNote, 
   return judged(false, `${verdict.says}, which is no more than of all spans: select what sets them apart`)
 }
 
-/** Of the spans that a query brings, how many show the fault. */
+/** Of the spans of one trace that a query brings, how many show the fault. */
 interface Counted {
   brought: number
   showing: number
 }
 
-/** Whether of what a query brings at most half as much does not show the fault as of anything. */
-export const standsOut = (found: Counted, any: Counted): boolean => restOf(found) <= restOf(any) / 2
-const restOf = ({ brought, showing }: Counted) => 1 - showing / Math.max(1, brought)
+/** Each trace counts once: of a few with hundreds of spans that show it and many with few that don't, most don't. */
+export function judgeSpans(traces: readonly Counted[]): Verdict {
+  const brought = traces.reduce((sum, trace) => sum + trace.brought, 0)
+  if (brought === 0) return judged(false, 'the query brings no span of this incident')
+  const showing = traces.reduce((sum, trace) => sum + trace.showing, 0)
+  const share = showingOf(traces)
+  const counted = `${Math.round(share * 100)} % of what the query brings of a trace shows the fault (${showing} of ${brought} spans in ${traces.length} traces)`
+  return share >= MOST ? judged(true, counted) : judged(false, `only ${counted}`)
+}
 
-async function countSpans(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Counted> {
+/** Whether of what a query brings at most half as much does not show the fault as of anything. */
+export const standsOut = (found: readonly Counted[], any: readonly Counted[]): boolean =>
+  1 - showingOf(found) <= (1 - showingOf(any)) / 2
+/** The mean share of a trace; 0 of none. */
+const showingOf = (traces: readonly Counted[]): number =>
+  traces.reduce((sum, { brought, showing }) => sum + showing / brought, 0) / Math.max(1, traces.length)
+
+async function countSpans(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Counted[]> {
   const { traces = [] } = await askJson<{
     traces?: { traceID: string; spanSets?: { spans: { spanID: string }[] }[] }[]
   }>(
     'Tempo',
     `${place.tempo}/api/search?${new URLSearchParams({ q: query, limit: '20', spss: '20', ...seconds(incident, note) })}`,
   )
-  const counted: Counted = { brought: 0, showing: 0 }
+  const counted: Counted[] = []
   for (const { traceID, spanSets = [] } of traces.slice(0, TRACES)) {
     const trace = await readTrace(place.tempo, traceID.padStart(32, '0')).catch((error) => {
       throw away('Tempo', place.tempo, error)
@@ -263,8 +276,8 @@ async function countSpans(place: Place, incident: Incident, note: IncidentNote, 
     if (trace === null || !isOfThisRun(trace, note)) continue
     const ids = new Set(spanSets.flatMap(({ spans }) => spans.map(({ spanID }) => spanID.padStart(16, '0'))))
     const found = trace.filter(({ id }) => ids.has(id))
-    counted.brought += found.length
-    counted.showing += found.filter((span) => incident.shows(span, trace)).length
+    if (found.length === 0) continue
+    counted.push({ brought: found.length, showing: found.filter((span) => incident.shows(span, trace)).length })
   }
   return counted
 }
