@@ -33,11 +33,15 @@ export async function captureAndOpen(t: TestContext, system: TestSystem, asked: 
   const trace = await system.trace(order.trace_id, 20, (spans) =>
     assert.ok(spans.some(({ name }) => name === 'record_audit')),
   )
+  const since = Date.now() / 1000 - 30
   await until(
     'orders are scraped, with exemplars',
     20,
-    async () => (await system.prometheusQuery('orders_created_total')).length > 0,
+    async () =>
+      (await system.prometheusQuery('orders_created_total')).length > 0 &&
+      (await exemplarsOf(system.urls.prometheus, since)).size > 0,
   )
+  const before = await exemplarsOf(system.urls.prometheus, since)
   const { counts, range, left_out } = JSON.parse((await capture('--last', '75s', '--json')).stdout)
   await assert.rejects(capture('--last', '75s'), /run\.zip exists\. Choose another name, or overwrite it with --force/)
 
@@ -82,14 +86,11 @@ export async function captureAndOpen(t: TestContext, system: TestSystem, asked: 
     assert.ok(samples.there.length > 0, expr)
     assert.deepEqual(samples.here, samples.there)
   }
-  const query = new URLSearchParams({
-    query: 'http_server_request_duration_seconds_bucket',
-    start: String(Number(from) / 1000),
-    end: String(Number(to) / 1000),
-  })
-  const exemplars = await both(({ prometheus }) => `${prometheus}/api/v1/query_exemplars?${query}`)
-  assert.ok(exemplars.there.length > 0)
-  assert.equal(exemplars.here.length, exemplars.there.length)
+  // What was there before the capture is in it, and nothing that is not there: it went on to be scraped meanwhile.
+  const captured = await exemplarsOf(opened.urls.prometheus, since)
+  const there = await exemplarsOf(system.urls.prometheus, since)
+  for (const one of before) assert.ok(captured.has(one), one)
+  for (const one of captured) assert.ok(there.has(one), one)
 
   const row = await fetchJson(`${opened.urls.console}/api/audit/audit?trace_id=${order.trace_id}`)
   const { json: page } = await system.api('GET', `/api/v1/audit?trace_id=${order.trace_id}`)
@@ -102,4 +103,18 @@ export async function captureAndOpen(t: TestContext, system: TestSystem, asked: 
   }
   assert.ok(rules.data.groups.length > 0)
   assert.match(await (await fetch(opened.urls.console)).text(), /<meta name="sightline-capture"/)
+}
+
+/** Those since then, in seconds, each with the series that has it. */
+async function exemplarsOf(prometheus: string, since: number): Promise<Set<string>> {
+  const query = new URLSearchParams({
+    query: 'http_server_request_duration_seconds_bucket',
+    start: String(since),
+    end: String(Date.now() / 1000),
+  })
+  const answer = await fetch(`${prometheus}/api/v1/query_exemplars?${query}`)
+  const { data } = (await answer.json()) as { data: { seriesLabels: Named; exemplars: Named[] }[] }
+  return new Set(
+    data.flatMap(({ seriesLabels, exemplars }) => exemplars.map((one) => JSON.stringify([seriesLabels, one]))),
+  )
 }

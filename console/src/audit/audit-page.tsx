@@ -1,6 +1,6 @@
 /** /audit: the audit table with filters, each row linked to its trace, and whether the hash chain holds. */
 import { counted } from '@sightline/contracts/counted'
-import { useEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 import { type AuditFilter, auditPage, type Row, toField, verifyAudit } from '../data/audit.ts'
 import { openedCapture } from '../data/capture.ts'
 import type { Field, Frame } from '../data/frame.ts'
@@ -138,7 +138,7 @@ function FilterBox({
   onChange: (value: string) => void
 }) {
   const [text, setText] = useState(value)
-  useEffect(() => setText(value), [value])
+  useLayoutEffect(() => setText(value), [value])
   const commit = () => text !== value && new RegExp(`^${pattern}$`).test(text) && onChange(text)
   return (
     <label>

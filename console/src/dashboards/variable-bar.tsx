@@ -1,5 +1,5 @@
 /** The choices above a dashboard. Every change goes into the address, and from there into all queries. */
-import { useEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 import { Icon } from '../shell/icons.tsx'
 import { Menu } from '../shell/menu.tsx'
 import { setParams } from '../shell/url.ts'
@@ -50,7 +50,7 @@ interface ControlProps {
 function TextControl({ variable: { definition, selected }, label }: ControlProps) {
   const [text, setText] = useState(selected[0] ?? '')
   // The value and not the list, which is a new one at every refresh.
-  useEffect(() => setText(selected[0] ?? ''), [selected[0]])
+  useLayoutEffect(() => setText(selected[0] ?? ''), [selected[0]])
   const commit = () => text !== selected[0] && choose(definition.name, [text.trim()])
   return (
     <input

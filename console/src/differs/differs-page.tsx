@@ -1,6 +1,6 @@
 /** /differs: two groups of spans, and the attributes that tell one from the other. */
 import { counted } from '@sightline/contracts/counted'
-import { useEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 import {
   type Comparison,
   compareQuery,
@@ -79,7 +79,7 @@ function Question({ comparison }: { comparison: Comparison | undefined }) {
     against: comparison?.against ?? '',
   }
   const [text, setText] = useState(given)
-  useEffect(() => setText(given), [given.spans, given.selection, given.against])
+  useLayoutEffect(() => setText(given), [given.spans, given.selection, given.against])
   const window = comparison?.window
   const field = (name: keyof typeof text, label: string, hint: string) => (
     <label>

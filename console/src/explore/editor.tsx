@@ -15,7 +15,7 @@ import { defaultKeymap, history, historyKeymap } from '@codemirror/commands'
 import { bracketMatching } from '@codemirror/language'
 import { Annotation, Compartment, EditorState, Prec } from '@codemirror/state'
 import { EditorView, keymap, placeholder, tooltips } from '@codemirror/view'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { EDITOR_KEYS } from '../data/keys.ts'
 import { useKeyTable } from '../shell/keys.ts'
 import { languageSupport, type QueryLanguage } from './languages.ts'
@@ -72,8 +72,8 @@ export function Editor({ language, text, turn, onChange, onRun, complete, label,
   const current = useRef({ onChange, onRun, complete })
   current.current = { onChange, onRun, complete }
 
-  // Made once per language; the text has its own effect
-  useEffect(() => {
+  // Made once per language; the text has its own effect. Both at once: after the next frame they would undo what was typed in it.
+  useLayoutEffect(() => {
     const root = host.current?.shadowRoot ?? host.current?.attachShadow({ mode: 'open' })
     if (!root) return undefined
     const run = () => {
@@ -131,7 +131,7 @@ export function Editor({ language, text, turn, onChange, onRun, complete, label,
     }
   }, [language])
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const editor = view.current
     if (!editor || editor.state.doc.toString() === text) return
     editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: text }, annotations: PUT_IN.of(true) })

@@ -1,5 +1,5 @@
 /** /explore: one query, in one of three languages, and what it finds. */
-import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks'
 import { DATA_SOURCES, type SourceId } from '../data/datasources.ts'
 import { isTraceId } from '../data/tempo.ts'
 import { isMetricsQuery } from '../data/traceql-text.ts'
@@ -36,7 +36,7 @@ export default function ExplorePage() {
     setText(query)
     setGiven(({ turn }) => ({ text: query, turn: turn + 1 }))
   }
-  useEffect(() => give(asked), [asked, source])
+  useLayoutEffect(() => give(asked), [asked, source])
   const language = DATA_SOURCES[source].language as QueryLanguage
   // Suggestions follow the range chosen, not every tick of the clock
   const complete = useMemo(() => completionFor(language, range), [language, raw.from, raw.to])

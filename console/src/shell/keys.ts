@@ -1,5 +1,5 @@
 /** Keys of the page one is on: which tables of keys hold there, and those that hold wherever the focus is. */
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { follow, type KeyTable } from '../data/keys.ts'
 
 /** As often as something on the page has them, in the order in which it came. */
@@ -7,7 +7,7 @@ const shown: KeyTable[] = []
 
 /** Lists the keys as long as the component is there; handling them is its own affair. */
 export function useKeyTable(table: KeyTable | undefined): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!table) return undefined
     shown.push(table)
     return () => void shown.splice(shown.indexOf(table), 1)
@@ -30,7 +30,7 @@ export function useKeys<Action extends string>(table: KeyTable<Action>, act: (do
   const latest = useRef(act)
   latest.current = act
   useKeyTable(table)
-  useEffect(() => {
+  useLayoutEffect(() => {
     const own = { table, act: (does: string) => latest.current(does as Action) }
     if (wide.length === 0) addEventListener('keydown', onKey)
     wide.unshift(own)

@@ -1,6 +1,6 @@
 /** A button that opens a small panel: closed by Escape, by a click elsewhere, and when focus leaves. */
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import './menu.css'
 
 interface MenuProps {
@@ -19,7 +19,8 @@ export function Menu({ label, button, children, className = 'menu-button', align
     setOpen(false)
     trigger.current?.focus()
   }
-  useEffect(() => {
+  // At once: a key that is pressed before the next frame belongs to the panel already.
+  useLayoutEffect(() => {
     if (!open) return undefined
     const outside = (event: Event) => !root.current?.contains(event.target as Node) && setOpen(false)
     addEventListener('pointerdown', outside)
