@@ -61,8 +61,6 @@ const steps: Record<string, Stage>[] = [
       await run('tsc', [], output)
       for (const project of globSync('console/tsconfig.json')) await run('tsc', ['-p', project], output)
     },
-  },
-  {
     lint: async (output) => {
       await run('biome', ['check', '--error-on-warnings', '.'], output)
       await run('knip', [], output)
@@ -73,9 +71,9 @@ const steps: Record<string, Stage>[] = [
       if (only.length > 0) return nodeTest(files(only), 1, output)
       const shared = files(sharingOne).filter((file) => !NEEDS_ITS_OWN.test(readFileSync(file, 'utf8')))
       const others = files(unitTests).filter((file) => !shared.includes(file))
-      // Side by side, since the end-to-end tests end sooner than both of them one after the other.
+      // Side by side, and two of the others, too: servers of their own are waited for in many of them.
       const second = createOutput(false)
-      await allOf([nodeTest(others, 1, output), nodeTest(shared, 'one process', second)]).finally(() => second.show())
+      await allOf([nodeTest(others, 2, output), nodeTest(shared, 'one process', second)]).finally(() => second.show())
     },
     // Each system waits more than half of its time, for a scrape or for what it has killed: with the unit tests beside them three of
     // them keep two cores busy.

@@ -3,7 +3,7 @@
  * parses again, every message is read or refused with a WireError, and every request over HTTP has an answer that is no
  * failure of the server, all in bounded time.
  *
- * Two seconds each by default; FUZZ_SECONDS=300 for a long run, FUZZ_SEED to repeat one. A failure prints its input.
+ * One second each by default; FUZZ_SECONDS=300 for a long run, FUZZ_SEED to repeat one. A failure prints its input.
  */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -25,7 +25,7 @@ import { post, startBackend } from './backend.ts'
 import { pushBytes, snappyOf } from './loki-push.ts'
 import { logBytes, traceBytes } from './otlp.ts'
 
-const SECONDS = Number(process.env.FUZZ_SECONDS ?? 2)
+const SECONDS = Number(process.env.FUZZ_SECONDS ?? 1)
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
 const PUSH = pushBytes([
   { labels: '{app="shop", level="warn"}', entries: [{ timeNs: 1n, line: 'low stock', metadata: { pod: 'p1' } }] },
