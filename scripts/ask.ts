@@ -108,7 +108,13 @@ function read(tool: Tool, parameters: Record<string, Parameter>) {
       Object.fromEntries(Object.entries(all).map(([one, value]) => [one, typed(parameters[one]!, value)])),
     )
     if (checked.success) return { given: checked.data, flags: { json, follow, stack } }
-    misused(checked.error.issues.map(({ path, message }) => `--${path.join('.')}: ${message}`).join('\n'))
+    const wrong = checked.error.issues.map(({ path, message }) => {
+      const name = path.join('.')
+      return name in all
+        ? `--${name}: ${message}`
+        : `${tool.name} needs --${name}: ${parameters[name]?.description ?? message}`
+    })
+    misused(wrong.join('\n'))
   } catch (error) {
     misused((error as Error).message)
   }

@@ -378,6 +378,7 @@ test('in a terminal: exit codes, and what is wrong with what to do', () => {
     [['map', '--follow'], 2, /map can't be followed/],
     [['traces'], 1, /Tempo does not answer at http:\/\/127\.0\.0\.1:9 .*npm start/],
     [['trace', 'xyz'], 2, /32 hexadecimal digits/],
+    [['trace'], 2, /trace needs --trace: the trace id/],
   ]
   for (const [args, status, said] of cases) {
     const answer = run(...args)
