@@ -104,8 +104,9 @@ export const audit: Board = {
             [
               3,
               number({
-                title: 'Oldest of them',
-                description: 'Minutes mean that audit-service is away, not slow. Nothing is lost meanwhile.',
+                title: 'Outbox age',
+                description:
+                  'Age of the oldest event in the outbox. Minutes mean that audit-service is away, not slow. Nothing is lost meanwhile.',
                 unit: 's',
                 thresholds: steps([null, 'green'], [10, 'yellow'], [60, 'red']),
                 queries: [range('max(outbox_oldest_age_seconds)', 'age')],
