@@ -128,7 +128,7 @@ ${colour.bold(`Sightline runs (${seconds.toFixed(1)} s)`)}
   Traces       ${urls.tempo}   (Tempo API)
   Logs         ${urls.loki}   (Loki API)
   Metrics      ${urls.prometheus}
-${urls.alertmanager ? `  Alerts       ${urls.alertmanager}   (Alertmanager's API: /api/v2/alerts)\n` : ''}  Telemetry in ${urls.otlp}   (OTLP over HTTP)
+${urls.alertmanager ? `  Alerts       ${urls.alertmanager}   (Alertmanager's API: /api/v2/alerts)\n` : ''}  Telemetry in ${urls.otlp}   (OTLP over HTTP; gRPC on ${ports.OTLP_GRPC_PORT})
   PostgreSQL   ${postgres.host}:${ports.POSTGRES_PORT}, database ${postgres.database}, password in ${local.home}/passwords.json
 
 Try:

@@ -104,6 +104,7 @@ const PORT_IDS = [
   'port-audit-service',
   'port-postgres',
   'port-otlp',
+  'port-otlp-grpc',
   'port-tempo',
   'port-loki',
   'port-prometheus',
@@ -447,7 +448,15 @@ describe('parts that are gone', () => {
     const seen = await doctor(['trace', 'logs', 'targets', ...PORT_IDS])
     await system.startComponent('telemetry-backend')
     seen.crossed('port-otlp', /telemetry-backend does not run/, /telemetry-backend\/output\.log/)
-    for (const id of ['port-tempo', 'port-loki', 'port-console', 'port-alertmanager', 'trace', 'logs'])
+    for (const id of [
+      'port-otlp-grpc',
+      'port-tempo',
+      'port-loki',
+      'port-console',
+      'port-alertmanager',
+      'trace',
+      'logs',
+    ])
       seen.skipped(id, /the telemetry backend does not answer/)
     seen.well('port-gateway', 'port-postgres', 'order')
     assert.equal(seen.results.filter(({ status }) => status === 'fail').length, 1)

@@ -3,6 +3,7 @@ import { holderOf, isFree, listensOn, pidOf } from '@sightline/local'
 import type { PortName } from '@sightline/local/settings'
 import { ask, rows } from './ask.ts'
 import { type Check, type Finding, fail, messageOf, pass, skip } from './check.ts'
+import { callEmpty } from './grpc.ts'
 import type { Patient } from './patient.ts'
 
 const GROUP = 'Ports'
@@ -44,6 +45,13 @@ const parts: readonly Part[] = [
   }),
   { id: 'postgres', port: 'POSTGRES_PORT', component: 'postgres', name: 'PostgreSQL', recognise: database },
   { id: 'otlp', port: 'OTLP_HTTP_PORT', component: BACKEND, name: 'OTLP', recognise: otlp },
+  {
+    id: 'otlp-grpc',
+    port: 'OTLP_GRPC_PORT',
+    component: BACKEND,
+    name: 'OTLP over gRPC',
+    recognise: otlpOverGrpc,
+  },
   {
     id: 'tempo',
     port: 'TEMPO_PORT',
@@ -184,6 +192,19 @@ async function otlp({ urls }: Patient, signal: AbortSignal): Promise<string> {
     body: '{"resourceSpans":[]}',
   })
   if (status !== 200) throw new Error(`POST ${urls.otlp}/v1/traces answered ${status}: ${text.trim().slice(0, 200)}`)
+  return 'takes spans'
+}
+
+/** The same over gRPC. */
+async function otlpOverGrpc({ settings }: Patient, signal: AbortSignal): Promise<string> {
+  const place = `http://127.0.0.1:${settings.ports.OTLP_GRPC_PORT}`
+  const { status, message } = await callEmpty(
+    place,
+    '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
+    signal,
+  )
+  if (status !== 0)
+    throw new Error(`an Export to ${place} ended with status ${status} of gRPC: ${message.slice(0, 200)}`)
   return 'takes spans'
 }
 
