@@ -3,6 +3,8 @@ import { create } from '@bufbuild/protobuf'
 import {
   type ExportLogsServiceResponse,
   ExportLogsServiceResponseSchema,
+  type ExportMetricsServiceResponse,
+  ExportMetricsServiceResponseSchema,
   type ExportTraceServiceResponse,
   ExportTraceServiceResponseSchema,
 } from '@sightline/otlp-messages'
@@ -24,6 +26,12 @@ export function tracesResponse({ rejected, reason }: ReadCounts): ExportTraceSer
 export function logsResponse({ rejected, reason }: ReadCounts): ExportLogsServiceResponse {
   const partialSuccess = { rejectedLogRecords: BigInt(rejected), errorMessage: because(rejected, reason) }
   return create(ExportLogsServiceResponseSchema, rejected ? { partialSuccess } : {})
+}
+
+/** The same for data points. */
+export function metricsResponse({ rejected, reason }: ReadCounts): ExportMetricsServiceResponse {
+  const partialSuccess = { rejectedDataPoints: BigInt(rejected), errorMessage: because(rejected, reason) }
+  return create(ExportMetricsServiceResponseSchema, rejected ? { partialSuccess } : {})
 }
 
 const because = (rejected: number, reason: string) => `${rejected} rejected: ${reason}`

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fromBinary } from '@bufbuild/protobuf'
-import { ExportLogsServiceRequestSchema, ExportTraceServiceRequestSchema } from '@sightline/otlp-messages'
+import {
+  ExportLogsServiceRequestSchema,
+  ExportMetricsServiceRequestSchema,
+  ExportTraceServiceRequestSchema,
+} from '@sightline/otlp-messages'
 import { isHttpError } from '../http.ts'
 import { jsonToProtobuf } from './otlp-json.ts'
 
@@ -148,4 +152,23 @@ test('ids are hex in spans, links and records; both spellings of names are read,
   assert.equal(record!.timeUnixNano, 1_700_000_000_000_000_001n)
   assert.equal(Buffer.from(record!.traceId).toString('hex'), ID)
   assert.deepEqual(record!.body!.value, { case: 'bytesValue', value: new Uint8Array([1, 2]) })
+})
+
+test('lists of numbers are read one by one: the buckets of a histogram', () => {
+  const request = (counts: string) =>
+    `{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"histogram":{"dataPoints":[{"bucketCounts":${counts},` +
+    '"explicitBounds":[0.5,"1e3"]}]}}]}]}]}'
+  const bytes = (counts: string) => jsonToProtobuf(Buffer.from(request(counts)), ExportMetricsServiceRequestSchema)
+  const { data } = fromBinary(ExportMetricsServiceRequestSchema, bytes('["9007199254740993",2]')).resourceMetrics[0]!
+    .scopeMetrics[0]!.metrics[0]!
+  assert.ok(data.case === 'histogram')
+  const [point] = data.value.dataPoints
+  assert.deepEqual(
+    [point!.bucketCounts, point!.explicitBounds],
+    [
+      [9_007_199_254_740_993n, 2n],
+      [0.5, 1000],
+    ],
+  )
+  assert.throws(() => bytes('[1,-1]'), /bucketCounts\[1\] should be a whole number from 0/)
 })

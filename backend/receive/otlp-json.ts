@@ -117,12 +117,11 @@ function fieldsOf(message: DescMessage): ReadonlyMap<string, DescField> {
 function normalList(json: unknown, field: DescField & { fieldKind: 'list' }, path: Path): unknown[] {
   if (json === null) return []
   if (!Array.isArray(json)) throw wrong(path, `should be a list, not ${shown(json)}`)
-  const { message } = field
-  // Every list of OTLP that is read here is one of messages.
-  if (message === undefined) throw wrong(path, 'is a list of values, which are not read here')
+  const { message, scalar } = field
+  if (message === undefined && scalar === undefined) throw wrong(path, 'is a list of enums, which is not read here')
   return json.map((item, i) => {
     path.push(i)
-    const plain = normalMessage(item, message, path)
+    const plain = message ? normalMessage(item, message, path) : normalScalar(item, field.name, scalar!, path)
     path.pop()
     return plain
   })
@@ -132,18 +131,22 @@ function normalValue(json: unknown, field: DescField, path: Path): unknown {
   if (field.fieldKind === 'message') return normalMessage(json, field.message, path)
   if (field.fieldKind === 'enum') return normalEnum(json, field, path)
   if (field.fieldKind !== 'scalar') throw wrong(path, 'is a map, which is not read here')
-  switch (field.scalar) {
+  return normalScalar(json, field.name, field.scalar, path)
+}
+
+function normalScalar(json: unknown, name: string, scalar: ScalarType, path: Path): unknown {
+  switch (scalar) {
     case ScalarType.STRING:
       return normalText(json, path)
     case ScalarType.BYTES:
-      return field.name.endsWith('_id') ? base64OfHex(normalText(json, path), path) : normalText(json, path)
+      return name.endsWith('_id') ? base64OfHex(normalText(json, path), path) : normalText(json, path)
     case ScalarType.BOOL:
       if (typeof json !== 'boolean') throw wrong(path, `should be true or false, not ${shown(json)}`)
       return json
     case ScalarType.DOUBLE:
       return normalDouble(json, path)
     default:
-      return normalInteger(json, INTEGERS[field.scalar]!, path)
+      return normalInteger(json, INTEGERS[scalar]!, path)
   }
 }
 
@@ -182,8 +185,10 @@ interface IntegerRange {
 
 const UNSIGNED_32: IntegerRange = { least: 0n, most: 2n ** 32n - 1n }
 const UNSIGNED_64: IntegerRange = { least: 0n, most: 2n ** 64n - 1n }
+const SIGNED_64: IntegerRange = { least: -(2n ** 63n), most: 2n ** 63n - 1n }
 const INTEGERS: Partial<Record<ScalarType, IntegerRange>> = {
-  [ScalarType.INT64]: { least: -(2n ** 63n), most: 2n ** 63n - 1n },
+  [ScalarType.INT64]: SIGNED_64,
+  [ScalarType.SFIXED64]: SIGNED_64,
   [ScalarType.FIXED64]: UNSIGNED_64,
   [ScalarType.UINT64]: UNSIGNED_64,
   [ScalarType.INT32]: { least: -(2n ** 31n), most: 2n ** 31n - 1n },

@@ -3,8 +3,10 @@ import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import {
   type AnyValueSchema,
   ExportLogsServiceRequestSchema,
+  ExportMetricsServiceRequestSchema,
   ExportTraceServiceRequestSchema,
   type KeyValueSchema,
+  type MetricSchema,
   type SpanSchema,
 } from '@sightline/otlp-messages'
 
@@ -106,4 +108,20 @@ export function logBytes(lines: readonly TestLine[]): Buffer {
     ],
   }))
   return Buffer.from(toBinary(ExportLogsServiceRequestSchema, create(ExportLogsServiceRequestSchema, { resourceLogs })))
+}
+
+/** An ExportMetricsServiceRequest of one resource and one scope, `test` 1.2. */
+export function metricBytes(
+  metrics: readonly MessageInitShape<typeof MetricSchema>[],
+  resource: Record<string, Value> = { 'service.name': 'svc' },
+): Buffer {
+  const request = create(ExportMetricsServiceRequestSchema, {
+    resourceMetrics: [
+      {
+        resource: { attributes: keyValues(resource) },
+        scopeMetrics: [{ scope: { name: 'test', version: '1.2' }, metrics: [...metrics] }],
+      },
+    ],
+  })
+  return Buffer.from(toBinary(ExportMetricsServiceRequestSchema, request))
 }
