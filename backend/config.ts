@@ -23,6 +23,13 @@ const bytes = z
     return Number.parseInt(value, 10) * BYTE_UNITS[unit]!
   })
 
+const remoteWriteUrl = z
+  .url({
+    protocol: /^https?$/,
+    error: 'write the URL of a remote write receiver, e.g. http://127.0.0.1:9090/api/v1/write',
+  })
+  .refine((url) => new URL(url).username === '', 'write it without user and password')
+
 const environment = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   /** Names besides localhost and IP addresses that requests may come by, and pages they may come from. */
@@ -42,6 +49,8 @@ const environment = z.object({
   /** Set: the Prometheus at PROMETHEUS_URL is served there, to whom it may be. */
   PROMETHEUS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   PROMETHEUS_URL: z.url().default('http://127.0.0.1:9090'),
+  /** Where OTLP metrics are written, `http://127.0.0.1:9090/api/v1/write`; without it they are refused. */
+  PROMETHEUS_REMOTE_WRITE_URL: remoteWriteUrl.optional(),
   /** Set both: the Alertmanager at ALERTMANAGER_URL is served there likewise. */
   ALERTMANAGER_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   ALERTMANAGER_URL: z.url().optional(),

@@ -5,7 +5,7 @@
  *   gateway's access log ──► follower ──┼──► ingest ───┤                │
  *   Loki clients ── push ───────────────┘              └─► service      ├─► Tempo's API  ◄── console, curl, Grafana
  *                                                          graph        └─► Loki's API   ◄──
- *                                                            └─► /metrics ◄── Prometheus
+ *                                                            └─► /metrics ◄── Prometheus ◄── remote write: OTLP metrics
  */
 import { attachConsoleTail } from '@sightline/console/tail'
 import { createRunGroup } from '@sightline/service-kit/run-group'
@@ -24,6 +24,7 @@ import { type Follower, startGatewayLog } from './receive/gateway-log/index.ts'
 import { createGrpcReceiver } from './receive/grpc.ts'
 import { createIngest, type Ingest } from './receive/ingest.ts'
 import { createLokiPush } from './receive/loki-push/index.ts'
+import { createMetricsSink } from './receive/metrics/index.ts'
 import { createReceiver, LOKI_OTLP_PATHS, type ReceiverDeps } from './receive/receiver.ts'
 import { createServiceGraph, GRAPH_ATTRIBUTES, graphSpan } from './service-graph/index.ts'
 import { type DataFolder, openFolder } from './store/folder.ts'
@@ -54,7 +55,8 @@ async function run(): Promise<unknown> {
       worker.accepted()
     },
   })
-  const ports = portsOf(config, ingest, worker, metrics)
+  const takers = { ...ingest, ingestMetrics: metricsSinkOf(config, metrics) }
+  const ports = portsOf(config, takers, worker, metrics)
   let graphClock: NodeJS.Timeout
   let gateway: Follower | undefined
 
@@ -79,7 +81,7 @@ async function run(): Promise<unknown> {
   const { OTLP_GRPC_PORT: grpcPort } = config
   group.add(
     'OTLP over gRPC',
-    createGrpcReceiver({ ...receiving(config, ingest, metrics), host: config.HOST, port: grpcPort }),
+    createGrpcReceiver({ ...receiving(config, takers, metrics), host: config.HOST, port: grpcPort }),
   )
   group.add('ports', {
     async start() {
@@ -135,15 +137,30 @@ function gatewayLogOf(config: Config, sink: Ingest, { registry }: BackendMetrics
   })
 }
 
+type Takers = Ingest & Pick<ReceiverDeps, 'ingestMetrics'>
+
+/** Where OTLP metrics go: undefined for nowhere. */
+function metricsSinkOf({ PROMETHEUS_REMOTE_WRITE_URL: url }: Config, metrics: BackendMetrics): Takers['ingestMetrics'] {
+  if (url === undefined) return undefined
+  return createMetricsSink({
+    url,
+    onCounted: (counts) => metrics.accepted('metrics', counts),
+    onAway: (why) =>
+      why === undefined
+        ? log('info', 'Prometheus takes OTLP metrics again.')
+        : log('warn', `Prometheus does not take OTLP metrics: ${why}. Senders are told to send them again.`),
+  })
+}
+
 /** What OTLP has in common, over HTTP and gRPC. */
-const receiving = (config: Config, ingest: Ingest, metrics: BackendMetrics): Omit<ReceiverDeps, 'hosts'> => ({
+const receiving = (config: Config, ingest: Takers, metrics: BackendMetrics): Omit<ReceiverDeps, 'hosts'> => ({
   ...ingest,
   maxBodyBytes: config.OTLP_MAX_BODY_BYTES,
   onError: logError,
   onRequest: ({ signal, status, bytes }) => metrics.received(signal, status, bytes),
 })
 
-function portsOf(config: Config, ingest: Ingest, worker: WorkerHandle, metrics: BackendMetrics) {
+function portsOf(config: Config, ingest: Takers, worker: WorkerHandle, metrics: BackendMetrics) {
   const { SIGHTLINE_ALLOWED_HOSTS: hosts } = config
   const taking: ReceiverDeps = { ...receiving(config, ingest, metrics), hosts }
   const receiver = createReceiver({ ...taking, origins: config.OTLP_CORS_ORIGINS })

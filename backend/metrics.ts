@@ -17,7 +17,7 @@ import type { StoreStats } from './store/worker-store.ts'
 export interface BackendMetrics {
   readonly registry: Registry<OpenMetricsContentType>
   received(signal: string, status: number, bytes: number): void
-  accepted(signal: Signal, counts: ReadCounts): void
+  accepted(signal: Signal | 'metrics', counts: ReadCounts): void
   answered(api: Api, status: number, seconds: number): void
 }
 
@@ -44,13 +44,13 @@ export function createMetrics(wal: Wal, store: () => StoreStats | undefined): Ba
   })
   const accepted = new Counter({
     name: 'embedded_accepted_items_total',
-    help: 'Spans and log records that are safe on disk.',
+    help: 'Spans and log records that are safe on disk, and data points that Prometheus has taken.',
     labelNames: ['signal'],
     registers,
   })
   const rejected = new Counter({
     name: 'embedded_rejected_items_total',
-    help: 'Spans and log records that were refused as unusable, e.g. without an id.',
+    help: 'Spans, log records and data points that were refused as unusable, e.g. without an id or with delta temporality.',
     labelNames: ['signal'],
     registers,
   })

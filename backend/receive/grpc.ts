@@ -1,6 +1,6 @@
 /**
- * Main thread. OTLP/gRPC: `Export` of traces and logs, plain or gzip, and the standard health service
- * (https://opentelemetry.io/docs/specs/otlp/#otlpgrpc). OK means that the batch is on disk.
+ * Main thread. OTLP/gRPC: `Export` of traces, logs and metrics, plain or gzip, and the standard health service
+ * (https://opentelemetry.io/docs/specs/otlp/#otlpgrpc). OK means that the batch is on disk, or in Prometheus.
  *
  * No browser speaks HTTP/2 without TLS, so no page reaches this port, and there is no `Origin` to look at.
  */
@@ -18,16 +18,22 @@ import {
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
-import { ExportLogsServiceResponseSchema, ExportTraceServiceResponseSchema } from '@sightline/otlp-messages'
+import {
+  ExportLogsServiceResponseSchema,
+  ExportMetricsServiceResponseSchema,
+  ExportTraceServiceResponseSchema,
+} from '@sightline/otlp-messages'
 import type { Component } from '@sightline/service-kit/run-group'
 import { isHttpError } from '../http.ts'
 import type { ReadCounts } from '../otlp/traces.ts'
 import { isWireError } from '../otlp/wire.ts'
-import { logsResponse, METRICS_REFUSED, NOT_STORED, RETRY_SECONDS, tracesResponse } from './answers.ts'
+import { logsResponse, METRICS_REFUSED, metricsResponse, NOT_STORED, RETRY_SECONDS, tracesResponse } from './answers.ts'
 
 export interface GrpcDeps {
   ingestTraces(bytes: Uint8Array): Promise<ReadCounts>
   ingestLogs(bytes: Uint8Array): Promise<ReadCounts>
+  /** Undefined where there is no Prometheus to write to: metrics are then refused by name. */
+  ingestMetrics?: ((bytes: Uint8Array) => Promise<ReadCounts>) | undefined
   readonly host: string
   /** 0: any free one. */
   readonly port: number
@@ -65,15 +71,11 @@ export function createGrpcReceiver(deps: GrpcDeps): GrpcReceiver {
   let bound = 0
 
   const taking =
-    (signal: 'traces' | 'logs'): Handler =>
+    (signal: string, take: (bytes: Uint8Array) => Promise<Uint8Array>): Handler =>
     async (message) => {
-      const traces = signal === 'traces'
       let code = 200
       try {
-        const counts = await (traces ? deps.ingestTraces(message) : deps.ingestLogs(message))
-        return traces
-          ? toBinary(ExportTraceServiceResponseSchema, tracesResponse(counts))
-          : toBinary(ExportLogsServiceResponseSchema, logsResponse(counts))
+        return await take(message)
       } catch (error) {
         const refusal = refusalOf(error, deps.onError)
         code = refusal.http
@@ -82,14 +84,21 @@ export function createGrpcReceiver(deps: GrpcDeps): GrpcReceiver {
         deps.onRequest?.({ signal, status: code, bytes: message.length })
       }
     }
+  const takeTraces = async (bytes: Uint8Array) =>
+    toBinary(ExportTraceServiceResponseSchema, tracesResponse(await deps.ingestTraces(bytes)))
+  const takeLogs = async (bytes: Uint8Array) =>
+    toBinary(ExportLogsServiceResponseSchema, logsResponse(await deps.ingestLogs(bytes)))
+  const { ingestMetrics } = deps
+  const metrics: Handler =
+    ingestMetrics === undefined
+      ? () => Promise.reject(grpcError(status.UNIMPLEMENTED, METRICS_REFUSED))
+      : taking('metrics', async (bytes) =>
+          toBinary(ExportMetricsServiceResponseSchema, metricsResponse(await ingestMetrics(bytes))),
+        )
 
-  add(server, `${COLLECTOR}.trace.v1.TraceService`, { Export: taking('traces') })
-  add(server, `${COLLECTOR}.logs.v1.LogsService`, { Export: taking('logs') })
-  add(server, `${COLLECTOR}.metrics.v1.MetricsService`, {
-    async Export() {
-      throw grpcError(status.UNIMPLEMENTED, METRICS_REFUSED)
-    },
-  })
+  add(server, `${COLLECTOR}.trace.v1.TraceService`, { Export: taking('traces', takeTraces) })
+  add(server, `${COLLECTOR}.logs.v1.LogsService`, { Export: taking('logs', takeLogs) })
+  add(server, `${COLLECTOR}.metrics.v1.MetricsService`, { Export: metrics })
   add(server, 'grpc.health.v1.Health', { Check: async () => SERVING })
 
   return {
@@ -151,8 +160,12 @@ function refusalOf(error: unknown, onError: (error: unknown) => void): { http: n
     const details = `The message is not an OTLP request: ${error.message}.`
     return { http: 400, error: grpcError(status.INVALID_ARGUMENT, details) }
   }
-  if (isHttpError(error) && error.status === 429)
-    return { http: 429, error: later(error.message, Number(error.headers?.['retry-after'] ?? RETRY_SECONDS)) }
+  if (isHttpError(error)) {
+    const { status: http, message, headers } = error
+    if (http === 429 || http === 503)
+      return { http, error: later(message, Number(headers?.['retry-after'] ?? RETRY_SECONDS)) }
+    if (http < 500) return { http, error: grpcError(status.INVALID_ARGUMENT, message) }
+  }
   onError(error)
   return { http: 503, error: later(NOT_STORED, RETRY_SECONDS) }
 }

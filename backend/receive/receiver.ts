@@ -1,6 +1,7 @@
 /**
- * Main thread. OTLP/HTTP: POST /v1/traces and /v1/logs as protobuf or JSON, gzip or zstd or plain. Answers in the
- * request's encoding (https://opentelemetry.io/docs/specs/otlp/#otlphttp). 200 means that the batch is on disk.
+ * Main thread. OTLP/HTTP: POST /v1/traces, /v1/logs and /v1/metrics as protobuf or JSON, gzip or zstd or plain. Answers in
+ * the request's encoding (https://opentelemetry.io/docs/specs/otlp/#otlphttp). 200 means that the batch is on disk, or in
+ * Prometheus.
  */
 import type { IncomingMessage, RequestListener } from 'node:http'
 import type { Message } from '@bufbuild/protobuf'
@@ -9,6 +10,7 @@ import type { GenMessage } from '@bufbuild/protobuf/codegenv2'
 import {
   ExportLogsServiceRequestSchema,
   ExportLogsServiceResponseSchema,
+  ExportMetricsServiceRequestSchema,
   ExportMetricsServiceResponseSchema,
   ExportTraceServiceRequestSchema,
   ExportTraceServiceResponseSchema,
@@ -18,7 +20,7 @@ import type { AllowedHosts } from '@sightline/service-kit/allowed-hosts'
 import { type ApiResponse, assertAllowed, createUploads, httpError, isHttpError, send, splitUrl } from '../http.ts'
 import type { ReadCounts } from '../otlp/traces.ts'
 import { isWireError } from '../otlp/wire.ts'
-import { logsResponse, METRICS_REFUSED, NOT_STORED, RETRY_SECONDS, tracesResponse } from './answers.ts'
+import { logsResponse, METRICS_REFUSED, metricsResponse, NOT_STORED, RETRY_SECONDS, tracesResponse } from './answers.ts'
 import { contentCoding, decompressed, mediaType } from './body.ts'
 import { isPreflight, type Origins, pageOf, preflightAnswer, readableBy } from './cors.ts'
 import { jsonToProtobuf } from './otlp-json.ts'
@@ -26,6 +28,8 @@ import { jsonToProtobuf } from './otlp-json.ts'
 export interface ReceiverDeps {
   ingestTraces(bytes: Uint8Array): Promise<ReadCounts>
   ingestLogs(bytes: Uint8Array): Promise<ReadCounts>
+  /** Undefined where there is no Prometheus to write to: metrics are then refused by name. */
+  ingestMetrics?: ((bytes: Uint8Array) => Promise<ReadCounts>) | undefined
   readonly hosts: AllowedHosts
   /** Besides those of this machine: pages that may send from a browser. Undefined: none may, not even those. */
   readonly origins?: Origins
@@ -102,7 +106,7 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
     const [path] = splitUrl(req.url ?? '/')
     const signal = paths.get(path)
     if (signal === undefined)
-      throw httpError(404, `Nothing is served at ${path}. OTLP/HTTP goes to /v1/traces or /v1/logs.`)
+      throw httpError(404, `Nothing is served at ${path}. OTLP/HTTP goes to /v1/traces, /v1/logs or /v1/metrics.`)
     started.signal = signal
     if (fromPage && isPreflight(req)) return preflightAnswer(req)
     if (req.method !== 'POST') throw httpError(405, `${path} takes POST, not ${req.method}.`, { allow: 'POST' })
@@ -114,7 +118,7 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
       const body = await decompressed(contentCoding(req.headers['content-encoding']), sent, deps.maxBodyBytes)
       if (body !== sent) grown(body.length)
       started.bytes = body.length
-      return signal === 'metrics' ? refuseMetrics(encoding) : ingest(signal, body, encoding)
+      return signal === 'metrics' ? takeMetrics(body, encoding) : ingest(signal, body, encoding)
     })
   }
 
@@ -127,6 +131,13 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
     return traces
       ? reply(200, ExportTraceServiceResponseSchema, tracesResponse(counts), encoding)
       : reply(200, ExportLogsServiceResponseSchema, logsResponse(counts), encoding)
+  }
+
+  async function takeMetrics(body: Buffer, encoding: Encoding): Promise<ApiResponse> {
+    if (deps.ingestMetrics === undefined) return refuseMetrics(encoding)
+    const bytes = encoding === 'json' ? jsonToProtobuf(body, ExportMetricsServiceRequestSchema) : body
+    const counts = await deps.ingestMetrics(bytes)
+    return reply(200, ExportMetricsServiceResponseSchema, metricsResponse(counts), encoding)
   }
 
   function failure(error: unknown, encoding: Encoding): ApiResponse {
