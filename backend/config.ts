@@ -23,12 +23,10 @@ const bytes = z
     return Number.parseInt(value, 10) * BYTE_UNITS[unit]!
   })
 
-const remoteWriteUrl = z
-  .url({
-    protocol: /^https?$/,
-    error: 'write the URL of a remote write receiver, e.g. http://127.0.0.1:9090/api/v1/write',
-  })
-  .refine((url) => new URL(url).username === '', 'write it without user and password')
+const remoteWriteUrl = z.url({
+  protocol: /^https?$/,
+  error: 'write the URL of a remote write receiver, e.g. http://127.0.0.1:9090/api/v1/write',
+})
 
 const environment = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),

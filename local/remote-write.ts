@@ -31,9 +31,8 @@ export async function writeExemplars(
         ms: Math.round(timestamp * 1000),
       })),
   }))
-  const response = await sendSeries(`${prometheusUrl}/api/v1/write`, written, signal)
-  if (!response.ok)
-    throw startError(`Prometheus refuses exemplars (${response.status}): ${(await response.text()).slice(0, 300)}`)
+  const { status, text } = await sendSeries(`${prometheusUrl}/api/v1/write`, written, signal)
+  if (status >= 300) throw startError(`Prometheus refuses exemplars (${status}): ${text}`)
 }
 
 const labelsOf = (set: Readonly<Record<string, string>>): Label[] => inOrderOfNames(Object.entries(set))

@@ -2,6 +2,8 @@
  * Prometheus' remote write protocol, version 1: series with a sample each, and their exemplars
  * (https://prometheus.io/docs/specs/prw/remote_write_spec/). For the backend and local mode (`@sightline/service-kit/remote-write`).
  */
+import http from 'node:http'
+import https from 'node:https'
 
 export type Label = readonly [name: string, value: string]
 
@@ -26,17 +28,40 @@ export interface WrittenSeries {
 /** In the order that the protocol asks of labels. */
 export const inOrderOfNames = (labels: readonly Label[]): Label[] => labels.toSorted(([a], [b]) => (a < b ? -1 : 1))
 
-/** One request to the receiver at `url`, which ends in `/api/v1/write`. Its answer, whatever that is; rejects where none comes. */
-export function sendSeries(url: string, series: readonly WrittenSeries[], signal?: AbortSignal): Promise<Response> {
-  return fetch(url, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/x-protobuf',
-      'content-encoding': 'snappy',
-      'x-prometheus-remote-write-version': '0.1.0',
-    },
-    body: snappyOf(writeRequest(series)),
-    ...(signal && { signal }),
+export interface WriteAnswer {
+  readonly status: number
+  /** Its beginning. */
+  readonly text: string
+}
+
+/** Answers longer than this are cut. */
+const MOST_TEXT = 300
+
+/**
+ * One request to the receiver at `url`, which ends in `/api/v1/write`. Rejects where no answer comes. Not by `fetch`: that opens no
+ * port that browsers don't, and local mode's Prometheus listens on one of those.
+ */
+export function sendSeries(url: string, series: readonly WrittenSeries[], signal?: AbortSignal): Promise<WriteAnswer> {
+  const body = snappyOf(writeRequest(series))
+  const headers = {
+    'content-type': 'application/x-protobuf',
+    'content-encoding': 'snappy',
+    'content-length': body.length,
+    'x-prometheus-remote-write-version': '0.1.0',
+  }
+  const { request } = url.startsWith('https:') ? https : http
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method: 'POST', headers, ...(signal && { signal }) }, (answer) => {
+      let text = ''
+      answer.setEncoding('utf8')
+      answer.on('data', (chunk: string) => {
+        if (text.length < MOST_TEXT) text += chunk
+      })
+      answer.once('end', () => resolve({ status: answer.statusCode!, text: text.slice(0, MOST_TEXT).trim() }))
+      answer.once('error', reject)
+    })
+    sent.once('error', reject)
+    sent.end(body)
   })
 }
 
@@ -138,7 +163,7 @@ function writeRequest(all: readonly WrittenSeries[]): Buffer {
 const MOST_OF_A_LITERAL = 65_536
 
 /** Snappy's block format, nothing compressed: its length, then literals (https://github.com/google/snappy/blob/main/format_description.txt). */
-function snappyOf(bytes: Buffer): Buffer<ArrayBuffer> {
+function snappyOf(bytes: Buffer): Buffer {
   const announced: number[] = []
   let rest = bytes.length
   for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) announced.push((rest % 0x80) | 0x80)

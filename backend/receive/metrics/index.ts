@@ -126,15 +126,10 @@ export function createMetricsSink(deps: MetricsDeps): (bytes: Uint8Array) => Pro
   /** Undefined when Prometheus has taken it, else what it has against it. */
   async function send(batch: readonly PointSeries[]): Promise<Refusal | undefined> {
     const series = batch.flatMap((point) => point.series)
-    let status: number
-    let text: string
-    try {
-      const response = await sendSeries(deps.url, series, AbortSignal.timeout(answerWithinMs))
-      status = response.status
-      text = (await response.text()).trim().slice(0, 300)
-    } catch (error) {
+    const answer = sendSeries(deps.url, series, AbortSignal.timeout(answerWithinMs))
+    const { status, text } = await answer.catch((error: unknown) => {
       throw gone(reasonOf(error))
-    }
+    })
     const ofSamples = status === 400 || (status === 500 && NOT_TAKEN.test(text))
     if (!ofSamples && (status >= 500 || status === 429 || status === 408)) throw gone(`it answers ${status}: ${text}`)
     if (away) deps.onAway(undefined)
@@ -155,7 +150,7 @@ const unavailable = () =>
     'retry-after': String(RETRY_SECONDS),
   })
 
-/** fetch says no more than that it failed; its cause says how. */
+/** Of what was given up the cause says why. */
 function reasonOf(error: unknown): string {
   const { cause, message } = error as Error
   return cause instanceof Error ? cause.message || String((cause as NodeJS.ErrnoException).code) : message
