@@ -48,6 +48,8 @@ export function preparePrometheus(
   const kept = [
     `--storage.tsdb.retention.time=${settings.env.METRICS_RETENTION ?? '15d'}`,
     '--storage.tsdb.retention.size=2GB',
+    // The backend writes what comes in as OTLP.
+    '--web.enable-remote-write-receiver',
   ]
   return prometheusProgram(settings, prometheus, { host, port }, kept, user)
 }

@@ -96,6 +96,7 @@ export function backendSpec(
     GATEWAY_PID_FILE: gateway.pidFile,
     GATEWAY_STATUS_URL: gateway.statusUrl,
     PROMETHEUS_URL: behind.prometheus,
+    PROMETHEUS_REMOTE_WRITE_URL: `${behind.prometheus}/api/v1/write`,
     ALERTMANAGER_URL: behind.alertmanager
       ? `http://${behind.alertmanager.host}:${behind.alertmanager.port}`
       : undefined,

@@ -6,6 +6,10 @@ import { type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:ht
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
+import { OTLPMetricExporter as GrpcExporter } from '@opentelemetry/exporter-metrics-otlp-grpc'
+import { OTLPMetricExporter as HttpExporter } from '@opentelemetry/exporter-metrics-otlp-proto'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import { until } from '@sightline/service-kit/poll'
 import pg from 'pg'
 import { layOut, type Span } from '../scripts/trace/spans.ts'
@@ -184,6 +188,36 @@ test('Prometheus counts it, with an exemplar whose trace is there', async () => 
   const ids = data.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels.trace_id))
   assert.ok(ids.length > 0, 'there are exemplars')
   for (const id of new Set(ids)) await system.trace(id, 15, () => undefined)
+})
+
+test('metrics of an OpenTelemetry SDK with its defaults are in Prometheus, over HTTP and gRPC, and none of our services sends any', async () => {
+  const { OTLP_HTTP_PORT, OTLP_GRPC_PORT } = system.ports
+  const exporters = {
+    'sdk-http': new HttpExporter({ url: `http://127.0.0.1:${OTLP_HTTP_PORT}/v1/metrics` }),
+    'sdk-grpc': new GrpcExporter({ url: `http://127.0.0.1:${OTLP_GRPC_PORT}` }),
+  }
+  for (const [name, exporter] of Object.entries(exporters)) {
+    const provider = new MeterProvider({
+      resource: resourceFromAttributes({ 'service.name': name, 'service.instance.id': 'i-1', 'service.version': '3' }),
+      readers: [new PeriodicExportingMetricReader({ exporter })],
+    })
+    const meter = provider.getMeter('shop', '2.0')
+    meter.createCounter('shop.sold', { unit: '{item}' }).add(3, { 'product.id': 'p-1' })
+    meter.createHistogram('shop.wait', { unit: 'ms' }).record(30)
+    await provider.forceFlush()
+    await provider.shutdown()
+    const common = { instance: 'i-1', job: name, otel_scope_name: 'shop', otel_scope_version: '2.0' }
+    assert.deepEqual(await system.prometheusQuery(`shop_sold_total{job="${name}"}`), [
+      { metric: { ...common, __name__: 'shop_sold_total', product_id: 'p-1' }, value: 3 },
+    ])
+    const median = `histogram_quantile(0.5, shop_wait_milliseconds_bucket{job="${name}"})`
+    assert.deepEqual(await system.prometheusQuery(median), [{ metric: common, value: 37.5 }])
+  }
+  const targets = await system.prometheusQuery('target_info')
+  assert.deepEqual(targets.map(({ metric }) => [metric.job, metric.service_version]).sort(), [
+    ['sdk-grpc', '3'],
+    ['sdk-http', '3'],
+  ])
 })
 
 test('an unknown product: 404, found by {status=error}, the exception on validate_order', async () => {
