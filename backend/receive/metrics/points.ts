@@ -37,15 +37,21 @@ export const millis = (nanos: bigint): number => Number(nanos / 1_000_000n)
 function seriesOf({ name, labels }: Common, { timeUnixNano, flags }: AnyPoint) {
   const ms = millis(timeUnixNano)
   const ended = (flags & NO_RECORDED_VALUE) !== 0
+  const sorted = inOrderOfNames(labels)
+  // A histogram has many series of one name.
+  const named = new Map<string, Label[]>()
   return (ending: string, value: number, own?: Label, exemplars: readonly WrittenExemplar[] = []): WrittenSeries => {
-    const others = own ? [...labels.filter(([label]) => label !== own[0]), own] : labels
-    return {
-      labels: inOrderOfNames([...others, ['__name__', name + ending]]),
-      value: ended ? 'stale' : value,
-      ms,
-      exemplars,
-    }
+    const all = named.get(ending) ?? placed(sorted, ['__name__', name + ending])
+    named.set(ending, all)
+    return { labels: own ? placed(all, own) : all, value: ended ? 'stale' : value, ms, exemplars }
   }
+}
+
+/** With `label` at its place, instead of one of the same name. */
+function placed(sorted: readonly Label[], label: Label): Label[] {
+  const behind = sorted.findIndex(([name]) => name >= label[0])
+  if (behind < 0) return [...sorted, label]
+  return sorted.toSpliced(behind, sorted[behind]![0] === label[0] ? 1 : 0, label)
 }
 
 /** A string says why not. */
