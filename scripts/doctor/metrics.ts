@@ -231,7 +231,7 @@ const refused = lossCheck({
   title: 'nothing that was sent was refused',
   selector: `{__name__=~"${REFUSALS.join('|')}"}`,
   remedy:
-    "Spans without an id, too old, or over a limit: the backend's (the Collector's, Tempo's, Loki's) log says which and why.",
+    "Spans without an id, too old, or over a limit, metrics with delta temporality: the backend's (the Collector's, Tempo's, Loki's) log says which and why.",
 })
 
 const listed = (samples: Sample[]): string =>
