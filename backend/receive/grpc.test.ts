@@ -72,12 +72,14 @@ for (const [name, algorithm] of Object.entries({
 }
 
 test('what is refused says why, and whether to send it again', async (context) => {
-  const cases: [Error, number, RegExp, number, number?][] = [
+  const cases: [error: Error, code: number, details: RegExp, http: number, wait?: number, fault?: boolean][] = [
     [wireError('it ends'), status.INVALID_ARGUMENT, /^The message is not an OTLP request: it ends\.$/, 400],
     [httpError(429, 'behind', { 'retry-after': '2' }), status.UNAVAILABLE, /^behind$/, 429, 2],
-    [new Error('disk full at /secret'), status.UNAVAILABLE, /^The batch could not be stored/, 503, 5],
+    [httpError(503, 'away', { 'retry-after': '7' }), status.UNAVAILABLE, /^away$/, 503, 7],
+    [httpError(413, 'too many'), status.INVALID_ARGUMENT, /^too many$/, 413],
+    [new Error('disk full at /secret'), status.UNAVAILABLE, /^The batch could not be stored/, 503, 5, true],
   ]
-  for (const [error, code, details, http, wait] of cases) {
+  for (const [error, code, details, http, wait, fault = false] of cases) {
     const { call, faults, outcomes } = await serve(context, () => Promise.reject(error))
     await assert.rejects(call(TRACES, SPANS), (refusal: ServiceError) => {
       assert.equal(refusal.code, code)
@@ -88,7 +90,7 @@ test('what is refused says why, and whether to send it again', async (context) =
       if (wait !== undefined) assert.deepEqual([...(told as Buffer).subarray(-6)], [0x12, 4, 0x0a, 2, 8, wait])
       return true
     })
-    assert.deepEqual(faults, http === 503 ? [error] : [])
+    assert.deepEqual(faults, fault ? [error] : [])
     assert.deepEqual(outcomes, [['traces', http]])
   }
 })
