@@ -21,9 +21,11 @@ import { buildLogTable, sourceOf } from '../query/logql/test/lines.ts'
 import * as traceql from '../query/traceql/index.ts'
 import { exampleSpans } from '../query/traceql/test/data.ts'
 import { plainSource } from '../query/traceql/test/spans.ts'
+import { decodeMetrics } from '../receive/metrics/decode.ts'
+import { translated } from '../receive/metrics/translate.ts'
 import { post, startBackend } from './backend.ts'
 import { pushBytes, snappyOf } from './loki-push.ts'
-import { logBytes, traceBytes } from './otlp.ts'
+import { keyValues, logBytes, metricBytes, traceBytes } from './otlp.ts'
 
 const SECONDS = Number(process.env.FUZZ_SECONDS ?? 1)
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
@@ -174,6 +176,85 @@ test('OTLP protobuf', async () => {
         } catch (error) {
           if (!isWireError(error)) throw error
         }
+      }
+    },
+  )
+})
+
+const point = {
+  timeUnixNano: 1_700_000_000_000_000_000n,
+  attributes: keyValues({ 'a.b': 'x', 'a-b': 5, '1': true, __name__: 'y' }),
+}
+const exemplars = [
+  {
+    traceId: Buffer.from(id, 'hex'),
+    value: { case: 'asInt' as const, value: 1n },
+    filteredAttributes: point.attributes,
+  },
+]
+const measured = [
+  metricBytes(
+    [
+      {
+        name: 'a.sum',
+        unit: 'By/s',
+        data: {
+          case: 'sum',
+          value: {
+            isMonotonic: true,
+            aggregationTemporality: 2,
+            dataPoints: [{ ...point, exemplars, value: { case: 'asDouble', value: 2.5 } }],
+          },
+        },
+      },
+      {
+        name: '2.gauge',
+        unit: '1',
+        data: { case: 'gauge', value: { dataPoints: [{ ...point, value: { case: 'asInt', value: -1n } }] } },
+      },
+    ],
+    { 'service.name': 's', 'service.instance.id': 'i', 'host.name': 'h' },
+  ),
+  metricBytes([
+    {
+      name: 'a.histogram',
+      unit: '{x}',
+      data: {
+        case: 'histogram',
+        value: {
+          aggregationTemporality: 2,
+          dataPoints: [{ ...point, exemplars, count: 3n, sum: 2, bucketCounts: [1n, 2n], explicitBounds: [0.5] }],
+        },
+      },
+    },
+    {
+      name: 'a.summary',
+      data: {
+        case: 'summary',
+        value: { dataPoints: [{ ...point, count: 3n, quantileValues: [{ quantile: 0.5, value: 1 }] }] },
+      },
+    },
+  ]),
+]
+
+test('OTLP metrics: every series is one that Prometheus takes', async () => {
+  await fuzz(
+    (random) => mutateBytes(measured, random),
+    (bytes) => {
+      try {
+        for (const { series } of translated(decodeMetrics(bytes), Date.now(), () => undefined)) {
+          for (const { labels, ms } of series) {
+            for (const [i, [name, value]] of labels.entries()) {
+              assert.match(name, /^[a-zA-Z_][a-zA-Z0-9_]*$/)
+              assert.ok(value !== '' && (i === 0 || name > labels[i - 1]![0]), JSON.stringify(labels))
+            }
+            const [, name] = labels.find(([label]) => label === '__name__')!
+            assert.match(name, /^[a-zA-Z_:][a-zA-Z0-9_:]*$/)
+            assert.ok(Number.isSafeInteger(ms) && ms >= 0)
+          }
+        }
+      } catch (error) {
+        if (!isWireError(error)) throw error
       }
     },
   )
