@@ -19,9 +19,18 @@ import { httpError } from '../http.ts'
 /** Anything nested deeper is an attack on the JSON parser's stack or on ours: a span's value allows 32 levels. */
 const MAX_JSON_DEPTH = 100
 
-/** The request in `body` as protobuf. Throws an HttpError 400 that names what is wrong, and where. */
-export function jsonToProtobuf<T extends Message>(body: Buffer, schema: GenMessage<T>): Uint8Array {
-  if (jsonDepth(body) > MAX_JSON_DEPTH) throw httpError(400, `The JSON is nested deeper than ${MAX_JSON_DEPTH} levels.`)
+/**
+ * The request in `body` as protobuf. Throws an HttpError: 400 that names what is wrong, and where; 413 when it has more than
+ * `mostObjects`, which are counted before any is made.
+ */
+export function jsonToProtobuf<T extends Message>(
+  body: Buffer,
+  schema: GenMessage<T>,
+  mostObjects = Number.POSITIVE_INFINITY,
+): Uint8Array {
+  const { depth, objects } = jsonMeasures(body)
+  if (depth > MAX_JSON_DEPTH) throw httpError(400, `The JSON is nested deeper than ${MAX_JSON_DEPTH} levels.`)
+  if (objects > mostObjects) throw httpError(413, `The JSON has more than ${mostObjects} objects. Send less at once.`)
   let parsed: unknown
   try {
     parsed = parseExactly(body.toString('utf8'))
@@ -36,7 +45,8 @@ export function jsonToProtobuf<T extends Message>(body: Buffer, schema: GenMessa
   }
 }
 
-function jsonDepth(body: Buffer): number {
+function jsonMeasures(body: Buffer): { depth: number; objects: number } {
+  let objects = 0
   let depth = 0
   let deepest = 0
   let inString = false
@@ -46,10 +56,12 @@ function jsonDepth(body: Buffer): number {
       if (byte === 0x5c) i++
       else if (byte === 0x22) inString = false
     } else if (byte === 0x22) inString = true
-    else if (byte === 0x7b || byte === 0x5b) deepest = Math.max(deepest, ++depth)
-    else if (byte === 0x7d || byte === 0x5d) depth--
+    else if (byte === 0x7b || byte === 0x5b) {
+      deepest = Math.max(deepest, ++depth)
+      if (byte === 0x7b) objects++
+    } else if (byte === 0x7d || byte === 0x5d) depth--
   }
-  return deepest
+  return { depth: deepest, objects }
 }
 
 /** A number that a double can't hold, as it was written. No JSON value is one. */

@@ -23,6 +23,7 @@ import { isWireError } from '../otlp/wire.ts'
 import { logsResponse, METRICS_REFUSED, metricsResponse, NOT_STORED, RETRY_SECONDS, tracesResponse } from './answers.ts'
 import { contentCoding, decompressed, mediaType } from './body.ts'
 import { isPreflight, type Origins, pageOf, preflightAnswer, readableBy } from './cors.ts'
+import { MOST_MESSAGES } from './metrics/decode.ts'
 import { jsonToProtobuf } from './otlp-json.ts'
 
 export interface ReceiverDeps {
@@ -135,7 +136,7 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
 
   async function takeMetrics(body: Buffer, encoding: Encoding): Promise<ApiResponse> {
     if (deps.ingestMetrics === undefined) return refuseMetrics(encoding)
-    const bytes = encoding === 'json' ? jsonToProtobuf(body, ExportMetricsServiceRequestSchema) : body
+    const bytes = encoding === 'json' ? jsonToProtobuf(body, ExportMetricsServiceRequestSchema, MOST_MESSAGES) : body
     const counts = await deps.ingestMetrics(bytes)
     return reply(200, ExportMetricsServiceResponseSchema, metricsResponse(counts), encoding)
   }

@@ -119,6 +119,16 @@ async function call(address: string, message: Buffer, algorithm: compressionAlgo
   }
 }
 
+test('a body of too many parts is a 413, in protobuf, JSON and over gRPC', async () => {
+  const many = metricBytes([{ name: 'm', data: { case: 'gauge', value: { dataPoints: new Array(500_000).fill({}) } } }])
+  assert.equal((await send(many)).status, 413)
+  const start = '{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"gauge":{"dataPoints":['
+  const text = `${start}${'{},'.repeat(500_000)}{}]}}]}]}]}`
+  assert.equal((await send(Buffer.from(text), { 'content-type': 'application/json' })).status, 413)
+  const { INVALID_ARGUMENT: code } = status
+  await assert.rejects(call(backend.grpc, many, compressionAlgorithms.identity), { code })
+})
+
 test('gRPC is the same, plain and with gzip', async () => {
   const { identity, gzip } = compressionAlgorithms
   for (const [name, algorithm] of Object.entries({ identity, gzip } as Record<string, compressionAlgorithms>)) {
