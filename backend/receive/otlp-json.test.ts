@@ -172,3 +172,11 @@ test('lists of numbers are read one by one: the buckets of a histogram', () => {
   )
   assert.throws(() => bytes('[1,-1]'), /bucketCounts\[1\] should be a whole number from 0/)
 })
+
+test('a body of a million empty objects is refused before any is made', () => {
+  const body = Buffer.from(`{"resourceSpans":[${Array(1_000_000).fill('{}').join()}]}`)
+  assert.throws(
+    () => jsonToProtobuf(body, ExportTraceServiceRequestSchema),
+    (error) => isHttpError(error) && error.status === 413 && /more than 1000000 objects/.test(error.message),
+  )
+})
