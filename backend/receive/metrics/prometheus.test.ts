@@ -174,7 +174,7 @@ test('without Prometheus the sender keeps its metrics; it is said once, and once
       [2],
     )
     assert.equal(away.length, 2)
-    assert.match(String(away[0]), /ECONNREFUSED|ECONNRESET|closed|5\d\d/)
+    assert.match(String(away[0]), /ECONNREFUSED|ECONNRESET|socket hang up|closed|5\d\d/)
     assert.equal(away[1], undefined)
     assert.ok(counted.every(({ accepted, rejected }) => accepted === 1 && rejected === 0))
   } finally {
