@@ -24,6 +24,7 @@ const BACKEND = [
   ['query/tempo-api', 'query/loki-api'],
   ['query/worker'],
   ['receive', 'ports'],
+  ['run'],
   ['main'],
 ]
 

@@ -28,6 +28,14 @@ const remoteWriteUrl = z.url({
   error: 'write the URL of a remote write receiver, e.g. http://127.0.0.1:9090/api/v1/write',
 })
 
+/** `none`: there is no such program, and the console says so instead of asking. */
+const urlOrNone = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((value) => (value === 'none' ? undefined : value))
+    .pipe(z.url('write a URL, or none where there is no such program').optional())
+
 const environment = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   /** Names besides localhost and IP addresses that requests may come by, and pages they may come from. */
@@ -46,13 +54,13 @@ const environment = z.object({
   DEPLOYMENT_ENVIRONMENT: z.string().min(1).default('local'),
   /** Set: the Prometheus at PROMETHEUS_URL is served there, to whom it may be. */
   PROMETHEUS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
-  PROMETHEUS_URL: z.url().default('http://127.0.0.1:9090'),
+  PROMETHEUS_URL: urlOrNone('http://127.0.0.1:9090'),
   /** Where OTLP metrics are written, `http://127.0.0.1:9090/api/v1/write`; without it they are refused. */
   PROMETHEUS_REMOTE_WRITE_URL: remoteWriteUrl.optional(),
   /** Set both: the Alertmanager at ALERTMANAGER_URL is served there likewise. */
   ALERTMANAGER_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   ALERTMANAGER_URL: z.url().optional(),
-  AUDIT_SERVICE_URL: z.url().default('http://127.0.0.1:5003'),
+  AUDIT_SERVICE_URL: urlOrNone('http://127.0.0.1:5003'),
   /** What SQL panels ask; without a password they say that there is no database. */
   PGHOST: z.string().min(1).default('127.0.0.1'),
   PGPORT: port(5432),

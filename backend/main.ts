@@ -1,213 +1,27 @@
-/**
- * The embedded backend: OTLP in; Tempo's API, Loki's API, the console and metrics out. One process, two threads.
- *
- *   services ── OTLP ───────► receiver ─┐              ┌─► wal.db ──► worker: heads, blocks, TraceQL, LogQL
- *   gateway's access log ──► follower ──┼──► ingest ───┤                │
- *   Loki clients ── push ───────────────┘              └─► service      ├─► Tempo's API  ◄── console, curl, Grafana
- *                                                          graph        └─► Loki's API   ◄──
- *                                                            └─► /metrics ◄── Prometheus ◄── remote write: OTLP metrics
- */
-import { attachConsoleTail } from '@sightline/console/tail'
-import { createRunGroup } from '@sightline/service-kit/run-group'
-import { type Config, readConfig } from './config.ts'
-import { serveApi } from './http.ts'
-import { log, logError } from './log.ts'
-import { type BackendMetrics, createMetrics } from './metrics.ts'
-import { buildPages, consolePort } from './ports/console.ts'
-import { lokiPort, withOtlp } from './ports/loki.ts'
-import { createPorts, type PortSpec } from './ports/open-ports.ts'
-import { passedOnPort } from './ports/passed-on.ts'
-import { tempoPort } from './ports/tempo.ts'
-import { attachTail } from './query/loki-api/tail.ts'
-import { createWorkerHandle, type WorkerHandle } from './query/worker-handle.ts'
-import { type Follower, startGatewayLog } from './receive/gateway-log/index.ts'
-import { createGrpcReceiver } from './receive/grpc.ts'
-import { createIngest, type Ingest } from './receive/ingest.ts'
-import { createLokiPush } from './receive/loki-push/index.ts'
-import { createMetricsSink } from './receive/metrics/index.ts'
-import { createReceiver, LOKI_OTLP_PATHS, type ReceiverDeps } from './receive/receiver.ts'
-import { createServiceGraph, GRAPH_ATTRIBUTES, graphSpan } from './service-graph/index.ts'
-import { type DataFolder, openFolder } from './store/folder.ts'
-import { openWal, type Wal } from './store/wal.ts'
-import { VERSION } from './version.ts'
+/** The embedded backend as a process of its own, with one JSON line per event. What it does: run.ts. */
+import { readConfig } from './config.ts'
+import { log } from './log.ts'
+import { messageOf, runBackend } from './run.ts'
 
-const MAX_BACKLOG_BYTES = 512 * 2 ** 20
-/**
- * Three seconds each for requests under way and for the worker, and some more; local mode waits 15 s before it kills.
- */
-const STOP_WITHIN_MS = 10_000
-
-/** Runs until a signal or a failure; resolves to the failure when everything has stopped. */
 async function run(): Promise<unknown> {
   const config = readConfig(process.env)
-  const { folder, wal } = openData(config.EMBEDDED_DATA_DIR)
-  const metrics = createMetrics(wal, () => worker.stats())
-  const graph = createServiceGraph(metrics.registry)
-  const worker = workerOf(config, folder, wal, metrics)
-  const ingest = createIngest({
-    wal,
-    maxBacklogBytes: MAX_BACKLOG_BYTES,
-    stage: graphSpan,
-    spanAttributes: GRAPH_ATTRIBUTES,
-    onSpans: (spans) => graph.add(spans, Date.now()),
-    onAccepted(signal, counts) {
-      metrics.accepted(signal, counts)
-      worker.accepted()
-    },
-  })
-  const takers = { ...ingest, ingestMetrics: metricsSinkOf(config, metrics) }
-  const ports = portsOf(config, takers, worker, metrics)
-  let graphClock: NodeJS.Timeout
-  let gateway: Follower | undefined
-
-  // First what keeps data, then what brings it. It stops the other way round: nothing that was answered 200 is on its way
-  // any more when the log closes.
-  const group = createRunGroup({ stopWithinMs: STOP_WITHIN_MS, onEvent: report })
-  group.add('data folder', { stop: async () => folder.release() })
-  group.add('write-ahead log', { stop: wal.close })
-  group.add('query worker', { start: worker.start, stop: worker.close })
-  group.add('service graph', {
-    start: async () => {
-      graphClock = setInterval(() => graph.expire(Date.now()), 1000)
-    },
-    stop: async () => clearInterval(graphClock),
-  })
-  group.add('gateway log', {
-    start: async () => {
-      gateway = gatewayLogOf(config, ingest, metrics)
-    },
-    stop: async () => gateway?.stop(),
-  })
-  const { OTLP_GRPC_PORT: grpcPort } = config
-  group.add(
-    'OTLP over gRPC',
-    createGrpcReceiver({ ...receiving(config, takers, metrics), host: config.HOST, port: grpcPort }),
-  )
-  group.add('ports', {
-    async start() {
-      await ports.start()
-      const { OTLP_HTTP_PORT: otlp, TEMPO_PORT: tempo, LOKI_PORT: loki, CONSOLE_PORT: console } = config
+  return runBackend(config, {
+    log,
+    onReady() {
+      const {
+        OTLP_HTTP_PORT: otlp,
+        OTLP_GRPC_PORT: grpc,
+        TEMPO_PORT: tempo,
+        LOKI_PORT: loki,
+        CONSOLE_PORT: console,
+      } = config
       log(
         'info',
-        `Ready: OTLP on ${otlp} and, over gRPC, ${grpcPort}, Tempo's API on ${tempo}, Loki's on ${loki}, console on ${console}.`,
+        `Ready: OTLP on ${otlp} and, over gRPC, ${grpc}, Tempo's API on ${tempo}, Loki's on ${loki}, console on ${console}.`,
       )
-      buildPages(log)
     },
-    stop: ports.stop,
-  })
-  return group.run()
-}
-
-/** The data folder and its write-ahead log, or neither. */
-function openData(path: string): { folder: DataFolder; wal: Wal } {
-  const warn = (message: string) => log('warn', message)
-  const folder = openFolder(path, warn)
-  try {
-    return { folder, wal: openWal(folder.path, warn) }
-  } catch (error) {
-    folder.release()
-    throw error
-  }
-}
-
-function workerOf(config: Config, folder: DataFolder, wal: Wal, metrics: BackendMetrics): WorkerHandle {
-  const settings = {
-    dataDir: folder.path,
-    epoch: wal.epoch,
-    retentionMs: { traces: config.TRACES_RETENTION, logs: config.LOGS_RETENTION },
-    maxBytes: { traces: config.TRACES_MAX_BYTES, logs: config.LOGS_MAX_BYTES },
-    cacheBytes: config.QUERY_CACHE_BYTES,
-    queryTimeoutMs: config.QUERY_TIMEOUT,
-  }
-  return createWorkerHandle(settings, { log, sealed: wal.trim, answered: metrics.answered }, config.QUERY_NOW_MS)
-}
-
-function gatewayLogOf(config: Config, sink: Ingest, { registry }: BackendMetrics): Follower | undefined {
-  if (config.GATEWAY_ACCESS_LOG === undefined) return undefined
-  return startGatewayLog({
-    accessLog: config.GATEWAY_ACCESS_LOG,
-    ...(config.GATEWAY_PID_FILE !== undefined && { pidFile: config.GATEWAY_PID_FILE }),
-    ...(config.GATEWAY_STATUS_URL !== undefined && { statusUrl: config.GATEWAY_STATUS_URL }),
-    version: VERSION,
-    environment: config.DEPLOYMENT_ENVIRONMENT,
-    env: process.env,
-    sink,
-    registry,
-    onError: logError,
   })
 }
-
-type Takers = Ingest & Pick<ReceiverDeps, 'ingestMetrics'>
-
-/** Where OTLP metrics go: undefined for nowhere. */
-function metricsSinkOf({ PROMETHEUS_REMOTE_WRITE_URL: url }: Config, metrics: BackendMetrics): Takers['ingestMetrics'] {
-  if (url === undefined) return undefined
-  return createMetricsSink({
-    url,
-    onCounted: (counts) => metrics.accepted('metrics', counts),
-    onAway: (why) =>
-      why === undefined
-        ? log('info', 'Prometheus takes OTLP metrics again.')
-        : log('warn', `Prometheus does not take OTLP metrics: ${why}. Senders are told to send them again.`),
-  })
-}
-
-/** What OTLP has in common, over HTTP and gRPC. */
-const receiving = (config: Config, ingest: Takers, metrics: BackendMetrics): Omit<ReceiverDeps, 'hosts'> => ({
-  ...ingest,
-  maxBodyBytes: config.OTLP_MAX_BODY_BYTES,
-  onError: logError,
-  onRequest: ({ signal, status, bytes }) => metrics.received(signal, status, bytes),
-})
-
-function portsOf(config: Config, ingest: Takers, worker: WorkerHandle, metrics: BackendMetrics) {
-  const { SIGHTLINE_ALLOWED_HOSTS: hosts } = config
-  const taking: ReceiverDeps = { ...receiving(config, ingest, metrics), hosts }
-  const receiver = createReceiver({ ...taking, origins: config.OTLP_CORS_ORIGINS })
-  const push = createLokiPush({ ...ingest, maxBodyBytes: config.OTLP_MAX_BODY_BYTES })
-  const loki = withOtlp(
-    serveApi(lokiPort({ api: worker.loki, push }), hosts, logError),
-    createReceiver({ ...taking, paths: LOKI_OTLP_PATHS }),
-    LOKI_OTLP_PATHS,
-  )
-  const tempoApi = tempoPort({ api: worker.tempo, registry: metrics.registry, ready: worker.ready })
-  const tempo = serveApi(tempoApi, hosts, logError)
-  const specs: PortSpec[] = [
-    {
-      listener: loki,
-      port: config.LOKI_PORT,
-      variable: 'LOKI_PORT',
-      attach: (server) => attachTail(server, { loki: worker.loki, hosts, onError: logError }),
-    },
-    { listener: receiver, port: config.OTLP_HTTP_PORT, variable: 'OTLP_HTTP_PORT' },
-    { listener: tempo, port: config.TEMPO_PORT, variable: 'TEMPO_PORT' },
-    {
-      listener: consolePort(config),
-      port: config.CONSOLE_PORT,
-      variable: 'CONSOLE_PORT',
-      attach: (server) => attachConsoleTail(server, `http://${config.HOST}:${config.LOKI_PORT}`, hosts),
-    },
-  ]
-  if (config.PROMETHEUS_PORT !== undefined) {
-    const listener = passedOnPort('Prometheus', config.PROMETHEUS_URL, hosts, logError)
-    specs.push({ listener, port: config.PROMETHEUS_PORT, variable: 'PROMETHEUS_PORT' })
-  }
-  if (config.ALERTMANAGER_URL !== undefined && config.ALERTMANAGER_PORT !== undefined) {
-    const listener = passedOnPort('Alertmanager', config.ALERTMANAGER_URL, hosts, logError)
-    specs.push({ listener, port: config.ALERTMANAGER_PORT, variable: 'ALERTMANAGER_PORT' })
-  }
-  return createPorts(config.HOST, specs)
-}
-
-/** What can't start says in its message what to do; of a fault of ours the stack is worth more. */
-function report(event: string, name: string, error: unknown): void {
-  if (error === undefined) return
-  if (event === 'ending' && name !== 'uncaught error') log('error', messageOf(error))
-  else if (event === 'ending') logError(error)
-  else log('error', `${event}: ${name}: ${messageOf(error)}`)
-}
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 const failure = await run().catch((error: unknown) => {
   log('error', messageOf(error))

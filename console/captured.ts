@@ -9,8 +9,9 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { withMeta } from './page-meta.ts'
 import { createPanelQuery } from './panel-query.ts'
-import { type StaticFile, toStaticFile } from './static-files.ts'
+import type { StaticFile } from './static-files.ts'
 
 interface Answer {
   status: number
@@ -59,11 +60,7 @@ export function readCaptured(folder: string): Captured {
       )
       return answers.get(keyOf(dashboard, panel, refId))
     }),
-    page(index) {
-      const content = opened.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;')
-      const meta = `<meta name="sightline-capture" content="${content}" />`
-      return toStaticFile(index.type, Buffer.from(index.plain.toString().replace('</head>', () => `${meta}</head>`)))
-    },
+    page: (index) => withMeta(index, 'sightline-capture', opened),
   }
 }
 

@@ -16,9 +16,9 @@ export type Upstreams = Readonly<Record<string, Upstream>>
 export function queryUpstreams(urls: {
   tempo: string
   loki: string
-  prometheus: string
-  alertmanager?: string | undefined
-  audit: string
+  prometheus: string | undefined
+  alertmanager: string | undefined
+  audit: string | undefined
 }): Upstreams {
   return {
     tempo: {
@@ -34,20 +34,22 @@ export function queryUpstreams(urls: {
         ],
       ],
     },
-    prometheus: {
-      url: urls.prometheus,
-      allowed: [
-        [
-          'GET',
-          /^\/api\/v1\/(query|query_range|query_exemplars|labels|label\/[^/]+\/values|series|metadata|targets|rules|alerts|status\/buildinfo)$/,
+    ...(urls.prometheus && {
+      prometheus: {
+        url: urls.prometheus,
+        allowed: [
+          [
+            'GET',
+            /^\/api\/v1\/(query|query_range|query_exemplars|labels|label\/[^/]+\/values|series|metadata|targets|rules|alerts|status\/buildinfo)$/,
+          ],
+          ['POST', /^\/api\/v1\/(query|query_range|query_exemplars|labels|series)$/],
         ],
-        ['POST', /^\/api\/v1\/(query|query_range|query_exemplars|labels|series)$/],
-      ],
-    },
+      },
+    }),
     ...(urls.alertmanager && {
       alertmanager: { url: urls.alertmanager, allowed: [['GET', /^\/api\/v2\/(alerts|silences|receivers)$/]] },
     }),
-    audit: { url: urls.audit, allowed: [['GET', /^\/audit(\/verify)?$/]] },
+    ...(urls.audit && { audit: { url: urls.audit, allowed: [['GET', /^\/audit(\/verify)?$/]] } }),
   }
 }
 

@@ -14,10 +14,12 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { type AllowedHosts, allowedHosts, refusalOf } from '@sightline/service-kit/allowed-hosts'
 import { readCaptured } from './captured.ts'
 import { listDashboards } from './dashboard-files.ts'
+import { withMeta } from './page-meta.ts'
 import { createPanelQuery } from './panel-query.ts'
 import type { DatabaseConnection } from './postgres.ts'
 import { createProxy, queryUpstreams } from './proxy.ts'
 import { SECURITY_HEADERS } from './security.ts'
+import { ABSENT_META, type Absentee, absentSentence, absentText } from './src/data/absent.ts'
 import { type StaticFile, staticFolder } from './static-files.ts'
 
 export interface ConsoleOptions {
@@ -28,10 +30,10 @@ export interface ConsoleOptions {
   /** Base URLs, e.g. `http://127.0.0.1:3200`. */
   readonly tempoUrl: string
   readonly lokiUrl: string
-  readonly prometheusUrl: string
-  /** Undefined: this system runs without one. */
+  /** Undefined, as the next two: this system runs without one, and pages that need it say so. */
+  readonly prometheusUrl?: string | undefined
   readonly alertmanagerUrl?: string | undefined
-  readonly auditUrl: string
+  readonly auditUrl?: string | undefined
   /** What the SQL of panels asks; without it such panels say that there is none. */
   readonly database?: DatabaseConnection | undefined
   /** A folder with an unpacked capture (captured.ts), which stands in for the audit trail and the database. */
@@ -60,6 +62,11 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
   const captured = options.capture === undefined ? undefined : readCaptured(options.capture)
   const panelQuery = captured?.panelQuery ?? createPanelQuery(options.dashboards, options.database)
   const hosts = options.allowedHosts ?? allowedHosts()
+  const absent = captured ? [] : absentFrom(options)
+  const pageOf = (index: StaticFile): StaticFile | Promise<StaticFile> => {
+    if (captured) return captured.page(index)
+    return absent.length > 0 ? withMeta(index, ABSENT_META, absentText(absent)) : index
+  }
 
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const refusal = refusalOf(req, hosts)
@@ -73,9 +80,11 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
     const api = /^\/api\/([a-z]+)(\/.*)$/.exec(url.pathname)
     const kept = api && req.method === 'GET' ? captured?.answer(api[1]!, api[2]!, url.searchParams) : undefined
     if (kept) return sendJson(res, kept.status, kept.body)
+    const missing = absent.filter((one) => one === api?.[1])
+    if (missing.length > 0) return refuse(res, 404, absentSentence(missing))
     if (api) return proxy(req, res, api[1]!, api[2]!, url.search)
     if (req.method !== 'GET' && req.method !== 'HEAD') return refuse(res, 405, `${req.method} is not allowed here.`)
-    if (url.pathname === '/dashboards.json') return sendJson(res, 200, await listDashboards(options.dashboards))
+    if (url.pathname === '/dashboards.json') return sendJson(res, 200, await listDashboards(options.dashboards, absent))
     if (url.pathname === '/ready') return refuse(res, (await pages.read('index.html')) ? 200 : 503, 'ready')
     if (url.pathname.startsWith('/dashboards/')) {
       const name = decoded(url.pathname.slice('/dashboards/'.length))
@@ -86,7 +95,7 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
     const isFile = name.includes('.') || name.startsWith('assets/')
     const file = await pages.read(isFile ? name : 'index.html')
     if (!file) return refuse(res, 404, 'There is no such page.')
-    if (captured && !isFile) return sendFile(req, res, await captured.page(file), 'no-cache')
+    if (!isFile) return sendFile(req, res, await pageOf(file), 'no-cache')
     sendFile(req, res, file, name.startsWith('assets/') ? 'public, max-age=31536000, immutable' : 'no-cache')
   }
   return (req, res) => {
@@ -97,6 +106,12 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
     })
   }
 }
+
+const absentFrom = ({ prometheusUrl, auditUrl, database }: ConsoleOptions): Absentee[] => [
+  ...(prometheusUrl === undefined ? (['prometheus'] as const) : []),
+  ...(auditUrl === undefined ? (['audit'] as const) : []),
+  ...(database === undefined ? (['postgres'] as const) : []),
+]
 
 /**
  * What a request line asks for: `/path?query`, or the same as a whole URL (RFC 9112, 3.2). Undefined for what is no address of

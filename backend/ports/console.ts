@@ -50,13 +50,16 @@ export function buildPages(log: (level: 'info' | 'error', message: string) => vo
     log('info', 'The console is built by another user: this one may not write there.')
     return
   }
+  log('info', 'The console is being built: its pages are there in some seconds.')
   const child = spawn(process.execPath, [join(folder, 'build.ts')], { stdio: ['ignore', 'ignore', 'pipe'] })
   let problem = ''
   child.stderr.on('data', (chunk: Buffer) => {
     problem = (problem + chunk.toString()).slice(-2000)
   })
   child.on('error', (error) => log('error', `The console can't be built: ${error.message}`))
-  child.on('exit', (code) => {
+  child.on('exit', (code, signal) => {
+    // Ctrl-C reaches everyone in front of the terminal.
+    if (signal === 'SIGINT') return
     if (code === 0) log('info', 'The console is built.')
     else log('error', `The console can't be built; its port answers without pages.\n${problem}`)
   })

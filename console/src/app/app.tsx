@@ -4,15 +4,19 @@ import { useEffect, useState } from 'preact/hooks'
 import { AlertsPage } from '../alerts/alerts-page.tsx'
 import { AuditPage } from '../audit/audit-page.tsx'
 import { DashboardPage } from '../dashboards/dashboard-page.tsx'
+import type { Absentee } from '../data/absent.ts'
+import { absentHere, isAbsent } from '../data/absent-here.ts'
 import { capturedRange } from '../data/capture.ts'
 import { findEntry, loadDashboard, loadEntries } from '../data/dashboards.ts'
 import { beginOfData, fillingRange } from '../data/first-sight.ts'
 import type { DashboardEntry } from '../data/grafana-json.ts'
 import { newClient } from '../data/http.ts'
+import { placesClosed } from '../data/places.ts'
 import type { RawRange } from '../data/time-range.ts'
 import { DiffersPage } from '../differs/differs-page.tsx'
 import { MapPage } from '../map/map-page.tsx'
 import { ServicesPage } from '../services/services-page.tsx'
+import { AbsentNote } from '../shell/absent-note.tsx'
 import { ErrorBoundary } from '../shell/error-boundary.tsx'
 import { Failure, Loading } from '../shell/states.tsx'
 import { TimeControls, TimeProvider } from '../shell/time.tsx'
@@ -28,6 +32,9 @@ import { TopBar } from './top-bar.tsx'
 /** The editor is a third of all code; boards shouldn't wait for it. */
 const ExplorePage = lazy(() => import('../explore/explore-page.tsx'))
 
+/** The page that this part of an address means, where it would have nothing to show. */
+const closedPlace = (page: string) => placesClosed(absentHere()).find(({ path }) => path === `/${page}`)
+
 const DEFAULT_RANGE = capturedRange() ?? { from: 'now-1h', to: 'now' }
 
 export function App() {
@@ -35,13 +42,14 @@ export function App() {
   const { data: entries, error } = useQuery('entries', loadEntries)
   const [, page = '', id = ''] = path.split('/')
   const entry = entries && page === 'd' ? findEntry(entries, id) : undefined
-  if (entries && entry) return <DashboardRoute key={entry.uid} entry={entry} entries={entries} />
+  if (entries && entry && !entry.without) return <DashboardRoute key={entry.uid} entry={entry} entries={entries} />
   // What fires is to be seen while it does.
   const refresh = page === 'alerts' ? '10s' : 'off'
+  const hasTime = HAS_TIME.has(page) && !closedPlace(page)
   return (
     <TimeProvider defaults={DEFAULT_RANGE} defaultRefresh={refresh}>
       <TopBar entries={entries ?? []} page={page}>
-        {HAS_TIME.has(page) && <TimeControls defaultRefresh={refresh} />}
+        {hasTime && <TimeControls defaultRefresh={refresh} />}
       </TopBar>
       <CaptureBanner />
       <ErrorBoundary key={path}>
@@ -57,6 +65,8 @@ const HAS_TIME = new Set(['explore', 'differs', 'services', 'alerts', 'map', 'au
 
 function Route({ page, id, entries }: { page: string; id: string; entries: readonly DashboardEntry[] }) {
   if (page === '') return <Home entries={entries} />
+  const closed = closedPlace(page)
+  if (closed) return <Absent title={closed.title} absent={[closed.needs]} />
   if (page === 'trace') return <TracePage key={id} traceId={id} />
   if (page === 'differs') return <DiffersPage />
   if (page === 'traces') return <TracesPage />
@@ -71,7 +81,20 @@ function Route({ page, id, entries }: { page: string; id: string; entries: reado
       </Suspense>
     )
   }
+  const entry = page === 'd' ? findEntry(entries, id) : undefined
+  if (entry?.without) return <Absent title={entry.title} absent={entry.without} />
   return <Nowhere message={page === 'd' ? `There is no dashboard "${id}".` : 'There is no such page.'} />
+}
+
+/** A page that would be empty says why. */
+function Absent({ title, absent }: { title: string; absent: readonly Absentee[] }) {
+  useTitle(title)
+  return (
+    <main class="page">
+      <h1>{title}</h1>
+      <AbsentNote absent={absent} />
+    </main>
+  )
 }
 
 function Nowhere({ message }: { message: string }) {
@@ -106,7 +129,8 @@ function DashboardRoute({ entry, entries }: { entry: DashboardEntry; entries: re
 }
 
 /** Without metrics a board shows its own range, and its panels say what is missing. */
-const dataBegan = (signal: AbortSignal) => beginOfData(newClient(signal), Date.now()).catch(() => undefined)
+const dataBegan = async (signal: AbortSignal) =>
+  isAbsent('prometheus') ? undefined : beginOfData(newClient(signal), Date.now()).catch(() => undefined)
 
 /** `board`, or as much of it as there is data for: it grows each minute until it is the board's own. */
 function useFillingRange(board: RawRange, began: number | undefined): RawRange {

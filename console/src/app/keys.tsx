@@ -1,18 +1,22 @@
 /** The keys that hold on every page, and the dialog that lists those of the page one is on. */
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
-import { GLOBAL_KEYS, type KeyTable, strokesOf } from '../data/keys.ts'
+import { absentHere } from '../data/absent-here.ts'
+import { type KeyTable, strokesOf } from '../data/keys.ts'
+import { keysWithout } from '../data/places.ts'
 import { Icon } from '../shell/icons.tsx'
 import { tablesInSight, useKeys } from '../shell/keys.ts'
 import { useTime } from '../shell/time.tsx'
 import { navigate } from '../shell/url.ts'
 import './keys.css'
 
+const KEYS_HERE = keysWithout(absentHere())
+
 /** The button that shows the keys; with it they work. */
 export function Keys() {
   const { refreshNow } = useTime()
   const [tables, setTables] = useState<readonly KeyTable[]>()
-  const show = () => setTables([...tablesInSight().filter((one) => one !== GLOBAL_KEYS), GLOBAL_KEYS])
-  useKeys(GLOBAL_KEYS, (does) => {
+  const show = () => setTables([...tablesInSight().filter((one) => one !== KEYS_HERE), KEYS_HERE])
+  useKeys(KEYS_HERE, (does) => {
     if (does === 'help') show()
     else if (does === 'find') toSearch()
     else if (does === 'time') document.querySelector<HTMLElement>('.time-controls .menu-button')?.click()

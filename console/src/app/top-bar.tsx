@@ -1,7 +1,9 @@
 /** Where one can go, and the time range of where one is. */
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { absentHere } from '../data/absent-here.ts'
 import type { DashboardEntry } from '../data/grafana-json.ts'
+import { placesWithout } from '../data/places.ts'
 import { isTraceId } from '../data/tempo.ts'
 import { withParams } from '../data/url.ts'
 import { Icon, type IconName } from '../shell/icons.tsx'
@@ -10,6 +12,8 @@ import { navigate, useAddress } from '../shell/url.ts'
 import { Firing } from './firing.tsx'
 import { Keys } from './keys.tsx'
 import './top-bar.css'
+
+const PLACES_HERE = placesWithout(absentHere())
 
 interface TopBarProps {
   readonly entries: readonly DashboardEntry[]
@@ -22,7 +26,7 @@ export function TopBar({ entries, page, uid, children }: TopBarProps) {
   const { params } = useAddress()
   // Moving from board to board keeps what time one looks at.
   const kept = { from: params.get('from'), to: params.get('to'), refresh: params.get('refresh') }
-  const own = entries.filter((entry) => entry.tags.includes('sightline'))
+  const own = entries.filter(({ tags, without }) => tags.includes('sightline') && !without)
   const link = (href: string, text: ComponentChildren, current: boolean) => (
     <a key={href} href={withParams(href, kept)} aria-current={current ? 'page' : undefined}>
       {text}
@@ -56,19 +60,20 @@ export function TopBar({ entries, page, uid, children }: TopBarProps) {
           link(`/d/${encodeURIComponent(entry.uid)}`, entry.title, page === 'd' && entry.uid === uid),
         )}
         <span class="nav-gap" aria-hidden="true" />
-        {link('/explore', 'Explore', page === 'explore')}
-        {link('/differs', 'What differs', page === 'differs')}
-        {link('/services', 'Services', page === 'services')}
-        {link(
-          '/alerts',
-          <>
-            Alerts
-            <Firing />
-          </>,
-          page === 'alerts',
+        {PLACES_HERE.map(({ path, title, short = title }) =>
+          link(
+            path,
+            path === '/alerts' ? (
+              <>
+                {short}
+                <Firing />
+              </>
+            ) : (
+              short
+            ),
+            page === path.slice(1),
+          ),
         )}
-        {link('/map', 'Map', page === 'map')}
-        {link('/audit', 'Audit table', page === 'audit')}
       </nav>
       <TraceJump />
       <div class="top-end">

@@ -1,14 +1,13 @@
-/** Which language answers a target. Dashboards from elsewhere name data sources that aren't here, so the type decides. */
+/** Which language answers a target. */
 
-import type { DataSourceRef, Panel, Target, Variable } from './grafana-json.ts'
+import type { Panel, Target, Variable } from './grafana-json.ts'
 import type { Language } from './interpolate.ts'
 import { runLoki } from './loki.ts'
 import { runPostgres } from './postgres.ts'
 import { runPrometheus } from './prometheus.ts'
 import type { RunTarget } from './query.ts'
+import { type SourceId, sourceIdOf } from './source-id.ts'
 import { runTempo } from './tempo.ts'
-
-export type SourceId = 'prometheus' | 'tempo' | 'loki' | 'postgres'
 
 export interface DataSource {
   readonly id: SourceId
@@ -25,38 +24,6 @@ export const DATA_SOURCES: Readonly<Record<SourceId, DataSource>> = {
   postgres: { id: 'postgres', label: 'Database', language: 'sql', run: runPostgres },
 }
 
-const BY_TYPE: Readonly<Record<string, SourceId>> = {
-  prometheus: 'prometheus',
-  mimir: 'prometheus',
-  tempo: 'tempo',
-  loki: 'loki',
-  postgres: 'postgres',
-  'grafana-postgresql-datasource': 'postgres',
-}
-
-type Reference = DataSourceRef | string | null | undefined
-
 /** Throws with the type's name when nothing here can answer it. */
-export function sourceOf(target: Target, panel: Panel | undefined, variables: readonly Variable[]): DataSource {
-  const reference = target.datasource ?? panel?.datasource
-  const id = resolve(reference, variables) ?? (isMixed(reference) ? undefined : resolve(panel?.datasource, variables))
-  if (id) return DATA_SOURCES[id]
-  const type = typeof reference === 'object' ? reference?.type : reference
-  if (!type) return DATA_SOURCES.prometheus
-  throw new Error(`The data source "${type}" is not available in this console.`)
-}
-
-const isMixed = (reference: Reference): boolean => typeof reference === 'object' && reference?.uid === '-- Mixed --'
-
-function resolve(reference: Reference, variables: readonly Variable[]): SourceId | undefined {
-  if (!reference) return undefined
-  const { uid, type } = typeof reference === 'string' ? { uid: reference, type: undefined } : reference
-  if (type && BY_TYPE[type]) return BY_TYPE[type]
-  if (uid && BY_TYPE[uid]) return BY_TYPE[uid]
-  const name = /^\$\{?(\w+)\}?$/.exec(uid ?? '')?.[1]
-  if (!name) return undefined
-  const variable = variables.find((candidate) => candidate.name === name && candidate.type === 'datasource')
-  if (variable && typeof variable.query === 'string') return BY_TYPE[variable.query]
-  // `${DS_PROMETHEUS}`: the placeholder Grafana writes when a dashboard is exported for sharing.
-  return BY_TYPE[name.replace(/^DS_/, '').toLowerCase()] ?? undefined
-}
+export const sourceOf = (target: Target, panel: Panel | undefined, variables: readonly Variable[]): DataSource =>
+  DATA_SOURCES[sourceIdOf(target, panel, variables)]

@@ -1,6 +1,6 @@
 /** Explore's state in the address, and links to it from everywhere else. */
 
-import type { SourceId } from './datasources.ts'
+import type { SourceId } from './source-id.ts'
 import type { RawRange } from './time-range.ts'
 import { withParams } from './url.ts'
 

@@ -2,6 +2,8 @@
  * The parts of Grafana's classic dashboard JSON (schema v1) that the console reads. Fields are optional as they are in
  * the wild: a dashboard made elsewhere may leave out anything.
  */
+import type { Absentee } from './absent.ts'
+
 export interface Dashboard {
   uid?: string
   title?: string
@@ -30,6 +32,8 @@ export interface DashboardEntry {
   readonly tags: readonly string[]
   /** Why the file can't be read. */
   readonly error?: string
+  /** What most of its panels ask, and this console runs without. */
+  readonly without?: readonly Absentee[]
 }
 
 export interface DashboardLink {

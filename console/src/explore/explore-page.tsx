@@ -1,8 +1,11 @@
 /** /explore: one query, in one of three languages, and what it finds. */
 import { useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks'
-import { DATA_SOURCES, type SourceId } from '../data/datasources.ts'
+import { isAbsent } from '../data/absent-here.ts'
+import { DATA_SOURCES } from '../data/datasources.ts'
+import type { SourceId } from '../data/source-id.ts'
 import { isTraceId } from '../data/tempo.ts'
 import { isMetricsQuery } from '../data/traceql-text.ts'
+import { AbsentNote } from '../shell/absent-note.tsx'
 import { Icon } from '../shell/icons.tsx'
 import { useTime } from '../shell/time.tsx'
 import { inTitle, useTitle } from '../shell/title.ts'
@@ -22,6 +25,7 @@ import './explore-page.css'
 
 type ExploreSource = Exclude<SourceId, 'postgres'>
 const SOURCES: readonly ExploreSource[] = ['tempo', 'loki', 'prometheus']
+const lacks = (source: ExploreSource): boolean => source === 'prometheus' && isAbsent(source)
 
 export default function ExplorePage() {
   const { params } = useAddress()
@@ -51,7 +55,7 @@ export default function ExplorePage() {
       <div class="page-head">
         <h1>Explore</h1>
         <fieldset class="tabs" aria-label="What to search">
-          {SOURCES.map((one) => (
+          {SOURCES.filter((one) => !lacks(one)).map((one) => (
             <button
               key={one}
               type="button"
@@ -63,27 +67,33 @@ export default function ExplorePage() {
           ))}
         </fieldset>
       </div>
-      <div class="query-row">
-        <Editor
-          key={source}
-          language={language}
-          text={given.text}
-          turn={given.turn}
-          onChange={setText}
-          onRun={run}
-          complete={complete}
-          label={`${language} query`}
-          hint={EXAMPLES[source][0]!.query}
-        />
-        <button type="button" class="primary run" onClick={run} title="Run (Ctrl+Enter)">
-          <Icon name="play" /> Run
-        </button>
-      </div>
-      <Tools key={source} source={source} text={text} asked={asked} onWrite={give} onAsk={ask} />
-      {source === 'tempo' && searchesTraces(asked) ? (
-        <TraceSearch key={asked} {...(asked && { asked })} />
+      {lacks(source) ? (
+        <AbsentNote absent={['prometheus']} />
       ) : (
-        asked && <Results source={source} query={asked} />
+        <>
+          <div class="query-row">
+            <Editor
+              key={source}
+              language={language}
+              text={given.text}
+              turn={given.turn}
+              onChange={setText}
+              onRun={run}
+              complete={complete}
+              label={`${language} query`}
+              hint={EXAMPLES[source][0]!.query}
+            />
+            <button type="button" class="primary run" onClick={run} title="Run (Ctrl+Enter)">
+              <Icon name="play" /> Run
+            </button>
+          </div>
+          <Tools key={source} source={source} text={text} asked={asked} onWrite={give} onAsk={ask} />
+          {source === 'tempo' && searchesTraces(asked) ? (
+            <TraceSearch key={asked} {...(asked && { asked })} />
+          ) : (
+            asked && <Results source={source} query={asked} />
+          )}
+        </>
       )}
     </main>
   )

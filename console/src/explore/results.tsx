@@ -1,12 +1,12 @@
 /** What a query found, unless it searches for traces: as chart, table, logs, one trace: whatever fits the answer. */
 import { counted } from '@sightline/contracts/counted'
 import { useMemo } from 'preact/hooks'
-import type { SourceId } from '../data/datasources.ts'
 import { displayName, type Field, type Frame, numberFields } from '../data/frame.ts'
 import type { Panel, Target } from '../data/grafana-json.ts'
 import { isEmpty } from '../data/query.ts'
 import { reduceValues } from '../data/reduce.ts'
 import { type PanelData, type PanelRun, runPanel } from '../data/run-panel.ts'
+import type { SourceId } from '../data/source-id.ts'
 import { TimeSeries } from '../panels/timeseries.tsx'
 import { Failure, Loading, NoData } from '../shell/states.tsx'
 import { useTime } from '../shell/time.tsx'

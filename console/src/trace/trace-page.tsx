@@ -1,5 +1,6 @@
 /** /trace/<id>: one trace in several views, or with ?compare=<id> two side by side. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { isAbsent } from '../data/absent-here.ts'
 import { newClient } from '../data/http.ts'
 import { type Operation, operationsOf } from '../data/operations.ts'
 import { fetchTrace, isTraceId } from '../data/tempo.ts'
@@ -70,7 +71,7 @@ function Ways({ traceId, trace, search }: { traceId: string; trace: Trace | unde
           Back to the search
         </a>
       )}
-      {ordered && (
+      {ordered && !isAbsent('audit') && (
         <a class="button" href={withParams('/audit', { trace_id: traceId.padStart(32, '0') })}>
           Audit row
         </a>

@@ -1,5 +1,6 @@
 /** Everything one span says, its logs, and ways on from it. */
 import { useContext } from 'preact/hooks'
+import { isAbsent } from '../data/absent-here.ts'
 import { serviceColor } from '../data/colors.ts'
 import { exploreHref, traceHref } from '../data/explore-address.ts'
 import type { Attributes, AttributeValue, Span, SpanEvent, Trace } from '../data/trace.ts'
@@ -64,9 +65,11 @@ export function SpanDetails({ trace, span, selfTime, onClose }: DetailsProps) {
             >
               Logs in Explore
             </a>
-            <a class="button" href={exploreHref('prometheus', red, around)}>
-              Metrics of {span.service}
-            </a>
+            {!isAbsent('prometheus') && (
+              <a class="button" href={exploreHref('prometheus', red, around)}>
+                Metrics of {span.service}
+              </a>
+            )}
           </>
         )}
         <CopyButton text={span.spanId} label="Span id" />
