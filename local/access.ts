@@ -12,7 +12,7 @@ import { startError } from './settings.ts'
 
 /** What a start makes there; anything else is not ours. */
 const OURS =
-  /^(alertmanager|capture|bootstrap\.lock.*|flags|gateway|incident|learn|logs|passwords\.json(\.\d+)?(\.new)?|postgres(\.new)?|prometheus|run|telemetry)$/
+  /^(alertmanager|backend|capture|bootstrap\.lock.*|flags|gateway|incident|learn|logs|passwords\.json(\.\d+)?(\.new)?|postgres(\.new)?|prometheus|run|telemetry)$/
 
 /** Entries that no start has made. */
 export const foreignIn = (home: string): string[] => readdirSync(home).filter((name) => !OURS.test(name))

@@ -1,6 +1,8 @@
 /** `npm run reset`: removes the state folder, with all orders, traces, logs and metrics. Not while anything runs on it. */
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isFolderTaken } from '@sightline/backend/folder'
 import { inspectStateFolder } from '@sightline/local'
 import { readFlags } from '@sightline/local/flags'
 import { readSettings } from '@sightline/local/settings'
@@ -20,6 +22,8 @@ if (!existsSync(home)) {
   refuse(
     `${running.join(', ')} still run in ${home} after a killed start. npm start stops them; then Ctrl-C, and reset again.`,
   )
+} else if (isFolderTaken(join(home, 'backend'))) {
+  refuse(`npm run backend is running on ${join(home, 'backend')}. Stop it with Ctrl-C there, then reset again.`)
 } else if (foreign.length > 0) {
   // A wrong SIGHTLINE_HOME must not cost anyone a folder of theirs.
   refuse(`${home} also holds ${foreign.slice(0, 5).join(', ')}: no state folder of Sightline. Nothing was removed.`)

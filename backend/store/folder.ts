@@ -27,7 +27,19 @@ export function openFolder(path: string, warn: (message: string) => void = () =>
   return { path, release: () => lock.close() }
 }
 
-const ANOTHER = 'choose another folder: SIGHTLINE_HOME, or EMBEDDED_DATA_DIR where this runs alone.'
+/** Whether a process has the folder `path`; false where there is none. */
+export function isFolderTaken(path: string): boolean {
+  if (!existsSync(join(path, 'lock.db'))) return false
+  try {
+    takeLock(join(path, 'lock.db')).close()
+    return false
+  } catch (error) {
+    return (error as { errcode?: number }).errcode !== NOT_A_DATABASE
+  }
+}
+
+const ANOTHER =
+  'choose another folder: SIGHTLINE_HOME; where this runs alone EMBEDDED_DATA_DIR, or npm run backend -- --data DIR.'
 
 function lockFolder(path: string): DatabaseSync {
   const file = join(path, 'lock.db')
