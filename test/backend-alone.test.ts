@@ -141,6 +141,11 @@ test('a service that nobody knows sends a span and a log line, and both are foun
   }[]
   for (const uid of ['sightline-chain', 'sightline-audit'])
     assert.ok(boards.find((board) => board.uid === uid)?.without, `${uid} is left out`)
+  const shown = boards.filter(({ without }) => !without)
+  assert.deepEqual(
+    shown.map(({ uid }) => uid),
+    ['sightline-spans'],
+  )
 
   const second = await launch(t, ['--data', data])
   assert.equal(await second.ended, 1)

@@ -30,7 +30,7 @@ const chromium = chromiumPath()
 const options = { skip: chromium ? false : NO_CHROMIUM }
 // biome-ignore lint/suspicious/noTemplateCurlyInString: what Grafana writes into dashboards exported for sharing
 const PLACEHOLDER = '${DS_PROMETHEUS}'
-const BOARDS = ['chain', 'slo', 'database', 'audit', 'telemetry']
+const BOARDS = ['chain', 'slo', 'database', 'audit', 'telemetry', 'spans']
 
 let system: TestSystem
 let browser: Browser

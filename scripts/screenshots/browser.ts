@@ -83,6 +83,9 @@ const GOOD_NEWS = [
   'Alerts: No dataNo alert fires.',
   'Failed requests: No dataNo request failed in this time range.',
   'Slow requests: No dataNo request was slow in this time range.',
+  'Fail most: No dataNo request failed in this time range.',
+  'Failed traces: No dataNo request failed in this time range.',
+  'Slow traces: No dataNo request was that slow in this time range.',
 ]
 
 /** Panels that show nothing, an error, or say they can't be drawn: `title: what it says`. */

@@ -66,6 +66,7 @@ const filled = (text: string): string =>
     .replaceAll('${trace_id:raw}', '')
     .replaceAll('${trace_id}', '0123456789abcdef0123456789abcdef')
     .replaceAll(/\$(service|route)\b/g, '.+')
+    .replaceAll('$slower', '100ms')
 
 test('the committed files are current: node observability/grafana/src/write.ts', () => {
   for (const { file, json } of renderBoards()) assert.equal(readFileSync(join(folder, file), 'utf8'), json, file)

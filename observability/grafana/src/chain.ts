@@ -1,11 +1,19 @@
 /** Rate, errors, duration of the chain; its map, its objectives, its failed requests. */
 import { alertNumber, alertTable, budgetNumber, toObjectives } from './alerts.ts'
 import type { Board } from './board.ts'
-import { ERROR_COLOR, LATE_COLOR, OK_COLOR, PERCENTILE_COLORS, REFUSED_COLOR } from './colors.ts'
+import { ERROR_COLOR, LATE_COLOR, OK_COLOR, REFUSED_COLOR } from './colors.ts'
 import { bars, heatmap, lines, logPanel, nodeGraph, number, tracePanel } from './panels.ts'
 import { buckets, instant, logLines, logRange, oneTrace, range, serviceMap, withExemplars } from './queries.ts'
 import { requests } from './requests.ts'
-import { colored, errorSteps, latencySteps, percentileOverrides, serviceOverrides, steps } from './styles.ts'
+import {
+  colored,
+  errorSteps,
+  latencySteps,
+  levelOverrides,
+  percentileOverrides,
+  serviceOverrides,
+  steps,
+} from './styles.ts'
 import { labelVariable, serviceVariable, textVariable } from './variables.ts'
 
 const GATEWAY = 'service="gateway", span_kind="SPAN_KIND_SERVER"'
@@ -29,13 +37,6 @@ const gaveUp = () => {
 
 const percentile = (quantile: number) =>
   `histogram_quantile(${quantile}, sum by (le) (rate(http_server_request_duration_seconds_bucket{${ROUTES}}[$__rate_interval])))`
-
-const levelColors = [
-  ['error', colored(ERROR_COLOR)],
-  ['warn', colored(PERCENTILE_COLORS.p95)],
-  ['info', colored(OK_COLOR)],
-  ['debug', colored('#5794f2')],
-] as const
 
 /** What the gateway answered, by the code that it sent; a request whose client went away first got none. */
 const REFUSED = 'http_response_status_code=~"4.."'
@@ -289,7 +290,7 @@ export const chain: Board = {
                     stacked: true,
                     legend: false,
                     points: 120,
-                    overrides: levelColors,
+                    overrides: levelOverrides,
                     queries: [
                       logRange(
                         'sum by (level) (count_over_time({service_name=~"gateway|$service"} | trace_id=~"${trace_id:raw}.*" [$__interval]))',

@@ -116,6 +116,8 @@ interface Lines extends Common {
   /** 0-100 */
   readonly fill?: number
   readonly stacked?: boolean
+  /** Stacked to the whole: each line is its share. */
+  readonly share?: boolean
   readonly bars?: boolean
   readonly legendTable?: boolean
   readonly legend?: boolean
@@ -138,7 +140,8 @@ export function lines(spec: Lines): PanelSpec {
         : legend.displayMode(LegendDisplayMode.List).calcs([]),
     )
   if (spec.bars) panel.drawStyle('bars' as never)
-  if (spec.stacked) panel.stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'))
+  if (spec.stacked || spec.share)
+    panel.stacking(new StackingConfigBuilder().mode(spec.share ? StackingMode.Percent : StackingMode.Normal).group('A'))
   if (spec.limits) panel.thresholdsStyle({ build: () => ({ mode: 'dashed' }) } as never)
   return panel
 }

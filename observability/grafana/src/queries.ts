@@ -2,7 +2,11 @@
 import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog'
 import { DataqueryBuilder as LokiQuery } from '@grafana/grafana-foundation-sdk/loki'
 import { DataqueryBuilder as PromQuery, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus'
-import { SearchTableType, DataqueryBuilder as TempoQuery } from '@grafana/grafana-foundation-sdk/tempo'
+import {
+  MetricsQueryType,
+  SearchTableType,
+  DataqueryBuilder as TempoQuery,
+} from '@grafana/grafana-foundation-sdk/tempo'
 import { LOKI, POSTGRES, PROMETHEUS, TEMPO } from './sources.ts'
 
 export type Query = Builder<Dataquery>
@@ -45,6 +49,20 @@ export const traces = (query: string, limit: number): TempoQuery =>
 /** A row per span, with the attributes that the query selects; of each trace at most `perTrace` of the spans that match. */
 export const spans = (query: string, limit: number, perTrace = 10): TempoQuery =>
   traces(query, limit).spss(perTrace).tableType(SearchTableType.Spans)
+
+/** Spans counted or measured over time, by TraceQL. Grafana names the lines by their labels, the console by `legend`. */
+export const spanMetric = (query: string, legend: string): Query => ({
+  build: () =>
+    Object.assign(
+      new TempoQuery()
+        .datasource(TEMPO)
+        .queryType('traceql')
+        .query(query)
+        .metricsQueryType(MetricsQueryType.Range)
+        .build(),
+      { legendFormat: legend },
+    ),
+})
 
 /** The trace with this id, or whose id the variable holds. */
 export const oneTrace = (traceId: string): TempoQuery =>

@@ -3,7 +3,7 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog'
 import type { FieldColor, Threshold } from '@grafana/grafana-foundation-sdk/dashboard'
 import { FieldColorModeId, ThresholdsConfigBuilder, ThresholdsMode } from '@grafana/grafana-foundation-sdk/dashboard'
-import { PERCENTILE_COLORS, SERVICE_COLORS } from './colors.ts'
+import { ERROR_COLOR, OK_COLOR, PERCENTILE_COLORS, SERVICE_COLORS } from './colors.ts'
 
 /** One colour whatever the value. */
 export const fixed = (fixedColor: string): FieldColor => ({ mode: FieldColorModeId.Fixed, fixedColor })
@@ -30,6 +30,14 @@ export const percentileOverrides: readonly Override[] = Object.entries(PERCENTIL
   name,
   colored(color),
 ])
+
+/** Levels of log lines. */
+export const levelOverrides: readonly Override[] = [
+  ['error', colored(ERROR_COLOR)],
+  ['warn', colored(PERCENTILE_COLORS.p95)],
+  ['info', colored(OK_COLOR)],
+  ['debug', colored('#5794f2')],
+]
 
 /** `[from, colour]`, ascending; the first begins at null, minus infinity. */
 export function steps(
