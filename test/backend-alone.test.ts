@@ -10,8 +10,18 @@ import { type TestContext, test } from 'node:test'
 import { freePorts } from '@sightline/local'
 import { until } from '@sightline/service-kit/poll'
 import { buildConsole } from '../console/build.ts'
+import {
+  chromiumPath,
+  launch as launchBrowser,
+  NO_CHROMIUM,
+  openPage,
+  showAllPanels,
+  unwell,
+} from '../scripts/screenshots/browser.ts'
 
 const root = resolve(import.meta.dirname, '..')
+const chromium = chromiumPath()
+const inBrowser = { skip: chromium ? false : NO_CHROMIUM }
 const PORTS = ['OTLP_HTTP_PORT', 'OTLP_GRPC_PORT', 'TEMPO_PORT', 'LOKI_PORT', 'CONSOLE_PORT'] as const
 
 interface Started {
@@ -159,6 +169,41 @@ test('a service that nobody knows sends a span and a log line, and both are foun
   assert.equal(await backend.ended, 0)
   assert.match(backend.output(), /Stopping \.\.\.\nStopped\. The data is kept\.\n$/)
   for (const name of PORTS) assert.ok(await isClosed(backend.ports[name]), name)
+})
+
+test('its console leads only to what has something to show, and says of the rest why not', inBrowser, async (t) => {
+  await buildConsole()
+  const backend = await started(t, ['--data', newFolder(t)])
+  await sendTo(`http://127.0.0.1:${backend.ports.OTLP_HTTP_PORT}`)
+  const browser = await launchBrowser(chromium!)
+  t.after(() => browser.close())
+  const { page, problems } = await openPage(browser)
+  const base = `http://localhost:${backend.ports.CONSOLE_PORT}`
+  await page.goto(base)
+  await page.locator('main .card').first().waitFor()
+  const texts = (selector: string) => page.locator(selector).allTextContents()
+  assert.deepEqual(await texts('nav[aria-label="Main"] a'), ['Services from spans', 'Explore', 'What differs'])
+  assert.deepEqual(await texts('main .card strong'), ['Services from spans', 'Explore', 'What differs'])
+  assert.match((await texts('main [role=note]')).join(), /left out: .*Chain.*Alerts.*Audit table\.$/)
+  for (const [path, reason] of [
+    ['/alerts', 'Prometheus'],
+    ['/services', 'Prometheus'],
+    ['/map', 'Prometheus'],
+    ['/audit', 'audit-service'],
+    ['/d/sightline-chain', 'Prometheus'],
+    ['/explore?source=prometheus', 'Prometheus'],
+  ] as const) {
+    await page.goto(base + path)
+    await page.getByText(`This console runs without ${reason}`).waitFor()
+  }
+  // What it has works: the trace, with nothing beside it that leads nowhere.
+  await page.goto(`${base}/trace/${TRACE}`)
+  await page.getByText('GET /tea').first().waitFor()
+  await page.goto(`${base}/d/sightline-spans`)
+  await showAllPanels(page)
+  await page.getByText('no oolong left').first().waitFor()
+  assert.deepEqual(await unwell(page), [])
+  assert.deepEqual(problems, [])
 })
 
 test('what it can’t do it says in a line: a port that is taken, a flag or a setting that means nothing', async (t) => {
