@@ -544,11 +544,12 @@ test(
       'a box asks what differs',
       20,
       async () => {
-        const box = (await page.locator('.trace-scatter .chart-box').boundingBox())!
+        const box = (await page.locator('.trace-scatter .chart-box').boundingBox({ timeout: 3_000 }))!
         await page.mouse.move(box.x + 80, box.y + 12)
         await page.mouse.down()
         await page.mouse.move(box.x + box.width - 12, box.y + box.height * 0.45, { steps: 5 })
         await page.mouse.up()
+        await page.waitForURL(/[/]differs/, { timeout: 3_000 })
         return page.url()
       },
       (url) => assert.match(url, /[/]differs[?]selection=traceDuration[^&]*&window=\d+-\d+&from=\d+/),
@@ -674,7 +675,8 @@ test('a log line opens to its fields, which go into the query, and to the lines 
   await until('newer lines', 15, async () => (await live.first().textContent()) !== newest)
   await live.first().click()
   await page.getByRole('link', { name: 'No lines with http_route' }).click()
-  await page.waitForURL(/live=1/)
+  await page.waitForURL(/http_route%21%3D/)
+  assert.equal(new URL(page.url()).searchParams.get('live'), '1')
   await page.locator('.live-state.open').waitFor()
   assert.match(asked() ?? '', / \| http_route!="[^"]+"$/)
   assert.deepEqual(problems, [])

@@ -282,7 +282,9 @@ describe('a chain that tells all it does, with a hop that tells nothing', { conc
     // So is what it says of the request, and what the silent hop adds to that.
     const { 'user.id': userId, 'order.id': orderId } = behind.attributes
     assert.deepEqual([userId, orderId], ['1001', String(answer.json.order.id)])
-    assert.ok(middle.lines.some(({ message, trace_id }) => message === 'order committed' && trace_id === call.traceId))
+    await until('its line', 10, () =>
+      middle.lines.some(({ message, trace_id }) => message === 'order committed' && trace_id === call.traceId),
+    )
     // Called by nobody with a trace, it still has an id of its own for logs and answers.
     const alone = await middle.call('GET', '/orders')
     assert.match(alone.headers.get('x-trace-id')!, /^(?!0{32})[0-9a-f]{32}$/)
