@@ -350,10 +350,8 @@ async function runAxe(page: Page, options: { runOnly?: string[] }): Promise<stri
 }
 
 test('quantiles that the console computes from buckets are those of Prometheus', options, async () => {
-  // Not up to now: a scrape between two questions would change the last answer.
-  const end = Math.floor(Date.now() / 1000) - 15
   const inner = 'sum by (le, job) (rate(http_server_request_duration_seconds_bucket[30s]))'
-  const ask = async (query: string): Promise<Series[]> => {
+  const ask = async (query: string, end: number): Promise<Series[]> => {
     const params = new URLSearchParams({ query, start: String(end - 60), end: String(end), step: '5' })
     const answer = await fetch(`${system.urls.prometheus}/api/v1/query_range?${params}`)
     const { data } = (await answer.json()) as {
@@ -365,9 +363,14 @@ test('quantiles that the console computes from buckets are those of Prometheus',
       return { labels: metric, times, values: times.map((time) => byTime.get(time) ?? null) }
     })
   }
-  const buckets = await ask(inner)
+  const end = await until('rates of three services', 60, async () => {
+    // Not up to now: a scrape between two questions would change the last answer.
+    const settled = Math.floor(Date.now() / 1000) - 15
+    return new Set((await ask(inner, settled)).map(({ labels }) => labels.job)).size >= 3 && settled
+  })
+  const buckets = await ask(inner, end)
   for (const q of [0.5, 0.95, 0.99]) {
-    const expected = await ask(`histogram_quantile(${q}, ${inner})`)
+    const expected = await ask(`histogram_quantile(${q}, ${inner})`, end)
     const computed = [...quantilesOf(q, buckets).values()]
     const values = (series: Series[]) =>
       series
