@@ -75,9 +75,9 @@ const steps: Record<string, Stage>[] = [
       const second = createOutput(false)
       await allOf([nodeTest(others, 2, output), nodeTest(shared, 'one process', second)]).finally(() => second.show())
     },
-    // Each system waits more than half of its time, for a scrape or for what it has killed: with the unit tests beside them four of
+    // Each system waits more than half of its time, for a scrape or for what it has killed: with the unit tests beside them three of
     // them keep two cores busy.
-    e2e: (output) => nodeTest(files(only.length > 0 ? only : endToEndTests), 4, output),
+    e2e: (output) => nodeTest(files(only.length > 0 ? only : endToEndTests), 3, output),
   },
 ]
 /**
