@@ -1,16 +1,12 @@
 /** Whatever services send spans: rate, failures and durations from spans alone, by TraceQL metrics. No metric is asked for. */
-import {
-  CustomVariableBuilder,
-  QueryVariableBuilder,
-  VariableRefresh,
-  VariableSort,
-} from '@grafana/grafana-foundation-sdk/dashboard'
+import { CustomVariableBuilder } from '@grafana/grafana-foundation-sdk/dashboard'
 import type { Board } from './board.ts'
 import { ERROR_COLOR, OK_COLOR } from './colors.ts'
 import { lines, logPanel, table } from './panels.ts'
 import { logLines, logRange, spanMetric, traces } from './queries.ts'
 import { TEMPO } from './sources.ts'
 import { colored, levelOverrides, serviceOverrides } from './styles.ts'
+import { listVariable } from './variables.ts'
 
 const OF_SERVICE = 'resource.service.name =~ "$service"'
 /** What a service was asked for: a request, a message, or what it began by itself. */
@@ -24,23 +20,19 @@ const POINTS = 60
 const TOP = 'topk(10)'
 
 const service = () =>
-  new QueryVariableBuilder('service')
-    .label('Service')
-    .description('Services that have sent spans in the time range.')
-    .datasource(TEMPO)
+  listVariable(
+    'service',
+    'Service',
+    TEMPO,
     // Grafana's Tempo data source calls a question for the values of a label type 1.
-    .query({
+    {
       refId: 'TempoDatasourceVariableQueryEditor-VariableQuery',
       type: 1,
       label: 'resource.service.name',
       stream: '',
-    })
-    .refresh(VariableRefresh.OnTimeRangeChanged)
-    .sort(VariableSort.AlphabeticalAsc)
-    .multi(true)
-    .includeAll(true)
-    .allValue('.+')
-    .current({ selected: true, text: 'All', value: '$__all' })
+    },
+    'Services that have sent spans in the time range.',
+  )
 
 const slower = () =>
   new CustomVariableBuilder('slower')

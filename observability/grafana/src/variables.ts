@@ -7,12 +7,18 @@ import {
 } from '@grafana/grafana-foundation-sdk/dashboard'
 import { PROMETHEUS } from './sources.ts'
 
-/** Values of a label, several or all at once; kept in step with the time range. */
-export const labelVariable = (name: string, label: string, query: string, description: string): QueryVariableBuilder =>
+/** What `query` finds at that data source, several or all at once; kept in step with the time range. */
+export const listVariable = (
+  name: string,
+  label: string,
+  source: Parameters<QueryVariableBuilder['datasource']>[0],
+  query: Parameters<QueryVariableBuilder['query']>[0],
+  description: string,
+): QueryVariableBuilder =>
   new QueryVariableBuilder(name)
     .label(label)
     .description(description)
-    .datasource(PROMETHEUS)
+    .datasource(source)
     .query(query)
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .sort(VariableSort.AlphabeticalAsc)
@@ -20,6 +26,10 @@ export const labelVariable = (name: string, label: string, query: string, descri
     .includeAll(true)
     .allValue('.+')
     .current({ selected: true, text: 'All', value: '$__all' })
+
+/** Values of a label of metrics. */
+export const labelVariable = (name: string, label: string, query: string, description: string): QueryVariableBuilder =>
+  listVariable(name, label, PROMETHEUS, query, description)
 
 /** Free text, empty at first. */
 export const textVariable = (name: string, label: string, description: string): TextBoxVariableBuilder =>
