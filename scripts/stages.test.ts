@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -54,4 +54,17 @@ test('what a test has forgotten ends with its stage', async (t) => {
   if (run.exitCode === null) await once(run, 'exit')
   assert.match(output(), /== unit/)
   await until('it has ended', 10, () => processIdentity(left) === null)
+})
+
+test('files begin in the order given, whatever they are called', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sightline-stage-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const files = ['long', 'bold'].map((name) => join(folder, `${name}.test.mjs`))
+  for (const [n, file] of files.entries())
+    writeFileSync(file, `import { test } from 'node:test'; test('file ${n}', () => {})`)
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env
+  const args = [join(import.meta.dirname, 'test.ts'), 'unit', '--only', ...files]
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, { env, encoding: 'utf8' })
+  assert.equal(status, 0, stderr)
+  assert.match(stdout, /file 0.*file 1/s)
 })

@@ -48,7 +48,7 @@ const NEEDS_ITS_OWN = /^(before|after|beforeEach|afterEach)\(|^process\.env\.|\b
 
 /** The longest first: one of them begun last would be waited for alone. */
 const endToEndTests = [
-  ...['incidents', 'drills', 'doctor', 'learn', 'console'].map((name) => `test/${name}.test.ts`),
+  ...['incidents', 'drills', 'console', 'learn', 'doctor', 'chain', 'switches'].map((name) => `test/${name}.test.ts`),
   'test/**/*.test.ts',
 ]
 
@@ -173,11 +173,14 @@ async function allOf(runs: Promise<void>[]): Promise<void> {
   if (wrong.length > 0) throw new Error(wrong.join('\n'))
 }
 
-/** Each file in a process of its own, so many at once; or all in one, file after file. */
+/** In this order, each file in a process of its own, so many at once; or all in one, file after file. */
 async function nodeTest(files: string[], processes: number | 'one process', output: Output): Promise<void> {
-  const apart = processes === 'one process' ? '--test-isolation=none' : `--test-concurrency=${processes}`
-  const limits = [`--test-timeout=${Math.round(TEST_LIMIT)}`, '--import', join(import.meta.dirname, 'test-limit.mjs')]
-  await run(node, ['--test', apart, ...limits, '--test-reporter=spec', ...files], output)
+  const limit = String(Math.round(TEST_LIMIT))
+  const beside = (name: string) => join(import.meta.dirname, name)
+  if (processes !== 'one process')
+    return run(node, [beside('test-files.mjs'), String(processes), limit, ...files], output)
+  const limits = [`--test-timeout=${limit}`, '--import', beside('test-limit.mjs')]
+  await run(node, ['--test', '--test-isolation=none', ...limits, '--test-reporter=spec', ...files], output)
 }
 
 /**
