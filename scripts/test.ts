@@ -34,17 +34,24 @@ const unitTests = [
 const sharingOne = [
   'contracts/**/*.test.ts',
   'docs/**/*.test.ts',
-  'service-kit/{allowed-hosts,chain-entry,circuit-breaker,masking,pages,poll,problems,request-context,whole-file}.test.ts',
-  'scripts/{ask,doctor,incident,learn,load,start,trace,usage}/**/*.test.ts',
+  'service-kit/{allowed-hosts,body,chain-entry,circuit-breaker,config,listen,log-entry,logging,masking,pages,poll}.test.ts',
+  'service-kit/{problems,process-flags,request-context,run-group,whole-file}.test.ts',
+  'service-kit/telemetry/{batcher,clock,processors,propagators}.test.ts',
+  'gateway/{container-start,hosts,masking,open-files,problem-pages,propagation}.test.ts',
+  'scripts/{ask,capture,doctor,incident,learn,load,stack,start,trace,usage}/**/*.test.ts',
   'local/**/*.test.ts',
+  'backend/*.test.ts',
   'backend/{otlp,query,receive,service-graph,store}/**/*.test.ts',
+  'console/*.test.ts',
   'console/src/**/*.test.ts',
+  'db/plain-user.test.ts',
+  'observability/**/*.test.ts',
 ]
 /**
- * A hook at the top of a file, a setting of the process, or what it puts in place of something global would be that of all files: such a
- * file has a process of its own.
+ * What a file does before its tests or around each of them, to the process, or to something global would be done to those of all files:
+ * such a file has a process of its own.
  */
-const NEEDS_ITS_OWN = /^(before|after|beforeEach|afterEach)\(|^process\.env\.|\bmock\.method\(globalThis\b/m
+const NEEDS_ITS_OWN = /^(before|beforeEach|afterEach)\(|^process\.env\.|\bmock\.method\(globalThis\b/m
 
 /** The longest first: one of them begun last would be waited for alone. */
 const endToEndTests = [
