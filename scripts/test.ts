@@ -53,9 +53,11 @@ const sharingOne = [
  */
 const NEEDS_ITS_OWN = /^(before|beforeEach|afterEach)\(|^process\.env\.|\bmock\.method\(globalThis\b/m
 
+/** These have one system, and so one process; the last of them breaks what it can. */
+const sharingOneSystem = ['chain', 'documented-queries', 'errors'].map((name) => `test/${name}.test.ts`)
 /** The longest first: one of them begun last would be waited for alone. */
 const endToEndTests = [
-  ...['incidents', 'drills', 'console', 'learn', 'doctor', 'chain', 'switches'].map((name) => `test/${name}.test.ts`),
+  ...['incidents', 'drills', 'console', 'learn', 'doctor', 'switches'].map((name) => `test/${name}.test.ts`),
   'test/**/*.test.ts',
 ]
 
@@ -75,16 +77,20 @@ const steps: Record<string, Stage>[] = [
   },
   {
     unit: async (output) => {
-      if (only.length > 0) return nodeTest(files(only), 1, output)
+      if (only.length > 0) return nodeTest(files(only), 1)(output)
       const shared = files(sharingOne).filter((file) => !NEEDS_ITS_OWN.test(readFileSync(file, 'utf8')))
       const others = files(unitTests).filter((file) => !shared.includes(file))
-      // Side by side, and two of the others, too: servers of their own are waited for in many of them.
-      const second = createOutput(false)
-      await allOf([nodeTest(others, 2, output), nodeTest(shared, 'one process', second)]).finally(() => second.show())
+      // Two of the others, too: servers of their own are waited for in many of them.
+      await bothOf(nodeTest(others, 2), nodeTest(shared, 'one process'), output)
     },
-    // Each system waits more than half of its time, for a scrape or for what it has killed: with the unit tests beside them three of
+    // Each system waits more than half of its time, for a scrape or for what it has killed: with the unit tests beside them four of
     // them keep two cores busy.
-    e2e: (output) => nodeTest(files(only.length > 0 ? only : endToEndTests), 3, output),
+    e2e: async (output) => {
+      if (only.length > 0) return nodeTest(files(only), 3)(output)
+      const shared = files(sharingOneSystem)
+      const others = files(endToEndTests).filter((file) => !shared.includes(file))
+      await bothOf(nodeTest(others, 3), nodeTest(shared, 'one process'), output)
+    },
   },
 ]
 /**
@@ -173,21 +179,24 @@ function files(patterns: string[]): string[] {
   return all
 }
 
-/** All to their ends, also when one fails; rejects with what was wrong. */
-async function allOf(runs: Promise<void>[]): Promise<void> {
-  const ends = await Promise.allSettled(runs)
+/** Side by side to their ends, also when one fails, their output one after the other; rejects with what was wrong. */
+async function bothOf(first: Stage, second: Stage, output: Output): Promise<void> {
+  const later = createOutput(false)
+  const ends = await Promise.allSettled([first(output), second(later)])
+  later.show()
   const wrong = ends.flatMap((end) => (end.status === 'rejected' ? [(end.reason as Error).message] : []))
   if (wrong.length > 0) throw new Error(wrong.join('\n'))
 }
 
 /** In this order, each file in a process of its own, so many at once; or all in one, file after file. */
-async function nodeTest(files: string[], processes: number | 'one process', output: Output): Promise<void> {
+function nodeTest(files: string[], processes: number | 'one process'): Stage {
   const limit = String(Math.round(TEST_LIMIT))
   const beside = (name: string) => join(import.meta.dirname, name)
-  if (processes !== 'one process')
-    return run(node, [beside('test-files.mjs'), String(processes), limit, ...files], output)
+  if (processes !== 'one process') {
+    return (output) => run(node, [beside('test-files.mjs'), String(processes), limit, ...files], output)
+  }
   const limits = [`--test-timeout=${limit}`, '--import', beside('test-limit.mjs')]
-  await run(node, ['--test', '--test-isolation=none', ...limits, '--test-reporter=spec', ...files], output)
+  return (output) => run(node, ['--test', '--test-isolation=none', ...limits, '--test-reporter=spec', ...files], output)
 }
 
 /**

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { OTLPMetricExporter as GrpcExporter } from '@opentelemetry/exporter-metrics-otlp-grpc'
 import { OTLPMetricExporter as HttpExporter } from '@opentelemetry/exporter-metrics-otlp-proto'
@@ -14,14 +14,13 @@ import { until } from '@sightline/service-kit/poll'
 import pg from 'pg'
 import { layOut, type Span } from '../scripts/trace/spans.ts'
 import { meetExpectations } from './expectations.ts'
-import { type Answer, startSystem, type TestSystem } from './system.ts'
+import { sharedSystem } from './shared-system.ts'
+import type { Answer, TestSystem } from './system.ts'
 
 let system: TestSystem
 before(async () => {
-  // As many connections as the load below has workers.
-  system = await startSystem({ env: { ...process.env, DB_POOL_MAX: '20' } })
+  system = await sharedSystem()
 })
-after(() => system?.[Symbol.asyncDispose]())
 
 const john = { user_id: 1001, user_name: 'John Doe', user_email: 'john@example.com', action: 'purchase' }
 const services = ['gateway', 'user-service', 'order-service', 'audit-service']

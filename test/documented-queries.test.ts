@@ -7,13 +7,14 @@ import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { until } from '@sightline/service-kit/poll'
 import { askDocumented, blocksIn, documentedQueries } from '../scripts/doctor/documented-queries.ts'
 import { useEveryTool } from './ask-tools.ts'
 import { captureAndOpen } from './capture-and-open.ts'
-import { startSystem, type TestSystem } from './system.ts'
+import { sharedSystem } from './shared-system.ts'
+import type { TestSystem } from './system.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const docs = join(root, 'docs')
@@ -22,7 +23,7 @@ const run = promisify(execFile)
 describe('documented queries', () => {
   let system: TestSystem
   before(async () => {
-    system = await startSystem()
+    system = await sharedSystem()
     const { stdout } = await run(process.execPath, ['scripts/load.ts', '--count', '150', '--rate', '30'], {
       cwd: root,
       env: { ...process.env, GATEWAY_URL: system.urls.gateway },
@@ -37,7 +38,6 @@ describe('documented queries', () => {
       return json.items[0]?.sealed && (await system.search('{ name = "seal_audit_rows" }')).length > 0
     })
   })
-  after(() => system?.[Symbol.asyncDispose]())
 
   test('TraceQL', async () => {
     const queries = documentedQueries(docs, 'traceql')

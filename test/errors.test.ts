@@ -3,19 +3,17 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { until } from '@sightline/service-kit/poll'
 import pg from 'pg'
-import { startSystem, type TestSystem } from './system.ts'
+import { sharedSystem } from './shared-system.ts'
+import type { TestSystem } from './system.ts'
 
 let system: TestSystem
 let db: pg.Client
 
 before(async () => {
-  system = await startSystem()
+  system = await sharedSystem()
   db = await connect()
 })
-after(async () => {
-  await db?.end()
-  await system?.[Symbol.asyncDispose]()
-})
+after(() => db?.end())
 
 const order = { user_id: 1, action: 'purchase' }
 const line = (product_id: string, quantity: number) => ({ ...order, items: [{ product_id, quantity }] })
