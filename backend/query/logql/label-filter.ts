@@ -1,7 +1,7 @@
 /** `| status >= 500 and method="GET"` on one row. */
 import { parseSignedDuration } from '../language/durations.ts'
 import { parseBytes } from '../language/sizes.ts'
-import type { LabelFilter } from './ast.ts'
+import type { LabelFilter, Matcher } from './ast.ts'
 import { COMPARISONS } from './comparisons.ts'
 import { parseIpPattern } from './ip.ts'
 import { compileMatcher } from './matcher.ts'
@@ -9,15 +9,18 @@ import type { Row } from './row.ts'
 
 export type RowTest = (row: Row) => boolean
 
-/** A test of one row, which may mark it with an error. Throws an Error on a pattern or address that is none. */
-export function compileLabelFilter(filter: LabelFilter): RowTest {
+/**
+ * A test of one row. A value that can't be read as a number marks the row with an error and keeps it, so that it isn't lost
+ * unseen, unless `unreadable` says `drop`. Throws an Error on a pattern or address that is none.
+ */
+export function compileLabelFilter(filter: LabelFilter, unreadable: 'mark' | 'drop' = 'mark'): RowTest {
   switch (filter.kind) {
     case 'and': {
-      const [left, right] = [compileLabelFilter(filter.left), compileLabelFilter(filter.right)]
+      const [left, right] = [compileLabelFilter(filter.left, unreadable), compileLabelFilter(filter.right, unreadable)]
       return (row) => left(row) && right(row)
     }
     case 'or': {
-      const [left, right] = [compileLabelFilter(filter.left), compileLabelFilter(filter.right)]
+      const [left, right] = [compileLabelFilter(filter.left, unreadable), compileLabelFilter(filter.right, unreadable)]
       return (row) => left(row) || right(row)
     }
     case 'match': {
@@ -34,12 +37,12 @@ export function compileLabelFilter(filter: LabelFilter): RowTest {
       }
     }
     case 'compare':
-      return compileComparison(filter)
+      return compileComparison(filter, unreadable)
   }
 }
 
-/** A value that is no number keeps the row and marks it with an error, so that it isn't lost unseen. */
-function compileComparison(filter: LabelFilter & { kind: 'compare' }): RowTest {
+/** An absent label matches nothing, in a line that a parser could not read either. */
+function compileComparison(filter: LabelFilter & { kind: 'compare' }, unreadable: 'mark' | 'drop'): RowTest {
   const { name, unit, value } = filter
   const compare = COMPARISONS[filter.op]
   const convert = CONVERTERS[unit]
@@ -49,6 +52,7 @@ function compileComparison(filter: LabelFilter & { kind: 'compare' }): RowTest {
     if (row.error) return true
     const number = convert(text)
     if (number === undefined) {
+      if (unreadable === 'drop') return false
       row.fail('LabelFilterErr', conversionProblem(unit, text))
       return true
     }
@@ -80,6 +84,14 @@ function parseFloatText(text: string): number | undefined {
   if (special[2]!.toLowerCase() === 'nan') return Number.NaN
   return special[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
 }
+
+/** Whether only rows without an error pass: `__error__=""`. */
+export function demandsNoError(filter: LabelFilter): boolean {
+  if (filter.kind === 'and') return demandsNoError(filter.left) || demandsNoError(filter.right)
+  return filter.kind === 'match' && filter.matcher.name === '__error__' && isEqualToNone(filter.matcher)
+}
+
+const isEqualToNone = ({ op, value }: Matcher) => op === '=' && value === ''
 
 /** Whether a filter looks at texts only: then it never marks an error and may run on columns. */
 export function isTextOnly(filter: LabelFilter): boolean {

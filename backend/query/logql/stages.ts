@@ -2,7 +2,7 @@
 import { QueryError } from '../language/errors.ts'
 import { GiveWay, tick } from '../language/turn.ts'
 import type { LabelChoice, Stage } from './ast.ts'
-import { compileLabelFilter } from './label-filter.ts'
+import { compileLabelFilter, demandsNoError } from './label-filter.ts'
 import { compileLineFilter } from './line-filter.ts'
 import { compileMatcher } from './matcher.ts'
 import { compileJson, unpack } from './parsers/json.ts'
@@ -20,21 +20,23 @@ type RowStage = (row: Row) => boolean
  * row.
  */
 export function compileStages(stages: readonly Stage[]): RowStage {
-  const steps = stages.map(compileStage)
+  // Who asks for no errors gets none that come up later either.
+  const demanded = stages.findIndex((stage) => stage.kind === 'label-filter' && demandsNoError(stage.filter))
+  const steps = stages.map((stage, at) => compileStage(stage, demanded >= 0 && at > demanded ? 'drop' : 'mark'))
   return (row) => {
     for (const step of steps) if (!step(row)) return false
     return true
   }
 }
 
-function compileStage(stage: Stage): RowStage {
+function compileStage(stage: Stage, unreadable: 'mark' | 'drop'): RowStage {
   switch (stage.kind) {
     case 'line-filter': {
       const { test } = compileLineFilter(stage)
       return (row) => test(row.line)
     }
     case 'label-filter':
-      return compileLabelFilter(stage.filter)
+      return compileLabelFilter(stage.filter, unreadable)
     case 'json':
       return always(compileJson(stage.extractions))
     case 'logfmt':

@@ -263,7 +263,7 @@ function compileUnwrap({ label, conversion, filters }: Unwrap): (row: Row) => nu
   const unit = conversion ? UNITS[conversion] : 'number'
   const convert = CONVERTERS[unit]
   const scale = unit === 'duration' ? 1e9 : 1
-  const tests: RowTest[] = filters.map(compileLabelFilter)
+  const tests: RowTest[] = filters.map((filter) => compileLabelFilter(filter))
   return (row) => {
     const text = row.find(label)
     if (text === undefined) return undefined
