@@ -119,6 +119,9 @@ test('wrong requests are answered 400 in plain text that says what to do', async
     ['query_range', { query: '{a="b"}', limit: '9999' }, /max entries limit per query exceeded/],
     ['query_range', { query: '{a="b"}', direction: 'up' }, /use forward or backward/],
     ['query_range', { query: 'vector(1)', step: '0' }, /zero or negative query resolution/],
+    ['query_range', { query: '{job="x"}', step: '0' }, /zero or negative query resolution/],
+    ['query_range', { query: '{job="x"}', step: 'x' }, /cannot parse step="x"/],
+    ['query_range', { query: '{job="x"}', step: '-5' }, /cannot parse step="-5"/],
     [
       'query_range',
       { query: 'vector(1)', start: '0', end: '1700000000', step: '1' },

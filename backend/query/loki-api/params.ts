@@ -78,15 +78,11 @@ const MAX_POINTS = 11_000
 
 /** By default 250 points over the window, at least a second apart. */
 export function readStep(query: URLSearchParams, { startNs, endNs }: TimeWindow): bigint {
-  const text = query.get('step')
+  const step = readStepWidth(query)
   const spanNs = endNs - startNs
-  if (!text) {
+  if (step === undefined) {
     const seconds = spanNs / 250n / 1_000_000_000n
     return (seconds < 1n ? 1n : seconds) * 1_000_000_000n
-  }
-  const step = BigInt(readDuration(text, 'step'))
-  if (step <= 0n) {
-    throw httpError(400, 'zero or negative query resolution step widths are not accepted. Try a positive integer')
   }
   if (spanNs / step > MAX_POINTS) {
     throw httpError(
@@ -95,6 +91,15 @@ export function readStep(query: URLSearchParams, { startNs, endNs }: TimeWindow)
     )
   }
   return step
+}
+
+/** `step` by itself, nanoseconds; undefined when absent. */
+export function readStepWidth(query: URLSearchParams): bigint | undefined {
+  const text = query.get('step')
+  if (!text) return undefined
+  const step = BigInt(readDuration(text, 'step'))
+  if (step > 0n) return step
+  throw httpError(400, 'zero or negative query resolution step widths are not accepted. Try a positive integer')
 }
 
 const MAX_ENTRIES = 5_000

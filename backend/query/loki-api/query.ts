@@ -17,6 +17,7 @@ import {
   readDuration,
   readLimit,
   readStep,
+  readStepWidth,
   readTime,
   readWindow,
   requireQuery,
@@ -38,6 +39,8 @@ export function queryRange(context: LokiContext, { query: params, headers }: Api
     })
     return response.finish('matrix', series.map(matrixOf), series.length)
   }
+  // Lines have no steps, but what clients send all the same is read.
+  readStepWidth(params)
   const interval = params.get('interval')
   const entries = select(query, context.logs, {
     range: window,
