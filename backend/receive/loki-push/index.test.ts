@@ -62,7 +62,15 @@ test('pushed lines become OTLP with the labels on the resource and the metadata 
 test('what is no push is refused with its first fault, and nothing is stored', async () => {
   const cases: [unknown, RegExp][] = [
     ['{', /the body is no JSON/],
-    [{}, /^streams: /],
+    [null, /^body: a push is an object with a list of streams\n$/],
+    [{}, /^streams: streams is a list\n$/],
+    [{ streams: [1] }, /^streams\.0: a stream is an object with its labels as stream, and values\n$/],
+    [{ streams: [{ labels: '{a="b"}', entries: [] }] }, /^streams\.0\.stream: the labels of a stream are an object\n$/],
+    [{ streams: [{ stream: { a: 'b' } }] }, /^streams\.0\.values: the values of a stream are a list of entries\n$/],
+    [
+      { streams: [{ stream: { a: 'b' }, values: [['1', 'x', 1]] }] },
+      /^streams\.0\.values\.0\.2: the metadata of an entry is an object\n$/,
+    ],
     [{ streams: [{ stream: {}, values: [] }] }, /streams\.0\.stream: a stream needs at least one label/],
     [{ streams: [{ stream: { 'a.b': 'c' }, values: [] }] }, /label names are letters/],
     [{ streams: [{ stream: { a: 'b' }, values: [['now', 'x']] }] }, /^streams\.0\.values\.0\.0: the time is a string/],

@@ -6,8 +6,13 @@ import type { PushedStream } from './stream.ts'
 const labels = z.record(
   z.string().regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/, 'label names are letters, digits and _'),
   z.string('the value of a label is a string'),
+  'the labels of a stream are an object',
 )
-const metadata = z.record(z.string(), z.string('the value of metadata is a string'))
+const metadata = z.record(
+  z.string(),
+  z.string('the value of metadata is a string'),
+  'the metadata of an entry is an object',
+)
 const TIME = 'the time is a string of nanoseconds since the epoch'
 const nanoseconds = z
   .string(TIME)
@@ -18,14 +23,14 @@ const entry = z.tuple(
   [nanoseconds, z.string('the line is a string'), metadata.optional()],
   'an entry is a list of time, line and, if you like, an object of metadata',
 )
-const body = z.object({
-  streams: z.array(
-    z.object({
-      stream: labels.refine((set) => Object.keys(set).length > 0, 'a stream needs at least one label'),
-      values: z.array(entry),
-    }),
-  ),
-})
+const stream = z.object(
+  {
+    stream: labels.refine((set) => Object.keys(set).length > 0, 'a stream needs at least one label'),
+    values: z.array(entry, 'the values of a stream are a list of entries'),
+  },
+  'a stream is an object with its labels as stream, and values',
+)
+const body = z.object({ streams: z.array(stream, 'streams is a list') }, 'a push is an object with a list of streams')
 
 /** Throws an HttpError 400 that names the first fault, and where it is. */
 export function readJsonPush(bytes: Uint8Array): PushedStream[] {
