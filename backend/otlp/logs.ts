@@ -12,6 +12,9 @@ export interface LogRecord {
   bytes: Buffer
   timeHi: number
   timeLo: number
+  /** When it was observed, where that is not its time. */
+  observedHi: number
+  observedLo: number
   severityNumber: number
   severityText: string
   /** The line: the text body as it is, anything else as JSON. */
@@ -64,6 +67,8 @@ export function readLogs(
     bytes: reader.bytes,
     timeHi: 0,
     timeLo: 0,
+    observedHi: 0,
+    observedLo: 0,
     severityNumber: 0,
     severityText: '',
     body: '',
@@ -117,9 +122,7 @@ function readRecord(
   counts: ReadCounts,
   options: LogReadOptions,
 ): void {
-  let observedHi = 0
-  let observedLo = 0
-  record.timeHi = record.timeLo = record.severityNumber = record.flags = 0
+  record.timeHi = record.timeLo = record.observedHi = record.observedLo = record.severityNumber = record.flags = 0
   record.severityText = record.body = record.eventName = record.traceId = record.spanId = ''
   record.attributes.count = record.attributes.seen = 0
   while (reader.pos < end) {
@@ -155,8 +158,8 @@ function readRecord(
         break
       case LOG_RECORD.observedTime:
         reader.fixed64()
-        observedHi = reader.hi
-        observedLo = reader.lo
+        record.observedHi = reader.hi
+        record.observedLo = reader.lo
         break
       case LOG_RECORD.eventName:
         record.eventName = reader.string(end)
@@ -167,8 +170,9 @@ function readRecord(
   }
   reader.finish(end)
   if (record.timeHi === 0 && record.timeLo === 0) {
-    record.timeHi = observedHi
-    record.timeLo = observedLo
+    record.timeHi = record.observedHi
+    record.timeLo = record.observedLo
+    record.observedHi = record.observedLo = 0
   }
   const problem = record.attributes.seen > MAX_ATTRIBUTES ? `a record has more than ${MAX_ATTRIBUTES} attributes` : ''
   if (problem) {

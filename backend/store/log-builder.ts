@@ -5,7 +5,7 @@
 import type { LogRecord } from '../otlp/logs.ts'
 import type { OwnerRecord } from '../otlp/traces.ts'
 import { TYPE } from '../otlp/values.ts'
-import type { AttributeList } from '../otlp/wire.ts'
+import { type AttributeList, toBigInt } from '../otlp/wire.ts'
 import type { Labels, LogColumn } from '../query/logql/log-table.ts'
 import { Bytes, type Codes, codeArray, MAX_COLUMNS } from './columns.ts'
 import { levelInLine, levelNamed, statedLevel } from './detected-level.ts'
@@ -27,7 +27,12 @@ export class LogBuilder {
   private readonly text = new Bytes()
   private readonly textEnd: number[] = []
   private readonly metadata = new Map<string, TextColumn>()
+  /** Of each row's stream and metadata, in whatever order that came: equal for equal ones. */
+  private readonly hash: number[] = []
   private readonly owners = new WeakMap<OwnerRecord, OwnerLabels>()
+  private readonly scopes = new WeakMap<OwnerRecord, Pairs>()
+  /** Lines without a time that were received in this millisecond. */
+  private untimed = { ms: 0, lines: 0n }
 
   get columns(): number {
     return this.metadata.size
@@ -42,23 +47,31 @@ export class LogBuilder {
     this.version++
     const owner = this.owner(record.resource)
     const pushed = record.scope.name === LOKI_PUSH_SCOPE
-    const level = pushed ? '' : levelOf(record)
-    this.streamOf.push(pushed ? this.pushedStream(owner) : this.stream(owner, level))
-    if (record.timeHi === 0 && record.timeLo === 0) this.pushTime(BigInt(receivedMs) * 1_000_000n)
+    this.pushStream(pushed ? this.pushedStream(owner) : this.stream(owner, severityLevel(record)))
+    if (record.timeHi === 0 && record.timeLo === 0) this.pushTime(this.timeOfReceipt(receivedMs))
     else this.times.push(record.timeHi, record.timeLo)
     const line = Buffer.from(record.body)
     this.text.push(line, 0, line.length)
     this.textEnd.push(this.text.length)
-    if (record.traceId) this.set(row, 'trace_id', record.traceId)
-    if (record.spanId) this.set(row, 'span_id', record.spanId)
+    this.set(row, 'trace_id', record.traceId)
+    this.set(row, 'span_id', record.spanId)
     this.attributes(row, record.attributes)
     if (pushed) return
-    if (record.severityText) this.set(row, 'severity_text', record.severityText)
+    this.set(row, 'severity_text', record.severityText)
     if (record.severityNumber) this.set(row, 'severity_number', String(record.severityNumber))
-    this.set(row, 'detected_level', level)
-    if (record.eventName) this.set(row, 'event_name', record.eventName)
-    if (record.scope.name) this.set(row, 'scope_name', record.scope.name)
+    this.set(row, 'detected_level', detectedLevel(record))
+    this.set(row, 'event_name', record.eventName)
+    if (record.flags) this.set(row, 'flags', String(record.flags))
+    const observed = toBigInt(record.observedHi, record.observedLo)
+    if (observed > 0n) this.set(row, 'observed_timestamp', String(observed))
+    for (const [name, value] of this.scope(record.scope)) this.set(row, name, value)
     for (const [name, value] of owner.metadata) this.set(row, name, value)
+  }
+
+  /** No two alike: what a sender gives no time is rather stored twice than once too seldom. */
+  private timeOfReceipt(ms: number): bigint {
+    this.untimed = { ms, lines: this.untimed.ms === ms ? this.untimed.lines + 1n : 0n }
+    return BigInt(ms) * 1_000_000n + this.untimed.lines
   }
 
   /** Copies rows `from` .. `to - 1` of another table. */
@@ -70,7 +83,7 @@ export class LogBuilder {
     const ordinals = table.streams.map((labels) => this.ordinal(labels))
     for (const row of from) {
       this.pushTime(table.times[row]!)
-      this.streamOf.push(ordinals[table.stream[row]!]!)
+      this.pushStream(ordinals[table.stream[row]!]!)
       const start = row === 0 ? 0 : table.end[row - 1]!
       this.text.push(table.text, start, table.end[row]! - start)
       this.textEnd.push(this.text.length)
@@ -84,12 +97,13 @@ export class LogBuilder {
     }
   }
 
+  /** In order of time, each record once. */
   freeze(): StoredLogs {
-    const rows = this.rows
-    const order = this.times.order()
+    const order = this.once(this.times.order())
+    const rows = order.length
     const text = Buffer.allocUnsafe(this.text.length)
     const end = new Uint32Array(rows)
-    const position = new Int32Array(rows)
+    const position = new Int32Array(this.rows).fill(-1)
     let at = 0
     for (let i = 0; i < rows; i++) {
       const row = order[i]!
@@ -104,11 +118,54 @@ export class LogBuilder {
       times: this.times.gather(order),
       streams: this.streams.slice(),
       stream,
-      text: () => text,
+      text: () => text.subarray(0, at),
       end,
       names: [...this.metadata.keys()],
       load: (name) => this.metadata.get(name)!.freeze(rows, position),
     })
+  }
+
+  /**
+   * Rows in order of time without those that repeat one of the same stream, time, line and metadata: as in Loki, a record
+   * that is sent twice is there once.
+   */
+  private once(order: Uint32Array): Uint32Array {
+    const kept = new Uint32Array(order.length)
+    let count = 0
+    for (let from = 0, to = 1; from < order.length; from = to++) {
+      while (to < order.length && this.times.equal(order[from]!, order[to]!)) to++
+      if (to - from === 1) kept[count++] = order[from]!
+      else for (const row of this.different(order.subarray(from, to))) kept[count++] = row
+    }
+    return kept.subarray(0, count)
+  }
+
+  /** Of rows of one time, those that repeat none before them. */
+  private different(rows: Uint32Array): Uint32Array {
+    const hashes = new Set<number>()
+    for (const row of rows) hashes.add(this.hash[row]!)
+    if (hashes.size === rows.length) return rows
+    const seen = new Map<string, number[]>()
+    return rows.filter((row) => {
+      const line = this.text.data.toString('latin1', row === 0 ? 0 : this.textEnd[row - 1]!, this.textEnd[row]!)
+      const key = `${this.hash[row]} ${line}`
+      const alike = seen.get(key)
+      if (alike === undefined) seen.set(key, [row])
+      else if (alike.some((other) => this.sameLabels(row, other))) return false
+      else alike.push(row)
+      return true
+    })
+  }
+
+  private sameLabels(a: number, b: number): boolean {
+    if (this.streamOf[a] !== this.streamOf[b]) return false
+    for (const column of this.metadata.values()) if (column.codeAt(a) !== column.codeAt(b)) return false
+    return true
+  }
+
+  private pushStream(ordinal: number): void {
+    this.streamOf.push(ordinal)
+    this.hash.push(mixed(ordinal, -1))
   }
 
   private pushTime(ns: bigint): void {
@@ -116,16 +173,18 @@ export class LogBuilder {
   }
 
   private set(row: number, name: string, value: string): void {
+    if (value === '') return
     let column = this.metadata.get(name)
     if (column === undefined) {
       if (this.metadata.size >= MAX_COLUMNS) {
         this.omitted++
         return
       }
-      column = new TextColumn()
+      column = new TextColumn(this.metadata.size)
       this.metadata.set(name, column)
     }
-    column.set(row, value)
+    const code = column.set(row, value)
+    this.hash[row] = (this.hash[row]! + mixed(code, column.seed)) | 0
     this.metadataBytes += value.length + 16
   }
 
@@ -145,20 +204,30 @@ export class LogBuilder {
     return owner
   }
 
-  private stream(owner: OwnerLabels, level: string): number {
-    let ordinal = owner.ordinals.get(level)
+  private scope(scope: OwnerRecord): Pairs {
+    let pairs = this.scopes.get(scope)
+    if (pairs === undefined) {
+      pairs = scopeMetadata(scope)
+      this.scopes.set(scope, pairs)
+    }
+    return pairs
+  }
+
+  private stream(owner: OwnerLabels, level: string | undefined): number {
+    const key = level ?? ''
+    let ordinal = owner.ordinals.get(key)
     if (ordinal === undefined) {
-      ordinal = this.ordinal({ service_name: owner.service, level, job: owner.service })
-      owner.ordinals.set(level, ordinal)
+      ordinal = this.ordinal({ service_name: owner.service, ...(level && { level }), job: owner.service })
+      owner.ordinals.set(key, ordinal)
     }
     return ordinal
   }
 
   private pushedStream(owner: OwnerLabels): number {
-    let ordinal = owner.ordinals.get('')
+    let ordinal = owner.ordinals.get(LOKI_PUSH_SCOPE)
     if (ordinal === undefined) {
       ordinal = this.ordinal(owner.labels)
-      owner.ordinals.set('', ordinal)
+      owner.ordinals.set(LOKI_PUSH_SCOPE, ordinal)
     }
     return ordinal
   }
@@ -175,13 +244,15 @@ export class LogBuilder {
   }
 }
 
+type Pairs = readonly (readonly [name: string, value: string])[]
+
 interface OwnerLabels {
   readonly service: string
   /** All attributes as labels, unchanged: for pushed streams. */
   readonly labels: Labels
   /** Resource attributes other than service.name, flattened. */
-  readonly metadata: readonly (readonly [string, string])[]
-  /** Streams made for this owner, by level. */
+  readonly metadata: Pairs
+  /** Streams made for this owner, by level ('' = none), and the one of pushed lines by LOKI_PUSH_SCOPE. */
   readonly ordinals: Map<string, number>
 }
 
@@ -198,6 +269,14 @@ function ownerLabels(resource: OwnerRecord): OwnerLabels {
     else flatten(key, attributes.types[i]!, value, (name, text) => metadata.push([name, text]))
   }
   return { service, labels, metadata, ordinals: new Map() }
+}
+
+/** Everything that a scope says of its records. */
+function scopeMetadata({ name, version, attributes }: OwnerRecord): Pairs {
+  const metadata: [string, string][] = []
+  for (let i = 0; i < attributes.count; i++)
+    flatten(attributes.keys[i]!, attributes.types[i]!, attributes.values[i], (key, text) => metadata.push([key, text]))
+  return [...metadata, ['scope_name', name], ['scope_version', version]]
 }
 
 /** Loki's names: anything but letters, digits and `_` becomes `_`; nested keys are joined by `_`. */
@@ -218,24 +297,23 @@ function flattenJson(prefix: string, value: unknown, set: (name: string, value: 
   else for (const [key, item] of Object.entries(value)) flattenJson(`${prefix}_${lokiName(key)}`, item, set)
 }
 
-const LEVELS = ['unknown', 'trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 
-/**
- * One of LEVELS. The number decides (OTLP: four per level), then the text, then an attribute, when they are a level's name,
- * or else the line.
- */
-function levelOf({ severityNumber, severityText, attributes, body }: LogRecord): string {
-  if (severityNumber > 0) return LEVELS[Math.min(6, Math.floor((severityNumber + 3) / 4))]!
-  const level =
-    textLevel(severityText) ?? textLevel(statedLevel((field) => textOf(attributes, field))) ?? levelInLine(body)
+/** What a record states: its number decides (OTLP: four per level), or else its text, when that is a level's name. */
+function severityLevel({ severityNumber, severityText }: LogRecord): string | undefined {
+  if (severityNumber > 0) return LEVELS[Math.min(5, Math.floor((severityNumber - 1) / 4))]!
+  const level = textLevel(severityText)
   return level === 'critical' ? 'fatal' : level
 }
 
-/** Senders of OTLP call two levels by names that Loki doesn't know. */
-function textLevel(word = ''): string | undefined {
-  if (/^notice$/i.test(word)) return 'info'
-  return /^unknown$/i.test(word) ? 'unknown' : levelNamed(word)
+/** Where it states none: an attribute that is a level's name, or else what the line says. */
+function detectedLevel(record: LogRecord): string {
+  const { attributes, body } = record
+  return severityLevel(record) ?? textLevel(statedLevel((field) => textOf(attributes, field))) ?? levelInLine(body)
 }
+
+/** Senders of OTLP call a level by a name that Loki doesn't know. */
+const textLevel = (word = ''): string | undefined => (/^notice$/i.test(word) ? 'info' : levelNamed(word))
 
 function textOf({ count, keys, values }: AttributeList, name: string): string | undefined {
   const at = keys.indexOf(name)
@@ -243,15 +321,27 @@ function textOf({ count, keys, values }: AttributeList, name: string): string | 
   return typeof value === 'string' ? value : undefined
 }
 
+/** Spreads the codes of all columns over 32 bits, so that sums of them differ. */
+function mixed(code: number, seed: number): number {
+  const spread = Math.imul(code ^ Math.imul(seed + 1, 0x9e3779b1), 0x85ebca6b)
+  return Math.imul(spread ^ (spread >>> 15), 0xc2b2ae35)
+}
+
 /** Dictionary of texts under construction. */
 class TextColumn {
+  /** Another one for each column, from 0. */
+  readonly seed: number
   private readonly values: string[] = ['']
   private readonly codeOf = new Map<string, number>()
   private readonly rows: number[] = []
   private readonly codes: number[] = []
 
-  set(row: number, value: string): void {
-    if (value === '') return
+  constructor(seed: number) {
+    this.seed = seed
+  }
+
+  /** The value's code. */
+  set(row: number, value: string): number {
     let code = this.codeOf.get(value)
     if (code === undefined) {
       code = this.values.push(value) - 1
@@ -263,13 +353,27 @@ class TextColumn {
       this.rows.push(row)
       this.codes.push(code)
     }
+    return code
+  }
+
+  /** 0 = absent. Rows were set in ascending order. */
+  codeAt(row: number): number {
+    let low = 0
+    let high = this.rows.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.rows[middle]! < row) low = middle + 1
+      else high = middle
+    }
+    return this.rows[low] === row ? this.codes[low]! : 0
   }
 
   freeze(rowCount: number, position: Int32Array): LogColumn & { codes: Codes } {
     const codes = codeArray(rowCount, this.values.length)
     for (let i = 0; i < this.rows.length; i++) {
-      const to = position[this.rows[i]!]
-      if (to !== undefined) codes[to] = this.codes[i]!
+      // Rows that repeat others have no place, nor have those that came since.
+      const to = position[this.rows[i]!] ?? -1
+      if (to >= 0) codes[to] = this.codes[i]!
     }
     return { codes, values: this.values.slice() }
   }

@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, rmSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, test } from 'node:test'
-import { create, toBinary } from '@bufbuild/protobuf'
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import { ExportLogsServiceRequestSchema } from '@sightline/otlp-messages'
 import { createLokiApi } from '../query/loki-api/index.ts'
-import { anyValue, logBytes, type TestLine } from '../test/otlp.ts'
+import { anyValue, keyValues, logBytes, type TestLine } from '../test/otlp.ts'
 import { blockPath, writeBlock } from './block-file.ts'
 import { createCache } from './cache.ts'
 import { packNumbers } from './encoding.ts'
@@ -44,6 +44,13 @@ function folder(): string {
 const add = (store: LogStore, id: number, lines: readonly TestLine[], receivedMs = T0, replay = false) =>
   store.add({ id, receivedMs, bytes: logBytes(lines) }, replay)
 
+type ResourceLogs = NonNullable<MessageInitShape<typeof ExportLogsServiceRequestSchema>['resourceLogs']>
+
+function addRequest(store: LogStore, id: number, resourceLogs: ResourceLogs): void {
+  const message = create(ExportLogsServiceRequestSchema, { resourceLogs })
+  store.add({ id, receivedMs: T0, bytes: Buffer.from(toBinary(ExportLogsServiceRequestSchema, message)) }, false)
+}
+
 function lines(store: LogStore, range = ALL, direction: 'forward' | 'backward' = 'forward'): string[] {
   return [...store.tables(range, direction)].flatMap((table) =>
     Array.from({ length: table.rows }, (_, row) =>
@@ -79,15 +86,17 @@ test('lines are served in order of time, with Loki labels and metadata', () => {
   assert.equal(table!.metadata('nothing'), undefined)
 })
 
-test('a line whose sender states no level has the one that is found', () => {
+test('a line whose sender states no severity has no label level, and the detected_level that is found', () => {
   const store = openStore()
-  const sent: [Partial<TestLine>, string][] = [
-    [{ body: 'x' }, 'unknown'],
-    [{ body: '{"level":"warning"}' }, 'warn'],
-    [{ body: 'level=critical' }, 'fatal'],
-    [{ body: '[error] x', attributes: { level: 'debug' } }, 'debug'],
-    [{ body: '[error] x', attributes: { level: 'odd' } }, 'error'],
-    [{ body: '[error] x', severity: 9 }, 'info'],
+  const sent: [Partial<TestLine>, string | undefined, string][] = [
+    [{ body: 'x' }, undefined, 'unknown'],
+    [{ body: '{"level":"warning"}' }, undefined, 'warn'],
+    [{ body: 'level=critical' }, undefined, 'critical'],
+    [{ body: '[error] x', attributes: { level: 'debug' } }, undefined, 'debug'],
+    [{ body: '[error] x', attributes: { level: 'odd' } }, undefined, 'error'],
+    [{ body: '[error] x', severity: 9 }, 'info', 'info'],
+    [{ body: 'x', severityText: 'WARNING' }, 'warn', 'warn'],
+    [{ body: 'x', severityText: 'odd' }, undefined, 'unknown'],
   ]
   add(
     store,
@@ -95,10 +104,70 @@ test('a line whose sender states no level has the one that is found', () => {
     sent.map(([line], i) => ({ ms: T0 + i, service: 's', severity: 0, body: '', ...line })),
   )
   const [table] = [...store.tables(ALL, 'forward')]
+  const detected = table!.metadata('detected_level')!
   assert.deepEqual(
-    [...table!.stream].map((ordinal) => table!.streams[ordinal]!.level),
-    sent.map(([, level]) => level),
+    [...table!.stream].map((ordinal, row) => [table!.streams[ordinal]!.level, detected.values[detected.codes[row]!]]),
+    sent.map(([, ...levels]) => levels),
   )
+})
+
+test('what scope and record say besides is metadata', () => {
+  const store = openStore()
+  const time = BigInt(T0) * 1_000_000n
+  const scope = { name: 'orders', version: '1.2', attributes: keyValues({ 'lib.tier': 'core' }) }
+  const logRecords = [
+    { timeUnixNano: time, observedTimeUnixNano: time + 5n, flags: 1, body: anyValue('both times') },
+    { observedTimeUnixNano: time + 6n, body: anyValue('one time') },
+  ]
+  addRequest(store, 1, [{ scopeLogs: [{ scope, logRecords }] }])
+  const [table] = [...store.tables(ALL, 'forward')]
+  const [first, second] = [0, 1].map((row) =>
+    Object.fromEntries(
+      [...table!.metadataNames()].map((name) => [
+        name,
+        table!.metadata(name)!.values[table!.metadata(name)!.codes[row]!],
+      ]),
+    ),
+  )
+  assert.partialDeepStrictEqual(first, {
+    scope_name: 'orders',
+    scope_version: '1.2',
+    lib_tier: 'core',
+    observed_timestamp: String(time + 5n),
+    flags: '1',
+  })
+  assert.partialDeepStrictEqual(second, { scope_version: '1.2', observed_timestamp: '', flags: '' })
+})
+
+test('a record that is sent twice is there once, in the head, in a block and merged', () => {
+  const store = openStore()
+  const record = { body: 'same', ms: T0, attributes: { k: 'v', n: 1 } }
+  const others = [
+    { ...record, body: 'sane' },
+    { ...record, ms: T0 + 1 },
+    { ...record, attributes: { k: 'v', n: 2 } },
+    { ...record, attributes: { n: 1 } },
+    { ...record, service: 'other' },
+    { ...record, severity: 17 },
+  ]
+  add(store, 1, [record, ...others, record])
+  add(store, 2, [others[0]!, record, { body: 'new', ms: T0 + 2 }])
+  const count = () => lines(store).toSorted().join(' ')
+  assert.equal(count(), 'new same same same same same same sane')
+  store.seal(T0 + 60 * MINUTE)
+  assert.equal(count(), 'new same same same same same same sane')
+  add(store, 3, [record, { body: 'newer', ms: T0 }])
+  store.seal(T0 + 60 * MINUTE)
+  while (store.compact());
+  assert.equal(store.stats().blocks, 1)
+  assert.equal(count(), 'new newer same same same same same same sane')
+})
+
+test('a line without any time is there as often as it is sent', () => {
+  const store = openStore()
+  const scopeLogs = [{ logRecords: [{ body: anyValue('tick') }, { body: anyValue('tick') }] }]
+  for (const id of [1, 2]) addRequest(store, id, [{ scopeLogs }])
+  assert.deepEqual(lines(store), ['tick', 'tick', 'tick', 'tick'])
 })
 
 test('a block gives back what the head had', () => {
@@ -188,8 +257,7 @@ const addAt = (store: LogStore, id: number, times: readonly bigint[]) => {
       })),
     },
   ]
-  const message = create(ExportLogsServiceRequestSchema, { resourceLogs: [{ scopeLogs }] })
-  store.add({ id, receivedMs: T0, bytes: Buffer.from(toBinary(ExportLogsServiceRequestSchema, message)) }, false)
+  addRequest(store, id, [{ scopeLogs }])
 }
 
 /** Each line is its own time; what the store says of it stands beside it. */

@@ -35,6 +35,12 @@ export class TimesBuilder {
     )
   }
 
+  /** Whether rows `a` and `b` have the same time. */
+  equal(a: number, b: number): boolean {
+    const { halves } = this
+    return halves[a * 2] === halves[b * 2] && halves[a * 2 + 1] === halves[b * 2 + 1]
+  }
+
   /** The times at the places `order`. */
   gather(order: Uint32Array): BigUint64Array {
     const target = new BigUint64Array(order.length)

@@ -83,6 +83,7 @@ export interface TestLine {
   readonly service?: string
   readonly ms?: number
   readonly severity?: number
+  readonly severityText?: string
   readonly trace?: string
   readonly attributes?: Record<string, Value>
 }
@@ -100,6 +101,7 @@ export function logBytes(lines: readonly TestLine[]): Buffer {
           .map((line) => ({
             timeUnixNano: BigInt(line.ms ?? 1_700_000_000_000) * 1_000_000n,
             severityNumber: (line.severity ?? 9) as 9,
+            severityText: line.severityText ?? '',
             body: anyValue(line.body),
             ...(line.trace !== undefined && { traceId: hex(line.trace, 32) }),
             attributes: keyValues(line.attributes),

@@ -251,6 +251,9 @@ describe('what goes into it', () => {
         severity_text: 'WARN',
         detected_level: 'warn',
         scope_name: 'orders',
+        scope_version: '1.2',
+        observed_timestamp: '7',
+        flags: '1',
         trace_id: '029eab971c1bfd8ef632c5182ab843a7',
         span_id: '029eab971c1bfd8e',
         user_name: 'John Doe',
@@ -264,7 +267,7 @@ describe('what goes into it', () => {
           resource: { attributes: [string('service.name', 'order-service')] },
           scopeLogs: [
             {
-              scope: { name: 'orders' },
+              scope: { name: 'orders', version: '1.2' },
               logRecords: [
                 {
                   timeUnixNano: '5',
@@ -272,6 +275,8 @@ describe('what goes into it', () => {
                   attributes: [string('user_name', 'J*** D***')],
                   severityNumber: 13,
                   severityText: 'WARN',
+                  flags: 1,
+                  observedTimeUnixNano: '7',
                   traceId: line.metadata.trace_id,
                   spanId: line.metadata.span_id,
                 },

@@ -138,14 +138,14 @@ async function page(system: System, query: Record<string, string>): Promise<Line
 
 /** A request with these lines, grouped by their streams. Masked. */
 export function otlpOf(lines: readonly Line[]): object {
-  const groups = Map.groupBy(lines, (line) => JSON.stringify([line.labels, scopeOf(line)]))
+  const groups = Map.groupBy(lines, (line) => JSON.stringify([line.labels, scopeOf(line), line.metadata.scope_version]))
   const resourceLogs = [...groups.values()].map((group) => {
     const [first] = group as [Line]
     const scope = scopeOf(first)
     const attributes = scope === AS_PUSHED ? first.labels : { 'service.name': first.labels.service_name! }
     return {
       resource: { attributes: keyValues(maskedLabels(attributes)) },
-      scopeLogs: [{ scope: scope ? { name: scope } : {}, logRecords: group.map((line) => recordOf(line, scope)) }],
+      scopeLogs: [{ scope: scopeFields(scope, first), logRecords: group.map((line) => recordOf(line, scope)) }],
     }
   })
   return { resourceLogs }
@@ -165,7 +165,10 @@ const OWN_FIELDS = [
   'severity_text',
   'detected_level',
   'event_name',
+  'flags',
+  'observed_timestamp',
   'scope_name',
+  'scope_version',
 ]
 
 /** AS_PUSHED unless the same labels would come of OTLP's fields: service_name and job of the service's name, level of the severity. */
@@ -182,8 +185,13 @@ function scopeOf({ labels, metadata }: Line): string {
   return isOwn ? (metadata.scope_name ?? '') : AS_PUSHED
 }
 
+const scopeFields = (scope: string, { metadata: { scope_version } }: Line) => ({
+  ...(scope && { name: scope }),
+  ...(scope_version && scope !== AS_PUSHED && { version: scope_version }),
+})
+
 function recordOf({ timeNs, text, metadata }: Line, scope: string): object {
-  const { trace_id, span_id, severity_number, severity_text, event_name } = metadata
+  const { trace_id, span_id, severity_number, severity_text, event_name, flags, observed_timestamp } = metadata
   const others = Object.entries(metadata).filter(([name]) => scope === AS_PUSHED || !OWN_FIELDS.includes(name))
   return {
     timeUnixNano: String(timeNs),
@@ -191,7 +199,11 @@ function recordOf({ timeNs, text, metadata }: Line, scope: string): object {
     attributes: keyValues(maskedLabels(Object.fromEntries(others))),
     ...(Number(severity_number) > 0 && { severityNumber: Number(severity_number) }),
     ...(severity_text && { severityText: severity_text }),
-    ...(event_name && scope !== AS_PUSHED && { eventName: event_name }),
+    ...(scope !== AS_PUSHED && {
+      ...(event_name && { eventName: event_name }),
+      ...(flags && { flags: Number(flags) }),
+      ...(observed_timestamp && { observedTimeUnixNano: observed_timestamp }),
+    }),
     ...(isId(trace_id, 32) && { traceId: trace_id }),
     ...(isId(span_id, 16) && { spanId: span_id }),
   }

@@ -223,7 +223,10 @@ export const spans: Board = {
                 noValue: 'No log record came in this time range.',
                 overrides: levelOverrides,
                 queries: [
-                  logRange('sum by (level) (count_over_time({service_name=~"$service"} [$__interval]))', '{{level}}'),
+                  logRange(
+                    'sum by (detected_level) (count_over_time({service_name=~"$service"} [$__interval]))',
+                    '{{detected_level}}',
+                  ),
                 ],
               }),
             ],
