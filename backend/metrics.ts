@@ -32,13 +32,13 @@ export function createMetrics(wal: Wal, store: () => StoreStats | undefined): Ba
   collectDefaultMetrics({ register: registry as unknown as Registry })
   const requests = new Counter({
     name: 'embedded_otlp_requests_total',
-    help: 'OTLP requests by signal and status of the answer.',
+    help: 'Requests that bring OTLP, by signal, or spans of Zipkin, by status of the answer.',
     labelNames: ['signal', 'status'],
     registers,
   })
   const bytes = new Counter({
     name: 'embedded_otlp_received_bytes_total',
-    help: 'Bytes of OTLP requests, decompressed.',
+    help: 'Bytes of these requests, decompressed.',
     labelNames: ['signal'],
     registers,
   })

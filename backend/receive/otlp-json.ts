@@ -30,20 +30,28 @@ export function jsonToProtobuf<T extends Message>(
   schema: GenMessage<T>,
   mostObjects = MOST_OBJECTS,
 ): Uint8Array {
-  const { depth, objects } = jsonMeasures(body)
-  if (depth > MAX_JSON_DEPTH) throw httpError(400, `The JSON is nested deeper than ${MAX_JSON_DEPTH} levels.`)
-  if (objects > mostObjects) throw httpError(413, `The JSON has more than ${mostObjects} objects. Send less at once.`)
-  let parsed: unknown
-  try {
-    parsed = parseExactly(body.toString('utf8'))
-  } catch (error) {
-    throw httpError(400, `The body is not JSON: ${(error as Error).message}`)
-  }
+  const parsed = readJson(body, parseExactly, mostObjects)
   try {
     const plain = normalMessage(parsed, schema, []) as JsonValue
     return toBinary(schema, fromJson(schema, plain, { ignoreUnknownFields: true }))
   } catch (error) {
     throw httpError(400, `The body is not OTLP/JSON: ${(error as Error).message}`)
+  }
+}
+
+/** What `parse` makes of the body. Throws an HttpError: 400 for what is no JSON or nested too deep, 413 as `jsonToProtobuf`. */
+export function readJson(
+  body: Buffer,
+  parse: (text: string) => unknown = JSON.parse,
+  mostObjects = MOST_OBJECTS,
+): unknown {
+  const { depth, objects } = jsonMeasures(body)
+  if (depth > MAX_JSON_DEPTH) throw httpError(400, `The JSON is nested deeper than ${MAX_JSON_DEPTH} levels.`)
+  if (objects > mostObjects) throw httpError(413, `The JSON has more than ${mostObjects} objects. Send less at once.`)
+  try {
+    return parse(body.toString('utf8'))
+  } catch (error) {
+    throw httpError(400, `The body is not JSON: ${(error as Error).message}`)
   }
 }
 

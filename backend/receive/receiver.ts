@@ -1,7 +1,7 @@
 /**
  * Main thread. OTLP/HTTP: POST /v1/traces, /v1/logs and /v1/metrics as protobuf or JSON, gzip or zstd or plain. Answers in
  * the request's encoding (https://opentelemetry.io/docs/specs/otlp/#otlphttp). 200 means that the batch is on disk, or in
- * Prometheus.
+ * Prometheus. Beside it Zipkin's POST /api/v2/spans, in JSON, where that is 202.
  */
 import type { IncomingMessage, RequestListener } from 'node:http'
 import type { Message } from '@bufbuild/protobuf'
@@ -25,6 +25,7 @@ import { contentCoding, decompressed, mediaType } from './body.ts'
 import { isPreflight, type Origins, pageOf, preflightAnswer, readableBy } from './cors.ts'
 import { MOST_MESSAGES } from './metrics/decode.ts'
 import { jsonToProtobuf } from './otlp-json.ts'
+import { zipkinToProtobuf } from './zipkin.ts'
 
 export interface ReceiverDeps {
   ingestTraces(bytes: Uint8Array): Promise<ReadCounts>
@@ -34,7 +35,7 @@ export interface ReceiverDeps {
   readonly hosts: AllowedHosts
   /** Besides those of this machine: pages that may send from a browser. Undefined: none may, not even those. */
   readonly origins?: Origins
-  /** What is taken where; `/v1/traces`, `/v1/logs` and `/v1/metrics` by default. */
+  /** What is taken where; `PATHS` by default. */
   readonly paths?: ReadonlyMap<string, SignalName>
   /** Largest body accepted, before and after decompression. */
   readonly maxBodyBytes: number
@@ -46,12 +47,15 @@ export interface ReceiverDeps {
 
 type Encoding = 'protobuf' | 'json'
 
-type SignalName = 'traces' | 'logs' | 'metrics'
+/** What comes in at a path: a signal of OTLP, or Zipkin's spans. */
+type SignalName = 'traces' | 'logs' | 'metrics' | 'zipkin'
 const PATHS = new Map<string, SignalName>([
   ['/v1/traces', 'traces'],
   ['/v1/logs', 'logs'],
   ['/v1/metrics', 'metrics'],
+  ['/api/v2/spans', 'zipkin'],
 ])
+const WHERE = "OTLP/HTTP goes to /v1/traces, /v1/logs or /v1/metrics, Zipkin's JSON to /api/v2/spans."
 /** Where Loki itself takes OTLP: for log lines alone. */
 export const LOKI_OTLP_PATHS: ReadonlyMap<string, SignalName> = new Map([['/otlp/v1/logs', 'logs']])
 
@@ -106,12 +110,14 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
   ): Promise<ApiResponse> {
     const [path] = splitUrl(req.url ?? '/')
     const signal = paths.get(path)
-    if (signal === undefined)
-      throw httpError(404, `Nothing is served at ${path}. OTLP/HTTP goes to /v1/traces, /v1/logs or /v1/metrics.`)
+    if (signal === undefined) throw httpError(404, `Nothing is served at ${path}. ${WHERE}`)
     started.signal = signal
     if (fromPage && isPreflight(req)) return preflightAnswer(req)
     if (req.method !== 'POST') throw httpError(405, `${path} takes POST, not ${req.method}.`, { allow: 'POST' })
     const encoding = encodingOf(req)
+    if (signal === 'zipkin' && encoding !== 'json') {
+      throw httpError(415, "Content-Type must be application/json: Zipkin's protobuf and Thrift are not read here.")
+    }
     if (encoding === undefined) {
       throw httpError(415, 'Content-Type must be application/x-protobuf or application/json.')
     }
@@ -119,6 +125,7 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
       const body = await decompressed(contentCoding(req.headers['content-encoding']), sent, deps.maxBodyBytes)
       if (body !== sent) grown(body.length)
       started.bytes = body.length
+      if (signal === 'zipkin') return takeZipkin(body)
       return signal === 'metrics' ? takeMetrics(body, encoding) : ingest(signal, body, encoding)
     })
   }
@@ -132,6 +139,17 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
     return traces
       ? reply(200, ExportTraceServiceResponseSchema, tracesResponse(counts), encoding)
       : reply(200, ExportLogsServiceResponseSchema, logsResponse(counts), encoding)
+  }
+
+  /** As Zipkin answers, with a word of what was left out. Clients look at the status alone: nothing taken is a 400. */
+  async function takeZipkin(body: Buffer): Promise<ApiResponse> {
+    const { bytes, problem } = zipkinToProtobuf(body)
+    if (bytes.length === 0) return accepted
+    const { accepted: taken, rejected, reason } = await deps.ingestTraces(bytes)
+    if (rejected === 0) return accepted
+    const counts = { accepted: taken, rejected, reason: problem || reason }
+    if (taken === 0) throw httpError(400, `The body has no span that can be stored: ${counts.reason}`)
+    return reply(202, ExportTraceServiceResponseSchema, tracesResponse(counts), 'json')
   }
 
   async function takeMetrics(body: Buffer, encoding: Encoding): Promise<ApiResponse> {
@@ -148,6 +166,8 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
     return status(503, NOT_STORED, encoding, { 'retry-after': String(RETRY_SECONDS) })
   }
 }
+
+const accepted: ApiResponse = { status: 202, headers: {}, body: '' }
 
 function encodingOf(req: IncomingMessage): Encoding | undefined {
   const type = mediaType(req.headers['content-type'])
