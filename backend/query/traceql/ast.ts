@@ -27,7 +27,6 @@ export interface Attribute {
 /** Every intrinsic under the name it is printed with. Other spellings are resolved by the lexer. */
 export const INTRINSICS = {
   duration: 'duration',
-  childCount: 'int',
   name: 'string',
   status: 'status',
   statusMessage: 'string',
@@ -40,6 +39,7 @@ export const INTRINSICS = {
   nestedSetParent: 'int',
   parent: 'nil',
   'trace:id': 'string',
+  'span:childCount': 'int',
   'span:id': 'string',
   'span:parentID': 'string',
   'event:name': 'string',

@@ -8,6 +8,7 @@ import type {
   MetricsExpression,
   Query,
   Scalar,
+  ScalarFilter,
   SpansetExpression,
   Stage,
   Unary,
@@ -112,6 +113,7 @@ function checkStage(stage: Stage, fail: Fail, text: string): void {
       return
     case 'scalarFilter': {
       const [left, right] = [typeOfScalar(stage.left, fail, text), typeOfScalar(stage.right, fail, text)]
+      refuseNumberFirst(stage, fail)
       if (!isNumber(left) || !isNumber(right))
         throw fail(stage.at, `only numbers can be compared here: ${printStage(stage)}`)
       return
@@ -124,6 +126,19 @@ function checkStage(stage: Stage, fail: Fail, text: string): void {
     default:
   }
 }
+
+/** Tempo takes the number behind the aggregate only. */
+function refuseNumberFirst({ op, left, right }: ScalarFilter, fail: Fail): void {
+  if (left.kind !== 'literal' || right.kind === 'literal') return
+  const turned = TURNED[op as keyof typeof TURNED] ?? op
+  throw fail(
+    left.at,
+    `the number stands behind: ${printScalar(left)} ${op} ${printScalar(right)}`,
+    `write ${printScalar(right)} ${turned} ${printScalar(left)}`,
+  )
+}
+
+const TURNED = { '<': '>', '<=': '>=', '>': '<', '>=': '<=' } as const
 
 /** Relations between spans need one set of spans per trace on each side. */
 function refuseGroups(side: SpansetExpression, fail: Fail): void {

@@ -114,7 +114,7 @@ function spanIntrinsic(
       return textVector(table.statusMessage)
     case 'kind':
       return { is: 'numbers', type: 'kind', data: table.kind }
-    case 'childCount':
+    case 'span:childCount':
       return { is: 'numbers', type: 'int', data: childCounts(table) }
     case 'rootName':
       return orEmpty(gather(textVector(table.name), rootOf(table)))

@@ -36,7 +36,6 @@ export const BARE_INTRINSICS: ReadonlyMap<string, IntrinsicName> = new Map(
   (
     [
       'duration',
-      'childCount',
       'name',
       'status',
       'statusMessage',
@@ -59,7 +58,7 @@ export const SCOPED_INTRINSICS: ReadonlyMap<string, IntrinsicName> = new Map([
   ['span:status', 'status'],
   ['span:statusMessage', 'statusMessage'],
   ['span:kind', 'kind'],
-  ['span:childCount', 'childCount'],
+  ['span:childCount', 'span:childCount'],
   ['span:id', 'span:id'],
   ['span:parentID', 'span:parentID'],
   ['trace:duration', 'traceDuration'],

@@ -105,7 +105,9 @@ function literalOf(cursor: Cursor, token: Token): Literal {
 function unknownWord(cursor: Cursor, token: Token) {
   const hint = cursor.at('(')
     ? 'functions stand after a |, outside the braces'
-    : `write span.${token.text} or resource.${token.text} for an attribute, "${token.text}" for a string`
+    : token.text === 'childCount'
+      ? 'write span:childCount'
+      : `write span.${token.text} or resource.${token.text} for an attribute, "${token.text}" for a string`
   return cursor.error(token, `unknown identifier: ${token.text}`, hint)
 }
 

@@ -199,8 +199,8 @@ test('fractions that come of powers of ints go on as floats', () => {
   })
   const source = plainSource(numbered(3, child))
   for (const query of [
-    '{ childCount ^ (0 - childCount) + span.x > 0 }',
-    '{ } | sum(childCount ^ (0 - childCount)) + 1 > 0',
+    '{ span:childCount ^ (0 - span:childCount) + span.x > 0 }',
+    '{ } | sum(span:childCount ^ (0 - span:childCount)) + 1 > 0',
     '{ } | count() ^ (1 - count()) + 1 > 0',
   ]) {
     assert.equal(ask(query, {}, source).length, 1, query)

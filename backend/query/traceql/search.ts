@@ -89,7 +89,7 @@ function newestTraces({ table, mask }: Sets, range: TimeRange, limit: number): n
 
 /** Answers carry these as members of their own, or not at all. */
 const OWN_MEMBERS = new Set(
-  'duration trace:id span:id rootName rootServiceName traceDuration parent childCount'.split(' '),
+  'duration trace:id span:id rootName rootServiceName traceDuration parent span:childCount'.split(' '),
 )
 
 /** What an answer says about each span: the fields that the query names. */

@@ -43,7 +43,7 @@ const attribute: fc.Arbitrary<Field> = fc
 const intrinsic = (names: string): fc.Arbitrary<Field> =>
   of<IntrinsicName>(names).map((name) => ({ kind: 'intrinsic', name, at }))
 const text = intrinsic('name statusMessage rootName rootServiceName span:id span:parentID event:name link:spanID')
-const quantity = intrinsic('duration childCount traceDuration event:timeSinceStart')
+const quantity = intrinsic('duration span:childCount traceDuration event:timeSinceStart')
 
 const binary = (
   op: fc.Arbitrary<FieldOperator>,
@@ -114,7 +114,7 @@ const { spansets } = fc.letrec<{ spansets: SpansetExpression }>((tie) => ({
 const aggregate = fc
   .record({
     fn: of<AggregateFunction>('count avg min max sum'),
-    field: fc.oneof(attribute, intrinsic('duration childCount')),
+    field: fc.oneof(attribute, intrinsic('duration span:childCount')),
   })
   .map(({ fn, field }) => ({ kind: 'aggregate' as const, fn, of: fn === 'count' ? null : field, at }))
 const later: fc.Arbitrary<Stage> = fc.oneof(

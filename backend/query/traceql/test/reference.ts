@@ -269,7 +269,7 @@ function intrinsicOf(name: string, { span, trace, event, link }: View): Value {
       return { type: 'status', value: STATUSES.indexOf(span.status ?? 'unset') }
     case 'kind':
       return { type: 'kind', value: SPAN_KINDS.indexOf(span.kind ?? 'unspecified') }
-    case 'childCount':
+    case 'span:childCount':
       return { type: 'int', value: trace.filter((other) => parentOf(other, trace) === span).length }
     case 'rootName':
       return text(root?.name)
