@@ -43,5 +43,9 @@ export interface TempoApiOptions extends Omit<TempoContext, 'nowNs'> {
 /** Answers all paths of the API, by GET only; wrong requests and queries as `createRouter` says. */
 export function createTempoApi({ nowNs, ...sources }: TempoApiOptions): ApiHandler {
   const context = { ...sources, nowNs: nowNs ?? (() => BigInt(Date.now()) * 1_000_000n) }
-  return createRouter(ROUTES, context, { methods: ['GET', 'HEAD'] })
+  const route = createRouter(ROUTES, context, { methods: ['GET', 'HEAD'] })
+  return (request) => {
+    const repeated = [...request.query.keys()].find((name) => request.query.getAll(name).length > 1)
+    return repeated === undefined ? route(request) : text(400, `invalid ${repeated}: it is given more than once\n`)
+  }
 }

@@ -59,12 +59,15 @@ export function readMetricsRange(query: URLSearchParams, nowNs: bigint): { start
 
 const searchTimes = (query: URLSearchParams) => ({ startNs: readTime(query, 'start'), endNs: readTime(query, 'end') })
 
+/** Durations have 64 bits with a sign, in nanoseconds: 292 years. */
+const LONGEST_NS = 2 ** 63
+
 /** Go's notation (`1m30s`) or plain seconds -> nanoseconds. */
 export function readDuration(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name)
   if (text === null || text === '') return undefined
   const nanoseconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1e9 : parseDuration(text)
-  if (nanoseconds === undefined || !Number.isFinite(nanoseconds))
+  if (nanoseconds === undefined || !(nanoseconds < LONGEST_NS))
     throw httpError(400, `cannot parse ${JSON.stringify(text)} to a valid duration (${name})`)
   return nanoseconds
 }

@@ -7,6 +7,8 @@ import { readCount, readDuration, readSearchRange } from './params.ts'
 import { keyValues } from './values.ts'
 
 const MAX_LIMIT = 10_000
+/** Tempo's, unless it is told otherwise. */
+const MAX_SPANS_PER_SPANSET = 100
 const HOUR_NS = 3_600_000_000_000n
 
 /** `search`: the newest traces that match, at most `limit` (20), each with `spss` (3) of its spans. */
@@ -15,10 +17,13 @@ export function searchTraces({ spans, nowNs }: TempoContext, { query }: ApiReque
   if (limit === 0) throw httpError(400, 'invalid limit: must be a positive number')
   if (limit > MAX_LIMIT) throw httpError(400, `invalid limit: at most ${MAX_LIMIT} traces are returned`)
   const spansPerSpanset = readCount(query, 'spss') ?? 3
+  if (spansPerSpanset > MAX_SPANS_PER_SPANSET)
+    throw httpError(400, `invalid spss: at most ${MAX_SPANS_PER_SPANSET} spans are returned of each span set`)
+  const bounds = { min: readDuration(query, 'minDuration'), max: readDuration(query, 'maxDuration') }
   const range = withDefault(readSearchRange(query), nowNs())
   const text = query.get('q') ?? ''
   const byTags = text === ''
-  const parsed = compile(byTags ? queryFromTags(query) : text, 'invalid TraceQL query: ')
+  const parsed = compile(byTags ? queryFromTags(query, bounds) : text, 'invalid TraceQL query: ')
   const traces = search(parsed, spans, { range, limit, spansPerSpanset })
   return json(200, {
     traces: traces.map((trace) => traceJson(trace, !byTags)),
@@ -31,10 +36,14 @@ function withDefault(range: TimeRange, nowNs: bigint): TimeRange {
   return { startNs: nowNs - HOUR_NS, endNs: undefined }
 }
 
-function queryFromTags(query: URLSearchParams): string {
+interface DurationBounds {
+  /** Nanoseconds. */
+  readonly min: number | undefined
+  readonly max: number | undefined
+}
+
+function queryFromTags(query: URLSearchParams, { min, max }: DurationBounds): string {
   const conditions = parseTags(query.get('tags') ?? '').map(([key, value]) => tagCondition(key, value))
-  const min = readDuration(query, 'minDuration')
-  const max = readDuration(query, 'maxDuration')
   if (min !== undefined) conditions.push(`traceDuration >= ${min}ns`)
   if (max !== undefined) conditions.push(`traceDuration <= ${max}ns`)
   return `{ ${conditions.join(' && ')} }`

@@ -57,7 +57,7 @@ const KEYWORDS: Record<string, readonly string[]> = {
 
 /** Ids and durations: endless, and of no use in a list. */
 const NOT_LISTED =
-  /^(duration|span:duration|traceDuration|trace:duration|event:timeSinceStart|trace:id|span:id|span:parentID|link:traceID|link:spanID|parent|nestedSet\w+|childCount|span:childCount)$/
+  /^(duration|span:duration|traceDuration|trace:duration|event:timeSinceStart|trace:id|span:id|span:parentID|link:traceID|link:spanID|parent|nestedSet\w+|span:childCount)$/
 
 const MAX_VALUES = 10_000
 
@@ -126,17 +126,20 @@ function tagValues(spans: SpanSource, tag: string, request: ApiRequest): TagValu
   return column === undefined ? valuesOf(grouped, spans, range, limit) : distinct(spans, range, column, limit)
 }
 
-/** `{} | count_over_time() by (tag)`: proves that the tag is an identifier, and finds values of any kind of field. */
+/** A query that finds values of any kind of field, and the field. Proves that the tag is an identifier. */
 function groupBy(tag: string): { query: Query; field: Field | undefined } {
   try {
-    const query = check(parse(`{ } | count_over_time() by (${tag})`))
-    const by = query.kind === 'metrics' && query.expression.kind === 'metrics' ? query.expression.by : []
-    return { query, field: by[0] }
+    const proof = check(parse(`{ } | count_over_time() by (${tag})`))
+    const by = proof.kind === 'metrics' && proof.expression.kind === 'metrics' ? proof.expression.by : []
+    return { query: check(parse(`{ } ${countedBy(tag)}`)), field: by[0] }
   } catch (error) {
     if (!(error instanceof TraceQLError)) throw error
     throw httpError(400, `please provide a valid tagName: failed to parse identifier ${tag}: ${error.message}`)
   }
 }
+
+/** That a span has no value is none. */
+const countedBy = (tag: string) => `| { ${tag} != nil } | count_over_time() by (${tag})`
 
 /** Editors send what is typed so far: a query that doesn't parse filters nothing. */
 function usableFilter(text: string): string | undefined {
@@ -153,7 +156,7 @@ function filteredValues(spans: SpanSource, filter: string, tag: string, range: T
   let query: Query
   try {
     // The filter may end in a comment.
-    query = check(parse(`${filter}\n| count_over_time() by (${tag})`))
+    query = check(parse(`${filter}\n${countedBy(tag)}`))
   } catch (error) {
     // Not every pipeline can be counted (e.g. one that ends in select): then the filter is left out.
     if (!(error instanceof TraceQLError)) throw error
@@ -165,20 +168,39 @@ function filteredValues(spans: SpanSource, filter: string, tag: string, range: T
 function valuesOf(query: Query, spans: SpanSource, range: TimeRange, limit: number): TagValue[] {
   const bounded = { startNs: range.startNs ?? 1n, endNs: range.endNs ?? BigInt(Date.now() + 86_400_000) * 1_000_000n }
   if (bounded.startNs >= bounded.endNs) return []
-  const values: TagValue[] = []
-  // One of the series may be that of the spans without a value.
-  for (const { labels } of metricsInstant(query, spans, { range: bounded, maxSeries: limit + 1 })) {
+  const values = valueList(limit)
+  for (const { labels } of metricsInstant(query, spans, { range: bounded, maxSeries: limit })) {
     const value = labels[0]?.value
-    if (values.length < limit && value !== undefined && value.type !== 'nil') values.push(tagValue(value))
+    if (value !== undefined) values.add(value)
   }
-  return values
+  return values.found()
 }
 
-function tagValue({ type, value }: TypedValue): TagValue {
-  return { type: TAG_TYPES[type] ?? type, value: String(value) }
+/** Distinct values, at most `limit`; of an array each element. */
+function valueList(limit: number): { add(value: TypedValue): void; full(): boolean; found(): TagValue[] } {
+  const found = new Map<string, TagValue>()
+  const full = () => found.size >= limit
+  return {
+    add(value) {
+      for (const one of elementsOf(value)) if (!full()) found.set(`${one.type}:${one.value}`, one)
+    },
+    full,
+    found: () => [...found.values()],
+  }
 }
 
-const TAG_TYPES: Partial<Record<TypedValue['type'], string>> = { status: 'keyword', kind: 'keyword', floats: 'array' }
+function elementsOf({ type, value }: TypedValue): TagValue[] {
+  if (!Array.isArray(value)) return [{ type: TAG_TYPES[type] ?? type, value: String(value) }]
+  return value.filter((one: unknown) => one !== null).map((one: unknown) => elementOf(one, type === 'floats'))
+}
+
+function elementOf(value: unknown, isFloat: boolean): TagValue {
+  const fraction = typeof value === 'number' && !Number.isInteger(value)
+  return { type: isFloat || fraction ? 'float' : (ELEMENT_TYPES[typeof value] ?? 'string'), value: String(value) }
+}
+
+const TAG_TYPES: Partial<Record<TypedValue['type'], string>> = { status: 'keyword', kind: 'keyword' }
+const ELEMENT_TYPES: Partial<Record<string, string>> = { bigint: 'int', number: 'int', boolean: 'bool' }
 
 type ReadColumns = (table: SpanTable) => readonly (Column | undefined)[]
 
@@ -206,15 +228,14 @@ function intrinsicReader({ name }: Intrinsic): ReadColumns | undefined {
 }
 
 function distinct(spans: SpanSource, range: TimeRange, columns: ReadColumns, limit: number): TagValue[] {
-  const found = new Map<string, TagValue>()
+  const values = valueList(limit)
   for (const table of spans.tables(range)) {
     for (const column of columns(table)) {
       for (let code = 1; code < (column?.values.length ?? 0); code++) {
-        if (found.size >= limit) return [...found.values()]
-        const value = tagValue({ type: column!.types[code]!, value: column!.values[code]! })
-        found.set(`${value.type}:${value.value}`, value)
+        if (values.full()) return values.found()
+        values.add({ type: column!.types[code]!, value: column!.values[code]! })
       }
     }
   }
-  return [...found.values()]
+  return values.found()
 }

@@ -6,7 +6,7 @@ import { readTraces } from '../../otlp/traces.ts'
 import { SpanBuilder } from '../../store/span-builder.ts'
 import type { StoredSpans } from '../../store/stored-spans.ts'
 import { toOtlp } from '../../store/to-otlp.ts'
-import { type TestSpan, traceBytes } from '../../test/otlp.ts'
+import { anyValue, hex, type TestSpan, traceBytes } from '../../test/otlp.ts'
 import { createTempoApi } from './index.ts'
 
 const T0 = 1_700_000_000_000
@@ -32,7 +32,7 @@ function apiOf(tables: readonly StoredSpans[]) {
   }
   const traceById = () => tables[0] && toOtlp(tables[0])
   const handle = createTempoApi({ spans, traceById, nowNs: () => BigInt(T0 + 1000) * 1_000_000n })
-  const ask = (path: string, parameters: Record<string, string> = {}) => {
+  const ask = (path: string, parameters: Record<string, string> | [string, string][] = {}) => {
     const query = new URLSearchParams(parameters)
     const response = handle({ method: 'GET', path, query, headers: {} }) as { status: number; body: string }
     return { status: response.status, body: response.body }
@@ -88,7 +88,10 @@ test('doubles in an array are floats, whole numbers too', () => {
   ])
   assert.deepEqual(found('{ span.list = 2 } | select(name)'), [['ints', { intValue: '2' }]])
   assert.deepEqual(JSON.parse(ask('/api/v2/search/tag/span.list/values').body).tagValues, [
-    { type: 'array', value: '2,3' },
+    { type: 'float', value: '2' },
+    { type: 'float', value: '3' },
+    { type: 'int', value: '2' },
+    { type: 'int', value: '3' },
   ])
 })
 
@@ -140,6 +143,39 @@ test('values of a tag: with a comment behind the filter, with a name in parts', 
   assert.deepEqual(values('span:name'), [{ type: 'string', value: 'n' }])
 })
 
+test('values of a tag: empty texts, and of arrays their elements', () => {
+  const strings = { value: { case: 'arrayValue' as const, value: { values: ['a', 'b'].map(anyValue) } } }
+  const mixed = {
+    value: { case: 'arrayValue' as const, value: { values: [anyValue('b'), anyValue(1), anyValue(true)] } },
+  }
+  const floats = { value: { case: 'arrayValue' as const, value: { values: [anyValue(0.5), anyValue(1.5)] } } }
+  const spans = [strings, mixed, floats, anyValue(''), undefined].map((value, i) => ({
+    traceId: hex('a', 32),
+    spanId: hex(`${i + 1}`, 16),
+    name: 'n',
+    startTimeUnixNano: BigInt(T0) * 1_000_000n,
+    endTimeUnixNano: BigInt(T0) * 1_000_000n,
+    attributes: value === undefined ? [] : [{ key: 'x', value }],
+  }))
+  const request = create(ExportTraceServiceRequestSchema, { resourceSpans: [{ scopeSpans: [{ spans }] }] })
+  const { ask } = apiOf([tableOf(toBinary(ExportTraceServiceRequestSchema, request))])
+  const values = (parameters: Record<string, string>) =>
+    (
+      JSON.parse(ask('/api/v2/search/tag/span.x/values', parameters).body) as { tagValues: { value: string }[] }
+    ).tagValues.toSorted((a, b) => (a.value < b.value ? -1 : 1))
+  const all = [
+    { type: 'string', value: '' },
+    { type: 'float', value: '0.5' },
+    { type: 'int', value: '1' },
+    { type: 'float', value: '1.5' },
+    { type: 'string', value: 'a' },
+    { type: 'string', value: 'b' },
+    { type: 'bool', value: 'true' },
+  ]
+  assert.deepEqual(values({}), all)
+  assert.deepEqual(values({ q: '{ name = "n" }' }), all)
+})
+
 test('filtered values of a tag are looked for until there are enough', () => {
   const list = (from: number) =>
     Array.from({ length: 10 }, (_, i) => ({
@@ -153,6 +189,30 @@ test('filtered values of a tag are looked for until there are enough', () => {
   const { body } = ask('/api/v2/search/tag/span.user/values', { q: '{ name = "n" }', limit: '5' })
   assert.equal((JSON.parse(body) as { tagValues: unknown[] }).tagValues.length, 5)
   assert.equal(seen.tables, 1)
+})
+
+test('what no search can be is refused by the name of its parameter', () => {
+  const { ask } = api([{ trace: 'a', id: '1', startMs: T0 }])
+  const refused: [Record<string, string> | [string, string][], RegExp][] = [
+    [{ spss: '101' }, /invalid spss: at most 100 spans/],
+    [{ spss: '999999999' }, /invalid spss: at most 100 spans/],
+    [{ minDuration: '99999999999999999h' }, /"99999999999999999h" to a valid duration \(minDuration\)/],
+    [{ maxDuration: '1e9h' }, /"1e9h" to a valid duration \(maxDuration\)/],
+    [{ q: '{ }', minDuration: 'x' }, /"x" to a valid duration \(minDuration\)/],
+    [
+      [
+        ['limit', '1'],
+        ['limit', '2'],
+      ],
+      /invalid limit: it is given more than once/,
+    ],
+  ]
+  for (const [parameters, message] of refused) {
+    const { status, body } = ask('/api/search', parameters)
+    assert.match(body, message)
+    assert.equal(status, 400)
+  }
+  assert.equal(ask('/api/search', { spss: '100', minDuration: '200000h' }).status, 200)
 })
 
 test('a time needs its zone', () => {
