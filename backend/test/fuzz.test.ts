@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { isHttpError } from '../http.ts'
 import { readLogs } from '../otlp/logs.ts'
 import { readTraces } from '../otlp/traces.ts'
 import { isWireError } from '../otlp/wire.ts'
@@ -23,6 +24,7 @@ import { exampleSpans } from '../query/traceql/test/data.ts'
 import { plainSource } from '../query/traceql/test/spans.ts'
 import { decodeMetrics } from '../receive/metrics/decode.ts'
 import { translated } from '../receive/metrics/translate.ts'
+import { zipkinToProtobuf } from '../receive/zipkin.ts'
 import { post, startBackend } from './backend.ts'
 import { pushBytes, snappyOf } from './loki-push.ts'
 import { keyValues, logBytes, metricBytes, traceBytes } from './otlp.ts'
@@ -266,6 +268,25 @@ const bodies = [
   `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"${nowNs}","body":{"kvlistValue":{"values":[{"key":"k","value":{"arrayValue":{"values":[{"intValue":"1"}]}}}]}}}]}]}]}`,
   `{"streams":[{"stream":{"service_name":"a"},"values":[["${nowNs}","line",{"trace_id":"${id}"}]]}]}`,
 ]
+const zipkin = [
+  `[{"traceId":"${id}","parentId":"${id.slice(16)}","id":"${id.slice(0, 16)}","name":"n","kind":"CLIENT","timestamp":1700000000000000,"duration":5,"localEndpoint":{"serviceName":"a","ipv4":"10.0.0.1","port":80},"remoteEndpoint":{"serviceName":"b"},"annotations":[{"timestamp":1700000000000001,"value":"\\"e\\": {\\"k\\":1}"}],"tags":{"error":"x","otel.scope.name":"l"}},{"traceId":"${id}","id":"${id.slice(0, 16)}","kind":"SERVER","timestamp":1,"shared":true,"localEndpoint":{"serviceName":"b"}}]`,
+]
+
+test('Zipkin spans: each is read, or refused with what is wrong', async () => {
+  await fuzz(
+    (random) => mutateText(zipkin, random),
+    (text) => {
+      try {
+        const { bytes, problem } = zipkinToProtobuf(Buffer.from(text))
+        const { rejected } = readTraces(bytes, () => {})
+        assert.equal(rejected > 0, problem !== '')
+      } catch (error) {
+        if (!isHttpError(error)) throw error
+      }
+    },
+  )
+})
+
 const questions = [
   '/api/search?q={}&limit=5&spss=3&start=1700000000&end=1700000100',
   '/api/metrics/query_range?q={}|rate()&step=5s&start=1700000000&end=1700000100&exemplars=3',
