@@ -20,7 +20,7 @@ type RowStage = (row: Row) => boolean
  * row.
  */
 export function compileStages(stages: readonly Stage[]): RowStage {
-  // Who asks for no errors gets none that come up later either.
+  // Who asks for no errors gets none from a comparison behind that.
   const demanded = stages.findIndex((stage) => stage.kind === 'label-filter' && demandsNoError(stage.filter))
   const steps = stages.map((stage, at) => compileStage(stage, demanded >= 0 && at > demanded ? 'drop' : 'mark'))
   return (row) => {
