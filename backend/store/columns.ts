@@ -2,6 +2,7 @@
  * Worker thread. Building blocks of tables: growing dictionary columns while data comes in, frozen ones when it is
  * read.
  */
+import { crc32 } from 'node:zlib'
 import { type AttributeValue, TYPE } from '../otlp/values.ts'
 import type { Column, ValueType } from '../query/traceql/span-table.ts'
 
@@ -42,6 +43,28 @@ export function codeArray(rows: number, count: number): Codes {
 
 /** No rows. */
 export const EMPTY_COLUMN: StoredColumn = storedColumn(new Uint8Array(0), [undefined], new Uint8Array(1))
+
+/**
+ * Frozen columns of a table whose codes are equal get one array for them all: what an instrumentation sets on each of its
+ * spans, or an SDK on its resource, comes together. That saves memory, and who counts codes counts each array once.
+ */
+export class EqualCodes {
+  private readonly known = new Map<string, Codes>()
+
+  /** The column itself, where it is the first with such codes. */
+  share(column: StoredColumn): StoredColumn {
+    const { codes, values } = column
+    // As many values, too: whatever has a place per value serves all the columns.
+    const key = `${crc32(codes)}/${codes.length}/${codes.BYTES_PER_ELEMENT}/${values.length}`
+    const known = this.known.get(key)
+    if (known === undefined) this.known.set(key, codes)
+    else if (bytesOf(known).equals(bytesOf(codes))) return { ...column, codes: known }
+    return column
+  }
+}
+
+/** The codes' memory, not a copy. */
+export const bytesOf = (codes: Codes) => Buffer.from(codes.buffer, codes.byteOffset, codes.byteLength)
 
 /** Distinct values with their types. Code 0 is "absent". */
 export class Dictionary {

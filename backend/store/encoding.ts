@@ -1,7 +1,7 @@
 /** Worker thread. How columns and numbers are laid out inside a block's sections. */
 import type { OwnerRecord } from '../otlp/traces.ts'
 import { type AttributeValue, TYPE } from '../otlp/values.ts'
-import { type Codes, codeArray, type StoredColumn, storedColumn } from './columns.ts'
+import { bytesOf, type Codes, codeArray, type StoredColumn, storedColumn } from './columns.ts'
 
 /** Non-negative whole numbers up to 2^53 in 7-bit groups. */
 export function packNumbers(values: ArrayLike<number>): Buffer {
@@ -89,8 +89,6 @@ function usedOnly({ codes, values, otlpTypes }: Packable) {
   for (let i = 0; i < codes.length; i++) narrow[i] = newCode[codes[i]!]!
   return { codes: narrow, values: used, types, present, constant }
 }
-
-const bytesOf = (array: Codes) => Buffer.from(array.buffer, array.byteOffset, array.byteLength)
 
 function sparse(codes: Codes, present: number): Float64Array {
   const pairs = new Float64Array(present * 2)

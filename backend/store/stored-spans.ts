@@ -5,7 +5,15 @@
 import type { OwnerRecord } from '../otlp/traces.ts'
 import { TYPE } from '../otlp/values.ts'
 import type { EventTable, LinkTable, SpanTable } from '../query/traceql/span-table.ts'
-import { type Codes, codeArray, Dictionary, EMPTY_COLUMN, type StoredColumn, storedColumn } from './columns.ts'
+import {
+  type Codes,
+  codeArray,
+  Dictionary,
+  EMPTY_COLUMN,
+  EqualCodes,
+  type StoredColumn,
+  storedColumn,
+} from './columns.ts'
 
 export interface StoredEvents extends EventTable {
   readonly name: StoredColumn
@@ -88,18 +96,19 @@ export interface SpanParts {
   readonly links: () => ChildParts
 }
 
-/** `onColumn` is told the bytes of every column that gets decoded, for the cache's account. */
+/** `onColumn` is told the bytes that every column takes once it is decoded, for the cache's account. */
 export function storedSpans(parts: SpanParts, onColumn: (bytes: number) => void = () => {}): StoredSpans {
-  const span = remembered(parts.attributes, parts.rows, onColumn)
-  const meta = remembered(parts.meta, parts.rows, onColumn)
-  const resource = ownerColumns(parts.resources, parts.resourceOf, onColumn)
-  const scope = ownerColumns(parts.scopes, parts.scopeOf, onColumn)
+  const keep = keeper(onColumn)
+  const span = remembered(parts.attributes, parts.rows, keep)
+  const meta = remembered(parts.meta, parts.rows, keep)
+  const resource = ownerColumns(parts.resources, parts.resourceOf, keep)
+  const scope = ownerColumns(parts.scopes, parts.scopeOf, keep)
   const byScope = { span, resource, instrumentation: scope }
   const parentIds = once(parts.parentIds)
-  const events = once(() => eventTable(parts.events(), onColumn))
-  const links = once(() => linkTable(parts.links(), onColumn))
-  const scopeName = once(() => ownerText(parts.scopes, parts.scopeOf, 'name'))
-  const scopeVersion = once(() => ownerText(parts.scopes, parts.scopeOf, 'version'))
+  const events = once(() => eventTable(parts.events(), keep))
+  const links = once(() => linkTable(parts.links(), keep))
+  const scopeName = once(() => keep(ownerText(parts.scopes, parts.scopeOf, 'name')))
+  const scopeVersion = once(() => keep(ownerText(parts.scopes, parts.scopeOf, 'version')))
   return {
     rows: parts.rows,
     traces: parts.traceStart.length - 1,
@@ -164,9 +173,21 @@ function once<T>(make: () => T): () => T {
   }
 }
 
-function eventTable(parts: ReturnType<SpanParts['events']>, onColumn: (bytes: number) => void): StoredEvents {
-  const attributes = remembered(parts.attributes, parts.rows, onColumn)
-  const meta = remembered(parts.meta, parts.rows, onColumn)
+type Keep = (column: StoredColumn) => StoredColumn
+
+/** What a table's columns pass through before they are kept. */
+function keeper(onColumn: (bytes: number) => void): Keep {
+  const equal = new EqualCodes()
+  return (made) => {
+    const column = equal.share(made)
+    onColumn(sizeOf(column) + (column === made ? made.codes.byteLength : 0))
+    return column
+  }
+}
+
+function eventTable(parts: ReturnType<SpanParts['events']>, keep: Keep): StoredEvents {
+  const attributes = remembered(parts.attributes, parts.rows, keep)
+  const meta = remembered(parts.meta, parts.rows, keep)
   return {
     rows: parts.rows,
     span: parts.span,
@@ -181,9 +202,9 @@ function eventTable(parts: ReturnType<SpanParts['events']>, onColumn: (bytes: nu
   }
 }
 
-function linkTable(parts: ChildParts, onColumn: (bytes: number) => void): StoredLinks {
-  const attributes = remembered(parts.attributes, parts.rows, onColumn)
-  const meta = remembered(parts.meta, parts.rows, onColumn)
+function linkTable(parts: ChildParts, keep: Keep): StoredLinks {
+  const attributes = remembered(parts.attributes, parts.rows, keep)
+  const meta = remembered(parts.meta, parts.rows, keep)
   return {
     rows: parts.rows,
     span: parts.span,
@@ -200,15 +221,14 @@ function linkTable(parts: ChildParts, onColumn: (bytes: number) => void): Stored
   }
 }
 
-function remembered(loader: ColumnLoader, rows: number, onColumn: (bytes: number) => void) {
+function remembered(loader: ColumnLoader, rows: number, keep: Keep) {
   const known = new Map<string, StoredColumn | undefined>()
   const names = new Set(loader.names())
   const get = (name: string): StoredColumn | undefined => {
     if (!names.has(name)) return undefined
     if (!known.has(name)) {
       const column = loader.load(name)
-      known.set(name, column)
-      if (column) onColumn(sizeOf(column))
+      known.set(name, column && keep(column))
     }
     return known.get(name)
   }
@@ -219,15 +239,15 @@ function remembered(loader: ColumnLoader, rows: number, onColumn: (bytes: number
   }
 }
 
-/** Texts take their length; a value and its place in the lists some 48 bytes. */
-function sizeOf({ codes, values }: StoredColumn): number {
-  let bytes = codes.byteLength + values.length * 48
+/** What a column takes beside its codes: texts take their length; a value and its place in the lists some 48 bytes. */
+function sizeOf({ values }: StoredColumn): number {
+  let bytes = values.length * 48
   for (const value of values) if (typeof value === 'string') bytes += value.length
   return bytes
 }
 
 /** Attributes of resources and scopes are few and shared: a column is made by spreading them over the rows. */
-function ownerColumns(owners: readonly OwnerRecord[], ownerOf: Codes, onColumn: (bytes: number) => void) {
+function ownerColumns(owners: readonly OwnerRecord[], ownerOf: Codes, keep: Keep) {
   const names = [...new Set(owners.flatMap((owner) => owner.attributes.keys.slice(0, owner.attributes.count)))]
   const loader: ColumnLoader = {
     names: () => names,
@@ -241,7 +261,7 @@ function ownerColumns(owners: readonly OwnerRecord[], ownerOf: Codes, onColumn: 
         return 0
       }),
   }
-  return remembered(loader, ownerOf.length, onColumn)
+  return remembered(loader, ownerOf.length, keep)
 }
 
 function ownerText(owners: readonly OwnerRecord[], ownerOf: Codes, field: 'name' | 'version'): StoredColumn {

@@ -252,3 +252,39 @@ test('compare() is answered in the shape of series, labels with their types', ()
     samples: [{ timestampMs: '1700000000000' }, { timestampMs: '1700000001000', value: 2 }],
   })
 })
+
+test('compare() tells attributes apart that always come together', () => {
+  const span = (id: string, status: number, attributes: TestSpan['attributes']) => ({
+    ...{ trace: id, id, name: 'n', status, startMs: T0 + 1 },
+    ...(attributes && { attributes }),
+  })
+  const { ask } = api([
+    span('1', 2, { method: 'GET', code: 200, retried: true }),
+    span('2', 0, { method: 'PUT', code: 201, retried: false }),
+    span('3', 0, { method: 'PUT', code: 201, retried: false }),
+    span('4', 2, undefined),
+  ])
+  const query = { q: '{ } | compare({ status = error })', start: '1699999999', end: '1700000001' }
+  const { series } = JSON.parse(ask('/api/metrics/query', query).body) as {
+    series: { labels: { key: string; value: object }[]; value: number }[]
+  }
+  const found = series
+    .map(({ labels, value }) =>
+      [labels[1]!.key, ...labels.flatMap((label) => Object.values(label.value)), value].join(),
+    )
+    .filter((text) => /^span/.test(text))
+  assert.deepEqual(found, [
+    'span.code,baseline,201,2',
+    'span.method,baseline,PUT,2',
+    'span.retried,baseline,false,2',
+    'span.code,baseline_total,nil,2',
+    'span.method,baseline_total,nil,2',
+    'span.retried,baseline_total,nil,2',
+    'span.code,selection,200,1',
+    'span.method,selection,GET,1',
+    'span.retried,selection,true,1',
+    'span.code,selection_total,nil,1',
+    'span.method,selection_total,nil,1',
+    'span.retried,selection_total,nil,1',
+  ])
+})

@@ -124,6 +124,7 @@ function countValues(expression: MetricsCompare, context: Context) {
   const slots = [undefined, createSlots(grid, exemplars >>> 1), createSlots(grid, (exemplars + 1) >>> 1)] as const
   for (const { table, sides, points } of comparedTables(expression, context)) {
     const parts = splitRows(sides)
+    const known = new WeakMap<Column['codes'], Int32Array>()
     for (const { key, vector } of columnsOf(table)) {
       tick()
       let own = counted.get(key)
@@ -131,7 +132,11 @@ function countValues(expression: MetricsCompare, context: Context) {
         own = { totals: [0, 0, 0], values: [undefined, new Map(), new Map()] }
         counted.set(key, own)
       }
-      addCounts(countCodes(vector, parts), vector, own)
+      addCounts(
+        memo(known, vector.codes, () => countCodes(vector, parts)),
+        vector,
+        own,
+      )
     }
     if (exemplars > 0) keepExemplars(table, { sides, points, slots, found })
   }

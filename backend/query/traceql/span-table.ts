@@ -12,7 +12,10 @@ export type { AttributeValue, Scalar } from '../../otlp/values.ts'
 /** Tells `int` and `float` apart, which are one type in JavaScript. `floats` is an array of floats only. */
 export type ValueType = 'string' | 'int' | 'float' | 'bool' | 'array' | 'floats'
 
-/** Dictionary column: row `i` has the value `values[codes[i]]`; code 0 always means "absent". */
+/**
+ * Dictionary column: row `i` has the value `values[codes[i]]`; code 0 always means "absent". Columns of a table may share an
+ * array of codes, and then have as many values.
+ */
 export interface Column {
   readonly codes: Uint8Array | Uint16Array | Uint32Array
   /** Distinct values; index 0 is a placeholder for absent and never compared. */
