@@ -977,6 +977,31 @@ test('a trace that still comes in fills without a reload', options, async () => 
   assert.deepEqual(problems, [])
 })
 
+test('the JSON of a trace, and its download as HTML, are what the page asked for once', options, async () => {
+  const traceId = 'beadbeadbeadbeadbeadbeadbeadbead'
+  // Old enough that the page does not wait for more of it.
+  const begin = BigInt(Date.now() - 60_000) * 1_000_000n
+  const times = { startTimeUnixNano: String(begin), endTimeUnixNano: String(begin + 1_000_000n) }
+  await sendSpans('early', [{ ...{ traceId, spanId: 'c'.repeat(16), name: 'once asked for', kind: 1 }, ...times }])
+  const stored = `${system.urls.tempo}/api/v2/traces/${traceId}`
+  await until('it is stored', 10, async () => (await fetch(stored)).ok)
+  const { page, problems } = await open(`/trace/${traceId}`)
+  await page.locator('.span-row', { hasText: 'once asked for' }).waitFor()
+  await page.locator('[aria-label="View"]').getByRole('button', { name: 'JSON', exact: true }).click()
+  await page.locator('.json-lines', { hasText: '"name": "once asked for"' }).waitFor()
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Download as HTML' }).click(),
+  ])
+  assert.match(await readFile(await download.path(), 'utf8'), /"name":"once asked for"/)
+  const asked = await page.evaluate(
+    (path) => performance.getEntriesByType('resource').filter(({ name }) => name.endsWith(path)).length,
+    `/v2/traces/${traceId}`,
+  )
+  assert.equal(asked, 1)
+  assert.deepEqual(problems, [])
+})
+
 test('the audit table is filtered, shows an intact chain, and leads to the trace', options, async () => {
   const { traceId, orderId } = await storedOrder()
   const { page, problems } = await open('/audit')

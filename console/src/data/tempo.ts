@@ -22,7 +22,8 @@ export async function runTempo(target: Target, context: QueryContext): Promise<Q
   }
   const query = interpolate(target.query ?? '', context.variables, 'traceql').trim()
   if (!query) return { frames: [], exemplars: [], logs: [] }
-  if (isTraceId(query)) return { frames: [], exemplars: [], logs: [], trace: await fetchTrace(context.client, query) }
+  if (isTraceId(query))
+    return { frames: [], exemplars: [], logs: [], trace: (await fetchTrace(context.client, query))?.trace }
   if (isMetricsQuery(query)) return { frames: await traceMetrics(target, query, context), exemplars: [], logs: [] }
   const answer = await searchTraces(context.client, query, context.range, target.limit ?? 20, target.spss ?? 3)
   const frame =
@@ -36,14 +37,19 @@ export const isTraceId = (text: string): boolean => /^[\da-f]{16,32}$/i.test(tex
 /** Where one trace is asked for, at the console's own origin. */
 export const traceJsonHref = (traceId: string): string => `${ROOT}/v2/traces/${traceId.trim().toLowerCase()}`
 
-/** What Tempo answers for it: OTLP/JSON in an envelope. */
-export const fetchTraceJson = (client: Client, traceId: string): Promise<{ trace?: OtlpTrace } & OtlpTrace> =>
-  getJson(client, traceJsonHref(traceId))
+/** What Tempo answers for it: OTLP/JSON, of late in an envelope. */
+export type TraceAnswer = { readonly trace?: OtlpTrace } & OtlpTrace
+
+export interface FetchedTrace {
+  readonly trace: Trace
+  readonly answer: TraceAnswer
+}
 
 /** Undefined when no such trace is stored. */
-export async function fetchTrace(client: Client, traceId: string): Promise<Trace | undefined> {
-  const answer = await fetchTraceJson(client, traceId)
-  return readTrace(answer.trace ?? answer)
+export async function fetchTrace(client: Client, traceId: string): Promise<FetchedTrace | undefined> {
+  const answer = await getJson<TraceAnswer>(client, traceJsonHref(traceId))
+  const trace = readTrace(answer.trace ?? answer)
+  return trace && { trace, answer }
 }
 
 export interface FoundSpan {

@@ -2,19 +2,18 @@
 import { useState } from 'preact/hooks'
 import { newClient } from '../data/http.ts'
 import { linesOfTrace } from '../data/loki.ts'
-import { fetchTraceJson } from '../data/tempo.ts'
-import type { Trace } from '../data/trace.ts'
+import type { FetchedTrace } from '../data/tempo.ts'
 import { MOST_LINES, TEMPLATE, traceFile, traceFileName } from '../data/trace-file.ts'
 import { saveAs } from './save-as.ts'
 
 type State = { readonly text: string; readonly busy?: boolean }
 
-export function DownloadHtml({ trace, title }: { trace: Trace; title: string }) {
+export function DownloadHtml({ trace, answer, title }: FetchedTrace & { title: string }) {
   const [state, setState] = useState<State>({ text: 'Download as HTML' })
   const download = async () => {
     setState({ text: 'Writing the file …', busy: true })
     try {
-      const html = await htmlOf(trace, title)
+      const html = await htmlOf({ trace, answer }, title)
       saveAs(traceFileName(trace.traceId), 'text/html', html)
       setState({ text: `Downloaded: ${Math.ceil(new Blob([html]).size / 1000)} kB` })
     } catch (cause) {
@@ -34,14 +33,13 @@ export function DownloadHtml({ trace, title }: { trace: Trace; title: string }) 
   )
 }
 
-async function htmlOf(trace: Trace, title: string): Promise<string> {
+async function htmlOf({ trace, answer }: FetchedTrace, title: string): Promise<string> {
   const client = newClient()
-  const [template, answer, lines] = await Promise.all([
+  const [template, lines] = await Promise.all([
     fetch(`/${TEMPLATE}`).then((response) => {
       if (!response.ok) throw new Error(`the console has no ${TEMPLATE} (${response.status})`)
       return response.text()
     }),
-    fetchTraceJson(client, trace.traceId),
     linesOfTrace(client, trace, MOST_LINES),
   ])
   const otlp = answer.trace ?? answer

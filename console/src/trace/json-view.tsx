@@ -1,10 +1,7 @@
 /** The trace as Tempo answers it, line by line. */
 import { useMemo } from 'preact/hooks'
-import { newClient } from '../data/http.ts'
-import { fetchTraceJson, traceJsonHref } from '../data/tempo.ts'
+import { type FetchedTrace, traceJsonHref } from '../data/tempo.ts'
 import { CopyButton } from '../shell/copy.tsx'
-import { Failure, Loading } from '../shell/states.tsx'
-import { useQuery } from '../shell/use-query.ts'
 import { useRows } from '../shell/use-rows.ts'
 
 /** Pixels, as trace-page.css has them. */
@@ -13,10 +10,9 @@ const LINE = 18
 /** Browsers place nothing lower than some 17 million pixels: what is longer is read as a file. */
 const MOST_LINES = 900_000
 
-export function JsonView({ traceId }: { traceId: string }) {
-  const { data, error, loading } = useQuery(traceId, (signal) => fetchTraceJson(newClient(signal), traceId))
-  const text = useMemo(() => data && JSON.stringify(data, null, 2), [data])
-  const lines = useMemo(() => text?.split('\n') ?? [], [text])
+export function JsonView({ trace: { traceId }, answer }: FetchedTrace) {
+  const text = useMemo(() => JSON.stringify(answer, null, 2), [answer])
+  const lines = useMemo(() => text.split('\n'), [text])
   const shown = Math.min(lines.length, MOST_LINES)
   const { scroller, first, last } = useRows(shown, LINE)
   return (
@@ -25,14 +21,12 @@ export function JsonView({ traceId }: { traceId: string }) {
         <a class="button" href={traceJsonHref(traceId)} download={`trace-${traceId}.json`}>
           Download
         </a>
-        {text && <CopyButton text={text} label="Copy the JSON" />}
+        <CopyButton text={text} label="Copy the JSON" />
         <span class="muted">
-          OTLP JSON, as Tempo answers it{text ? `: ${lines.length.toLocaleString('en')} lines` : ''}
+          OTLP JSON, as Tempo answers it: {lines.length.toLocaleString('en')} lines
           {shown < lines.length && `, of which ${shown.toLocaleString('en')} are shown; the download has all`}
         </span>
       </p>
-      {loading && !data && <Loading what="Loading the JSON" />}
-      {error && <Failure message={error} />}
       <section class="json-lines" ref={scroller} tabIndex={0} aria-label="JSON of the trace">
         <pre style={{ height: `${shown * LINE}px`, paddingTop: `${first * LINE}px` }}>
           {lines.slice(first, last).join('\n')}

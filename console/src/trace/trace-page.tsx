@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { isAbsent } from '../data/absent-here.ts'
 import { newClient } from '../data/http.ts'
 import { type Operation, operationsOf } from '../data/operations.ts'
-import { fetchTrace, isTraceId } from '../data/tempo.ts'
+import { type FetchedTrace, fetchTrace, isTraceId } from '../data/tempo.ts'
 import type { Trace } from '../data/trace.ts'
 import { withParams } from '../data/url.ts'
 import { Failure, Loading } from '../shell/states.tsx'
@@ -27,20 +27,21 @@ export function TracePage({ traceId }: { traceId: string }) {
   const compare = params.get('compare') ?? undefined
   const view = readView(params.get('view'))
   const { data, error, loading } = useTrace(traceId)
-  useTitle(titleOf(traceId, data, compare))
+  const title = titleOf(traceId, data?.trace, compare)
+  useTitle(title)
   return (
     <main class="page trace-page">
       <div class="page-head">
         <h1>{compare ? 'Two traces' : 'Trace'}</h1>
         {!compare && <ViewTabs view={view} />}
-        <Ways traceId={traceId} trace={data} search={params.get('search')} />
-        {data && !compare && <DownloadHtml trace={data} title={titleOf(traceId, data, undefined)} />}
+        <Ways traceId={traceId} trace={data?.trace} search={params.get('search')} />
+        {data && !compare && <DownloadHtml {...data} title={title} />}
         <CompareForm compare={compare} />
       </div>
       {loading && <Loading what="Loading the trace" />}
       {error && <Failure message={error} />}
-      {data && !compare && <OneTrace trace={data} view={view} />}
-      {compare && <CompareWith key={compare} left={data} traceId={compare} />}
+      {data && !compare && (view === 'json' ? <JsonView {...data} /> : <OneTrace trace={data.trace} view={view} />)}
+      {compare && <CompareWith key={compare} left={data?.trace} traceId={compare} />}
     </main>
   )
 }
@@ -83,7 +84,6 @@ function Ways({ traceId, trace, search }: { traceId: string; trace: Trace | unde
 function OneTrace({ trace, view }: { trace: Trace; view: ViewId }) {
   const { params } = useAddress()
   const [window, setWindow] = useZoom(trace.duration)
-  if (view === 'json') return <JsonView traceId={trace.traceId} />
   return (
     <TraceView
       trace={trace}
@@ -180,7 +180,7 @@ function CompareWith({ left, traceId }: { left: Trace | undefined; traceId: stri
     <>
       {right.loading && <Loading what="Loading the trace to compare with" />}
       {right.error && <Failure message={right.error} />}
-      {left && right.data && <Comparison left={left} right={right.data} />}
+      {left && right.data && <Comparison left={left} right={right.data.trace} />}
     </>
   )
 }
@@ -192,17 +192,18 @@ const ASK_AGAIN_MS = 1000
 /** `traceId` stays the same as long as its component is mounted. */
 function useTrace(traceId: string) {
   const [attempt, setAttempt] = useState(0)
-  const last = useRef<Trace | undefined>(undefined)
+  const last = useRef<FetchedTrace | undefined>(undefined)
   const state = useQuery(`${traceId} ${attempt}`, async (signal) => {
     if (!isTraceId(traceId)) throw new Error(`"${traceId}" is no trace id: those are up to 32 hexadecimal digits.`)
-    const trace = await fetchTrace(newClient(signal), traceId)
-    if (!trace)
+    const found = await fetchTrace(newClient(signal), traceId)
+    if (!found)
       throw new Error(`No trace ${traceId} is stored. It may be older than the retention, or not finished yet.`)
     // Nothing new is the same object, so that nothing is laid out again.
-    if (last.current?.spans.length !== trace.spans.length) last.current = trace
+    if (last.current?.trace.spans.length !== found.trace.spans.length) last.current = found
     return last.current
   })
-  const mayGrow = !state.loading && isTraceId(traceId) && (!state.data || Date.now() - endMs(state.data) < GROWS_MS)
+  const mayGrow =
+    !state.loading && isTraceId(traceId) && (!state.data || Date.now() - endMs(state.data.trace) < GROWS_MS)
   useEffect(() => {
     // Counted as well: a clock that is wrong must not keep the page asking.
     if (!mayGrow || attempt * ASK_AGAIN_MS >= GROWS_MS) return undefined

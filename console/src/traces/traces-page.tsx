@@ -116,7 +116,7 @@ async function countTraces(
   for (let at = 0; at < traces.length && sum.spans < MOST_SPANS; at += AT_ONCE) {
     const few = traces.slice(at, at + AT_ONCE)
     const loaded = await Promise.all(few.map(({ traceID }) => fetchTrace(client, traceID)))
-    for (const trace of loaded) if (trace) sum = addTrace(sum, trace)
+    for (const fetched of loaded) if (fetched) sum = addTrace(sum, fetched.trace)
     onProgress({ sum, found: traces.length })
   }
   onProgress({ sum, found: traces.length, done: true })
