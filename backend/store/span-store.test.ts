@@ -7,10 +7,11 @@ import { afterEach, test } from 'node:test'
 import { create, toBinary, toJson } from '@bufbuild/protobuf'
 import { ExportTraceServiceRequestSchema, TraceSchema } from '@sightline/otlp-messages'
 import fc from 'fast-check'
+import { check, parse, search } from '../query/traceql/index.ts'
 import type { TableOrder } from '../query/traceql/span-table.ts'
 import { type TestSpan, traceBytes } from '../test/otlp.ts'
 import { isDamagedBlock } from './block-file.ts'
-import { createCache } from './cache.ts'
+import { createCache, type TableCache } from './cache.ts'
 import { createSpanStore, type SpanStore } from './span-store.ts'
 import type { StoredSpans } from './stored-spans.ts'
 import { toOtlp } from './to-otlp.ts'
@@ -271,6 +272,36 @@ test('blocks that are in memory come first where the order is of no matter, and 
   assert.deepEqual(read('as it suits'), [1, 3, 2])
   assert.deepEqual(read('as it suits'), [2, 3, 1])
   assert.deepEqual(read('newest first'), [3, 2, 1])
+})
+
+test('a search for the most recent traces reads no block that ended before the oldest of them began', () => {
+  const cache = createCache(1 << 24)
+  const read: string[] = []
+  const get: TableCache['get'] = (key, load) => {
+    read.push(key)
+    return cache.get(key, load)
+  }
+  const store = openStore(folder(), { cache: { ...cache, get } })
+  const now = 1_700_000_000_000
+  // Each a block: its trace begins at a minute, and lasts so many.
+  for (const [trace, minute, minutes] of [
+    ['d', 1, 0],
+    ['c', 3, 0],
+    ['b', 4, 0],
+    ['a', 0, 5],
+  ] as const) {
+    add(store, [{ trace: trace.repeat(32), id: '1', startMs: now + minute * MINUTE, ms: minutes * MINUTE + 1 }], now)
+    sealAll(store, now)
+  }
+  const found = (limit: number, hints = ' with(most_recent=true)') => {
+    read.length = 0
+    const traces = search(check(parse(`{ }${hints}`)), store, { limit })
+    return [traces.map(({ traceId }) => traceId.at(-1)).join(''), read.join(' ')]
+  }
+  assert.deepEqual(found(1, ''), ['a', 'spans/4'])
+  assert.deepEqual(found(1), ['b', 'spans/4 spans/3'])
+  assert.deepEqual(found(2), ['bc', 'spans/4 spans/3 spans/2'])
+  assert.deepEqual(found(3), ['bcd', 'spans/4 spans/3 spans/2 spans/1'])
 })
 
 test('blocks leave by age and by size, the oldest first', () => {

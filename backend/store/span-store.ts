@@ -78,7 +78,7 @@ export function createSpanStore(deps: SpanStoreDeps): SpanStore {
     const withoutShared = shared.withoutSharedOfBlocks()
     // A compaction can't come between: it runs in this thread, and queries are not interrupted.
     if (order === 'as it suits') chosen.sort((a, b) => Number(blocks.atHand(b)) - Number(blocks.atHand(a)))
-    for (const block of chosen) yield withoutShared(blocks.table(block))
+    for (const block of chosen) if (overlaps(block, range)) yield withoutShared(blocks.table(block))
   }
 
   return {

@@ -27,23 +27,32 @@ const DEFAULT_SPANS = 3
 
 /**
  * Traces that match, newest first. Tables come newest first, and the search stops at the first table that fills the
- * limit; with the hint `most_recent=true` it reads on wherever a newer trace could still be.
+ * limit; with the hint `most_recent=true` it reads on wherever a newer trace could still be, and asks for no table that
+ * ended before the oldest trace it has began.
  */
 export function search(query: Query, source: SpanSource, options: SearchOptions = {}): TraceResult[] {
   const stages = query.kind === 'search' ? query.stages : measuredStages(query.expression)
-  const limit = options.limit ?? DEFAULT_LIMIT
+  const { range = {}, limit = DEFAULT_LIMIT } = options
+  let { startNs } = range
+  const narrowing: TimeRange = {
+    get startNs() {
+      return startNs
+    },
+    endNs: range.endNs,
+  }
   const exact = query.hints.some(({ name, value }) => name === 'most_recent' && value.value === true)
   const selected = selectedFields(stages)
   let results: TraceResult[] = []
-  for (const table of source.tables(options.range ?? {})) {
+  for (const table of source.tables(narrowing)) {
     if (results.length >= limit && newestStart(table) <= results.at(-1)!.startNs) continue
     const sets = runStages(stages, table)
-    const found = newestTraces(sets, options.range ?? {}, limit).map((trace) =>
-      describe(trace, sets, selected, options),
-    )
+    const found = newestTraces(sets, range, limit).map((trace) => describe(trace, sets, selected, options))
     results = [...results, ...found].sort(newestFirst).slice(0, limit)
+    if (results.length < limit) continue
     // Leaving the loop here, not at its head, spares the source from preparing a table that nobody reads.
-    if (results.length >= limit && !exact) break
+    if (!exact) break
+    const oldest = results.at(-1)!.startNs
+    if (startNs === undefined || startNs < oldest) startNs = oldest
   }
   return results
 }

@@ -86,7 +86,7 @@ export interface SpanSource {
   /**
    * Tables that hold every trace with at least one span overlapping the range, newest first; `as it suits`: those first that
    * are at hand, for who reads them all. In the same order time and again, a little more than what fits into memory
-   * would be read anew each time.
+   * would be read anew each time. The range may become narrower meanwhile: what it leaves out by then needn't come.
    */
   tables(range: TimeRange, order?: TableOrder): Iterable<SpanTable>
 }
