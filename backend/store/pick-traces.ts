@@ -2,7 +2,7 @@
 import { codeArray, gatherBytes, gatherFloats, gatherIds, gatherInts, type StoredColumn } from './columns.ts'
 import { extent } from './span-order.ts'
 import type { StoredEvents, StoredLinks, StoredSpans } from './stored-spans.ts'
-import { type ColumnLoader, storedSpans } from './stored-spans.ts'
+import { type ColumnLoader, orphansOf, storedSpans } from './stored-spans.ts'
 
 /** A table of these traces alone; `traces` are ascending ordinals of `table`. */
 export function pickTraces(table: StoredSpans, traces: readonly number[]): StoredSpans {
@@ -17,6 +17,7 @@ export function pickTraces(table: StoredSpans, traces: readonly number[]): Store
     traceStart[i + 1] = kept.length
   }
   const rows = Uint32Array.from(kept)
+  const parent = movedParents(table.parent, rows, position)
   const startOffset = gatherFloats(table.startOffset, rows)
   const duration = gatherFloats(table.duration, rows)
   const { min, max } = extent(startOffset, duration)
@@ -24,9 +25,9 @@ export function pickTraces(table: StoredSpans, traces: readonly number[]): Store
     rows: rows.length,
     traceStart,
     traceIds: gatherIds(table.traceIds, Uint32Array.from(traces), 16),
-    spanIds: gatherIds(table.spanIds, rows, 8),
-    parent: movedParents(table.parent, rows, position),
-    parentIds: () => gatherIds(table.parentIds, rows, 8),
+    spanIds: () => gatherIds(table.spanIds, rows, 8),
+    parent,
+    orphans: () => orphansOf(parent, gatherIds(table.parentIds, rows, 8)),
     baseNs: table.baseNs,
     startOffset,
     duration,

@@ -2,7 +2,7 @@
 import type { BlockFile } from './block-file.ts'
 import { type Codes, codeArray, type StoredColumn } from './columns.ts'
 import { packColumn, packNumbers, packOwners, unpackColumn, unpackNumbers, unpackOwners } from './encoding.ts'
-import type { StoredEvents, StoredLinks, StoredSpans } from './stored-spans.ts'
+import type { Orphans, StoredEvents, StoredLinks, StoredSpans } from './stored-spans.ts'
 import { type ChildParts, type ColumnLoader, storedSpans } from './stored-spans.ts'
 
 /** Section names: `attr/<name>`, `meta/<name>`, `event.attr/<name>`, `link.meta/<name>` ... are columns. */
@@ -77,17 +77,10 @@ function startDeltas(table: StoredSpans): Float64Array {
 }
 
 /** Parents that aren't in the table are the only ones whose ids have to be written. */
-function packOrphans(table: StoredSpans, sections: Map<string, Buffer>): void {
-  const rows: number[] = []
-  const ids: Buffer[] = []
-  for (let row = 0; row < table.rows; row++) {
-    if (table.parent[row]! >= 0 || table.parentSpanId(row) === '') continue
-    rows.push(row)
-    ids.push(table.parentIds.subarray(row * 8, row * 8 + 8))
-  }
+function packOrphans({ orphans: { rows, ids } }: StoredSpans, sections: Map<string, Buffer>): void {
   if (rows.length === 0) return
   sections.set('orphanRows', packNumbers(rows.map((row, i) => row - (rows[i - 1] ?? 0))))
-  sections.set('orphanIds', Buffer.concat(ids))
+  sections.set('orphanIds', ids)
 }
 
 function packOrdinals(ordinals: Codes, count: number): Buffer {
@@ -119,20 +112,19 @@ export function readSpanBlock(file: BlockFile, onBytes: (bytes: number) => void)
   const parent = readParents(file.section('parents'), rows)
   const { baseNs, startOffset } = readStarts(file)
   const kinds = file.section('kinds')
-  const spanIds = file.section('spanIds')
   const resources = unpackOwners(file.section('resources'))
   const scopes = unpackOwners(file.section('scopes'))
   const resourceOf = unpackOrdinals(file.section('resourceOf'), rows, resources.length)
   const scopeOf = unpackOrdinals(file.section('scopeOf'), rows, scopes.length)
-  onBytes(rows * 30 + resourceOf.byteLength + scopeOf.byteLength + traces * 20)
+  onBytes(rows * 22 + resourceOf.byteLength + scopeOf.byteLength + traces * 20)
   return storedSpans(
     {
       rows,
       traceStart,
       traceIds: file.section('traceIds'),
-      spanIds,
+      spanIds: () => file.section('spanIds'),
       parent,
-      parentIds: () => parentIds(file, parent, spanIds),
+      orphans: () => readOrphans(file),
       baseNs,
       startOffset,
       duration: unpackNumbers(file.section('durations'), rows),
@@ -165,21 +157,12 @@ function readParents(bytes: Buffer, rows: number): Int32Array {
   return parent
 }
 
-function parentIds(file: BlockFile, parent: Int32Array, spanIds: Buffer): Buffer {
-  const ids = Buffer.alloc(parent.length * 8)
-  for (let row = 0; row < parent.length; row++) {
-    const up = parent[row]!
-    if (up >= 0) spanIds.copy(ids, row * 8, up * 8, up * 8 + 8)
-  }
-  if (!file.has('orphanIds')) return ids
-  const orphans = file.section('orphanIds')
-  const steps = unpackNumbers(file.section('orphanRows'), orphans.length / 8)
-  let row = 0
-  for (let i = 0; i < steps.length; i++) {
-    row += steps[i]!
-    orphans.copy(ids, row * 8, i * 8, i * 8 + 8)
-  }
-  return ids
+function readOrphans(file: BlockFile): Orphans {
+  if (!file.has('orphanIds')) return { rows: new Uint32Array(0), ids: Buffer.alloc(0) }
+  const ids = file.section('orphanIds')
+  const rows = Uint32Array.from(unpackNumbers(file.section('orphanRows'), ids.length / 8))
+  for (let i = 1; i < rows.length; i++) rows[i]! += rows[i - 1]!
+  return { rows, ids }
 }
 
 function unpackOrdinals(bytes: Buffer, rows: number, count: number): Codes {

@@ -13,7 +13,7 @@ import { type AttributeList, copyAttributes as copyList } from '../otlp/wire.ts'
 import { Bytes, ColumnSet, Floats, gatherBytes, gatherFloats, gatherIds, gatherInts } from './columns.ts'
 import { extent, linkRows, orderRows } from './span-order.ts'
 import type { StoredSpans } from './stored-spans.ts'
-import { type ColumnLoader, storedSpans } from './stored-spans.ts'
+import { type ColumnLoader, orphansOf, storedSpans } from './stored-spans.ts'
 import { addAttributes, copyAttributes } from './uncolumned-attributes.ts'
 
 export interface HeadTrace {
@@ -184,6 +184,7 @@ export class SpanBuilder {
     for (let i = 0; i < kept; i++) position[order[i]!] = i
     const spanIds = gatherIds(this.spanIds.data, order, 8)
     const parentIds = gatherIds(this.parentIds.data, order, 8)
+    const parent = linkRows(traceStart, spanIds, parentIds)
     const startOffset = gatherFloats(start, order)
     const duration = gatherFloats(this.duration.data, order)
     const { min, max } = extent(startOffset, duration)
@@ -191,9 +192,9 @@ export class SpanBuilder {
       rows: kept,
       traceStart,
       traceIds: gatherIds(this.traceIds.data, traceOrder, 16),
-      spanIds,
-      parent: linkRows(traceStart, spanIds, parentIds),
-      parentIds: () => parentIds,
+      spanIds: () => spanIds,
+      parent,
+      orphans: () => orphansOf(parent, parentIds),
       baseNs: this.baseNs,
       startOffset,
       duration,

@@ -569,6 +569,27 @@ test("spans that claim to be each other's parents do not make a circle", () => {
   }
 })
 
+test('the id of a parent is what was sent, whether that span is there or not; head and block say the same', () => {
+  const dir = folder()
+  const store = openStore(dir)
+  const parents = { 1: '', 2: '1', 3: 'ff', 4: '5', 5: '4', 6: '6', 7: '2', 8: 'ee' }
+  const spans = Object.entries(parents).map(([id, parent]) => ({ trace: 'a', id, ...(parent && { parent }) }))
+  add(store, spans, 0)
+  const bare = (id: string) => id.replace(/^0+/, '')
+  const read = (from: SpanStore, idOf: (table: StoredSpans, row: number) => string) =>
+    [...from.tables({})].flatMap((table) =>
+      rows(table, 0).map((row) => [bare(table.spanId(row)), bare(idOf(table, row))] as const),
+    )
+  const one = (table: StoredSpans, row: number) => table.parentSpanId(row)
+  const inAll = ({ parentIds }: StoredSpans, row: number) => parentIds.toString('hex', row * 8, row * 8 + 8)
+  for (const sealed of [false, true]) {
+    if (sealed) assert.ok(sealAll(store, 0))
+    const from = sealed ? openStore(dir) : store
+    assert.deepEqual(Object.fromEntries(read(from, one)), parents)
+    assert.deepEqual(Object.fromEntries(read(from, inAll)), parents)
+  }
+})
+
 test('whatever is sealed, joined and compacted in whatever order, every span is served exactly once', () => {
   const step = fc.oneof(
     {

@@ -38,6 +38,7 @@ export interface StoredSpans extends SpanTable {
   readonly spanIds: Buffer
   /** 8 bytes per span: the parent's id as it was sent, zero for a root. */
   readonly parentIds: Buffer
+  readonly orphans: Orphans
   readonly name: StoredColumn
   readonly statusMessage: StoredColumn
   readonly resources: readonly OwnerRecord[]
@@ -57,6 +58,12 @@ export interface StoredSpans extends SpanTable {
   readonly batchOf: Float64Array | undefined
 }
 
+/** Spans whose parent has an id and is no row of the table: ascending rows, and 8 bytes each. */
+export interface Orphans {
+  readonly rows: Uint32Array
+  readonly ids: Buffer
+}
+
 /** Columns by name, made when they are asked for. */
 export interface ColumnLoader {
   names(): readonly string[]
@@ -74,9 +81,9 @@ export interface SpanParts {
   readonly rows: number
   readonly traceStart: Uint32Array
   readonly traceIds: Buffer
-  readonly spanIds: Buffer
+  readonly spanIds: () => Buffer
   readonly parent: Int32Array
-  readonly parentIds: () => Buffer
+  readonly orphans: () => Orphans
   readonly baseNs: bigint
   readonly startOffset: Float64Array
   readonly duration: Float64Array
@@ -96,7 +103,7 @@ export interface SpanParts {
   readonly links: () => ChildParts
 }
 
-/** `onColumn` is told the bytes that every column takes once it is decoded, for the cache's account. */
+/** `onColumn` is told the bytes that every column takes once it is decoded, ids too, for the cache's account. */
 export function storedSpans(parts: SpanParts, onColumn: (bytes: number) => void = () => {}): StoredSpans {
   const keep = keeper(onColumn)
   const span = remembered(parts.attributes, parts.rows, keep)
@@ -104,7 +111,16 @@ export function storedSpans(parts: SpanParts, onColumn: (bytes: number) => void 
   const resource = ownerColumns(parts.resources, parts.resourceOf, keep)
   const scope = ownerColumns(parts.scopes, parts.scopeOf, keep)
   const byScope = { span, resource, instrumentation: scope }
-  const parentIds = once(parts.parentIds)
+  const spanIds = once(() => {
+    onColumn(parts.rows * 8)
+    return parts.spanIds()
+  })
+  const orphans = once(parts.orphans)
+  const parentIds = once(() => {
+    onColumn(parts.rows * 8)
+    return parentIdsOf(parts.parent, spanIds(), orphans())
+  })
+  const spanId = (row: number) => spanIds().toString('hex', row * 8, row * 8 + 8)
   const events = once(() => eventTable(parts.events(), keep))
   const links = once(() => linkTable(parts.links(), keep))
   const scopeName = once(() => keep(ownerText(parts.scopes, parts.scopeOf, 'name')))
@@ -114,10 +130,15 @@ export function storedSpans(parts: SpanParts, onColumn: (bytes: number) => void 
     traces: parts.traceStart.length - 1,
     traceStart: parts.traceStart,
     traceIds: parts.traceIds,
-    spanIds: parts.spanIds,
+    get spanIds() {
+      return spanIds()
+    },
     parent: parts.parent,
     get parentIds() {
       return parentIds()
+    },
+    get orphans() {
+      return orphans()
     },
     baseNs: parts.baseNs,
     startOffset: parts.startOffset,
@@ -144,12 +165,10 @@ export function storedSpans(parts: SpanParts, onColumn: (bytes: number) => void 
       return scopeVersion()
     },
     traceId: (trace) => parts.traceIds.toString('hex', trace * 16, trace * 16 + 16),
-    spanId: (row) => parts.spanIds.toString('hex', row * 8, row * 8 + 8),
+    spanId,
     parentSpanId(row) {
-      const ids = parentIds()
-      return ids.readUInt32LE(row * 8) === 0 && ids.readUInt32LE(row * 8 + 4) === 0
-        ? ''
-        : ids.toString('hex', row * 8, row * 8 + 8)
+      const up = parts.parent[row]!
+      return up >= 0 ? spanId(up) : orphanId(orphans(), row)
     },
     column: (which, name) => byScope[which].get(name),
     columnNames: (which) => byScope[which].names(),
@@ -162,6 +181,41 @@ export function storedSpans(parts: SpanParts, onColumn: (bytes: number) => void 
       return links()
     },
   }
+}
+
+/** Those of a table whose `parentIds` are at hand. */
+export function orphansOf(parent: Int32Array, parentIds: Buffer): Orphans {
+  const rows: number[] = []
+  const ids: Buffer[] = []
+  for (let row = 0; row < parent.length; row++) {
+    if (parent[row]! >= 0) continue
+    const id = parentIds.subarray(row * 8, row * 8 + 8)
+    if (id.readUInt32LE(0) === 0 && id.readUInt32LE(4) === 0) continue
+    rows.push(row)
+    ids.push(id)
+  }
+  return { rows: Uint32Array.from(rows), ids: Buffer.concat(ids) }
+}
+
+/** '' for a root. */
+function orphanId({ rows, ids }: Orphans, row: number): string {
+  let [low, high] = [0, rows.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (rows[middle]! < row) low = middle + 1
+    else high = middle
+  }
+  return rows[low] === row ? ids.toString('hex', low * 8, low * 8 + 8) : ''
+}
+
+function parentIdsOf(parent: Int32Array, spanIds: Buffer, orphans: Orphans): Buffer {
+  const all = Buffer.alloc(parent.length * 8)
+  for (let row = 0; row < parent.length; row++) {
+    const up = parent[row]!
+    if (up >= 0) spanIds.copy(all, row * 8, up * 8, up * 8 + 8)
+  }
+  for (const [i, row] of orphans.rows.entries()) orphans.ids.copy(all, row * 8, i * 8, i * 8 + 8)
+  return all
 }
 
 /** Runs `make` when first asked and remembers what it gave. */
