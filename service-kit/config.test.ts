@@ -28,6 +28,7 @@ test('three variables are enough; numbers and switches come typed', () => {
     LOG_FORMAT: 'auto',
     SIGHTLINE_ALLOWED_HOSTS: allowedHosts(),
     SIGHTLINE_PII: 'mask',
+    SIGHTLINE_INSTRUMENTATION: 'own',
     REQUEST_BUDGET_MS: 10_000,
     HOP_TIMEOUT_MS: 8_000,
     SHED_DELAY_MS: 1_000,
@@ -60,6 +61,7 @@ test('every bad variable is named at once, and none with its value', () => {
     DB_POOL_MAX: '0',
     LOG_LEVEL: 'loud',
     SIGHTLINE_PII: 'yes',
+    SIGHTLINE_INSTRUMENTATION: 'lean',
     REQUEST_BUDGET_MS: '99',
   }
   assert.throws(
@@ -73,6 +75,7 @@ test('every bad variable is named at once, and none with its value', () => {
         'PGUSER',
         'PORT',
         'REQUEST_BUDGET_MS',
+        'SIGHTLINE_INSTRUMENTATION',
         'SIGHTLINE_PII',
       ])
       assert.doesNotMatch(message, /hunter2|secret-host|70000|loud/)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import { until } from './poll.ts'
-import { type OtlpSink, sample, startOtlpSink, startProcess, type TestProcess } from './test/index.ts'
+import { type OtlpSink, type SinkSpan, sample, startOtlpSink, startProcess, type TestProcess } from './test/index.ts'
 
 let cluster: TestCluster
 let database: TestDatabase
@@ -112,3 +112,48 @@ test('OTEL_TRACES_EXPORTER=console prints spans; OTEL_TRACES_SAMPLER and OTEL_SD
   }
   assert.equal(sink.spans.length, 0)
 })
+
+/** Requests that end well and badly, each in a trace of its own: here, in the database and at the next service. */
+const REQUESTS: readonly [method: string, path: string, body?: unknown][] = [
+  ['GET', '/users?limit=2'],
+  ['GET', '/nowhere'],
+  ['POST', '/process', { user_id: 'none' }],
+  ['POST', '/process', { user_id: 1001, action: 'purchase' }],
+]
+
+test('SIGHTLINE_INSTRUMENTATION=official: the SDK makes the spans, and they are the same', async () => {
+  const [own, official] = [await spansOf({}), await spansOf({ SIGHTLINE_INSTRUMENTATION: 'official' })]
+  assert.deepEqual(own, official)
+  const refused = own.at(-1)!.filter(({ status }) => status === 'error')
+  assert.ok(refused.length > 1 && refused.some(({ events }) => events?.length), 'failures are among them')
+})
+
+/** The spans of each request, by name, without what is never the same twice. */
+async function spansOf(env: Record<string, string>): Promise<Partial<SinkSpan>[][]> {
+  await using sink = await startOtlpSink()
+  await using user = await startUser({
+    ...env,
+    OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+    // Nobody listens there.
+    NEXT_SERVICE_URL: 'http://127.0.0.1:1',
+  })
+  for (const [n, [method, path, body]] of REQUESTS.entries()) {
+    const traceparent = `00-${traceOf(n)}-b7ad6b7169203331-01`
+    await user.call(method, path, body, { traceparent, 'x-request-id': `request-${n}`, baggage: 'order.id=9' })
+  }
+  await user.stop()
+  return REQUESTS.map((_, n) =>
+    sink.spans
+      .filter(({ traceId }) => traceId === traceOf(n))
+      .map(({ spanId, startNs, endNs, parentId, attributes, ...rest }) => {
+        assert.ok(endNs >= startNs)
+        const parent = sink.spans.find((one) => one.spanId === parentId)?.name ?? parentId
+        const steady = Object.entries(attributes).map(([key, value]) => [key, VARYING.has(key) ? typeof value : value])
+        return { ...rest, parentId: parent, attributes: Object.fromEntries(steady) }
+      })
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+  )
+}
+
+const VARYING = new Set(['server.port', 'network.peer.port', 'deadline.remaining_ms'])
+const traceOf = (n: number) => `0af7651916cd43dd8448eb211c80319${n}`

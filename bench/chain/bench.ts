@@ -160,6 +160,7 @@ function report(spans: number): void {
     JSON.stringify({
       cpu_traced_over_untraced: ratio('traced', 'untraced'),
       cpu_traced_over_sdk_defaults: ratio('traced', 'sdk defaults'),
+      cpu_traced_over_official: ratio('traced', 'official'),
       cpu_disabled_over_untraced: ratio('disabled', 'untraced'),
       requests_over_flask: ratio('flask', 'traced'),
       share_of_pgbench: tps && byRound((round, n) => round('traced').perSecond / transactions[n]!, 'traced'),

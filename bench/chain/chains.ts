@@ -39,6 +39,12 @@ export const nodeVariants: readonly NodeVariant[] = [
   { name: 'sdk defaults', about: 'NodeSDK with auto-instrumentations', register: sdkDefaults },
   { name: 'traced', about: 'as `npm start` has it', register: kit },
   {
+    name: 'official',
+    about: 'SIGHTLINE_INSTRUMENTATION=official',
+    register: kit,
+    env: { SIGHTLINE_INSTRUMENTATION: 'official' },
+  },
+  {
     name: 'sampled',
     about: 'OTEL_TRACES_SAMPLER_ARG=0.1',
     register: kit,

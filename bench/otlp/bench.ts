@@ -1,36 +1,71 @@
 /**
  * What a span and a log record cost until they are bytes: `node bench/otlp/bench.ts`. Our encoder and the SDK's take turns with the
- * same batch of 512; ratios are taken within a turn. Medians, quartiles in brackets; the last line is one JSON object.
+ * same batch of 512, then our spans and the SDK's with the same calls, from their starts to bytes of our encoder; ratios are taken
+ * within a turn. CPU time; medians, quartiles in brackets; the last line is one JSON object.
  */
-import { type Logger, SpanKind, type Tracer } from '@opentelemetry/api'
+import { type Logger, SpanKind, type Tracer, type TracerProvider } from '@opentelemetry/api'
 import { ProtobufLogsSerializer, ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
+import { defaultResource } from '@opentelemetry/resources'
 import { InMemoryLogRecordExporter, LoggerProvider, SimpleLogRecordProcessor } from '@opentelemetry/sdk-logs'
-import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import {
+  AlwaysOnSampler,
+  ParentBasedSampler,
+  type ReadableSpan,
+  TracerProvider as SdkTracerProvider,
+} from '@opentelemetry/sdk-trace'
+import { fineStart } from '../../service-kit/telemetry/clock.ts'
 import { logSerializer } from '../../service-kit/telemetry/otlp/logs.ts'
 import { spanSerializer } from '../../service-kit/telemetry/otlp/spans.ts'
+import { createTracerProvider, limitsFromEnvironment } from '../../service-kit/telemetry/tracing/provider.ts'
 
 const BATCH = 512
 const [WARM_UP, TURNS] = [60, 100]
 
-const spans = new InMemorySpanExporter()
-const tracers = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter: spans })] })
+let ended: ReadableSpan[] = []
+const keeping = {
+  onStart() {},
+  onEnd: (span: ReadableSpan) => void ended.push(span),
+  forceFlush: async () => {},
+  shutdown: async () => {},
+}
+const sampler = new ParentBasedSampler({ root: new AlwaysOnSampler() })
+const resource = defaultResource()
+const sdk = new SdkTracerProvider({ resource, sampler, spanProcessors: [fineStart, keeping] })
+const own = createTracerProvider({ resource, sampler, limits: limitsFromEnvironment(), processor: keeping })
 const records = new InMemoryLogRecordExporter()
 const loggers = new LoggerProvider({ processors: [new SimpleLogRecordProcessor({ exporter: records })] })
-for (let n = 0; n < BATCH; n++) {
-  if (n % 2) statement(tracers.getTracer('statements', '1.0.0'), n)
-  else step(tracers.getTracer('steps', '1.0.0'), n)
-  line(loggers.getLogger('lines'), n)
-}
-await Promise.all([tracers.forceFlush(), loggers.forceFlush()])
+for (let n = 0; n < BATCH; n++) line(loggers.getLogger('lines'), n)
+await loggers.forceFlush()
+const [spans, lines] = [made(sdk), records.getFinishedLogRecords()]
 
 const result = {
-  span: compare(spans.getFinishedSpans(), spanSerializer, ProtobufTraceSerializer),
-  log_record: compare(records.getFinishedLogRecords(), logSerializer, ProtobufLogsSerializer),
+  span: compare(
+    () => spanSerializer.serializeRequest(spans),
+    () => ProtobufTraceSerializer.serializeRequest(spans),
+  ),
+  log_record: compare(
+    () => logSerializer.serializeRequest(lines),
+    () => ProtobufLogsSerializer.serializeRequest(lines),
+  ),
+  span_from_its_start: compare(
+    () => spanSerializer.serializeRequest(made(own)),
+    () => spanSerializer.serializeRequest(made(sdk)),
+  ),
 }
 console.log('| | us, ours | us, the SDK’s | ratio |\n|---|---|---|---|')
 for (const [name, { ours, theirs, ratio }] of Object.entries(result))
   console.log(`| ${name} | ${text(ours)} | ${text(theirs)} | ${text(ratio)} |`)
 console.log(JSON.stringify(result))
+
+/** A batch of spans that have ended. */
+function made(provider: TracerProvider): ReadableSpan[] {
+  ended = []
+  for (let n = 0; n < BATCH; n++) {
+    if (n % 2) statement(provider.getTracer('statements', '1.0.0'), n)
+    else step(provider.getTracer('steps', '1.0.0'), n)
+  }
+  return ended
+}
 
 /** As pg's instrumentation leaves it. */
 function statement(tracer: Tracer, n: number): void {
@@ -63,16 +98,13 @@ interface Spread {
   quartiles: [number, number]
 }
 
-/** Microseconds an item. */
-function compare<Item>(
-  items: Item[],
-  our: { serializeRequest(items: Item[]): unknown },
-  their: { serializeRequest(items: Item[]): unknown },
-): { ours: Spread; theirs: Spread; ratio: Spread } {
-  const took = (encoder: typeof our) => {
-    const started = performance.now()
-    encoder.serializeRequest(items)
-    return ((performance.now() - started) * 1000) / items.length
+/** Microseconds of CPU an item; each does a batch. */
+function compare(our: () => void, their: () => void): { ours: Spread; theirs: Spread; ratio: Spread } {
+  const took = (work: () => void) => {
+    const before = process.cpuUsage()
+    work()
+    const { user, system } = process.cpuUsage(before)
+    return (user + system) / BATCH
   }
   const turns: { ours: number; theirs: number }[] = []
   for (let turn = 0; turn < WARM_UP + TURNS; turn++) turns.push({ ours: took(our), theirs: took(their) })

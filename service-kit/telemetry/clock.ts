@@ -5,7 +5,7 @@
  */
 import { type HrTime, TraceFlags } from '@opentelemetry/api'
 import { millisToHrTime } from '@opentelemetry/core'
-import type { Span } from '@opentelemetry/sdk-trace'
+import type { Span, SpanProcessor } from '@opentelemetry/sdk-trace'
 
 /** How far the performance clock may be ahead of the wall clock's millisecond before that counts as drift. */
 const TOLERANCE_MS = 0.1
@@ -35,20 +35,27 @@ export function createClock(
   }
 }
 
-// Asked for by name each time: the clock of a process may be set (flags/process-flags.ts).
-const clock = createClock(() => Date.now())
+/** The clock by which spans begin. `Date.now` is looked up each time: the clock of a process may be set (flags/process-flags.ts). */
+export const wallClock = createClock(() => Date.now())
 const MILLISECOND = 1e6
 
+/** For the SDK's spans; the kit's own begin by `wallClock`. Must be the first of the processors. */
+export const fineStart: SpanProcessor = {
+  onStart: refineStart,
+  onEnd() {},
+  forceFlush: async () => {},
+  shutdown: async () => {},
+}
+
 /**
- * Gives a span that was started "now" its fine start; one whose start was given keeps it. To be called in `onStart`. A process
- * may have been held up since the span began, for milliseconds under load: the SDK measures from the beginning on, and so is
- * the start.
+ * Gives a span that was started "now" its fine start; one whose start was given keeps it. A process may have been held up since
+ * the span began, for milliseconds under load: the SDK measures from the beginning on, and so is the start.
  */
-export function refineStart(span: Span): void {
+function refineStart(span: Span): void {
   if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0 || span.startTime[1] % MILLISECOND !== 0) return
   // Private in the SDK: what it subtracts at the end. Without it the start would be late by the hold-up, and the end too.
   const { _performanceStartTime: began } = span as unknown as { _performanceStartTime: number }
-  const start: HrTime = millisToHrTime(clock(performance.timeOrigin + began))
+  const start: HrTime = millisToHrTime(wallClock(performance.timeOrigin + began))
   // Readonly in the type; the SDK computes event and end times from this very field.
   ;(span as { startTime: HrTime }).startTime = start
 }

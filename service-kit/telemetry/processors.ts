@@ -5,7 +5,6 @@ import type { ReadableSpan, SpanExporter, SpanProcessor } from '@opentelemetry/s
 import { maskAttributes, maskText } from '../masking.ts'
 import { listedBaggage, ownBaggage } from './baggage.ts'
 import { createBatcher } from './batcher.ts'
-import { refineStart } from './clock.ts'
 
 const DATABASE_SCOPE = '@opentelemetry/instrumentation-pg'
 
@@ -28,7 +27,6 @@ export function spanProcessor(
   const listed = listedBaggage(env.SIGHTLINE_BAGGAGE_KEYS)
   return {
     onStart(span, parent) {
-      refineStart(span)
       span.setAttributes(ownBaggage(parent))
       // What the span says of itself is not the caller's to say.
       for (const [key, value] of Object.entries(listed(parent))) {

@@ -6,14 +6,31 @@
  */
 import { diag, isValidTraceId } from '@opentelemetry/api'
 import { getNumberFromEnv, getStringFromEnv } from '@opentelemetry/core'
-import { ParentBasedSampler, type Sampler, SamplingDecision } from '@opentelemetry/sdk-trace'
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  ParentBasedSampler,
+  type Sampler,
+  SamplingDecision,
+} from '@opentelemetry/sdk-trace'
 
-/** undefined where the SDK's choice by the same variable is right. */
-export function samplerFromEnvironment(): Sampler | undefined {
-  const name = getStringFromEnv('OTEL_TRACES_SAMPLER')
-  if (name === 'traceidratio') return ratioSampler(ratioFromEnvironment())
-  if (name === 'parentbased_traceidratio') return new ParentBasedSampler({ root: ratioSampler(ratioFromEnvironment()) })
-  return undefined
+const DEFAULT = 'parentbased_always_on'
+const MAKERS: Record<string, () => Sampler> = {
+  always_on: () => new AlwaysOnSampler(),
+  always_off: () => new AlwaysOffSampler(),
+  traceidratio: () => ratioSampler(ratioFromEnvironment()),
+}
+
+/** Follows the parent by default, and for a name that is unknown, with a warning. */
+export function samplerFromEnvironment(): Sampler {
+  const name = getStringFromEnv('OTEL_TRACES_SAMPLER') ?? DEFAULT
+  const root = name.replace(/^parentbased_/, '')
+  if (!Object.hasOwn(MAKERS, root)) {
+    diag.warn(`OTEL_TRACES_SAMPLER: ${name} is unknown; taken as ${DEFAULT}`)
+    return new ParentBasedSampler({ root: new AlwaysOnSampler() })
+  }
+  const sampler = MAKERS[root]!()
+  return root === name ? sampler : new ParentBasedSampler({ root: sampler })
 }
 
 function ratioFromEnvironment(): number {

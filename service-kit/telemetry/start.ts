@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { context, DiagLogLevel, diag, propagation, type TextMapPropagator } from '@opentelemetry/api'
+import { context, DiagLogLevel, diag, propagation, type TextMapPropagator, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { getStringFromEnv } from '@opentelemetry/core'
-import { envDetector, hostDetector, resourceFromAttributes } from '@opentelemetry/resources'
+import { detectResources, envDetector, hostDetector, resourceFromAttributes } from '@opentelemetry/resources'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import {
   ATTR_SERVICE_INSTANCE_ID,
@@ -15,6 +15,7 @@ import {
 } from '@opentelemetry/semantic-conventions'
 import { showsPersonalData } from '../masking.ts'
 import { warnOfBaggageKeys } from './baggage.ts'
+import { fineStart } from './clock.ts'
 import { diagLogger } from './diag.ts'
 import { logExporter, spanExporter } from './exporters.ts'
 import { instrumentations } from './instrumentations.ts'
@@ -22,6 +23,7 @@ import { logProcessor, spanProcessor } from './processors.ts'
 import { propagator } from './propagators.ts'
 import { samplerFromEnvironment } from './sampler.ts'
 import { telemetry } from './state.ts'
+import { createTracerProvider, limitsFromEnvironment } from './tracing/provider.ts'
 
 /** Starts the SDK once per process; `stopTelemetry` flushes it. */
 export function startTelemetry(env: NodeJS.ProcessEnv): void {
@@ -29,28 +31,35 @@ export function startTelemetry(env: NodeJS.ProcessEnv): void {
   warnOfBaggageKeys(env.SIGHTLINE_BAGGAGE_KEYS)
   const showPersonalData = showsPersonalData(env)
   const logs = logExporter(getStringFromEnv('OTEL_LOGS_EXPORTER') ?? 'otlp')
+  const resource = resourceFromAttributes({
+    [ATTR_SERVICE_NAME]: env.OTEL_SERVICE_NAME,
+    [ATTR_SERVICE_NAMESPACE]: 'sightline',
+    [ATTR_SERVICE_VERSION]: entry.version,
+    [ATTR_SERVICE_INSTANCE_ID]: randomUUID(),
+    'deployment.environment.name': 'local',
+  }).merge(detectResources({ detectors: [envDetector, hostDetector] }))
+  const sampler = samplerFromEnvironment()
+  const exporter = spanExporter(getStringFromEnv('OTEL_TRACES_EXPORTER') ?? 'otlp')
+  const processor = spanProcessor(exporter, env, showPersonalData)
+  const own = env.SIGHTLINE_INSTRUMENTATION !== 'official'
   const sdk = new NodeSDK({
     instrumentations: instrumentations(),
     textMapPropagator: propagatorFromEnvironment(),
-    resource: resourceFromAttributes({
-      [ATTR_SERVICE_NAME]: env.OTEL_SERVICE_NAME,
-      [ATTR_SERVICE_NAMESPACE]: 'sightline',
-      [ATTR_SERVICE_VERSION]: entry.version,
-      [ATTR_SERVICE_INSTANCE_ID]: randomUUID(),
-      'deployment.environment.name': 'local',
-    }),
-    resourceDetectors: [envDetector, hostDetector],
-    sampler: samplerFromEnvironment(),
+    resource,
+    autoDetectResources: false,
+    sampler,
     // Metrics are prom-client's; without an empty list the SDK would export its own over OTLP.
     metricReaders: [],
-    spanProcessors: [
-      spanProcessor(spanExporter(getStringFromEnv('OTEL_TRACES_EXPORTER') ?? 'otlp'), env, showPersonalData),
-    ],
+    // Without one the SDK makes no tracer provider.
+    spanProcessors: own ? [] : [fineStart, processor],
     logRecordProcessors: logs ? [logProcessor(logs, env, showPersonalData)] : [],
   })
   sdk.start()
+  const limits = limitsFromEnvironment()
+  if (own) trace.setGlobalTracerProvider(createTracerProvider({ resource, sampler, limits, processor }))
   telemetry.logsWanted = logs !== undefined
-  telemetry.shutdown = () => sdk.shutdown()
+  telemetry.shutdown = async () =>
+    void (await Promise.all([sdk, ...(own ? [processor] : [])].map((one) => one.shutdown())))
 }
 
 /**
