@@ -9,6 +9,8 @@ const WORD = String.raw`[\p{L}\p{N}\p{M}._%+'-]`
 const LABEL = String.raw`[\p{L}\p{N}\p{M}-]{1,63}`
 const EMAIL = new RegExp(`(${WORD})${WORD}{0,63}?(${AT}${LABEL}(?:(?:\\.|%(?:25)*2E)${LABEL}){1,8})`, 'giu')
 const HAS_AT = new RegExp(AT, 'i')
+/** How any of these begins: most texts have none, and are done with. */
+const MAY_HAVE_AT = /[@%\\&]/
 const EMAIL_KEYS = /(^|[._])e?mail$/i
 const NAME_KEYS = /^(user|customer|person|enduser)[._](full_)?name$/i
 const SECRET_KEYS =
@@ -34,13 +36,15 @@ export function showsPersonalData(env: NodeJS.ProcessEnv): boolean {
 /** `john@example.com` becomes `j***@example.com`: enough to see whose mail server, not whose mail. A URL's query as `maskQuery`. */
 export function maskText(text: string): string {
   const safe = text.includes('?') ? text.replace(QUERY_IN_TEXT, (_, query: string) => `?${maskQuery(query)}`) : text
-  return HAS_AT.test(safe) ? safe.replace(EMAIL, '$1***$2') : safe
+  return MAY_HAVE_AT.test(safe) && HAS_AT.test(safe) ? safe.replace(EMAIL, '$1***$2') : safe
 }
 
 const QUERY_IN_TEXT = /(?<=[/\w])\?([^\s"'<>?=]+=[^\s"'<>]*)/g
 
 /** A path as sent: segments with an @ become `***`. */
 export function maskPath(path: string): string {
+  // Nothing that is hidden, and no name of a parameter, goes without one of these.
+  if (!/[@%=]/.test(path)) return path
   return path
     .split('/')
     .map((part) =>

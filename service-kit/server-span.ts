@@ -4,19 +4,12 @@
  * the answer, which under load is after the caller has read it, and with the status that Koa happens to hold then.
  */
 import type { Socket } from 'node:net'
-import {
-  type Attributes,
-  context,
-  propagation,
-  ROOT_CONTEXT,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-} from '@opentelemetry/api'
+import { type Attributes, context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { getRPCMetadata, RPCType, setRPCMetadata, suppressTracing } from '@opentelemetry/core'
 import type { Context } from 'koa'
 import { type Ending, endingOf } from './listen.ts'
 import { localTarget } from './request-target.ts'
+import { REQUEST_ROOT } from './telemetry/context.ts'
 import { telemetry } from './telemetry/state.ts'
 
 /** `error.type` of a request whose client closed the connection before there was an answer: Nginx' 499, by its name. */
@@ -30,7 +23,7 @@ const tracer = trace.getTracer('@sightline/service-kit')
  */
 export function inServerSpan(ctx: Context, work: () => Promise<void>): Promise<void> {
   if (isProbe(ctx)) return context.with(suppressTracing(context.active()), work)
-  const caller = propagation.extract(ROOT_CONTEXT, ctx.headers)
+  const caller = propagation.extract(REQUEST_ROOT, ctx.headers)
   // Log lines keep the id of the trace that the request belongs to.
   if (telemetry.untraced?.test(ctx.path)) return context.with(suppressTracing(caller), work)
   const known = methodLabel(ctx.method) !== '_OTHER'

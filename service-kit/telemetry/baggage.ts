@@ -3,7 +3,7 @@
  * plain short values, and those that SIGHTLINE_BAGGAGE_KEYS names
  * (https://opentelemetry.io/docs/specs/otel/baggage/api/#baggage-propagation).
  */
-import { type Attributes, type Context, diag, propagation } from '@opentelemetry/api'
+import { type Attributes, type Baggage, type Context, diag, propagation } from '@opentelemetry/api'
 
 const OWN_KEYS = ['request.id', 'user.id', 'order.id']
 const OWN_VALUE = /^[A-Za-z0-9_.-]{1,128}$/
@@ -12,17 +12,15 @@ const KEY = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const LISTED_VALUE = /^\P{Cc}{1,256}$/u
 
 /** The project's own keys, as attributes of spans. */
-export function ownBaggage(carrier: Context): Attributes {
-  return taken(carrier, OWN_KEYS, OWN_VALUE)
-}
+export const ownBaggage: (carrier: Context) => Readonly<Attributes> = reader(OWN_KEYS, OWN_VALUE)
 
 /**
  * The keys of `list` (SIGHTLINE_BAGGAGE_KEYS, comma separated) as attributes of spans and log records; of those, values of 1 to
  * 256 characters without control characters.
  */
-export function listedBaggage(list = ''): (carrier: Context) => Attributes {
+export function listedBaggage(list = ''): (carrier: Context) => Readonly<Attributes> {
   const keys = namesIn(list).filter((key) => KEY.test(key) && !OWN_KEYS.includes(key))
-  return (carrier) => taken(carrier, keys, LISTED_VALUE)
+  return reader(keys, LISTED_VALUE)
 }
 
 /** Says which names of the list can be none of a key. */
@@ -37,10 +35,24 @@ function namesIn(list: string): string[] {
   return [...new Set(list.split(',').map((name) => name.trim()))].filter(Boolean)
 }
 
-function taken(carrier: Context, keys: readonly string[], values: RegExp): Attributes {
+const NONE: Attributes = Object.freeze({})
+
+/** Baggage never changes, and the spans of a request mostly have the same: each is read once. */
+function reader(keys: readonly string[], values: RegExp): (carrier: Context) => Readonly<Attributes> {
+  const known = new WeakMap<Baggage, Attributes>()
+  return (carrier) => {
+    const baggage = keys.length === 0 ? undefined : propagation.getBaggage(carrier)
+    if (baggage === undefined) return NONE
+    const earlier = known.get(baggage)
+    if (earlier) return earlier
+    const attributes = taken(baggage, keys, values)
+    known.set(baggage, attributes)
+    return attributes
+  }
+}
+
+function taken(baggage: Baggage, keys: readonly string[], values: RegExp): Attributes {
   const attributes: Attributes = {}
-  const baggage = keys.length === 0 ? undefined : propagation.getBaggage(carrier)
-  if (baggage === undefined) return attributes
   for (const key of keys) {
     const value = baggage.getEntry(key)?.value
     if (value !== undefined && values.test(value)) attributes[key] = value

@@ -29,9 +29,8 @@ export function spanProcessor(
     onStart(span, parent) {
       span.setAttributes(ownBaggage(parent))
       // What the span says of itself is not the caller's to say.
-      for (const [key, value] of Object.entries(listed(parent))) {
-        if (!Object.hasOwn(span.attributes, key)) span.setAttribute(key, value!)
-      }
+      const added = listed(parent)
+      for (const key in added) if (!Object.hasOwn(span.attributes, key)) span.setAttribute(key, added[key]!)
     },
     onEnd(span) {
       if (batcher === undefined || (span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) return
@@ -60,7 +59,7 @@ export function logProcessor(
   const listed = listedBaggage(env.SIGHTLINE_BAGGAGE_KEYS)
   return {
     onEmit(record, carrier = context.active()) {
-      const attributes = listed(carrier)
+      const attributes = { ...listed(carrier) }
       if (!showPersonalData) maskAttributes(attributes)
       for (const [key, value] of Object.entries(attributes)) {
         if (!Object.hasOwn(record.attributes, key)) record.setAttribute(key, value)
