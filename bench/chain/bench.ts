@@ -1,7 +1,7 @@
 /**
- * What tracing costs: `node bench/chain/bench.ts [--short] [--chains NAME,...]`. All chains are alive at once, and take turns in short slices in random
- * order; a slice with much foreign load is dropped and taken again. CPU per request first, throughput second; ratios are taken
- * within a round. The last line is one JSON object.
+ * What tracing costs: `node bench/chain/bench.ts [--short] [--chains NAME,...]`. All chains are alive at once, and take turns in short
+ * slices in random order; a slice with much foreign load is dropped and taken again. CPU per request first, throughput second; ratios
+ * are taken within a round. The last line is one JSON object.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,17 +12,32 @@ import { readFlags } from '@sightline/local/flags'
 import { type Chain, nodeVariants, startDatabase, startFlaskChain, startNodeChain } from './chains.ts'
 import { CLIENTS, pgbench, quantile, runSlice, type Slice, warmUp } from './slices.ts'
 
-const usage = `node bench/chain/bench.ts [--short] [--chains NAME,...]
+const usage = `node bench/chain/bench.ts [--short] [--chains NAME,...] [--rounds N] [--seconds N] [--foreign SHARE]
 
 What tracing costs the three services, side by side with other ways to trace, and with a chain in Flask. --short takes fewer and
-shorter slices. --chains takes these only, without pgbench: ${nodeVariants.map(({ name }) => name).join(', ')}.`
-const { short, chains: named } = readFlags(usage, {
-  options: { short: { type: 'boolean' }, chains: { type: 'string' } },
+shorter slices. --chains takes these only, without pgbench: ${nodeVariants.map(({ name }) => name).join(', ')}.
+--foreign is the share of the machine that others may use in a slice (0.1): with 1 none is dropped, and many --rounds of few --seconds
+make up for it.`
+const {
+  short,
+  chains: named,
+  rounds,
+  seconds,
+  foreign,
+} = readFlags(usage, {
+  options: {
+    short: { type: 'boolean' },
+    chains: { type: 'string' },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    foreign: { type: 'string', default: '0.1' },
+  },
 }).values
 const wanted = named?.split(',')
-const [ROUNDS, SECONDS, WARM_UP] = short ? [5, 2, 1_000] : [15, 4, 4_000]
+const WARM_UP = short ? 1_000 : 4_000
+const [ROUNDS, SECONDS] = [Number(rounds ?? (short ? 5 : 15)), Number(seconds ?? (short ? 2 : 4))]
 /** Share of the machine that others may use in a slice, and how often one is taken again. */
-const [MOST_FOREIGN, TRIES] = [0.1, 3]
+const [MOST_FOREIGN, TRIES] = [Number(foreign), 3]
 
 const sink = spawn(process.execPath, [join(import.meta.dirname, 'sink.ts')], { stdio: ['ignore', 'pipe', 'inherit'] })
 const [port] = await once(createInterface(sink.stdout), 'line')
@@ -33,7 +48,8 @@ const own = [process.pid]
 const slices = new Map<string, (Slice | undefined)[]>()
 const transactions: number[] = []
 try {
-  for (const variant of nodeVariants) {
+  // Whoever starts last is cheaper, by up to a tenth: chance has the first word, and the table stands in this order.
+  for (const variant of shuffled(nodeVariants)) {
     if (wanted?.includes(variant.name) !== false) await add(() => startNodeChain(variant, otlp))
   }
   const others: (() => Promise<void>)[] = []

@@ -11,6 +11,8 @@ const OWN_VALUE = /^[A-Za-z0-9_.-]{1,128}$/
 const KEY = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const LISTED_VALUE = /^\P{Cc}{1,256}$/u
 
+const NONE: Readonly<Attributes> = Object.freeze({})
+
 /** The project's own keys, as attributes of spans. */
 export const ownBaggage: (carrier: Context) => Readonly<Attributes> = reader(OWN_KEYS, OWN_VALUE)
 
@@ -35,18 +37,17 @@ function namesIn(list: string): string[] {
   return [...new Set(list.split(',').map((name) => name.trim()))].filter(Boolean)
 }
 
-const NONE: Attributes = Object.freeze({})
-
-/** Baggage never changes, and the spans of a request mostly have the same: each is read once. */
+/** Baggage never changes, and spans that begin one after the other mostly have the same: the last one read is remembered. */
 function reader(keys: readonly string[], values: RegExp): (carrier: Context) => Readonly<Attributes> {
-  const known = new WeakMap<Baggage, Attributes>()
+  let last: Baggage | undefined
+  let attributes = NONE
   return (carrier) => {
     const baggage = keys.length === 0 ? undefined : propagation.getBaggage(carrier)
     if (baggage === undefined) return NONE
-    const earlier = known.get(baggage)
-    if (earlier) return earlier
-    const attributes = taken(baggage, keys, values)
-    known.set(baggage, attributes)
+    if (baggage !== last) {
+      attributes = taken(baggage, keys, values)
+      last = baggage
+    }
     return attributes
   }
 }
