@@ -29,10 +29,10 @@ export interface Database extends Queries {
   /** Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. */
   transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T>
   /**
-   * Opens the pool's connections, ten at most, so that the first requests of a process wait for none. Resolves to how many
+   * Opens so many of the pool's connections, ten unless told, so that the first requests of a process wait for none. Resolves to how many
    * there are: fewer, with a warning in the log, when the database is away or takes no more of them.
    */
-  open(): Promise<number>
+  open(count?: number): Promise<number>
   /** Resolves when the database answers. */
   check(): Promise<void>
   /** Resolves when all connections are given back and closed; statements under way are finished. */
@@ -170,8 +170,8 @@ export function createDatabase(options: DatabaseOptions): Database {
     }
   }
 
-  async function open(): Promise<number> {
-    const wanted = Math.min(options.poolMax, OPEN_AT_ONCE)
+  async function open(count = OPEN_AT_ONCE): Promise<number> {
+    const wanted = Math.min(options.poolMax, count)
     const clients: pg.PoolClient[] = []
     // Two at a time: a server that starts a process and checks a password for each has other things to do as well.
     const openSome = async () => {

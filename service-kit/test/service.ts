@@ -48,6 +48,8 @@ export async function startInProcess<Schema extends z.ZodType<ServiceEnvironment
   const parts = createParts({ name: options.name, version: '0.0.0-test' }, config, options.catalogue, () => draining)
   const { app, background = {} } = options.compose(parts)
   await parts.flags.start()
+  // Who names a size is about to use all of them at once, and on a crowded machine to open one may take longer than a request waits.
+  if (options.env?.DB_POOL_MAX !== undefined) await parts.database.open(config.DB_POOL_MAX)
   for (const component of Object.values(background)) await component.start?.()
   const server = await listen(app.callback(), '127.0.0.1', config.PORT)
   const url = `http://127.0.0.1:${server.port}`
