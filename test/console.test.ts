@@ -931,13 +931,13 @@ test(
     await page.locator('.json-lines', { hasText: '"resourceSpans"' }).waitFor()
     const [download] = await Promise.all([
       page.waitForEvent('download'),
-      page.getByRole('link', { name: 'Download' }).click(),
+      page.getByRole('button', { name: 'Download', exact: true }).click(),
     ])
     const saved = await readFile(await download.path(), 'utf8')
     const answered = await fetch(`${system.urls.tempo}/api/v2/traces/${traceId}`, {
       headers: { accept: 'application/json' },
     })
-    assert.equal(saved, await answered.text())
+    assert.deepEqual(JSON.parse(saved), await answered.json())
 
     await page.getByRole('link', { name: 'Audit row' }).click()
     await page.waitForURL(new RegExp(`/audit[?]trace_id=${traceId}$`))

@@ -31,8 +31,8 @@ export class LogBuilder {
   private readonly hash: number[] = []
   private readonly owners = new WeakMap<OwnerRecord, OwnerLabels>()
   private readonly scopes = new WeakMap<OwnerRecord, Pairs>()
-  /** Lines without a time that were received in this millisecond. */
-  private untimed = { ms: 0, lines: 0n }
+  /** Rows with metadata that was left out: equal to none, since what they lost may have told them apart. */
+  private readonly incomplete = new Set<number>()
 
   get columns(): number {
     return this.metadata.size
@@ -42,13 +42,13 @@ export class LogBuilder {
     return this.text.length
   }
 
-  append(record: LogRecord, receivedMs: number): void {
+  append(record: LogRecord, received: Receipt): void {
     const row = this.rows++
     this.version++
     const owner = this.owner(record.resource)
     const pushed = record.scope.name === LOKI_PUSH_SCOPE
     this.pushStream(pushed ? this.pushedStream(owner) : this.stream(owner, severityLevel(record)))
-    if (record.timeHi === 0 && record.timeLo === 0) this.pushTime(this.timeOfReceipt(receivedMs))
+    if (record.timeHi === 0 && record.timeLo === 0) this.pushTime(timeOfReceipt(received))
     else this.times.push(record.timeHi, record.timeLo)
     const line = Buffer.from(record.body)
     this.text.push(line, 0, line.length)
@@ -66,12 +66,6 @@ export class LogBuilder {
     if (observed > 0n) this.set(row, 'observed_timestamp', String(observed))
     for (const [name, value] of this.scope(record.scope)) this.set(row, name, value)
     for (const [name, value] of owner.metadata) this.set(row, name, value)
-  }
-
-  /** No two alike: what a sender gives no time is rather stored twice than once too seldom. */
-  private timeOfReceipt(ms: number): bigint {
-    this.untimed = { ms, lines: this.untimed.ms === ms ? this.untimed.lines + 1n : 0n }
-    return BigInt(ms) * 1_000_000n + this.untimed.lines
   }
 
   /** Copies rows `from` .. `to - 1` of another table. */
@@ -147,6 +141,7 @@ export class LogBuilder {
     if (hashes.size === rows.length) return rows
     const seen = new Map<string, number[]>()
     return rows.filter((row) => {
+      if (this.incomplete.has(row)) return true
       const line = this.text.data.toString('latin1', row === 0 ? 0 : this.textEnd[row - 1]!, this.textEnd[row]!)
       const key = `${this.hash[row]} ${line}`
       const alike = seen.get(key)
@@ -178,13 +173,17 @@ export class LogBuilder {
     if (column === undefined) {
       if (this.metadata.size >= MAX_COLUMNS) {
         this.omitted++
+        this.incomplete.add(row)
         return
       }
       column = new TextColumn(this.metadata.size)
       this.metadata.set(name, column)
     }
+    const before = column.lastOf(row)
     const code = column.set(row, value)
-    this.hash[row] = (this.hash[row]! + mixed(code, column.seed)) | 0
+    // A name may come twice, and the later value counts.
+    const change = mixed(code, column.seed) - (before === 0 ? 0 : mixed(before, column.seed))
+    this.hash[row] = (this.hash[row]! + change) | 0
     this.metadataBytes += value.length + 16
   }
 
@@ -243,6 +242,23 @@ export class LogBuilder {
     return ordinal
   }
 }
+
+/** Where a record came in: its batch, and which of the batch's records it is. */
+export interface Receipt {
+  readonly receivedMs: number
+  readonly batch: number
+  readonly place: number
+}
+
+/**
+ * Nanoseconds of a record that states no time. No two are alike within a millisecond, however the batches come to lie in blocks: what
+ * a sender gives no time is rather stored twice than once too seldom.
+ */
+function timeOfReceipt({ receivedMs, batch, place }: Receipt): bigint {
+  return BigInt(receivedMs) * 1_000_000n + BigInt((batch % BATCHES_A_MS) * (1_000_000 / BATCHES_A_MS) + place)
+}
+
+const BATCHES_A_MS = 64
 
 type Pairs = readonly (readonly [name: string, value: string])[]
 
@@ -354,6 +370,11 @@ class TextColumn {
       this.codes.push(code)
     }
     return code
+  }
+
+  /** The code of a row that was the last to be set; 0 when it was not. */
+  lastOf(row: number): number {
+    return this.rows.at(-1) === row ? this.codes.at(-1)! : 0
   }
 
   /** 0 = absent. Rows were set in ascending order. */

@@ -168,6 +168,29 @@ test('a line without any time is there as often as it is sent', () => {
   const scopeLogs = [{ logRecords: [{ body: anyValue('tick') }, { body: anyValue('tick') }] }]
   for (const id of [1, 2]) addRequest(store, id, [{ scopeLogs }])
   assert.deepEqual(lines(store), ['tick', 'tick', 'tick', 'tick'])
+  // In blocks of their own, too, and when these become one.
+  store.seal(T0 + 60 * MINUTE)
+  addRequest(store, 3, [{ scopeLogs }])
+  store.seal(T0 + 60 * MINUTE)
+  while (store.compact());
+  assert.equal(store.stats().blocks, 1)
+  assert.equal(lines(store).length, 6)
+})
+
+test('records whose metadata was left out are equal to none; the later value of a name counts', () => {
+  const store = openStore()
+  const record = (attributes: Record<string, number>) => ({ body: 'a', ms: T0, attributes })
+  const names = (from: number) => Object.fromEntries(Array.from({ length: 2_000 }, (_, i) => [`n${from + i}`, i]))
+  add(
+    store,
+    1,
+    [0, 2_000, 4_000].map((from) => record(names(from))),
+  )
+  add(store, 2, [record({ x: 1 }), record({ y: 1 }), record({ z: 1 })])
+  assert.equal(lines(store).length, 6)
+  const other = openStore()
+  add(other, 1, [record({ 'a.b': 1, a_b: 2 }), record({ a_b: 2 })])
+  assert.deepEqual(lines(other), ['a'])
 })
 
 test('a block gives back what the head had', () => {

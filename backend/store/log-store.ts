@@ -40,9 +40,11 @@ export function createLogStore(deps: SignalStoreDeps): LogStore {
 
   function add(batch: Batch, replay: boolean): void {
     if (replay && batch.id <= sealed) return
+    const { id, receivedMs } = batch
+    let place = 0
     readLogs(batch.bytes, (record) => {
       head ??= new LogBuilder()
-      head.append(record, batch.receivedMs)
+      head.append(record, { receivedMs, batch: id, place: place++ })
     })
     oldestMs = Math.min(oldestMs, batch.receivedMs)
     lowest = Math.min(lowest, batch.id)

@@ -6,8 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { after, describe, test } from 'node:test'
+import { fromJson, type JsonValue } from '@bufbuild/protobuf'
 import { maskedJson } from '@sightline/console/masks'
 import { portable } from '@sightline/console/portable-trace'
+import { ExportLogsServiceRequestSchema } from '@sightline/otlp-messages'
+import fc from 'fast-check'
 import { ZipFile } from 'yazl'
 import { type Archive, writeArchive } from './archive.ts'
 import { FORMAT_VERSION, type Manifest } from './format.ts'
@@ -297,6 +300,42 @@ describe('what goes into it', () => {
         },
       ],
     })
+  })
+
+  test('whatever an attribute is called and says, the line can be opened again, and nothing of it is lost', () => {
+    const labels = { service_name: 's', level: 'info', job: 's' }
+    const stated = { severity_number: '9', detected_level: 'info' }
+    const value = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom(
+        'beta,dark-mode',
+        '-1',
+        '1.5',
+        '4294967296',
+        '2026-05-01T12:00:00Z',
+        '18446744073709551616',
+        '9',
+        '0',
+      ),
+    )
+    const named = fc.dictionary(
+      fc.constantFrom('flags', 'observed_timestamp', 'severity_number', 'trace_id', 'span_id', 'event_name'),
+      value,
+    )
+    fc.assert(
+      fc.property(named, (metadata) => {
+        const line = { timeNs: 5n, text: 'x', labels, metadata: { ...stated, ...metadata } }
+        const { resourceLogs } = fromJson(ExportLogsServiceRequestSchema, otlpOf([line]) as JsonValue)
+        const { scope, logRecords } = resourceLogs[0]!.scopeLogs[0]!
+        if (scope?.name !== 'loki.push') return
+        const kept = new Set(logRecords[0]!.attributes.map(({ key }) => key))
+        for (const name of Object.keys(metadata)) assert.ok(kept.has(name), name)
+      }),
+    )
+    const record = (flags: string) =>
+      JSON.stringify(otlpOf([{ timeNs: 5n, text: 'x', labels, metadata: { ...stated, flags } }]))
+    assert.match(record('beta,dark-mode'), /"key":"flags","value":\{"stringValue":"beta,dark-mode"\}/)
+    assert.match(record('1'), /"flags":1/)
   })
 
   test('labels are escaped and masked; windows lie side by side, none over an end of Prometheus’ blocks', () => {

@@ -176,6 +176,7 @@ function scopeOf({ labels, metadata }: Line): string {
   const { service_name, level, job, ...more } = labels
   const severity = Number(metadata.severity_number ?? 0)
   const isOwn =
+    fieldsFit(metadata) &&
     service_name !== undefined &&
     job === service_name &&
     Object.keys(more).length === 0 &&
@@ -184,6 +185,22 @@ function scopeOf({ labels, metadata }: Line): string {
     metadata.detected_level === level
   return isOwn ? (metadata.scope_name ?? '') : AS_PUSHED
 }
+
+/** The largest number that each of these fields of OTLP holds. */
+const LARGEST: Record<string, bigint> = {
+  severity_number: 2n ** 31n - 1n,
+  flags: 2n ** 32n - 1n,
+  observed_timestamp: 2n ** 64n - 1n,
+}
+
+/** An attribute may have the name of such a field, and any value: it is none of OTLP's then. */
+function fieldsFit(metadata: Labels): boolean {
+  const { trace_id, span_id } = metadata
+  if ((trace_id !== undefined && !isId(trace_id, 32)) || (span_id !== undefined && !isId(span_id, 16))) return false
+  return Object.entries(LARGEST).every(([name, largest]) => isWhole(metadata[name] ?? '1', largest))
+}
+
+const isWhole = (text: string, largest: bigint) => /^[1-9]\d{0,19}$/.test(text) && BigInt(text) <= largest
 
 const scopeFields = (scope: string, { metadata: { scope_version } }: Line) => ({
   ...(scope && { name: scope }),
@@ -197,7 +214,7 @@ function recordOf({ timeNs, text, metadata }: Line, scope: string): object {
     timeUnixNano: String(timeNs),
     body: { stringValue: maskedText('', text) },
     attributes: keyValues(maskedLabels(Object.fromEntries(others))),
-    ...(Number(severity_number) > 0 && { severityNumber: Number(severity_number) }),
+    ...(isWhole(severity_number ?? '', LARGEST.severity_number!) && { severityNumber: Number(severity_number) }),
     ...(severity_text && { severityText: severity_text }),
     ...(scope !== AS_PUSHED && {
       ...(event_name && { eventName: event_name }),

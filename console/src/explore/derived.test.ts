@@ -5,12 +5,17 @@ import { buildLogTable, sourceOf } from '../../../backend/query/logql/test/lines
 import { unitOf, volumeQuery } from './derived.ts'
 
 test('lines over time count those a parser can not read, and bear a comment at the end of the query', () => {
-  const lines = ['{"n":1}', 'no json'].map((line) => ({ timeNs: 5n, labels: { a: 'b', level: 'info' }, line }))
+  const lines = ['{"n":1}', 'no json'].map((line) => ({
+    timeNs: 5n,
+    labels: { a: 'b' },
+    metadata: { detected_level: 'info' },
+    line,
+  }))
   for (const query of ['{a="b"}', '{a="b"} | json', '{a="b"} | json # all of them']) {
     const tree = parse(volumeQuery(query).replace('$__interval', '1m'))
     assert.ok(tree.kind !== 'log')
     const found = metricsInstant(tree, sourceOf(buildLogTable(lines)), { timeNs: 10n })
-    assert.deepEqual(found, [{ labels: { level: 'info' }, value: 2 }], query)
+    assert.deepEqual(found, [{ labels: { detected_level: 'info' }, value: 2 }], query)
   }
 })
 

@@ -10,8 +10,8 @@ export function unitOf(query: string): string | undefined {
 }
 
 /**
- * Lines by level. A line that a parser can't read counts like any other: its error would end the whole query. On a line
+ * Lines by level, that found in the text of those that state none included. A line that a parser can't read counts like any other: its error would end the whole query. On a line
  * of its own because the query may end in a comment.
  */
 export const volumeQuery = (query: string): string =>
-  `sum by (level) (count_over_time(${query}\n| drop __error__, __error_details__ [$__interval]))`
+  `sum by (detected_level) (count_over_time(${query}\n| drop __error__, __error_details__ [$__interval]))`

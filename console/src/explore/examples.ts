@@ -23,7 +23,7 @@ export const EXAMPLES: Readonly<Record<'tempo' | 'loki' | 'prometheus', readonly
   ],
   loki: [
     { title: 'Everything the services wrote', query: '{service_name=~".+"}' },
-    { title: 'Warnings and errors', query: '{level=~"warn|error"}' },
+    { title: 'Warnings and errors', query: '{service_name=~".+"} | detected_level=~"warn|error"' },
     { title: 'Lines per second by service', query: 'sum by (service_name) (rate({service_name=~".+"}[1m]))' },
     { title: 'Lines of the order service about stock', query: '{service_name="order-service"} |= "stock"' },
   ],

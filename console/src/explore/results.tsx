@@ -200,7 +200,7 @@ function Volume({ query, size }: { query: string; size: { width: number; height:
           refId: 'A',
           datasource: { type: 'loki', uid: 'loki' },
           expr: volumeQuery(query),
-          legendFormat: '{{level}}',
+          legendFormat: '{{detected_level}}',
         },
       ],
       fieldConfig: {

@@ -1,8 +1,9 @@
 /** The trace as Tempo answers it, line by line. */
 import { useMemo } from 'preact/hooks'
-import { type FetchedTrace, traceJsonHref } from '../data/tempo.ts'
+import type { FetchedTrace } from '../data/tempo.ts'
 import { CopyButton } from '../shell/copy.tsx'
 import { useRows } from '../shell/use-rows.ts'
+import { saveAs } from './save-as.ts'
 
 /** Pixels, as trace-page.css has them. */
 const LINE = 18
@@ -18,9 +19,9 @@ export function JsonView({ trace: { traceId }, answer }: FetchedTrace) {
   return (
     <div class="json-view">
       <p class="json-tools">
-        <a class="button" href={traceJsonHref(traceId)} download={`trace-${traceId}.json`}>
+        <button type="button" class="button" onClick={() => saveAs(`trace-${traceId}.json`, 'application/json', text)}>
           Download
-        </a>
+        </button>
         <CopyButton text={text} label="Copy the JSON" />
         <span class="muted">
           OTLP JSON, as Tempo answers it: {lines.length.toLocaleString('en')} lines

@@ -116,7 +116,8 @@ class RecordingTracer implements Tracer {
   ): ReturnType<F>
   startActiveSpan<F extends (span: Span) => unknown>(name: string, ...rest: unknown[]): ReturnType<F> {
     const work = rest.pop() as F
-    const [options, carrier = context.active()] = rest as [SpanOptions?, Context?]
+    const [options, given] = rest as [SpanOptions?, Context?]
+    const carrier = given ?? context.active()
     const span = this.startSpan(name, options, carrier)
     return context.with(trace.setSpan(carrier, span), () => work(span) as ReturnType<F>)
   }
