@@ -1,7 +1,7 @@
 /** What evidence is taken for, which metrics show a fault, and which words of an answer are right: without a system. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { judgeSpans, readEvidence, spansOfSeries, standsOut } from './evidence.ts'
+import { counts, judgeSpans, readEvidence, spansOfSeries, standsOut } from './evidence.ts'
 import { gradeParts } from './grade.ts'
 import { incidents } from './incidents/index.ts'
 import { MECHANISMS, mechanismCalled } from './mechanisms.ts'
@@ -189,6 +189,17 @@ test('each trace counts once, however many spans it has', () => {
   assert.match(few.says, /^only 48 % .* \(76 of 92 spans in 8 traces\)$/)
   assert.ok(judgeSpans([busy, busy, busy, busy]).shows)
   assert.ok(!judgeSpans([]).shows)
+})
+
+test('a trace that shows nothing counts once all of it is there', () => {
+  const whole = [
+    { id: '1', parentId: '' },
+    { id: '2', parentId: '1' },
+  ]
+  assert.ok(counts({ brought: 1, showing: 0 }, whole))
+  assert.ok(!counts({ brought: 1, showing: 0 }, whole.slice(1)))
+  // Of torn traces that is the fault itself.
+  assert.ok(counts({ brought: 1, showing: 1 }, whole.slice(1)))
 })
 
 test('where most of all spans show the fault, a query has to find more than anything does', () => {

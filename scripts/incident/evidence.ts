@@ -277,9 +277,22 @@ async function countSpans(place: Place, incident: Incident, note: IncidentNote, 
     const ids = new Set(spanSets.flatMap(({ spans }) => spans.map(({ spanID }) => spanID.padStart(16, '0'))))
     const found = trace.filter(({ id }) => ids.has(id))
     if (found.length === 0) continue
-    counted.push({ brought: found.length, showing: found.filter((span) => incident.shows(span, trace)).length })
+    const one = { brought: found.length, showing: found.filter((span) => incident.shows(span, trace)).length }
+    if (counts(one, trace)) counted.push(one)
   }
   return counted
+}
+
+/**
+ * Whether a trace can be judged. Of one that shows nothing and misses a parent, what is still on its way may be what shows the fault:
+ * clocks can be wrong, so its age does not tell.
+ */
+export const counts = ({ showing }: Counted, trace: readonly Pick<Span, 'id' | 'parentId'>[]): boolean =>
+  showing > 0 || isWhole(trace)
+
+function isWhole(trace: readonly Pick<Span, 'id' | 'parentId'>[]): boolean {
+  const ids = new Set(trace.map(({ id }) => id))
+  return trace.every(({ parentId }) => parentId === '' || ids.has(parentId))
 }
 
 async function checkLogql(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Verdict> {
