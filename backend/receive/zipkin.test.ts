@@ -95,6 +95,24 @@ test('tags of OpenTelemetry’s exporters are the fields they came from', () => 
   assert.deepEqual(pairs(span.events[0]!.attributes), { attempt: 2n, why: 'timeout', all: '[1]' })
 })
 
+test('an annotation is an event with attributes, or its whole text is the name', () => {
+  const event = (value: string) => {
+    const { name, attributes } = only({ annotations: [{ timestamp: 1, value }] }).span.events[0]!
+    return [name, pairs(attributes)]
+  }
+  const nested = (depth: number) => `"e": {"a":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`
+  const keys = (count: number) => JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [i, i])))
+  assert.deepEqual(event('"e": {"a":{"b":1}}'), ['e', { a: '{"b":1}' }])
+  assert.deepEqual(event('"e":{"a":null,"b":[{"c":"}"}],"d":0.5}'), ['e', { a: 'null', b: '[{"c":"}"}]', d: 0.5 }])
+  assert.deepEqual(event('"retry": {"cause":"x\\": {"}'), ['retry', { cause: 'x": {' }])
+  assert.deepEqual(event('"": {}'), ['', {}])
+  assert.deepEqual(event(nested(100)), ['e', { a: nested(100).slice(10, -1) }])
+  assert.deepEqual(Object.keys(event(`"e": ${keys(2048)}`)[1]!).length, 2048)
+  const names = ['":{}', '"e": {"a":1} ', '"e": 1}', '"e": {"a"}', '"e" {}', 'e": {}', nested(101), nested(10_000)]
+  for (const name of [...names, `"e": ${keys(2049)}`, `"${'":{'.repeat(100_000)}`, `"${'":{'.repeat(100_000)}}`])
+    assert.deepEqual(event(name), [name, {}])
+})
+
 test('an error tag fails a span, but for the text false', () => {
   const status = (tags: object) => {
     const { status } = only({ tags }).span

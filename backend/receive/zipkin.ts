@@ -6,7 +6,7 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import { ExportTraceServiceRequestSchema, type KeyValueSchema, type SpanSchema } from '@sightline/otlp-messages'
 import { z } from 'zod'
-import { httpError } from '../http.ts'
+import { httpError, isHttpError } from '../http.ts'
 import { MAX_ATTRIBUTES } from '../otlp/traces.ts'
 import { readJson } from './otlp-json.ts'
 
@@ -204,32 +204,36 @@ function valueCase(value: string | number | boolean) {
     : { case: 'doubleValue' as const, value }
 }
 
-/** OpenTelemetry's exporters write an event's attributes into the text: `"name": {"key": "value"}`. */
-const EVENT_WITH_ATTRIBUTES = /^"(.*)":\s*(\{.*\})$/s
-
 function toEvent({ timestamp, value }: z.infer<typeof annotation>) {
-  const [, name, json] = EVENT_WITH_ATTRIBUTES.exec(value) ?? []
-  const attributes = json === undefined ? undefined : objectIn(json)
+  const { name, attributes } = eventIn(value) ?? { name: value, attributes: [] }
   return {
     timeUnixNano: nanos(timestamp),
-    name: (attributes === undefined ? value : name!).toWellFormed(),
-    attributes: Object.entries(attributes ?? {}).map(([key, one]) =>
-      keyValue(key, isScalar(one) ? one : JSON.stringify(one)),
-    ),
+    name: name.toWellFormed(),
+    attributes: attributes.map(([key, one]) => keyValue(key, isScalar(one) ? one : JSON.stringify(one))),
   }
+}
+
+/**
+ * OpenTelemetry's exporters write an event's attributes into the text: `"name": {"key": "value"}`. Undefined for every other text, and
+ * for one with more or deeper attributes than an event may have: then all of it is the name.
+ */
+function eventIn(text: string): { name: string; attributes: [string, unknown][] } | undefined {
+  const end = text.startsWith('"') && text.endsWith('}') ? text.indexOf('":', 1) : -1
+  if (end < 0) return undefined
+  let json: unknown
+  try {
+    json = readJson(Buffer.from(text.slice(end + 2)))
+  } catch (error) {
+    if (!isHttpError(error)) throw error
+    return undefined
+  }
+  // What ends with a brace is an object.
+  const attributes = Object.entries(json as Record<string, unknown>)
+  return attributes.length > MAX_ATTRIBUTES ? undefined : { name: text.slice(1, end), attributes }
 }
 
 const isScalar = (value: unknown): value is string | number | boolean =>
   ['string', 'number', 'boolean'].includes(typeof value)
-
-function objectIn(json: string): Record<string, unknown> | undefined {
-  try {
-    return JSON.parse(json) as Record<string, unknown>
-  } catch {
-    // A text that only looks like it: then all of it is the name.
-    return undefined
-  }
-}
 
 function droppedCount(tags: ZipkinSpan['tags'], what: string): number {
   const count = Number(tags?.[`otel.dropped_${what}_count`] ?? 0)
