@@ -74,6 +74,7 @@ test('what a client sends becomes a tree of spans with the fields of OTLP', () =
 })
 
 const bare = { traceId: '4e441824ec2b6a44ffdc9bb9a6453df3', id: 'ffdc9bb9a6453df3', timestamp: 1_000_000 }
+const bareEvent = { timestamp: 1, value: 'x' }
 const only = (more: object) => translated([{ ...bare, ...more }])[0]!
 
 test('tags of OpenTelemetry’s exporters are the fields they came from', () => {
@@ -132,7 +133,8 @@ test('what is absent or null has a default, what tags say goes before the endpoi
     name: null,
     kind: null,
     duration: null,
-    tags: { 'peer.service': 'mine', n: 5 },
+    tags: { 'peer.service': 'mine', n: 5, none: null },
+    annotations: null,
     localEndpoint: { ipv6: '2001:db8::c001', port: 80 },
     remoteEndpoint: { serviceName: 'theirs', ipv4: null },
   })
@@ -195,8 +197,11 @@ test('POST /api/v2/spans answers 202 as Zipkin does, and says what it left out',
     [{ timestamp: undefined }, /\[1\]\.timestamp is missing/],
     [{ timestamp: '5' }, /\[1\]\.timestamp is a number of microseconds/],
     [{ duration: -1 }, /\[1\]\.duration is a number of microseconds/],
-    [{ tags: { a: {} } }, /\[1\]\.tags\.a is a string/],
+    [{ tags: { a: {} } }, /\[1\]\.tags\.a must be a string/],
+    [{ tags: [] }, /\[1\]\.tags is an object/],
+    [{ annotations: {} }, /\[1\]\.annotations is a list/],
     [{ annotations: [{ value: 'x' }] }, /\[1\]\.annotations\[0\]\.timestamp is a number/],
+    [{ annotations: [bareEvent, 1, {}] }, /\[1\]\.annotations\[1\] is an object of timestamp and value/],
     [{ tags }, /\[1\]\.tags are more than 2048/],
   ]
   for (const [fault, message] of cases) {
@@ -204,6 +209,22 @@ test('POST /api/v2/spans answers 202 as Zipkin does, and says what it left out',
     assert.deepEqual([status, JSON.parse(body).partialSuccess.rejectedSpans], [202, '1'], body)
     assert.match(body, message)
   }
+})
+
+test('the check of a span ends with the first fault of its annotations', (t) => {
+  let looked = 0
+  const faulty = {
+    get timestamp() {
+      looked++
+      return undefined
+    },
+  }
+  t.mock.method(JSON, 'parse', () => [
+    { ...bare, annotations: [bareEvent, ...Array.from({ length: 1000 }, () => faulty)] },
+  ])
+  const { problem } = zipkinToProtobuf(Buffer.from('[]'))
+  assert.match(problem, /^\[0\]\.annotations\[1\]\.timestamp is a number of microseconds/)
+  assert.equal(looked, 1)
 })
 
 test('a body with nothing to store is refused with its first fault', async (t) => {

@@ -27,7 +27,7 @@ const TEXT = 'is a string'
 const LATEST = 1.8e16
 const micros = z.number(TIME).min(0, TIME).max(LATEST, TIME).transform(Math.floor)
 /** Clients write tags that are no strings, too. */
-const tagValue = z.union([z.string(), z.number(), z.boolean()], 'is a string').transform(String)
+const tagValue = z.union([z.string(), z.number(), z.boolean()], 'must be a string').transform(String)
 
 const endpoint = z.object(
   {
@@ -39,6 +39,35 @@ const endpoint = z.object(
   'is an object',
 )
 const annotation = z.object({ timestamp: micros, value: z.string(TEXT) }, 'is an object of timestamp and value')
+type Entry<T> = readonly [place: string | number, value: T]
+
+/** Each value as `schema` reads it. It stops at the first fault: zod's own lists and records collect those of a million values. */
+function readEach<T>(entries: Iterable<Entry<unknown>>, schema: z.ZodType<T>, context: z.RefinementCtx): Entry<T>[] {
+  const read: Entry<T>[] = []
+  for (const [place, value] of entries) {
+    const checked = schema.safeParse(value)
+    if (!checked.success) {
+      const { message, path } = checked.error.issues[0]!
+      context.addIssue({ code: 'custom', message, path: [place, ...path] })
+      break
+    }
+    read.push([place, checked.data])
+  }
+  return read
+}
+
+const annotations = z
+  .array(z.unknown(), 'is a list')
+  .transform((list, context) => readEach(list.entries(), annotation, context).map(([, value]) => value))
+const tags = z.record(z.string(), z.unknown(), 'is an object').transform((all, context) => {
+  const given = Object.entries(all).filter(([, value]) => value !== null)
+  if (given.length > MAX_ATTRIBUTES) {
+    context.addIssue({ code: 'custom', message: `are more than ${MAX_ATTRIBUTES}` })
+    return {}
+  }
+  return Object.fromEntries(readEach(given, tagValue, context))
+})
+
 /** Whatever is absent may be null. */
 const zipkinSpan = z.object(
   {
@@ -52,8 +81,8 @@ const zipkinSpan = z.object(
     shared: z.boolean('is true or false').nullish(),
     localEndpoint: endpoint.nullish(),
     remoteEndpoint: endpoint.nullish(),
-    annotations: z.array(annotation, 'is a list').nullish(),
-    tags: z.record(z.string(), tagValue, 'is an object').nullish(),
+    annotations: annotations.nullish(),
+    tags: tags.nullish(),
   },
   'is an object',
 )
@@ -80,9 +109,7 @@ export function zipkinToProtobuf(body: Buffer): TranslatedSpans {
   return { bytes: toRequest(spans), problem }
 }
 
-function readSpan(item: { tags?: unknown }): { span?: ZipkinSpan; fault?: string } {
-  if (typeof item.tags === 'object' && Object.keys(item.tags ?? {}).length > MAX_ATTRIBUTES)
-    return { fault: `.tags are more than ${MAX_ATTRIBUTES}` }
+function readSpan(item: object): { span?: ZipkinSpan; fault?: string } {
   const checked = zipkinSpan.safeParse(item)
   if (!checked.success) return { fault: faultIn(checked.error) }
   return startOf(checked.data) === undefined ? { fault: '.timestamp is missing' } : { span: checked.data }
