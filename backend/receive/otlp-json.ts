@@ -55,6 +55,12 @@ export function readJson(
   }
 }
 
+/** Whether `readJson` would give it to the parser. */
+export function isBoundedJson(json: Buffer): boolean {
+  const { depth, objects } = jsonMeasures(json)
+  return depth <= MAX_JSON_DEPTH && objects <= MOST_OBJECTS
+}
+
 function jsonMeasures(body: Buffer): { depth: number; objects: number } {
   let objects = 0
   let depth = 0

@@ -6,9 +6,9 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import { ExportTraceServiceRequestSchema, type KeyValueSchema, type SpanSchema } from '@sightline/otlp-messages'
 import { z } from 'zod'
-import { httpError, isHttpError } from '../http.ts'
+import { httpError } from '../http.ts'
 import { MAX_ATTRIBUTES } from '../otlp/traces.ts'
-import { readJson } from './otlp-json.ts'
+import { isBoundedJson, readJson } from './otlp-json.ts'
 
 export interface TranslatedSpans {
   /** An ExportTraceServiceRequest. A span that can't be read stands in it without ids: it is refused and counted as all such are. */
@@ -247,16 +247,20 @@ function toEvent({ timestamp, value }: z.infer<typeof annotation>) {
 function eventIn(text: string): { name: string; attributes: [string, unknown][] } | undefined {
   const end = text.startsWith('"') && text.endsWith('}') ? text.indexOf('":', 1) : -1
   if (end < 0) return undefined
-  let json: unknown
+  const attributes = objectIn(text.slice(end + 2))
+  return attributes && { name: text.slice(1, end), attributes }
+}
+
+/** The object's pairs. `json` ends with a brace. */
+function objectIn(json: string): [string, unknown][] | undefined {
+  if (!isBoundedJson(Buffer.from(json))) return undefined
   try {
-    json = readJson(Buffer.from(text.slice(end + 2)))
-  } catch (error) {
-    if (!isHttpError(error)) throw error
+    const pairs = Object.entries(JSON.parse(json) as object)
+    return pairs.length > MAX_ATTRIBUTES ? undefined : pairs
+  } catch {
+    // A text that only looks like it: then all of it is the name.
     return undefined
   }
-  // What ends with a brace is an object.
-  const attributes = Object.entries(json as Record<string, unknown>)
-  return attributes.length > MAX_ATTRIBUTES ? undefined : { name: text.slice(1, end), attributes }
 }
 
 const isScalar = (value: unknown): value is string | number | boolean =>
