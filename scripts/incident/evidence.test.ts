@@ -191,15 +191,18 @@ test('each trace counts once, however many spans it has', () => {
   assert.ok(!judgeSpans([]).shows)
 })
 
-test('a trace that shows nothing counts once all of it is there', () => {
+test('where a clock is wrong, a trace that shows nothing counts once all of it is there', () => {
   const whole = [
     { id: '1', parentId: '' },
     { id: '2', parentId: '1' },
   ]
-  assert.ok(counts({ brought: 1, showing: 0 }, whole))
-  assert.ok(!counts({ brought: 1, showing: 0 }, whole.slice(1)))
-  // Of torn traces that is the fault itself.
-  assert.ok(counts({ brought: 1, showing: 1 }, whole.slice(1)))
+  const [plain, showing] = [0, 1].map((showing) => ({ brought: 1, showing }))
+  const wrongClock = { lookBackSeconds: 200 }
+  assert.ok(counts(wrongClock, plain!, whole))
+  assert.ok(!counts(wrongClock, plain!, whole.slice(1)))
+  assert.ok(counts(wrongClock, showing!, whole.slice(1)))
+  // Others are two seconds old when they are asked for: a hole in them stays.
+  assert.ok(counts({}, plain!, whole.slice(1)))
 })
 
 test('where most of all spans show the fault, a query has to find more than anything does', () => {

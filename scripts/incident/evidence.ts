@@ -278,17 +278,20 @@ async function countSpans(place: Place, incident: Incident, note: IncidentNote, 
     const found = trace.filter(({ id }) => ids.has(id))
     if (found.length === 0) continue
     const one = { brought: found.length, showing: found.filter((span) => incident.shows(span, trace)).length }
-    if (counts(one, trace)) counted.push(one)
+    if (counts(incident, one, trace)) counted.push(one)
   }
   return counted
 }
 
 /**
- * Whether a trace can be judged. Of one that shows nothing and misses a parent, what is still on its way may be what shows the fault:
- * clocks can be wrong, so its age does not tell.
+ * Whether a trace can be judged. Where clocks are wrong its age does not tell whether all of it is there: of one that shows nothing and
+ * misses a parent, what is still on its way may be what shows the fault.
  */
-export const counts = ({ showing }: Counted, trace: readonly Pick<Span, 'id' | 'parentId'>[]): boolean =>
-  showing > 0 || isWhole(trace)
+export const counts = (
+  { lookBackSeconds }: Pick<Incident, 'lookBackSeconds'>,
+  { showing }: Counted,
+  trace: readonly Pick<Span, 'id' | 'parentId'>[],
+): boolean => showing > 0 || lookBackSeconds === undefined || isWhole(trace)
 
 function isWhole(trace: readonly Pick<Span, 'id' | 'parentId'>[]): boolean {
   const ids = new Set(trace.map(({ id }) => id))
