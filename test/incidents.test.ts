@@ -59,7 +59,6 @@ const proofs: Record<string, Proof> = {
       'sum by (db_query_summary) (db_client_operation_duration_seconds_sum{db_query_summary="find_products_priced"})',
     ],
     mistaken: 'lock-contention',
-    rate: 5,
     vague: ['{ duration > 40ms }', '{service_name="order-service"}'],
   },
   'long-history': {
@@ -166,7 +165,6 @@ const proofs: Record<string, Proof> = {
       'sum by (db_query_summary) (rate(db_client_operation_duration_seconds_sum{job="user-service"}[30s]))',
     ],
     mistaken: 'traffic-growth',
-    rate: 5,
     vague: ['{ resource.service.name = "order-service" }', '{service_name="user-service"}'],
   },
   'impossible-timeline': {

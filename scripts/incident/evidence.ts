@@ -26,7 +26,7 @@ const unseen = (says: string): Verdict => ({ shows: false, says, examined: false
 /** Which part of what a query brings has to show the fault. */
 const MOST = 0.8
 /** How many traces of an answer are looked into. */
-const TRACES = 10
+const TRACES = 20
 /** Spans travel for a second; a trace that was named is waited for. */
 const ARRIVES_WITHIN_S = 5
 /** How many of the newest lines count; more where those of this run lie behind others. */

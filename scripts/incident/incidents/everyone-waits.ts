@@ -11,11 +11,11 @@ export const everyoneWaits: Incident = {
     'The database is busy and everybody’s orders take longer than yesterday. There are more requests than usual, but not more customers.',
   seed: 'waits-10',
   flags: { 'users.loyalty-points': { on: { days: 600_000 }, users: [NEIGHBOUR] } },
-  load: { requestsPerSecond: 10, mix: { neighbour: 65, orders: 30, reads: 5 } },
+  load: { requestsPerSecond: 10, mix: { neighbour: 50, orders: 45, reads: 5 } },
   hints: [
     'Which statement has most of the database’s time, and in whose requests does it run?',
     'The spans of a request have user.id. Is it a different one each time?',
-    '{ span.user.id = "2007" } finds more than half of all requests.',
+    '{ span.user.id = "2007" } finds half of all requests.',
   ],
   cause: {
     service: 'user-service',
