@@ -2,10 +2,13 @@
  * Worker thread. Collects log records in the order they arrive and freezes them into tables in order of time, with
  * Loki's names.
  */
+
 import type { LogRecord } from '../otlp/logs.ts'
 import type { OwnerRecord } from '../otlp/traces.ts'
 import { TYPE } from '../otlp/values.ts'
 import { type AttributeList, toBigInt } from '../otlp/wire.ts'
+import { lowerBound } from '../query/language/lower-bound.ts'
+import { memo } from '../query/language/memo.ts'
 import type { Labels, LogColumn } from '../query/logql/log-table.ts'
 import { Bytes, type Codes, codeArray, MAX_COLUMNS } from './columns.ts'
 import { levelInLine, levelNamed, statedLevel } from './detected-level.ts'
@@ -45,7 +48,7 @@ export class LogBuilder {
   append(record: LogRecord, received: Receipt): void {
     const row = this.rows++
     this.version++
-    const owner = this.owner(record.resource)
+    const owner = memo(this.owners, record.resource, ownerLabels)
     const pushed = record.scope.name === LOKI_PUSH_SCOPE
     this.pushStream(pushed ? this.pushedStream(owner) : this.stream(owner, severityLevel(record)))
     if (record.timeHi === 0 && record.timeLo === 0) this.pushTime(timeOfReceipt(received))
@@ -64,7 +67,7 @@ export class LogBuilder {
     if (record.flags) this.set(row, 'flags', String(record.flags))
     const observed = toBigInt(record.observedHi, record.observedLo)
     if (observed > 0n) this.set(row, 'observed_timestamp', String(observed))
-    for (const [name, value] of this.scope(record.scope)) this.set(row, name, value)
+    for (const [name, value] of memo(this.scopes, record.scope, scopeMetadata)) this.set(row, name, value)
     for (const [name, value] of owner.metadata) this.set(row, name, value)
   }
 
@@ -194,40 +197,21 @@ export class LogBuilder {
     }
   }
 
-  private owner(resource: OwnerRecord): OwnerLabels {
-    let owner = this.owners.get(resource)
-    if (owner === undefined) {
-      owner = ownerLabels(resource)
-      this.owners.set(resource, owner)
-    }
-    return owner
-  }
-
-  private scope(scope: OwnerRecord): Pairs {
-    let pairs = this.scopes.get(scope)
-    if (pairs === undefined) {
-      pairs = scopeMetadata(scope)
-      this.scopes.set(scope, pairs)
-    }
-    return pairs
-  }
-
   private stream(owner: OwnerLabels, level: string | undefined): number {
-    const key = level ?? ''
-    let ordinal = owner.ordinals.get(key)
-    if (ordinal === undefined) {
-      ordinal = this.ordinal({ service_name: owner.service, ...(level && { level }), job: owner.service })
-      owner.ordinals.set(key, ordinal)
-    }
-    return ordinal
+    const { service, ordinals } = owner
+    return (
+      ordinals.get(level ?? '') ??
+      this.streamOfOwner(owner, level ?? '', { service_name: service, ...(level && { level }), job: service })
+    )
   }
 
   private pushedStream(owner: OwnerLabels): number {
-    let ordinal = owner.ordinals.get(LOKI_PUSH_SCOPE)
-    if (ordinal === undefined) {
-      ordinal = this.ordinal(owner.labels)
-      owner.ordinals.set(LOKI_PUSH_SCOPE, ordinal)
-    }
+    return owner.ordinals.get(LOKI_PUSH_SCOPE) ?? this.streamOfOwner(owner, LOKI_PUSH_SCOPE, owner.labels)
+  }
+
+  private streamOfOwner({ ordinals }: OwnerLabels, key: string, labels: Labels): number {
+    const ordinal = this.ordinal(labels)
+    ordinals.set(key, ordinal)
     return ordinal
   }
 
@@ -379,14 +363,8 @@ class TextColumn {
 
   /** 0 = absent. Rows were set in ascending order. */
   codeAt(row: number): number {
-    let low = 0
-    let high = this.rows.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.rows[middle]! < row) low = middle + 1
-      else high = middle
-    }
-    return this.rows[low] === row ? this.codes[low]! : 0
+    const at = lowerBound(this.rows, row)
+    return this.rows[at] === row ? this.codes[at]! : 0
   }
 
   freeze(rowCount: number, position: Int32Array): LogColumn & { codes: Codes } {

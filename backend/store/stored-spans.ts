@@ -2,8 +2,10 @@
  * Worker thread. What the store knows of a table of spans beyond what TraceQL asks: enough to give back OTLP, to join
  * and to write a block. Columns are produced when first asked for: from a builder's arrays, or from a block's file.
  */
+
 import type { OwnerRecord } from '../otlp/traces.ts'
 import { TYPE } from '../otlp/values.ts'
+import { lowerBound } from '../query/language/lower-bound.ts'
 import type { EventTable, LinkTable, SpanTable } from '../query/traceql/span-table.ts'
 import {
   type Codes,
@@ -199,13 +201,8 @@ export function orphansOf(parent: Int32Array, parentIds: Buffer): Orphans {
 
 /** '' for a root. */
 function orphanId({ rows, ids }: Orphans, row: number): string {
-  let [low, high] = [0, rows.length]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (rows[middle]! < row) low = middle + 1
-    else high = middle
-  }
-  return rows[low] === row ? ids.toString('hex', low * 8, low * 8 + 8) : ''
+  const at = lowerBound(rows, row)
+  return rows[at] === row ? ids.toString('hex', at * 8, at * 8 + 8) : ''
 }
 
 function parentIdsOf(parent: Int32Array, spanIds: Buffer, orphans: Orphans): Buffer {

@@ -2,6 +2,7 @@
  * Runs the pipeline of a log query over tables: first whatever can be decided on columns and on the text buffer for all
  * rows at a time, then the remaining stages row by row.
  */
+import { lowerBound } from '../language/lower-bound.ts'
 import type { LabelFilter, LogQuery, Stage } from './ast.ts'
 import type { Budget } from './budget.ts'
 import { isTextOnly } from './label-filter.ts'
@@ -123,15 +124,7 @@ function flags<T>(values: readonly T[], test: (value: T) => boolean): Uint8Array
 
 /** First row at or after a time. */
 export function firstAt(table: LogTable, timeNs: bigint): number {
-  const offset = Number(timeNs - table.baseNs)
-  let low = 0
-  let high = table.rows
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (table.timeOffset[middle]! < offset) low = middle + 1
-    else high = middle
-  }
-  return low
+  return lowerBound(table.timeOffset, Number(timeNs - table.baseNs), table.rows)
 }
 
 const startOf = (table: LogTable, row: number): number => (row === 0 ? 0 : table.end[row - 1]!)

@@ -3,6 +3,7 @@
  * per distinct value of a column; rows are then matched by code.
  */
 
+import { memo } from '../language/memo.ts'
 import { tick } from '../language/turn.ts'
 import type { ArithmeticOperator, Binary, FieldExpression, Literal } from './ast.ts'
 import { isField } from './ast.ts'
@@ -24,7 +25,6 @@ import type { AttributeValue } from './span-table.ts'
 import {
   type ConstantVector,
   type DictionaryVector,
-  memo,
   type NumberVector,
   typeAt,
   type Vector,

@@ -1,7 +1,8 @@
 /** From a field of the language to a vector over a table: attributes of every scope and all intrinsics. */
+import { memo } from '../language/memo.ts'
 import type { Attribute, Field, Intrinsic } from './ast.ts'
 import type { Column, SpanTable } from './span-table.ts'
-import { ABSENT, attributeVector, firstOf, gather, memo, textVector, type Vector } from './vector.ts'
+import { ABSENT, attributeVector, firstOf, gather, textVector, type Vector } from './vector.ts'
 
 /**
  * Rows to evaluate an expression over. With all three null they are the table's spans. Where a filter asks about events

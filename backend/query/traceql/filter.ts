@@ -1,11 +1,11 @@
 /** Filters over whole tables: which spans match what stands between a pair of braces. */
+import { memo } from '../language/memo.ts'
 import type { FieldExpression } from './ast.ts'
 import { TraceQLError } from './errors.ts'
 import { truth } from './evaluate.ts'
 import { childScope, type Frame, spanFrame } from './fields.ts'
 import { and, type Mask, or } from './mask.ts'
 import type { SpanTable } from './span-table.ts'
-import { memo } from './vector.ts'
 
 /** Spans for which the expression holds; where it asks about events or links, for at least one of them. */
 export function filterSpans(where: FieldExpression | null, table: SpanTable): Mask {

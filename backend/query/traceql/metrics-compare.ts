@@ -4,6 +4,7 @@
  * the query before, so that only rows of the two smaller parts are read (selection, rest, and what isn't compared). Over one
  * interval that is all; over several, a second pass counts the most frequent values of the first per interval.
  */
+import { memo } from '../language/memo.ts'
 import { tick } from '../language/turn.ts'
 import type { Field, IntrinsicName, MetricsCompare } from './ast.ts'
 import { readField, spanFrame } from './fields.ts'
@@ -25,7 +26,7 @@ import { printField } from './print.ts'
 import { typedValue } from './read-value.ts'
 import type { Exemplar, NamedValue, TypedValue } from './result.ts'
 import type { AttributeValue, Column, SpanTable } from './span-table.ts'
-import { type DictionaryVector, memo, type Vector, type VectorType } from './vector.ts'
+import type { DictionaryVector, Vector, VectorType } from './vector.ts'
 
 /** What is compared beside attributes: what has few values and says something of a span. */
 const INTRINSICS: readonly IntrinsicName[] = [

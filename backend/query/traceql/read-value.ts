@@ -1,4 +1,5 @@
 /** Values for answers: one field of one span, with the words of statuses and kinds instead of their numbers. */
+import { lowerBound } from '../language/lower-bound.ts'
 import type { Field } from './ast.ts'
 import { childScope, type Frame, readField } from './fields.ts'
 import { KIND_WORDS, STATUS_WORDS } from './print.ts'
@@ -61,14 +62,4 @@ function absentChild(field: Field): TypedValue {
 
 function frameOf(table: SpanTable, span: Uint32Array): Frame {
   return { table, rows: span.length, span, event: null, link: null }
-}
-
-function lowerBound(sorted: Uint32Array, wanted: number): number {
-  let [low, high] = [0, sorted.length]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (sorted[middle]! < wanted) low = middle + 1
-    else high = middle
-  }
-  return low
 }

@@ -1,4 +1,5 @@
 /** Columns of typed values, as the evaluator sees them: one entry per row of a frame, most often by dictionary code. */
+import { memo } from '../language/memo.ts'
 import type { AttributeValue, Column, ValueType } from './span-table.ts'
 
 export type VectorType = ValueType | 'duration' | 'status' | 'kind' | 'nil'
@@ -132,13 +133,4 @@ function gatherConstant(vector: ConstantVector, index: Int32Array | Uint32Array)
   if (vector.type === 'nil' || !index.includes(-1)) return vector
   const codes = Uint8Array.from(index, (row) => (row < 0 ? 0 : 1))
   return { is: 'dictionary', codes, values: [undefined, vector.value], types: ['nil', vector.type] }
-}
-
-/** What `make` made for a key, made once as long as the key lives. */
-export function memo<K extends WeakKey, V>(cache: WeakMap<K, V>, key: K, make: () => V): V {
-  const known = cache.get(key)
-  if (known !== undefined) return known
-  const made = make()
-  cache.set(key, made)
-  return made
 }
