@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { withClient } from '@sightline/db/with-client'
 import { root } from '@sightline/local/settings'
 import { parse } from 'yaml'
-import { readTrace } from '../trace/spans.ts'
+import { orphansOf, readTrace } from '../trace/spans.ts'
 
 /** Base URLs without a slash at the end; the database as postgres://user:password@host:port/name. */
 export interface Targets {
@@ -162,10 +162,9 @@ async function matchedSpans(targets: Targets, query: string): Promise<number> {
 async function checkTrace(targets: Targets, traceId: string, wanted: Expectation): Promise<void> {
   const spans = await readTrace(targets.tempo, traceId)
   if (!spans) throw new Error(`there is no trace ${traceId}`)
-  const ids = new Set(spans.map(({ id }) => id))
   expectSame([...new Set(spans.map(({ service }) => service))].sort(), wanted.services, 'services with spans in it')
   expectSame(spans.filter(({ parentId }) => parentId === '').length, wanted.roots, 'roots')
-  const orphans = spans.filter(({ parentId }) => parentId !== '' && !ids.has(parentId))
+  const orphans = orphansOf(spans)
   const named = orphans.map(({ service, name }) => `${name} of ${service}`).join(', ')
   expectSame(orphans.length, wanted.orphans, `spans without their parent: ${named}`)
 }

@@ -7,7 +7,7 @@ import type { AnyValue } from '@sightline/console/otlp'
 import { isMetricsQuery, spansOfMetrics } from '@sightline/console/traceql-text'
 import { type IncidentNote, recentIncidents, SETTLED_MS } from '@sightline/local/incident'
 import { until } from '@sightline/service-kit/poll'
-import { readSettledTrace, readTrace, type Span } from '../trace/spans.ts'
+import { orphansOf, readSettledTrace, readTrace, type Span } from '../trace/spans.ts'
 import type { Incident } from './incident.ts'
 import { judgeMetric, type Labels, type Series } from './metric-evidence.ts'
 import { askJson, away, type Place, Unanswered } from './place.ts'
@@ -291,12 +291,7 @@ export const counts = (
   { lookBackSeconds }: Pick<Incident, 'lookBackSeconds'>,
   { showing }: Counted,
   trace: readonly Pick<Span, 'id' | 'parentId'>[],
-): boolean => showing > 0 || lookBackSeconds === undefined || isWhole(trace)
-
-function isWhole(trace: readonly Pick<Span, 'id' | 'parentId'>[]): boolean {
-  const ids = new Set(trace.map(({ id }) => id))
-  return trace.every(({ parentId }) => parentId === '' || ids.has(parentId))
-}
+): boolean => showing > 0 || lookBackSeconds === undefined || orphansOf(trace).length === 0
 
 async function checkLogql(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Verdict> {
   const from = note.startedAt - (incident.lookBackSeconds ?? 0) * 1000

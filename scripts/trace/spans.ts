@@ -111,6 +111,12 @@ function hex(id: string): string {
   return /^[0-9a-f]{16}$/i.test(id) || id === '' ? id.toLowerCase() : Buffer.from(id, 'base64').toString('hex')
 }
 
+/** Spans that have a parent which is not among them. */
+export function orphansOf<T extends Pick<Span, 'id' | 'parentId'>>(spans: readonly T[]): T[] {
+  const ids = new Set(spans.map(({ id }) => id))
+  return spans.filter(({ parentId }) => parentId !== '' && !ids.has(parentId))
+}
+
 /** Depth first, children by start. Spans whose parent is missing, or is among their own children, stand at the top, marked. */
 export function layOut(spans: readonly Span[]): Row[] {
   const ids = new Set(spans.map((span) => span.id))
