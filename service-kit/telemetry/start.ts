@@ -55,11 +55,15 @@ export function startTelemetry(env: NodeJS.ProcessEnv): void {
     logRecordProcessors: logs ? [logProcessor(logs, env, showPersonalData)] : [],
   })
   sdk.start()
-  const limits = limitsFromEnvironment()
-  if (own) trace.setGlobalTracerProvider(createTracerProvider({ resource, sampler, limits, processor }))
+  if (own) {
+    const limits = limitsFromEnvironment()
+    trace.setGlobalTracerProvider(createTracerProvider({ resource, sampler, limits, processor }))
+  }
   telemetry.logsWanted = logs !== undefined
-  telemetry.shutdown = async () =>
-    void (await Promise.all([sdk, ...(own ? [processor] : [])].map((one) => one.shutdown())))
+  const running = own ? [sdk, processor] : [sdk]
+  telemetry.shutdown = async () => {
+    await Promise.all(running.map((one) => one.shutdown()))
+  }
 }
 
 /**

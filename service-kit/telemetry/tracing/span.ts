@@ -209,36 +209,28 @@ export class RecordingSpan implements Span, ReadableSpan {
     return !this.ended
   }
 
-  private add(key: string, value: AttributeValue | undefined): void {
+  private add(key: string, value: AttributeValue | undefined): AddAttributeDecision {
     const { limits } = this.settings
     const { attributes, attributesCount } = this
     const isKnown = Object.hasOwn(attributes, key)
     if ((isKnown || attributesCount < limits.attributeCountLimit) && isPlain(key, value, limits)) {
       attributes[key] = value
-      if (!isKnown) this.attributesCount++
-      return
+      if (isKnown) return AddAttributeDecision.ADD_OVERWRITE_EXISTING
+      this.attributesCount++
+      return AddAttributeDecision.ADD_NEW
     }
     const decision = maybeAddAttribute({ key, value, attributes, limits, currentAttributesCount: attributesCount })
     if (decision === AddAttributeDecision.ADD_NEW) this.attributesCount++
     if (decision === AddAttributeDecision.DROP_LIMIT_REACHED) this.droppedAttributesCount++
+    return decision
   }
 
   /** The attributes of the start: what can be none counts as dropped, other than later. */
   private addFirst(given: Attributes): void {
-    const { limits } = this.settings
-    const { attributes } = this
     for (const key in given) {
       const value = given[key]
       if (value === undefined || !Object.hasOwn(given, key)) continue
-      if (this.attributesCount < limits.attributeCountLimit && isPlain(key, value, limits)) {
-        attributes[key] = value
-        this.attributesCount++
-        continue
-      }
-      const { attributesCount } = this
-      const decision = maybeAddAttribute({ key, value, attributes, limits, currentAttributesCount: attributesCount })
-      if (decision === AddAttributeDecision.ADD_NEW) this.attributesCount++
-      else this.droppedAttributesCount++
+      if (this.add(key, value) === AddAttributeDecision.DROP_INVALID) this.droppedAttributesCount++
     }
   }
 
