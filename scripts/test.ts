@@ -79,17 +79,14 @@ const steps: Record<string, Stage>[] = [
     unit: async (output) => {
       if (only.length > 0) return nodeTest(files(only), 1)(output)
       const shared = files(sharingOne).filter((file) => !NEEDS_ITS_OWN.test(readFileSync(file, 'utf8')))
-      const others = files(unitTests).filter((file) => !shared.includes(file))
       // Two of the others, too: servers of their own are waited for in many of them.
-      await bothOf(nodeTest(others, 2), nodeTest(shared, 'one process'), output)
+      await apartAndTogether(files(unitTests), 2, shared, output)
     },
     // Each system waits more than half of its time, for a scrape or for what it has killed: with the unit tests beside them four of
     // them keep two cores busy.
     e2e: async (output) => {
       if (only.length > 0) return nodeTest(files(only), 3)(output)
-      const shared = files(sharingOneSystem)
-      const others = files(endToEndTests).filter((file) => !shared.includes(file))
-      await bothOf(nodeTest(others, 3), nodeTest(shared, 'one process'), output)
+      await apartAndTogether(files(endToEndTests), 3, files(sharingOneSystem), output)
     },
   },
 ]
@@ -179,10 +176,14 @@ function files(patterns: string[]): string[] {
   return all
 }
 
-/** Side by side to their ends, also when one fails, their output one after the other; rejects with what was wrong. */
-async function bothOf(first: Stage, second: Stage, output: Output): Promise<void> {
+/**
+ * All files, `processes` at once, and beside them those that share one process. To their ends, also when one fails, their output one
+ * after the other; rejects with what was wrong.
+ */
+async function apartAndTogether(all: string[], processes: number, shared: string[], output: Output): Promise<void> {
+  const apart = all.filter((file) => !shared.includes(file))
   const later = createOutput(false)
-  const ends = await Promise.allSettled([first(output), second(later)])
+  const ends = await Promise.allSettled([nodeTest(apart, processes)(output), nodeTest(shared, 'one process')(later)])
   later.show()
   const wrong = ends.flatMap((end) => (end.status === 'rejected' ? [(end.reason as Error).message] : []))
   if (wrong.length > 0) throw new Error(wrong.join('\n'))
