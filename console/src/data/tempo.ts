@@ -35,7 +35,7 @@ export async function runTempo(target: Target, context: QueryContext): Promise<Q
 export const isTraceId = (text: string): boolean => /^[\da-f]{16,32}$/i.test(text.trim())
 
 /** Where one trace is asked for, at the console's own origin. */
-export const traceJsonHref = (traceId: string): string => `${ROOT}/v2/traces/${traceId.trim().toLowerCase()}`
+const traceJsonHref = (traceId: string): string => `${ROOT}/v2/traces/${traceId.trim().toLowerCase()}`
 
 /** What Tempo answers for it: OTLP/JSON, of late in an envelope. */
 export type TraceAnswer = { readonly trace?: OtlpTrace } & OtlpTrace
