@@ -25,7 +25,8 @@ test('the end of telemetry takes no longer than it may, and a failure of it is n
   try {
     telemetry.shutdown = () => new Promise(() => {})
     const started = performance.now()
-    await stopTelemetry(30)
+    // A timer counts from where the event loop last looked at the clock.
+    await stopTelemetry(60)
     const took = performance.now() - started
     assert.ok(took >= 25 && took < 10_000, `${took} ms`)
     telemetry.shutdown = () => Promise.reject(new Error('no'))
