@@ -34,6 +34,8 @@ export interface Re2Options {
   /** The whole text must match; `test` and `exec` then ask for no less. */
   readonly whole?: boolean
   readonly budgetMs?: number
+  /** Milliseconds of CPU that one match may take. */
+  readonly matchMs?: number
   /** Milliseconds; the CPU time of this thread unless told: a pattern is no slower on a machine that has much to do. */
   readonly clock?: () => number
   /** What is thrown when the budget is spent; a `QueryError` of kind `limit` unless told. */
@@ -59,7 +61,7 @@ export function checkLength(pattern: string): void {
 
 /** Throws an Error with a readable message when the pattern is no RE2 expression or is too large. */
 export function compileRe2(pattern: string, options: Re2Options = {}): Re2 {
-  const { dotAll = false, whole = false, budgetMs = BUDGET_MS, clock = threadMs } = options
+  const { dotAll = false, whole = false, budgetMs = BUDGET_MS, matchMs = MATCH_MS, clock = threadMs } = options
   const { overtime = (reason) => new QueryError('limit', reason) } = options
   checkLength(pattern)
   const engine = RE2JS.compile(whole ? `^(?:${pattern})$` : pattern, dotAll ? RE2JS.DOTALL : 0)
@@ -86,14 +88,21 @@ export function compileRe2(pattern: string, options: Re2Options = {}): Re2 {
   }
 
   function interruptible<T>(run: () => T, text: string): T {
-    for (let limit = MATCH_MS; ; limit *= 2) {
+    for (let limit = matchMs; ; limit *= 2) {
       const began = threadMs()
+      let result: { readonly of: T } | undefined
       try {
-        return runWithin(limit, run)
+        result = { of: runWithin(limit, run) }
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
-        // V8 counts by the clock on the wall: what did not get the processor meanwhile is tried again.
-        if (threadMs() - began < 0.8 * MATCH_MS && limit < 8 * MATCH_MS) continue
+      }
+      const took = threadMs() - began
+      // V8 counts by the clock on the wall. What did not get the processor meanwhile is tried again, as long as its query may take,
+      // and what got more than its time that way is ended as it is on an idle machine.
+      if (result && took <= matchMs) return result.of
+      if (!result && took < 0.8 * matchMs && limit < 8 * matchMs) {
+        tick()
+        continue
       }
       throw overtime(
         `the pattern ${JSON.stringify(pattern)} comes to ${steps} steps, too many for a text of ${text.length} characters: ` +
