@@ -324,6 +324,15 @@ test('a board of a young system opens with the minutes that there are', options,
   assert.ok(Math.abs(shown - wanted) <= 1.5, `${label} where there are ${there} minutes of data`)
 })
 
+test('the list of boards comes with the page, and no file is asked for twice', options, async () => {
+  const { page } = await open('/d/sightline-chain?refresh=off')
+  await page.waitForSelector('.board-grid .panel')
+  const asked = await page.evaluate<string[]>(`performance.getEntriesByType('resource')
+    .map(({ name, initiatorType }) => initiatorType + ' ' + new URL(name).pathname)`)
+  const files = asked.filter((text) => text.endsWith('.json')).sort()
+  assert.deepEqual(files, ['fetch /dashboards/chain.json', 'link /dashboards.json'])
+})
+
 async function assertFits(page: Page): Promise<void> {
   const wide = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
   assert.ok(wide <= 0, `${page.url()} is ${wide} px too wide for ${page.viewportSize()?.width}`)

@@ -39,8 +39,12 @@ const DEFAULT_RANGE = capturedRange() ?? { from: 'now-1h', to: 'now' }
 
 export function App() {
   const { path } = useAddress()
-  const { data: entries, error } = useQuery('entries', loadEntries)
   const [, page = '', id = ''] = path.split('/')
+  const { data: entries, error } = useQuery('entries', (signal) => {
+    // The board will want it; by then it is there.
+    if (page === 'd') void dataBegan()
+    return loadEntries(signal)
+  })
   const entry = entries && page === 'd' ? findEntry(entries, id) : undefined
   if (entries && entry && !entry.without) return <DashboardRoute key={entry.uid} entry={entry} entries={entries} />
   // What fires is to be seen while it does.
@@ -109,7 +113,7 @@ function Nowhere({ message }: { message: string }) {
 /** A dashboard brings its own time range and refresh, so it frames itself. */
 function DashboardRoute({ entry, entries }: { entry: DashboardEntry; entries: readonly DashboardEntry[] }) {
   const { data, error } = useQuery(entry.file, async (signal) => {
-    const [dashboard, began] = await Promise.all([loadDashboard(entry, signal), dataBegan(signal)])
+    const [dashboard, began] = await Promise.all([loadDashboard(entry, signal), dataBegan()])
     return { dashboard, began }
   })
   const dashboard = data?.dashboard
@@ -128,9 +132,17 @@ function DashboardRoute({ entry, entries }: { entry: DashboardEntry; entries: re
   )
 }
 
-/** Without metrics a board shows its own range, and its panels say what is missing. */
-const dataBegan = async (signal: AbortSignal) =>
-  isAbsent('prometheus') ? undefined : beginOfData(newClient(signal), Date.now()).catch(() => undefined)
+const BEGAN_KEPT_MS = 60_000
+let beganAsked: { readonly at: number; readonly answer: Promise<number | undefined> } | undefined
+
+/** Without metrics, or with a range in the address, a board shows that range, and its panels say what is missing. */
+function dataBegan(): Promise<number | undefined> {
+  if (isAbsent('prometheus') || new URLSearchParams(location.search).has('from')) return Promise.resolve(undefined)
+  const at = Date.now()
+  if (!beganAsked || at - beganAsked.at > BEGAN_KEPT_MS)
+    beganAsked = { at, answer: beginOfData(newClient(), at).catch(() => undefined) }
+  return beganAsked.answer
+}
 
 /** `board`, or as much of it as there is data for: it grows each minute until it is the board's own. */
 function useFillingRange(board: RawRange, began: number | undefined): RawRange {

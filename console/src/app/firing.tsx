@@ -4,23 +4,37 @@ import { firingCount } from '../data/alerts.ts'
 import { newClient } from '../data/http.ts'
 
 const EVERY_MS = 15_000
+/** The page itself comes first: it has a dozen questions of its own. */
+const FIRST_MS = 500
+
+interface Known {
+  readonly count?: number
+  readonly problem?: string
+}
+/** What was last heard, for the next page's bar. */
+let lastKnown: Known = {}
 
 /** A number beside the link to the alerts; a question mark when nobody knows, nothing when all is well. */
 export function Firing() {
-  const [state, setState] = useState<{ count?: number; problem?: string }>({})
+  const [state, setState] = useState(lastKnown)
   useEffect(() => {
     const controller = new AbortController()
+    const hear = (known: Known) => {
+      lastKnown = known
+      setState(known)
+    }
     const ask = () =>
       firingCount(newClient(controller.signal)).then(
-        (count) => setState({ count }),
+        (count) => hear({ count }),
         (cause: unknown) => {
-          if (!controller.signal.aborted) setState({ problem: cause instanceof Error ? cause.message : String(cause) })
+          if (!controller.signal.aborted) hear({ problem: cause instanceof Error ? cause.message : String(cause) })
         },
       )
-    void ask()
+    const first = setTimeout(ask, FIRST_MS)
     const timer = setInterval(() => document.visibilityState === 'visible' && void ask(), EVERY_MS)
     return () => {
       controller.abort()
+      clearTimeout(first)
       clearInterval(timer)
     }
   }, [])
