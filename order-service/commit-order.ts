@@ -19,7 +19,7 @@ import type { Config } from './config.ts'
 import { claimKey } from './idempotency-keys.ts'
 import { lockStock, takeStock } from './inventory.ts'
 import { majorUnits } from './money.ts'
-import { findOrder, insertOrder, type OrderLine, type OrderRecord, userExists } from './orders.ts'
+import { findOrder, insertOrder, type OrderLine, type OrderRecord } from './orders.ts'
 import { findProducts, type ProductRow } from './products.ts'
 
 /** What an order without items consists of; its stock is not tracked, so simple requests never run out. */
@@ -70,11 +70,15 @@ export function createCommitOrder(
     }
     try {
       return await inSpan('create_order', attributes, async (span) => {
-        const products = await validateOrder(database, draft, asked)
+        const products = await validateOrder(database, asked)
         const items = asked.map((item) => ({ ...item, product_id: products.get(item.product_id)!.id }))
         span.setAttribute('order.product_ids', productIds(items))
         checkDeadline()
-        const { order, replayed } = await database.transaction((tx) => writeOrder(tx, draft, items, products))
+        const wanted = trackedQuantities(items, products)
+        const write = (tx: Queries) => writeOrder(tx, draft, items, products, wanted)
+        // One statement is a transaction by itself: without stock or a key there is no other.
+        const isAlone = wanted.size === 0 && draft.idempotency === undefined
+        const { order, replayed } = await (isAlone ? write(database) : database.transaction(write))
         span.setAttributes({ 'order.id': String(order.id), 'order.total': majorUnits(order.total_cents) })
         span.setAttribute('idempotency.replayed', replayed)
         if (!replayed) {
@@ -89,13 +93,18 @@ export function createCommitOrder(
     }
   }
 
-  async function writeOrder(tx: Queries, draft: OrderDraft, items: ItemRequest[], products: Map<string, ProductRow>) {
+  async function writeOrder(
+    tx: Queries,
+    draft: OrderDraft,
+    items: ItemRequest[],
+    products: Map<string, ProductRow>,
+    wanted: Map<string, number>,
+  ) {
     if (draft.idempotency) {
       const earlier = await claimKey(tx, draft.idempotency.key, draft.idempotency.requestHash)
       const order = earlier === undefined ? undefined : await findOrder(tx, earlier)
       if (order !== undefined) return { order, replayed: true }
     }
-    const wanted = trackedQuantities(items, products)
     await checkInventory(tx, wanted)
     await reserveInventory(tx, wanted)
     const priced = await priceOrder(items, products)
@@ -147,6 +156,7 @@ export function createCommitOrder(
         graceMs: config.OUTBOX_GRACE_MS,
         idempotencyKey: draft.idempotency?.key,
       })
+      if (id === undefined) throw notFound('user', draft.userId!)
       span.setAttributes({ 'order.id': String(id), 'audit.event_id': record.event_id })
       return { ...record, id }
     })
@@ -166,14 +176,13 @@ export function createCommitOrder(
 
 const productIds = (items: ItemRequest[]) => items.map((item) => item.product_id)
 
-/** The products by id, and by what they were asked for as; 404 for a product or user that does not exist. */
-function validateOrder(database: Queries, draft: OrderDraft, items: ItemRequest[]): Promise<Map<string, ProductRow>> {
+/** The products by id, and by what they were asked for as; 404 for one that does not exist. */
+function validateOrder(database: Queries, items: ItemRequest[]): Promise<Map<string, ProductRow>> {
   return inSpan('validate_order', { 'order.items.count': items.length }, async () => {
     const references = [...new Set(productIds(items))]
     const products = await findProducts(database, references)
     const unknown = references.find((reference) => !products.has(reference))
     if (unknown !== undefined) throw notFound('product', unknown)
-    if (draft.userId !== null && !(await userExists(database, draft.userId))) throw notFound('user', draft.userId)
     for (const product of [...products.values()]) products.set(product.id, product)
     return products
   })

@@ -40,13 +40,14 @@ export interface NewOrder extends Omit<OrderRecord, 'id'> {
   idempotencyKey: string | undefined
 }
 
-/** Order, items, audit event and idempotency key in one statement: one round trip, all or nothing. */
+/** Order, items, audit event and idempotency key in one statement: one round trip, all or nothing. Nothing for an unknown user. */
 const INSERT = sql(
   'insert_order',
   `with placed as (
      insert into orders (event_id, user_id, customer_name, customer_email, action, status, total, currency, trace_id,
                          request_id, created_at)
-     values ($1, $2, $3, $4, $5, $6, $7::numeric / 100, $8, $9, $10, $11)
+     select $1::uuid, $2::integer, $3, $4, $5, $6, $7::numeric / 100, $8, $9, $10, $11::timestamptz
+     where $2::integer is null or exists (select from users where users.id = $2)
      returning id
    ), items as (
      insert into order_items (order_id, line, product_id, quantity, unit_price, line_total)
@@ -72,15 +73,9 @@ const VIEW = `select o.id, o.event_id, o.user_id, o.customer_name, o.customer_em
   from orders o`
 const FIND = sql('find_order', `${VIEW} where o.id = $1`)
 const LIST = sql('list_orders', `${VIEW} where $1::bigint is null or o.id < $1 order by o.id desc limit $2`)
-const USER_EXISTS = sql('find_order_user', 'select id from users where id = $1')
 
-/** Whether there is a stored user with this id. */
-export async function userExists(database: Queries, id: number): Promise<boolean> {
-  return (await database.query(USER_EXISTS, [id])).length > 0
-}
-
-/** Writes the order with its audit event; resolves to its id. */
-export async function insertOrder(tx: Queries, order: NewOrder): Promise<number> {
+/** Writes the order with its audit event; resolves to its id, or to undefined when there is no such user. */
+export async function insertOrder(tx: Queries, order: NewOrder): Promise<number | undefined> {
   const { items } = order
   const [row] = await tx.query<{ id: number }>(INSERT, [
     order.event_id,
@@ -104,7 +99,7 @@ export async function insertOrder(tx: Queries, order: NewOrder): Promise<number>
     order.graceMs,
     order.idempotencyKey ?? null,
   ])
-  return row!.id
+  return row?.id
 }
 
 /** undefined when there is no such order. */
