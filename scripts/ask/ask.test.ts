@@ -299,13 +299,14 @@ test('compare ranks what one side has more often', async (t) => {
     series('baseline_total', attribute, 'nil', 1000),
   ])
   let asked: string | null = ''
+  let north = 93
   const engines = await startEngines({
     '/api/metrics/query': (query) => {
       asked = query.get('q')
       return {
         series: [
           ...totals,
-          series('selection', 'span.region', 'north', 93),
+          series('selection', 'span.region', 'north', north),
           series('baseline', 'span.region', 'north', 40),
           series('selection', 'span.shop', '7', 10),
           series('baseline', 'span.shop', '7', 100),
@@ -323,6 +324,10 @@ test('compare ranks what one side has more often', async (t) => {
   assert.deepEqual(json.differences, [
     { attribute: 'span.region', value: 'north', selection_percent: 93, rest_percent: 4, other_values: [] },
   ])
+  north = 7
+  const alike = (await ask('compare', engines.system, { query: '{ kind = server }' })).json
+  assert.match(alike.says, /^Nothing differs clearly\. At most: 7 %/)
+  assert.ok(!('look_at' in alike), 'such spans would tell nothing')
   await ask('compare', engines.system, {
     query: '{ status = error }',
     against: '{ status = ok }',

@@ -1,5 +1,5 @@
 /** The tool that says what some spans have and others don't, by the rule of the console's page "What differs". */
-import { compareQuery, isNamedIn, mostTelling, narrowed, rank, sentence } from '@sightline/console/differs'
+import { compareQuery, isClear, isNamedIn, mostTelling, narrowed, rank, sentence } from '@sightline/console/differs'
 import { startError } from '@sightline/local/settings'
 import { z } from 'zod'
 import { page } from './answer.ts'
@@ -50,7 +50,8 @@ export const compare = defineTool({
         selection_spans: found.selected,
         rest_spans: found.others,
         says: isOneSided ? undefined : sentence(found, comparison),
-        look_at: isOneSided || !most ? undefined : narrowed(comparison, most.attribute, most.value),
+        look_at:
+          isOneSided || !most || !isClear(most.value) ? undefined : narrowed(comparison, most.attribute, most.value),
       },
       lists: [page('differences', isOneSided ? [] : rows, offset, 'a narrower among')],
       nothing: isOneSided

@@ -264,13 +264,16 @@ export function mostTelling(
   return most
 }
 
+/** Whether a look at those spans alone would tell anything. */
+export const isClear = (value: DifferentValue): boolean => gain(value) >= CLEAR
+
 /** The same in words; undefined when nothing differs. */
 export function sentence(differences: Differences, comparison: Comparison): string | undefined {
   const most = mostTelling(differences, comparison)
   if (!most) return undefined
   const { attribute, value } = most
   const has = value.literal === undefined ? `lack ${attribute}` : `have ${attribute} = ${value.literal}`
-  const clear = gain(value) >= CLEAR ? '' : 'Nothing differs clearly. At most: '
+  const clear = isClear(value) ? '' : 'Nothing differs clearly. At most: '
   return `${clear}${percent(value.selected)} of the selected spans ${has}, of the others ${percent(value.other)}.`
 }
 
