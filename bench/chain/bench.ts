@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { readFlags } from '@sightline/local/flags'
 import { type Chain, nodeVariants, startDatabase, startFlaskChain, startNodeChain } from './chains.ts'
-import { CLIENTS, pgbench, quantile, runSlice, type Slice, warmUp } from './slices.ts'
+import { CLIENTS, pgbench, runSlice, type Slice, type Spread, shuffled, spread, textOf, warmUp } from './slices.ts'
 
 const usage = `node bench/chain/bench.ts [--short] [--chains NAME,...] [--rounds N] [--seconds N] [--foreign SHARE]
 
@@ -102,26 +102,6 @@ async function commits(database: Parameters<typeof pgbench>[0]): Promise<void> {
   transactions.push(await pgbench(database, join(import.meta.dirname, 'commits.sql'), SECONDS))
 }
 
-function shuffled<T>(items: readonly T[]): T[] {
-  return items
-    .map((item) => ({ item, at: Math.random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ item }) => item)
-}
-
-interface Spread {
-  median: number
-  quartiles: [number, number]
-  rounds: number
-}
-
-function spread(values: readonly number[]): Spread | null {
-  if (values.length === 0) return null
-  const sorted = values.toSorted((a, b) => a - b)
-  const at = (q: number) => Number(quantile(sorted, q).toPrecision(3))
-  return { median: at(0.5), quartiles: [at(0.25), at(0.75)], rounds: values.length }
-}
-
 /** Of each round in which both were measured. */
 function byRound(of: (round: (name: string) => Slice, n: number) => number, ...names: string[]): Spread | null {
   const values: number[] = []
@@ -133,8 +113,7 @@ function byRound(of: (round: (name: string) => Slice, n: number) => number, ...n
 }
 
 function report(spans: number): void {
-  const text = (value: Spread | null, digits = 2) =>
-    value ? `${value.median.toFixed(digits)} (${value.quartiles.map((one) => one.toFixed(digits)).join('-')})` : '-'
+  const text = (value: Spread | null, digits = 2) => textOf(value, digits)
   const rows = [...slices.keys()].map((name) => {
     const one = (of: (slice: Slice) => number) => byRound((round) => of(round(name)), name)
     return [

@@ -55,11 +55,11 @@ export async function runSlice(chain: Chain, seconds: number, own: readonly numb
 }
 
 /** What `npm run load` calls orders: one line of a product whose stock isn't tracked. */
-async function order(pool: Pool, n: number): Promise<void> {
+export async function order(pool: Pool, n: number, path = '/process'): Promise<void> {
   const user = 1001 + (n % 200)
   const { statusCode, body } = await pool.request({
     method: 'POST',
-    path: '/process',
+    path,
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
       user_id: user,
@@ -93,6 +93,31 @@ export async function pgbench(database: TestDatabase, script: string, seconds: n
   )
   return Number(/^tps = ([\d.]+)/m.exec(stdout)![1])
 }
+
+export function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item)
+}
+
+export interface Spread {
+  readonly median: number
+  readonly quartiles: readonly [number, number]
+  readonly rounds: number
+}
+
+/** null of nothing. */
+export function spread(values: readonly number[]): Spread | null {
+  if (values.length === 0) return null
+  const sorted = values.toSorted((a, b) => a - b)
+  const at = (q: number) => Number(quantile(sorted, q).toPrecision(3))
+  return { median: at(0.5), quartiles: [at(0.25), at(0.75)], rounds: values.length }
+}
+
+/** `1.34 (1.29-1.43)`. */
+export const textOf = (value: Spread | null, digits: number): string =>
+  value ? `${value.median.toFixed(digits)} (${value.quartiles.map((one) => one.toFixed(digits)).join('-')})` : '-'
 
 /** Of sorted numbers, interpolated. */
 export function quantile(sorted: readonly number[], q: number): number {
