@@ -19,6 +19,7 @@ import { createPorts, type PortSpec } from './ports/open-ports.ts'
 import { passedOnPort } from './ports/passed-on.ts'
 import { tempoPort } from './ports/tempo.ts'
 import { attachTail } from './query/loki-api/tail.ts'
+import { attachStreaming } from './query/tempo-api/stream.ts'
 import { createWorkerHandle, type WorkerHandle } from './query/worker-handle.ts'
 import { type Follower, startGatewayLog } from './receive/gateway-log/index.ts'
 import { createGrpcReceiver } from './receive/grpc.ts'
@@ -204,7 +205,12 @@ function portsOf(config: Config, ingest: Takers, worker: WorkerHandle, metrics: 
       attach: (server) => attachTail(server, { loki: worker.loki, hosts, onError }),
     },
     { listener: receiver, port: config.OTLP_HTTP_PORT, variable: 'OTLP_HTTP_PORT' },
-    { listener: tempo, port: config.TEMPO_PORT, variable: 'TEMPO_PORT' },
+    {
+      listener: tempo,
+      port: config.TEMPO_PORT,
+      variable: 'TEMPO_PORT',
+      attach: (server) => attachStreaming(server, { tempo: worker.tempo, onError }),
+    },
     {
       listener: consolePort(config),
       port: config.CONSOLE_PORT,

@@ -19,7 +19,7 @@ const route = createRouter(
     },
   },
   'context',
-  { methods: ['GET'] },
+  { methods: ['GET'], refused: { '/absent': 'it is elsewhere' } },
 )
 const ask = async (path: string, method = 'GET') => {
   const { status, body, headers } = await route({ method, path, query: new URLSearchParams(), headers: {} })
@@ -35,6 +35,14 @@ test('a path leads to its route, a part of it decoded', async () => {
   assert.equal((await ask('/of/{name}/values')).body, '{name}')
   const { status, headers } = await ask('/plain', 'POST')
   assert.deepEqual([status, headers.allow], [405, 'GET'])
+})
+
+test('what is refused by name says why, with all below it', async () => {
+  for (const path of ['/absent', '/absent/a/b']) {
+    const { status, body } = await ask(path, 'POST')
+    assert.deepEqual([status, body], [404, '404 page not found: it is elsewhere.\n'])
+  }
+  for (const path of ['/absently', '/constructor']) assert.equal((await ask(path)).body, '404 page not found\n')
 })
 
 test("the client's faults are answered, all others thrown on", async () => {

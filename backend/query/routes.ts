@@ -20,19 +20,23 @@ export type Routes<Context> = Readonly<Record<string, RouteHandler<Context>>>
 export interface RouterOptions {
   /** Others are refused with 405; all are taken when absent. */
   readonly methods?: readonly string[]
+  /** Paths, each with all below it, that are refused by name: with what is not here, and what there is instead. */
+  readonly refused?: Readonly<Record<string, string>>
 }
 
 /**
- * A handler for all of the routes; other paths get a 404. What is wrong with a request or its query is answered as
+ * A handler for all of the routes; other paths get a 404, in the words of `refused` when they stand there. What is wrong with a request or its query is answered as
  * `errorAnswer` words it, a query with 400; all other errors are thrown on.
  */
 export function createRouter<Context>(
   routes: Routes<Context>,
   context: Context,
-  { methods }: RouterOptions = {},
+  { methods, refused = {} }: RouterOptions = {},
 ): ApiHandler {
   const find = finder(routes)
   return (request) => {
+    const why = reasonFor(request.path, refused)
+    if (why !== undefined) return text(404, `404 page not found: ${why}.\n`)
     const found = find(request.path)
     if (found === undefined) return text(404, '404 page not found\n')
     if (methods !== undefined && !methods.includes(request.method)) {
@@ -48,6 +52,11 @@ export function createRouter<Context>(
       })
     }
   }
+}
+
+function reasonFor(path: string, refused: Readonly<Record<string, string>>): string | undefined {
+  if (Object.hasOwn(refused, path)) return refused[path]
+  return Object.entries(refused).find(([above]) => path.startsWith(`${above}/`))?.[1]
 }
 
 function finder<Handler>(

@@ -32,7 +32,12 @@ const store = createWorkerStore(settings, {
 const clock = nowMs === undefined ? {} : { nowNs: () => BigInt(nowMs) * 1_000_000n }
 const apis: Record<Api, ApiHandler> = {
   tempo: createTempoApi({ spans: store.spans, traceById, ...clock }),
-  loki: createLokiApi({ logs: store.logs, timeoutMs: settings.queryTimeoutMs, ...clock }),
+  loki: createLokiApi({
+    logs: store.logs,
+    timeoutMs: settings.queryTimeoutMs,
+    retentionMs: settings.retentionMs.logs,
+    ...clock,
+  }),
 }
 
 port.on('message', (message: ToWorker) => {

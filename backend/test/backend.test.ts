@@ -277,7 +277,7 @@ describe('the embedded backend', { concurrency: false }, () => {
 
   test('what editors and Grafana ask first', async () => {
     assert.equal((await (await ask('/api/echo')).text()).trim(), 'echo')
-    assert.equal(((await (await ask('/api/status/buildinfo')).json()) as { version: string }).version, '2.1.0')
+    assert.equal(((await (await ask('/api/status/buildinfo')).json()) as { version: string }).version, '3.0.3')
     assert.equal((await ask('/ready')).status, 200)
     assert.equal((await ask('/nothing')).status, 404)
     assert.equal((await fetch(`${backend.tempo}/api/search`, { method: 'DELETE' })).status, 405)

@@ -7,4 +7,6 @@ export interface LokiContext {
   nowNs(): bigint
   /** How long one query may run, in milliseconds. */
   readonly timeoutMs: number
+  /** How long lines are kept, in milliseconds; undefined where nobody says. */
+  readonly retentionMs?: number | undefined
 }

@@ -10,9 +10,12 @@ import { type LogSource, parse, print } from '../logql/index.ts'
 import { createRouter, type Routes } from '../routes.ts'
 import type { LokiContext } from './context.ts'
 import { detectedFields, detectedFieldValues } from './detected-fields.ts'
+import { drilldownLimits } from './drilldown.ts'
 import { detectedLabels, labelNames, labelValues, series } from './labels.ts'
 import { requireQuery } from './params.ts'
+import { patterns } from './patterns.ts'
 import { queryInstant, queryRange } from './query.ts'
+import { REFUSED } from './refused.ts'
 import { indexStats, volume, volumeRange } from './volume.ts'
 
 /** Clients choose features by this version: the one whose answers these are compared with. */
@@ -32,7 +35,8 @@ const ROUTES: Routes<LokiContext> = {
   '/loki/api/v1/index/volume': volume,
   '/loki/api/v1/index/volume_range': volumeRange,
   '/loki/api/v1/format_query': formatQuery,
-  '/loki/api/v1/patterns': () => text(501, 'patterns is not supported: this backend mines no patterns\n'),
+  '/loki/api/v1/patterns': patterns,
+  '/loki/api/v1/drilldown-limits': (context) => drilldownLimits(context, BUILD_INFO.version),
   '/loki/api/v1/status/buildinfo': () => json(200, BUILD_INFO),
   '/ready': () => text(200, 'ready\n'),
 }
@@ -43,13 +47,16 @@ export interface LokiApiOptions {
   readonly nowNs?: () => bigint
   /** How long one query may run, in milliseconds; 60 s unless told. */
   readonly timeoutMs?: number
+  /** How long lines are kept, in milliseconds. */
+  readonly retentionMs?: number
 }
 
 /**
  * Answers all paths of the API, with or without a slash at the end; wrong requests and queries as `createRouter` says.
  */
-export function createLokiApi({ logs, nowNs, timeoutMs = 60_000 }: LokiApiOptions): ApiHandler {
-  const route = createRouter(ROUTES, { logs, nowNs: nowNs ?? (() => BigInt(Date.now()) * 1_000_000n), timeoutMs })
+export function createLokiApi({ nowNs, timeoutMs = 60_000, ...given }: LokiApiOptions): ApiHandler {
+  const context = { ...given, nowNs: nowNs ?? (() => BigInt(Date.now()) * 1_000_000n), timeoutMs }
+  const route = createRouter(ROUTES, context, { refused: REFUSED })
   return (request) => route(withForm({ ...request, path: request.path.replace(/(?<=.)\/$/, '') }))
 }
 

@@ -149,7 +149,6 @@ test('wrong requests are answered 400 in plain text that says what to do', async
     assert.match(body, message)
   }
   assert.equal((await ask('nothing')).status, 404)
-  assert.equal((await ask('patterns', { query: '{a="b"}' })).status, 501)
 })
 
 test('a query that makes more series than allowed is refused', async () => {
@@ -198,6 +197,57 @@ test('the last bucket of a volume range ends where the range does', async () => 
   const bytes = result.flatMap(({ values }: { values: [number, string][] }) => values.map(([, value]) => Number(value)))
   const inRange = exampleLines.slice(0, 3).map(({ line }) => Buffer.byteLength(line))
   assert.deepEqual(bytes.toSorted(), inRange.toSorted())
+})
+
+test('patterns count lines by step and level, in seconds, and take log queries only', async () => {
+  const line = (second: number, text: string, level: string) => ({
+    timeNs: exampleStartNs + BigInt(second) * 1_000_000_000n,
+    labels: { app: 'x' },
+    line: text,
+    metadata: { detected_level: level },
+  })
+  const lines = [line(0, 'took 1 ms', 'info'), line(1, 'took 2 ms', 'info'), line(61, 'took 3 ms', 'error')]
+  const own = createLokiApi({ logs: sourceOf(buildLogTable(lines)), nowNs: () => nowNs })
+  const get = async (params: Record<string, string>) => {
+    const query = new URLSearchParams(params)
+    const { status, body } = await own({ method: 'GET', path: '/loki/api/v1/patterns', query, headers: {} })
+    return { status, body: String(body) }
+  }
+  const times = { start: String(startS), end: String(startS + 70), step: '20s' }
+  const { body } = await get({ query: '{app="x"}', ...times })
+  assert.deepEqual(JSON.parse(body), {
+    status: 'success',
+    data: [
+      { pattern: 'took <_> ms', level: 'info', samples: [[startS, 2]] },
+      { pattern: 'took 3 ms', level: 'error', samples: [[startS + 60, 1]] },
+    ],
+  })
+  const some = await get({ query: '{app="x"} |= "3"', ...times, end: String(startS + 61) })
+  assert.deepEqual(JSON.parse(some.body), { status: 'success', data: [] })
+  for (const query of ['', 'rate({app="x"}[1m])', '{']) assert.equal((await get({ query, ...times })).status, 400)
+  assert.equal((await get({ query: '{app="x"}', ...times, step: '1ns' })).status, 400)
+})
+
+test('Logs Drilldown is told the limits that hold', async () => {
+  const { limits, pattern_ingester_enabled: hasPatterns, version } = await data('drilldown-limits')
+  assert.deepEqual([limits.max_entries_limit_per_query, limits.query_timeout, hasPatterns], [5000, '60s', true])
+  assert.match(version, /^\d+\.\d+/)
+  assert.equal((await ask('query_range', { query: '{job="x"}', limit: '5001' })).status, 400)
+})
+
+test('what Loki has and this has not is refused by name, everything below it, too', async () => {
+  for (const [path, words] of [
+    ['/loki/api/v1/rules/ns/group', /alert rules of Grafana/],
+    ['/prometheus/api/v1/alerts', /alert rules of Grafana/],
+    ['/loki/api/v1/delete', /LOGS_RETENTION/],
+    ['/api/prom/query', /\/loki\/api\/v1\//],
+    ['/metrics', /TEMPO_PORT/],
+  ] as const) {
+    const { status, body } = await api({ method: 'GET', path, query: new URLSearchParams(), headers: {} })
+    assert.equal(status, 404, path)
+    assert.match(String(body), /^404 page not found: /)
+    assert.match(String(body), words)
+  }
 })
 
 test('detected_fields names what parsers would find, with types', async () => {

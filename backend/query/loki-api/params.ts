@@ -102,7 +102,8 @@ export function readStepWidth(query: URLSearchParams): bigint | undefined {
   throw httpError(400, 'zero or negative query resolution step widths are not accepted. Try a positive integer')
 }
 
-const MAX_ENTRIES = 5_000
+/** Lines in an answer. */
+export const MAX_ENTRIES = 5_000
 
 /** `limit`, from 1 to `most`. */
 export function readLimit(query: URLSearchParams, fallback = 100, most = MAX_ENTRIES): number {

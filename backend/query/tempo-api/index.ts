@@ -7,13 +7,14 @@ import { type ApiHandler, json, text } from '../../http.ts'
 import { createRouter, type Routes } from '../routes.ts'
 import type { TempoContext } from './context.ts'
 import { queryInstant, queryRange } from './metrics.ts'
+import { REFUSED } from './refused.ts'
 import { searchTraces } from './search.ts'
 import { tagsV1, tagsV2, tagValuesV1, tagValuesV2 } from './tags.ts'
 import { traceV1, traceV2 } from './traces.ts'
 
-/** Grafana streams over gRPC from 2.2 on; this backend speaks HTTP only. */
+/** Clients choose features by this version: the one whose answers these are compared with. */
 const BUILD_INFO = {
-  version: '2.1.0',
+  version: '3.0.3',
   revision: 'sightline-embedded',
   branch: '',
   buildUser: '',
@@ -43,7 +44,7 @@ export interface TempoApiOptions extends Omit<TempoContext, 'nowNs'> {
 /** Answers all paths of the API, by GET only; wrong requests and queries as `createRouter` says. */
 export function createTempoApi({ nowNs, ...sources }: TempoApiOptions): ApiHandler {
   const context = { ...sources, nowNs: nowNs ?? (() => BigInt(Date.now()) * 1_000_000n) }
-  const route = createRouter(ROUTES, context, { methods: ['GET', 'HEAD'] })
+  const route = createRouter(ROUTES, context, { methods: ['GET', 'HEAD'], refused: REFUSED })
   return (request) => {
     const repeated = [...request.query.keys()].find((name) => request.query.getAll(name).length > 1)
     return repeated === undefined ? route(request) : text(400, `invalid ${repeated}: it is given more than once\n`)

@@ -1,6 +1,8 @@
 /** /api/metrics/query_range and /api/metrics/query: TraceQL metrics. */
-import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.ts'
+import { QueryInstantResponseSchema, QueryRangeResponseSchema } from '@sightline/otlp-messages/tempo'
+import { type ApiRequest, type ApiResponse, httpError } from '../../http.ts'
 import { metricsInstant, metricsRange, type Query, type Series } from '../traceql/index.ts'
+import { answer } from './answers.ts'
 import { compile } from './compile.ts'
 import type { TempoContext } from './context.ts'
 import { readCount, readDuration, readMetricsRange } from './params.ts'
@@ -22,7 +24,7 @@ export function queryRange({ spans, nowNs }: TempoContext, request: ApiRequest):
   const stepNs = readStep(request.query, range)
   const exemplars = Math.min(readCount(request.query, 'exemplars') ?? 0, MAX_EXEMPLARS)
   const series = metricsRange(query, spans, { range, exemplars, ...(stepNs !== undefined && { stepNs }) })
-  return json(200, { series: series.map(seriesJson), metrics: JOBS })
+  return answer(request, QueryRangeResponseSchema, { series: series.map(seriesJson), metrics: JOBS })
 }
 
 /** `metrics/query`: one value per series for the whole range. */
@@ -34,7 +36,7 @@ export function queryInstant({ spans, nowNs }: TempoContext, request: ApiRequest
     labels: keyValues(labels),
     ...(value !== 0 && { value: jsonNumber(value) }),
   }))
-  return json(200, { series: answers, metrics: JOBS })
+  return answer(request, QueryInstantResponseSchema, { series: answers, metrics: JOBS })
 }
 
 function metricsQuery(request: ApiRequest): Query {

@@ -1,6 +1,8 @@
 /** /api/search: TraceQL in `q`, or the older `tags`, `minDuration` and `maxDuration`. */
-import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.ts'
+import { SearchResponseSchema } from '@sightline/otlp-messages/tempo'
+import { type ApiRequest, type ApiResponse, httpError } from '../../http.ts'
 import { type SpanSet, search, type TimeRange, type TraceResult } from '../traceql/index.ts'
+import { answer } from './answers.ts'
 import { compile } from './compile.ts'
 import type { TempoContext } from './context.ts'
 import { readCount, readDuration, readSearchRange } from './params.ts'
@@ -12,7 +14,8 @@ const MAX_SPANS_PER_SPANSET = 100
 const HOUR_NS = 3_600_000_000_000n
 
 /** `search`: the newest traces that match, at most `limit` (20), each with `spss` (3) of its spans. */
-export function searchTraces({ spans, nowNs }: TempoContext, { query }: ApiRequest): ApiResponse {
+export function searchTraces({ spans, nowNs }: TempoContext, request: ApiRequest): ApiResponse {
+  const { query } = request
   const limit = readCount(query, 'limit') ?? 20
   if (limit === 0) throw httpError(400, 'invalid limit: must be a positive number')
   if (limit > MAX_LIMIT) throw httpError(400, `invalid limit: at most ${MAX_LIMIT} traces are returned`)
@@ -25,7 +28,7 @@ export function searchTraces({ spans, nowNs }: TempoContext, { query }: ApiReque
   const byTags = text === ''
   const parsed = compile(byTags ? queryFromTags(query, bounds) : text, 'invalid TraceQL query: ')
   const traces = search(parsed, spans, { range, limit, spansPerSpanset })
-  return json(200, {
+  return answer(request, SearchResponseSchema, {
     traces: traces.map((trace) => traceJson(trace, !byTags)),
     metrics: { ...(traces.length > 0 && { inspectedTraces: traces.length }), completedJobs: 1, totalJobs: 1 },
   })

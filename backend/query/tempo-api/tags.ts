@@ -1,5 +1,11 @@
 /** Names and values of what can be asked for: what editors complete with. */
-import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.ts'
+import {
+  SearchTagsResponseSchema,
+  SearchTagsV2ResponseSchema,
+  SearchTagValuesResponseSchema,
+  SearchTagValuesV2ResponseSchema,
+} from '@sightline/otlp-messages/tempo'
+import { type ApiRequest, type ApiResponse, httpError } from '../../http.ts'
 import {
   type Column,
   check,
@@ -14,6 +20,7 @@ import {
   TraceQLError,
   type TypedValue,
 } from '../traceql/index.ts'
+import { answer } from './answers.ts'
 import type { TempoContext } from './context.ts'
 import { readCount, readSearchRange } from './params.ts'
 import { attributeName } from './search.ts'
@@ -65,12 +72,12 @@ const MAX_VALUES = 10_000
 export function tagsV1({ spans }: TempoContext, request: ApiRequest): ApiResponse {
   const scopes = tagScopes(spans, request)
   const names = [...new Set(scopes.flatMap(({ name, tags }) => (name === 'intrinsic' ? [] : tags)))].sort()
-  return json(200, { tagNames: names, metrics: {} })
+  return answer(request, SearchTagsResponseSchema, { tagNames: names, metrics: {} })
 }
 
 /** `v2/search/tags`: the same by scope, and the intrinsics. */
 export function tagsV2({ spans }: TempoContext, request: ApiRequest): ApiResponse {
-  return json(200, { scopes: tagScopes(spans, request), metrics: {} })
+  return answer(request, SearchTagsV2ResponseSchema, { scopes: tagScopes(spans, request), metrics: {} })
 }
 
 function tagScopes(spans: SpanSource, request: ApiRequest): { name: string; tags: string[] }[] {
@@ -99,12 +106,13 @@ function tagNames(table: SpanTable, scope: Scope): readonly string[] {
 export function tagValuesV1({ spans }: TempoContext, request: ApiRequest, tag: string): ApiResponse {
   const scoped = /^(resource|span|event|link|instrumentation|parent)\.|^\.|:/.test(tag) || INTRINSIC_TAGS.includes(tag)
   const values = tagValues(spans, scoped ? tag : `.${attributeName(tag)}`, request)
-  return json(200, { tagValues: [...new Set(values.map(({ value }) => value))], metrics: {} })
+  const texts = [...new Set(values.map(({ value }) => value))]
+  return answer(request, SearchTagValuesResponseSchema, { tagValues: texts, metrics: {} })
 }
 
 /** v2: typed values of an identifier as TraceQL writes it; with `q`, only those of the spans that match. */
 export function tagValuesV2({ spans }: TempoContext, request: ApiRequest, tag: string): ApiResponse {
-  return json(200, { tagValues: tagValues(spans, tag, request), metrics: {} })
+  return answer(request, SearchTagValuesV2ResponseSchema, { tagValues: tagValues(spans, tag, request), metrics: {} })
 }
 
 interface TagValue {

@@ -1,7 +1,26 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { create, type MessageInitShape, toBinary, toJson } from '@bufbuild/protobuf'
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  fromJson,
+  type JsonValue,
+  type MessageInitShape,
+  toBinary,
+  toJson,
+} from '@bufbuild/protobuf'
 import { AnyValueSchema, ExportTraceServiceRequestSchema } from '@sightline/otlp-messages'
+import {
+  QueryInstantResponseSchema,
+  QueryRangeResponseSchema,
+  SearchResponseSchema,
+  SearchTagsResponseSchema,
+  SearchTagsV2ResponseSchema,
+  SearchTagValuesResponseSchema,
+  SearchTagValuesV2ResponseSchema,
+} from '@sightline/otlp-messages/tempo'
+import type { ApiResponse } from '../../http.ts'
 import { readTraces } from '../../otlp/traces.ts'
 import { SpanBuilder } from '../../store/span-builder.ts'
 import type { StoredSpans } from '../../store/stored-spans.ts'
@@ -37,7 +56,13 @@ function apiOf(tables: readonly StoredSpans[]) {
     const response = handle({ method: 'GET', path, query, headers: {} }) as { status: number; body: string }
     return { status: response.status, body: response.body }
   }
-  return { ask, seen }
+  const bytes = (path: string, parameters: Record<string, string> = {}) => {
+    const headers = { accept: 'application/protobuf' }
+    const response = handle({ method: 'GET', path, query: new URLSearchParams(parameters), headers }) as ApiResponse
+    assert.deepEqual([response.status, response.headers['content-type']], [200, headers.accept])
+    return response.body as Uint8Array
+  }
+  return { ask, bytes, seen }
 }
 
 test('doubles in an array are floats, whole numbers too', () => {
@@ -213,6 +238,43 @@ test('what no search can be is refused by the name of its parameter', () => {
     assert.equal(status, 400)
   }
   assert.equal(ask('/api/search', { spss: '100', minDuration: '200000h' }).status, 200)
+})
+
+test('who asks for protobuf gets the same in it', () => {
+  const attributes = { list: 7, path: '/a', cost: 0.5, ok: true }
+  const { ask, bytes } = api([{ trace: 'a', id: '1', startMs: T0, name: 'n', service: 'shop', status: 2, attributes }])
+  const window = { start: '1699999999', end: '1700000001' }
+  const questions: [string, Record<string, string>, DescMessage][] = [
+    ['/api/search', { q: '{ span.list = 7 } | select(span.path, span.cost, span.ok, duration)' }, SearchResponseSchema],
+    ['/api/search', { tags: 'path=/a' }, SearchResponseSchema],
+    ['/api/search/tags', {}, SearchTagsResponseSchema],
+    ['/api/v2/search/tags', {}, SearchTagsV2ResponseSchema],
+    ['/api/search/tag/path/values', {}, SearchTagValuesResponseSchema],
+    ['/api/v2/search/tag/span.list/values', {}, SearchTagValuesV2ResponseSchema],
+    ['/api/metrics/query_range', { q: '{} | rate() by (span.path)', step: '1s', ...window }, QueryRangeResponseSchema],
+    ['/api/metrics/query_range', { q: '{} | min_over_time(span.none)', ...window }, QueryRangeResponseSchema],
+    ['/api/metrics/query_range', { q: '{} | rate()', exemplars: '5', ...window }, QueryRangeResponseSchema],
+    ['/api/metrics/query', { q: '{} | compare({ status = error })', ...window }, QueryInstantResponseSchema],
+  ]
+  for (const [path, parameters, message] of questions) {
+    const told = fromBinary(message, bytes(path, parameters))
+    assert.deepEqual(told, fromJson(message, JSON.parse(ask(path, parameters).body) as JsonValue), path)
+    assert.notDeepEqual(told, create(message), path)
+  }
+})
+
+test('what Tempo has and this has not is refused by name', () => {
+  const { ask } = api([{ trace: 'a', id: '1', startMs: T0 }])
+  for (const [path, words] of [
+    ['/api/overrides', /variables of the environment/],
+    ['/api/v2/traces/diff', /compare=/],
+    ['/api/mcp', /npm run mcp/],
+    ['/status/config', /buildinfo/],
+  ] as const) {
+    const { status, body } = ask(path)
+    assert.equal(status, 404, path)
+    assert.match(body, words)
+  }
 })
 
 test('a time needs its zone', () => {

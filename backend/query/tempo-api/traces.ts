@@ -2,6 +2,7 @@
 import { create, toBinary, toJson } from '@bufbuild/protobuf'
 import { type Trace, TraceByIdResponseSchema, TraceSchema } from '@sightline/otlp-messages'
 import { type ApiRequest, type ApiResponse, httpError, text } from '../../http.ts'
+import { protobuf, wantsProtobuf } from './answers.ts'
 import type { TempoContext } from './context.ts'
 
 /** v1: 404 for an unknown id; JSON has `batches`. */
@@ -32,13 +33,5 @@ function traceIdOf(id: string): string {
   }
   return id.toLowerCase().padStart(32, '0')
 }
-
-const wantsProtobuf = (request: ApiRequest) => (request.headers.accept ?? '').includes('application/protobuf')
-
-const protobuf = (body: Uint8Array): ApiResponse => ({
-  status: 200,
-  headers: { 'content-type': 'application/protobuf' },
-  body,
-})
 
 const jsonText = (body: string): ApiResponse => ({ status: 200, headers: { 'content-type': 'application/json' }, body })

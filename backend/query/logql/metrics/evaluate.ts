@@ -29,7 +29,8 @@ export interface MetricSample {
   readonly value: number
 }
 
-const MAX_SERIES = 500
+/** In an answer. */
+export const MAX_SERIES = 500
 
 /** One point per step, from `startNs` to `endNs` inclusive. */
 export function metricsRange(
