@@ -1,11 +1,12 @@
 /** The embedded backend as a process of its own, with one JSON line per event. What it does: run.ts. */
 import { readConfig } from './config.ts'
 import { log } from './log.ts'
+import { sourcePages } from './pages.ts'
 import { messageOf, runBackend } from './run.ts'
 
 async function run(): Promise<unknown> {
   const config = readConfig(process.env)
-  return runBackend(config, {
+  return runBackend(config, sourcePages(), {
     log,
     onReady() {
       const {

@@ -10,10 +10,11 @@
 import { attachConsoleTail } from '@sightline/console/tail'
 import { createRunGroup } from '@sightline/service-kit/run-group'
 import type { Config } from './config.ts'
+import { giveBackMemory } from './give-back.ts'
 import { serveApi } from './http.ts'
 import type { Log } from './log.ts'
 import { type BackendMetrics, createMetrics } from './metrics.ts'
-import { buildPages, consolePort } from './ports/console.ts'
+import { type ConsolePages, consolePort } from './ports/console.ts'
 import { lokiPort, withOtlp } from './ports/loki.ts'
 import { createPorts, type PortSpec } from './ports/open-ports.ts'
 import { passedOnPort } from './ports/passed-on.ts'
@@ -32,6 +33,9 @@ import { type DataFolder, openFolder } from './store/folder.ts'
 import { openWal, type Wal } from './store/wal.ts'
 import { VERSION } from './version.ts'
 
+/** When the console has opened, if somebody waits for it. */
+const REST_AFTER_MS = 1_000
+
 type OnError = (error: unknown) => void
 
 const MAX_BACKLOG_BYTES = 512 * 2 ** 20
@@ -40,6 +44,8 @@ const MAX_BACKLOG_BYTES = 512 * 2 ** 20
  */
 const STOP_WITHIN_MS = 10_000
 
+export type { ConsolePages }
+
 /** Who hears of what happens while it runs. */
 export interface BackendListeners {
   readonly log: Log
@@ -47,13 +53,19 @@ export interface BackendListeners {
   onReady(): void
   /** What ends it; SIGINT and SIGTERM unless said. */
   readonly signals?: readonly NodeJS.Signals[]
+  /** After its start it gives back what the start needed: for one that may have nothing to do for hours. */
+  readonly thrifty?: boolean
 }
 
 /**
  * Runs in this process until a signal or a failure; resolves to the failure when everything has stopped. Rejects where the data
  * folder can't be had.
  */
-export async function runBackend(config: Config, { log, onReady, signals }: BackendListeners): Promise<unknown> {
+export async function runBackend(
+  config: Config,
+  pages: ConsolePages,
+  { log, onReady, signals, thrifty }: BackendListeners,
+): Promise<unknown> {
   const logError = (error: unknown) => log('error', stackOf(error))
   const { folder, wal } = openData(config.EMBEDDED_DATA_DIR, log)
   const metrics = createMetrics(wal, () => worker.stats())
@@ -71,7 +83,11 @@ export async function runBackend(config: Config, { log, onReady, signals }: Back
     },
   })
   const takers = { ...ingest, ingestMetrics: metricsSinkOf(config, metrics, log) }
-  const ports = portsOf(config, takers, worker, metrics, logError)
+  const ports = portsOf(config, pages, takers, worker, metrics, logError)
+  const rest = () => {
+    giveBackMemory()
+    worker.rest()
+  }
   let graphClock: NodeJS.Timeout
   let gateway: Follower | undefined
 
@@ -102,7 +118,8 @@ export async function runBackend(config: Config, { log, onReady, signals }: Back
     async start() {
       await ports.start()
       onReady()
-      buildPages(log)
+      if (thrifty === true) setTimeout(rest, REST_AFTER_MS).unref()
+      pages.build?.(log)
     },
     stop: ports.stop,
   })
@@ -185,7 +202,14 @@ const receiving = (
   onRequest: ({ signal, status, bytes }) => metrics.received(signal, status, bytes),
 })
 
-function portsOf(config: Config, ingest: Takers, worker: WorkerHandle, metrics: BackendMetrics, onError: OnError) {
+function portsOf(
+  config: Config,
+  pages: ConsolePages,
+  ingest: Takers,
+  worker: WorkerHandle,
+  metrics: BackendMetrics,
+  onError: OnError,
+) {
   const { SIGHTLINE_ALLOWED_HOSTS: hosts } = config
   const taking: ReceiverDeps = { ...receiving(config, ingest, metrics, onError), hosts }
   const receiver = createReceiver({ ...taking, origins: config.OTLP_CORS_ORIGINS })
@@ -212,7 +236,7 @@ function portsOf(config: Config, ingest: Takers, worker: WorkerHandle, metrics: 
       attach: (server) => attachStreaming(server, { tempo: worker.tempo, onError }),
     },
     {
-      listener: consolePort(config),
+      listener: consolePort(config, pages),
       port: config.CONSOLE_PORT,
       variable: 'CONSOLE_PORT',
       attach: (server) => attachConsoleTail(server, `http://${config.HOST}:${config.LOKI_PORT}`, hosts),

@@ -1,4 +1,5 @@
 /** Main thread. Its handle on the worker thread: hands queries over, starts the thread again when it dies or hangs. */
+import { extname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { type ApiHandler, type ApiResponse, text } from '../http.ts'
@@ -13,6 +14,8 @@ export interface WorkerHandle {
   readonly loki: ApiHandler
   /** Tells the worker that there are new batches; cheap to call for each. */
   accepted(): void
+  /** Tells the worker that now is a good moment to give memory back. */
+  rest(): void
   ready(): boolean
   /** What the worker said of itself last. */
   stats(): StoreStats | undefined
@@ -27,6 +30,8 @@ export interface WorkerEvents {
   answered?(api: Api, status: number, seconds: number): void
 }
 
+/** Beside this file, where it is bundled too. */
+const WORKER = new URL(`./worker${extname(import.meta.filename)}`, import.meta.url)
 const MAX_WAITING = 100
 const RESTART_AFTER_MS = 500
 const STOP_WITHIN_MS = 3_000
@@ -62,7 +67,7 @@ export function createWorkerHandle(settings: StoreSettings, events: WorkerEvents
     // Those of a worker that ended are given up.
     Atomics.store(new Int32Array(unstarted), 0, 0)
     const workerData: WorkerData = { settings, unstarted, nowMs }
-    const started = new Worker(new URL('./worker.ts', import.meta.url), {
+    const started = new Worker(WORKER, {
       workerData,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_HEAP_MB },
     })
@@ -133,6 +138,7 @@ export function createWorkerHandle(settings: StoreSettings, events: WorkerEvents
         if (isReady) post({ kind: 'accepted' })
       }, TELL_AFTER_MS).unref()
     },
+    rest: () => post({ kind: 'rest' }),
     ready: () => isReady,
     stats: () => latest,
     async close() {

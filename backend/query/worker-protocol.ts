@@ -18,6 +18,8 @@ export type ToWorker =
   | { kind: 'request'; id: number; api: Api; request: Omit<ApiRequest, 'query'> & { query: string } }
   /** There are new batches in the log. */
   | { kind: 'accepted' }
+  /** A good moment to give memory back. */
+  | { kind: 'rest' }
   | { kind: 'stop' }
 
 export type FromWorker =

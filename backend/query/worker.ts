@@ -5,6 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Trace } from '@sightline/otlp-messages'
+import { giveBackMemory } from '../give-back.ts'
 import { type ApiHandler, type ApiRequest, type ApiResponse, errorAnswer, httpError } from '../http.ts'
 import { toOtlp } from '../store/to-otlp.ts'
 import { createWorkerStore } from '../store/worker-store.ts'
@@ -42,6 +43,7 @@ const apis: Record<Api, ApiHandler> = {
 
 port.on('message', (message: ToWorker) => {
   if (message.kind === 'accepted') store.work()
+  else if (message.kind === 'rest') giveBackMemory()
   else if (message.kind === 'request') {
     Atomics.sub(waiting, 0, 1)
     const request = { ...message.request, query: new URLSearchParams(message.request.query) }
