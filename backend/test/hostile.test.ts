@@ -1,6 +1,7 @@
 /** Whatever is sent: an answer, in bounded time and memory, and the process lives. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { connect } from 'node:net'
@@ -9,6 +10,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js'
 import { until } from '@sightline/service-kit/poll'
 import { post, startBackend, type TestBackend } from './backend.ts'
 import { logBytes, traceBytes } from './otlp.ts'
@@ -296,6 +298,47 @@ describe('hostile input', { concurrency: false }, () => {
       )
     await alive()
     for (const socket of sockets) socket.destroy()
+  })
+
+  test('HTTP/2 on Tempo’s port: bytes that are none, many that say nothing, a question too long', async () => {
+    const port = Number(new URL(backend.tempo).port)
+    const open = () => connect(port, '127.0.0.1').on('error', () => {})
+    const silent = Array.from({ length: 200 }, open)
+    const garbled = Array.from({ length: 20 }, () => {
+      const socket = open()
+      socket.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), randomBytes(MB)]))
+      return once(socket.resume(), 'close')
+    })
+    await Promise.all(garbled)
+    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure())
+    const same = (bytes: Buffer) => bytes
+    const refused = (message: Buffer) =>
+      new Promise<ServiceError>((resolve) => {
+        const call = client.makeServerStreamRequest('/tempopb.StreamingQuerier/Search', same, same, message)
+        call.on('data', () => {}).once('error', resolve)
+      })
+    assert.equal((await refused(Buffer.alloc(3 * MB, 'x'))).code, status.RESOURCE_EXHAUSTED)
+    assert.equal((await refused(Buffer.alloc(MB / 2, 0xff))).code, status.INVALID_ARGUMENT)
+    client.close()
+    await alive()
+    for (const socket of silent) socket.destroy()
+  })
+
+  test('patterns of lines that are endless, and of lines that have nothing in common', {
+    timeout: 60_000,
+  }, async () => {
+    const random = Array.from({ length: 3_000 }, () => randomBytes(60).toString('latin1'))
+    const lines = [...random, 'x '.repeat(MB), '<_>'.repeat(100_000), '='.repeat(MB), 'a=b '.repeat(200_000)]
+    const values = lines.map((line) => [String(BigInt(Date.now()) * 1_000_000n), line])
+    const body = Buffer.from(JSON.stringify({ streams: [{ stream: { app: 'endless' }, values }] }))
+    assert.equal((await post(`${backend.loki}/loki/api/v1/push`, body, json)).status, 204)
+    const query = new URLSearchParams({ query: '{app="endless"}', step: '1h' })
+    const response = await fetch(`${backend.loki}/loki/api/v1/patterns?${query}`)
+    assert.equal(response.status, 200)
+    const found = (await response.json()) as { data: { pattern: string }[] }
+    assert.ok(found.data.length > 0 && found.data.length <= 500)
+    assert.ok(found.data.every(({ pattern }) => pattern.length <= 3_100))
+    await alive()
   })
 
   test('a block damaged while the process runs costs that block; all else is served', async () => {

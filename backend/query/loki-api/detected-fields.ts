@@ -9,16 +9,19 @@ import { readLimit, readWindow, requireQuery } from './params.ts'
 interface Field {
   readonly values: Set<string>
   readonly parsers: Set<string>
+  /** The keys that lead to it in a line of JSON. */
+  jsonPath?: readonly string[]
 }
 
 /** `detected_fields`: each with its type, how many values it has, and which parsers find it. */
 export function detectedFields(context: LokiContext, { query: params }: ApiRequest): ApiResponse {
   const { fields, limit } = sampleFields(context, params)
-  const found = [...fields].slice(0, limit).map(([label, { values, parsers }]) => ({
+  const found = [...fields].slice(0, limit).map(([label, { values, parsers, jsonPath }]) => ({
     label,
     type: typeOf(values),
     cardinality: values.size,
     parsers: parsers.size > 0 ? [...parsers] : null,
+    ...(jsonPath && { jsonPath }),
   }))
   return json(200, { ...(found.length > 0 && { fields: found }), limit })
 }
@@ -46,18 +49,19 @@ function sampleFields(context: LokiContext, params: URLSearchParams): { fields: 
 
 function collectFields(entries: readonly LogEntry[]): Map<string, Field> {
   const fields = new Map<string, Field>()
-  const add = (name: string, value: string, parser?: string): void => {
+  const add = (name: string, value: string, parser?: string, jsonPath?: readonly string[]): void => {
     const field = fields.get(name) ?? { values: new Set(), parsers: new Set() }
     field.values.add(value)
     if (parser) field.parsers.add(parser)
+    if (jsonPath) field.jsonPath ??= jsonPath
     fields.set(name, field)
   }
   for (const entry of entries) {
     for (const [name, value] of Object.entries(entry.structuredMetadata)) add(name, value)
     const { parser, pairs } = parseFields(entry.line)
-    for (const [name, value] of pairs) {
+    for (const [name, value, path] of pairs) {
       const stored = Object.hasOwn(entry.stream, name) || Object.hasOwn(entry.structuredMetadata, name)
-      add(stored ? `${name}_extracted` : name, value, parser)
+      add(stored ? `${name}_extracted` : name, value, parser, path)
     }
   }
   return fields

@@ -264,6 +264,32 @@ test('detected_fields names what parsers would find, with types', async () => {
   assert.deepEqual(values.sort(), ['laptop-001', 'phone-001'])
 })
 
+test('a field of a JSON line is told with the keys that lead to it', async () => {
+  const line = {
+    timeNs: exampleStartNs,
+    labels: { app: 'x' },
+    line: '{"user":{"id":7},"msg":"hi"}',
+    metadata: { n: '1' },
+  }
+  const own = createLokiApi({ logs: sourceOf(buildLogTable([line])), nowNs: () => nowNs })
+  const query = new URLSearchParams({ query: '{app="x"}' })
+  const response = (await own({
+    method: 'GET',
+    path: '/loki/api/v1/detected_fields',
+    query,
+    headers: {},
+  })) as ApiResponse
+  const { fields } = JSON.parse(String(response.body)) as { fields: { label: string; jsonPath?: string[] }[] }
+  assert.deepEqual(
+    fields.map(({ label, jsonPath }) => [label, jsonPath]),
+    [
+      ['n', undefined],
+      ['user_id', ['user', 'id']],
+      ['msg', ['msg']],
+    ],
+  )
+})
+
 test('a form in the body of a POST is read, format_query prints, buildinfo and ready answer', async () => {
   const post = await api({
     method: 'POST',

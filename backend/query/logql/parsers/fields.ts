@@ -3,8 +3,10 @@ import { jsonPairs } from './json.ts'
 import { parseLogfmt } from './logfmt.ts'
 import { labelName } from './row-step.ts'
 
-/** Labels that `json` or else `logfmt` would make of a line. */
-export function parseFields(line: string): { parser: 'json' | 'logfmt'; pairs: [string, string][] } {
+type Pair = [name: string, value: string, path?: readonly string[]]
+
+/** Labels that `json` or else `logfmt` would make of a line; of JSON with the keys that lead there. */
+export function parseFields(line: string): { parser: 'json' | 'logfmt'; pairs: Pair[] } {
   const pairs = jsonPairs(line)
   if (pairs !== undefined) return { parser: 'json', pairs }
   const found = parseLogfmt(line, false).pairs.filter(([, value]) => value !== '')

@@ -52,10 +52,10 @@ function joinPath(path: readonly string[]): string {
   return path.length === 1 ? labelName(path[0]!) : labelName(path.join('_'))
 }
 
-/** All leaves of a line's object as labels; undefined when the line is none. */
-export function jsonPairs(line: string): [name: string, value: string][] | undefined {
-  const pairs: [string, string][] = []
-  const problem = scanJson(line, (path, text) => pairs.push([joinPath(path), text]))
+/** All leaves of a line's object as labels, with the keys that lead there; undefined when the line is none. */
+export function jsonPairs(line: string): [name: string, value: string, path: string[]][] | undefined {
+  const pairs: [string, string, string[]][] = []
+  const problem = scanJson(line, (path, text) => pairs.push([joinPath(path), text, [...path]]))
   return problem === undefined ? pairs : undefined
 }
 
