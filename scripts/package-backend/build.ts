@@ -64,6 +64,8 @@ async function bundle(name: string, input: string, dir: string): Promise<string[
     dir,
     format: 'cjs',
     minify: true,
+    // A single letter beyond Latin-1 would make V8 keep the whole text in two bytes a letter.
+    charset: 'ascii',
     comments: false,
     entryFileNames: '[name].cjs',
     chunkFileNames: `${name}-[name].cjs`,
