@@ -13,6 +13,10 @@ import { buildPackage } from '../scripts/package-backend/build.ts'
 /** What it has when it has nothing to do is 80-95 MB; a test leaves room for other machines. */
 const MOST_RESIDENT_MB = 120
 
+/** npx, by the Node that npm was started with where it was: Debian's npm needs Debian's. */
+const { npm_execpath: npm, npm_node_execpath: node = process.execPath } = process.env
+const NPX = npm?.endsWith('npm-cli.js') ? [node, npm, 'exec'] : ['npx']
+
 describe('the package of the backend', () => {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'sightline-package-')))
   const empty = join(folder, 'empty')
@@ -34,7 +38,8 @@ describe('the package of the backend', () => {
       npm_config_cache: join(folder, 'npm'),
       npm_config_offline: 'true',
     }
-    const child = spawn('npx', ['--yes', `./${basename(file)}`], { cwd: empty, env, detached: true })
+    const [command, ...args] = NPX
+    const child = spawn(command!, [...args, '--yes', `./${basename(file)}`], { cwd: empty, env, detached: true })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
     const ended = once(child, 'close')

@@ -38,8 +38,7 @@ export function isFolderTaken(path: string): boolean {
   }
 }
 
-const ANOTHER =
-  'choose another folder: SIGHTLINE_HOME; where this runs alone EMBEDDED_DATA_DIR, or npm run backend -- --data DIR.'
+const ANOTHER = 'choose another folder: SIGHTLINE_HOME; where this runs alone EMBEDDED_DATA_DIR, or --data DIR.'
 
 function lockFolder(path: string): DatabaseSync {
   const file = join(path, 'lock.db')
