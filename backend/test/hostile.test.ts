@@ -256,7 +256,6 @@ describe('hostile input', { concurrency: false }, () => {
     const long: [string, number[]][] = [
       [`${backend.tempo}/api/search?q=${encodeURIComponent(chain)}`, [503]],
       [loki(`{service_name="short"} | line_format \`${work}\``), [200, 400, 503]],
-      [loki('{service_name="long"} | regexp `(?P<a>(\\w+ ?){1,200})!`'), [400, 503]],
     ]
     for (const [url, statuses] of long) {
       let { status, body, meanwhile } = await besideShortOnes(url)
@@ -269,6 +268,9 @@ describe('hostile input', { concurrency: false }, () => {
         assert.ok(meanwhile >= 1, `${meanwhile} answered meanwhile`)
       }
     }
+    // Within a single match nobody's turn can come: it ends by the time that a match may take, or that the query may.
+    const match = await fetch(loki('{service_name="long"} | regexp `(?P<a>(\\w+ ?){1,200})!`'))
+    assert.ok([400, 503].includes(match.status), `${match.status}: ${(await match.text()).slice(0, 300)}`)
   })
 
   /** The answer to a long query, and how many short ones were answered before it. */
