@@ -5,7 +5,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { context, propagation, type Span, trace } from '@opentelemetry/api'
-import { type Dispatcher, Pool } from 'undici'
+import type { Dispatcher } from 'undici'
+// Not by its index, which loads everything else as well: fetch, WebSocket, caches, mocks.
+import Pool from 'undici/lib/dispatcher/pool.js'
 import type { z } from 'zod'
 import { CircuitOpenError, type CircuitState, createCircuitBreaker } from './circuit-breaker.ts'
 import { roundMs } from './durations.ts'

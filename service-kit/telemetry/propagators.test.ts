@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { propagation, ROOT_CONTEXT, TraceFlags, trace } from '@opentelemetry/api'
 import { propagator } from './propagators.ts'
 
-test('propagators: each writes what each other system reads, and they add up', () => {
+test('propagators: each writes what each other system reads, and they add up', async () => {
   const spanContext = {
     traceId: '0af7651916cd43dd8448eb211c80319c',
     spanId: 'b7ad6b7169203331',
@@ -25,7 +25,7 @@ test('propagators: each writes what each other system reads, and they add up', (
     ],
   }
   for (const [names, expected] of Object.entries(headers)) {
-    const subject = propagator(names)!
+    const subject = (await propagator(names))!
     const carrier: Record<string, string> = {}
     subject.inject(outgoing, carrier, {
       set: (target, key, value) => ((target as Record<string, string>)[key] = value),
@@ -47,6 +47,6 @@ test('propagators: each writes what each other system reads, and they add up', (
     )
     assert.equal(trace.getSpanContext(incoming)?.traceId, spanContext.traceId, names)
   }
-  assert.equal(propagator('none'), null)
+  assert.equal(await propagator('none'), null)
   assert.equal(propagation.getBaggage(ROOT_CONTEXT), undefined)
 })

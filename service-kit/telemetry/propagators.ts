@@ -1,19 +1,26 @@
-/** OTEL_PROPAGATORS: the SDK's own reader knows no jaeger. */
+/** OTEL_PROPAGATORS: the SDK's own reader knows no jaeger. Those that are seldom asked for are loaded when they are. */
 import { diag, type TextMapPropagator } from '@opentelemetry/api'
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core'
-import { B3InjectEncoding, B3Propagator } from '@opentelemetry/propagator-b3'
-import { JaegerPropagator } from '@opentelemetry/propagator-jaeger'
 
-const MAKERS: Record<string, () => TextMapPropagator> = {
+const MAKERS: Record<string, () => TextMapPropagator | Promise<TextMapPropagator>> = {
   tracecontext: () => new W3CTraceContextPropagator(),
   baggage: () => new W3CBaggagePropagator(),
-  b3: () => new B3Propagator(),
-  b3multi: () => new B3Propagator({ injectEncoding: B3InjectEncoding.MULTI_HEADER }),
-  jaeger: () => new JaegerPropagator(),
+  b3: async () => {
+    const { B3Propagator } = await import('@opentelemetry/propagator-b3')
+    return new B3Propagator()
+  },
+  b3multi: async () => {
+    const { B3InjectEncoding, B3Propagator } = await import('@opentelemetry/propagator-b3')
+    return new B3Propagator({ injectEncoding: B3InjectEncoding.MULTI_HEADER })
+  },
+  jaeger: async () => {
+    const { JaegerPropagator } = await import('@opentelemetry/propagator-jaeger')
+    return new JaegerPropagator()
+  },
 }
 
 /** `list` is comma separated; `none` propagates nothing. */
-export function propagator(list: string): TextMapPropagator | null {
+export async function propagator(list: string): Promise<TextMapPropagator | null> {
   const names = [...new Set(list.split(',').map((name) => name.trim()))].filter(Boolean)
   if (names.includes('none')) return null
   const known = names.filter((name) => Object.hasOwn(MAKERS, name))
@@ -21,5 +28,5 @@ export function propagator(list: string): TextMapPropagator | null {
     if (!known.includes(name))
       diag.warn(`OTEL_PROPAGATORS: ${name} is unknown; known are ${Object.keys(MAKERS).join(', ')}`)
   }
-  return new CompositePropagator({ propagators: known.map((name) => MAKERS[name]!()) })
+  return new CompositePropagator({ propagators: await Promise.all(known.map((name) => MAKERS[name]!())) })
 }

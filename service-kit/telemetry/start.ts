@@ -26,7 +26,7 @@ import { telemetry } from './state.ts'
 import { createTracerProvider, limitsFromEnvironment } from './tracing/provider.ts'
 
 /** Starts the SDK once per process; `stopTelemetry` flushes it. */
-export function startTelemetry(env: NodeJS.ProcessEnv): void {
+export async function startTelemetry(env: NodeJS.ProcessEnv): Promise<void> {
   const entry = introduce(env)
   warnOfBaggageKeys(env.SIGHTLINE_BAGGAGE_KEYS)
   const showPersonalData = showsPersonalData(env)
@@ -44,7 +44,7 @@ export function startTelemetry(env: NodeJS.ProcessEnv): void {
   const own = env.SIGHTLINE_INSTRUMENTATION !== 'official'
   const sdk = new NodeSDK({
     instrumentations: instrumentations(),
-    textMapPropagator: propagatorFromEnvironment(),
+    textMapPropagator: await propagatorFromEnvironment(),
     resource,
     autoDetectResources: false,
     sampler,
@@ -72,10 +72,10 @@ export function startTelemetry(env: NodeJS.ProcessEnv): void {
  * this one would begin a trace of their own. The kit carries the caller's context through: server-span.ts takes it in,
  * http-client.ts sends it on.
  */
-export function passContextOn(env: NodeJS.ProcessEnv): void {
+export async function passContextOn(env: NodeJS.ProcessEnv): Promise<void> {
   introduce(env)
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
-  const textMapPropagator = propagatorFromEnvironment()
+  const textMapPropagator = await propagatorFromEnvironment()
   if (textMapPropagator) propagation.setGlobalPropagator(textMapPropagator)
   telemetry.clientInjects = true
 }
@@ -89,7 +89,7 @@ function introduce(env: NodeJS.ProcessEnv): { name: string; version: string } {
   return entry
 }
 
-function propagatorFromEnvironment(): TextMapPropagator | null {
+function propagatorFromEnvironment(): Promise<TextMapPropagator | null> {
   return propagator(getStringFromEnv('OTEL_PROPAGATORS') ?? 'tracecontext,baggage')
 }
 

@@ -6,9 +6,16 @@ import { createInterface } from 'node:readline'
 import { call, type TestAnswer } from './service.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
-const { NODE_COMPILE_CACHE } = process.env
-/** For the environment of what a test starts: a third of a start is compiling, and `npm test` has kept what was compiled. */
-export const COMPILED: { NODE_COMPILE_CACHE?: string } = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
+/**
+ * For the environment of what a test starts: most of a start is finding, reading and compiling packages, and `npm test` has kept
+ * them put together and compiled.
+ */
+export const COMPILED: Record<string, string> = Object.fromEntries(
+  ['NODE_COMPILE_CACHE', 'SIGHTLINE_PACKAGES'].flatMap((name) => {
+    const value = process.env[name]
+    return value === undefined ? [] : [[name, value]]
+  }),
+)
 
 /** A service that runs. */
 export interface TestProcess extends AsyncDisposable {
