@@ -206,9 +206,12 @@ function runScript() {
   // CPU time, a third of a service's start.
   const compiled = join(cache, 'compiled')
   const follow = pathToFileURL(join(root, 'scripts/bootstrap/end-with-parent.mjs')).href
+  const packages = pathToFileURL(join(root, 'service-kit/packages.ts')).href
+  const preloads = ['start', 'backend'].includes(name) ? [packages, follow] : [follow]
   // As local mode runs the backend (local/services.ts): garbage of ingest and freed buffers don't wait in memory.
   const [flags, memory] = name === 'backend' ? [['--max-semi-space-size=8'], { MALLOC_ARENA_MAX: '1' }] : [[], {}]
-  const child = spawn(pinnedNode, [...flags, '--import', follow, join(root, 'scripts', `${name}.ts`), ...args], {
+  const imports = preloads.flatMap((file) => ['--import', file])
+  const child = spawn(pinnedNode, [...flags, ...imports, join(root, 'scripts', `${name}.ts`), ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { NODE_COMPILE_CACHE: compiled, SIGHTLINE_PACKAGES: bundledPackages(), ...memory, ...process.env },
   })

@@ -1,4 +1,4 @@
-/** What a service loads until it is there, and that what it doesn't is still had for the asking. */
+/** What a service or the backend loads until it is there, and that what it doesn't is still had for the asking. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -66,11 +66,25 @@ test('without the few files the same packages are read where they are installed'
   assert.ok(installed.has('@opentelemetry/sdk-node') && installed.has('zod'))
 })
 
-/** Names of the packages that a program has loaded after the kit: where they are installed, and out of the few files. */
-async function packagesOf(program: string, env: Record<string, string | undefined> = {}) {
+test('the backend reads all of its packages from the few files', async () => {
+  const { installed, bundled } = await packagesOf(`await import('../backend/run.ts')`, {}, './packages.ts')
+  assert.deepEqual([...installed], [])
+  assert.deepEqual(
+    [...bundled].filter((name) => /opentelemetry.(sdk|core|otlp)|undici|log4js|koa/.test(name)),
+    [],
+  )
+  assert.ok(bundled.has('@grpc/grpc-js'))
+})
+
+/** Names of the packages that a program has loaded after `first`: where they are installed, and out of the few files. */
+async function packagesOf(
+  program: string,
+  env: Record<string, string | undefined> = {},
+  first = '@sightline/service-kit/register',
+) {
   const folder = process.env.SIGHTLINE_PACKAGES
   assert.ok(folder, 'npm test has the packages put together: npm test -- unit --only service-kit/packages.test.ts')
-  const hooks = ['./test/loaded-files.ts', '@sightline/service-kit/register'].flatMap((file) => ['--import', file])
+  const hooks = ['./test/loaded-files.ts', first].flatMap((file) => ['--import', file])
   const { stdout } = await promisify(execFile)(process.execPath, [...hooks, '--input-type=module', '--eval', program], {
     cwd: import.meta.dirname,
     env: { PATH: process.env.PATH, ...COMPILED, ...env },

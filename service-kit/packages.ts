@@ -1,14 +1,21 @@
 /**
- * Where what a service imports of node_modules comes from: SIGHTLINE_PACKAGES has a folder with the same packages in few files
- * (scripts/bootstrap/bundle-packages.ts), which are there in half the time. Without it they are read where they are installed.
+ * Before what is imported of node_modules: `node --import @sightline/service-kit/packages main.ts`; register.ts does it too.
+ *
+ * SIGHTLINE_PACKAGES has a folder with the same packages in few files (scripts/bootstrap/bundle-packages.ts), which are there in
+ * half the time. Without it they are read where they are installed.
  */
 import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-/** To be called before any of them is imported: one from each place would be two of the same. */
-export function readPackagesFrom(folder: string): void {
+// An import of node:http asks for all that it exports, and one of these loads the whole fetch that is built into Node: 40 ms and
+// 12 MB of each process. Who wants them finds them where browsers have them.
+const http: Record<string, unknown> = process.getBuiltinModule('node:http')
+for (const name of ['WebSocket', 'CloseEvent', 'MessageEvent']) delete http[name]
+
+const folder = process.env.SIGHTLINE_PACKAGES
+if (folder) {
   const files: Record<string, string> = JSON.parse(readFileSync(path.join(folder, 'index.json'), 'utf8'))
   registerHooks({
     resolve(specifier, context, next) {
@@ -17,13 +24,4 @@ export function readPackagesFrom(folder: string): void {
       return { url: pathToFileURL(path.join(folder, file)).href, format: 'module', shortCircuit: true }
     },
   })
-}
-
-/**
- * An import of node:http asks for all that it exports, and one of these loads the whole fetch that is built into Node: 40 ms
- * and 12 MB of each process. Who wants them finds them where browsers have them.
- */
-export function leaveFetchOut(): void {
-  const http: Record<string, unknown> = process.getBuiltinModule('node:http')
-  for (const name of ['WebSocket', 'CloseEvent', 'MessageEvent']) delete http[name]
 }

@@ -3,14 +3,11 @@
  *
  *   packages -> import hooks -> instrumentations -> context, propagators, sampler -> processors -> exporters
  *
- * Where packages come from is said before the first of them is imported. The import hooks come before instrumentations:
+ * Where packages come from is said before the first of them is imported: hence no other import that is static. The import hooks come before instrumentations:
  * without them Koa and pg stay uninstrumented under ESM, silently. With OTEL_SDK_DISABLED there are none, for nothing is to be
  * instrumented.
  */
-import { leaveFetchOut, readPackagesFrom } from './packages.ts'
-
-leaveFetchOut()
-if (process.env.SIGHTLINE_PACKAGES) readPackagesFrom(process.env.SIGHTLINE_PACKAGES)
+import './packages.ts'
 
 const { getBooleanFromEnv } = await import('@opentelemetry/core')
 const disabled = getBooleanFromEnv('OTEL_SDK_DISABLED') === true

@@ -61,7 +61,9 @@ export const PORTS = ['LOKI_PORT', 'OTLP_HTTP_PORT', 'OTLP_GRPC_PORT', 'TEMPO_PO
 export async function launchBackend(dir: string, env: Record<string, string> = {}) {
   const free = await Promise.all(PORTS.map(async (name) => [name, String(await freePort())] as const))
   const ports = { ...(Object.fromEntries(free) as Record<(typeof PORTS)[number], string>), ...env }
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../main.ts')], {
+  // As local mode runs it.
+  const packages = import.meta.resolve('@sightline/service-kit/packages')
+  const child = spawn(process.execPath, ['--import', packages, join(import.meta.dirname, '../main.ts')], {
     env: { ...process.env, HOST: '127.0.0.1', EMBEDDED_DATA_DIR: dir, ...ports },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -1,6 +1,6 @@
 /**
- * The packages of the services in a few files instead of a thousand: `node scripts/bootstrap/bundle-packages.ts FOLDER`.
- * Finding and reading so many was most of what a service did until it was ready. Nothing of them is changed but this: what
+ * The packages of services and backend in a few files instead of a thousand: `node scripts/bootstrap/bundle-packages.ts FOLDER`.
+ * Finding and reading so many was most of what they did until they were ready. Nothing of them is changed but this: what
  * sdk-node imports for settings that the services don't have (more exporters, its file of settings) is loaded when it is used.
  *
  * In the folder `index.json` says which file stands for which import (service-kit/packages.ts follows it), and `modules.json`
@@ -12,13 +12,18 @@ import { type Plugin, rolldown } from 'rolldown'
 
 const root = resolve(import.meta.dirname, '../..')
 /** Whose packages. */
-const ROOMS = ['contracts', 'service-kit']
+const ROOMS = ['contracts', 'service-kit', 'backend']
 /** Instrumentations patch them where they are loaded. */
 const HOOKED = ['koa', 'pg', 'import-in-the-middle', 'require-in-the-middle']
 /** Loaded with the first flag that is on, if ever. */
 const SELDOM = ['@openfeature/core', '@openfeature/flagd-core', '@openfeature/server-sdk']
 /** What is imported besides the packages themselves. */
-const SUBPATHS = ['@opentelemetry/otlp-exporter-base/node-http', 'undici/lib/dispatcher/pool.js']
+const SUBPATHS = [
+  '@bufbuild/protobuf/codegenv2',
+  '@bufbuild/protobuf/wire',
+  '@opentelemetry/otlp-exporter-base/node-http',
+  'undici/lib/dispatcher/pool.js',
+]
 /** Imported by a subpath alone. */
 const BY_SUBPATH = ['undici']
 const LATE = /^@opentelemetry\/(exporter-.*|configuration|otlp-grpc-exporter-base|sdk-metrics)$/
@@ -60,7 +65,7 @@ function packages(): string[] {
     return Object.keys(JSON.parse(file).dependencies)
   })
   const apart = new Set([...HOOKED, ...SELDOM, ...BY_SUBPATH])
-  return [...new Set([...names, ...SUBPATHS])].filter((name) => !apart.has(name))
+  return [...new Set([...names, ...SUBPATHS])].filter((name) => !apart.has(name) && !name.startsWith('@sightline/'))
 }
 
 function fileOf(name: string): string {

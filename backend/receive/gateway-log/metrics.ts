@@ -2,6 +2,9 @@
  * Main thread. What Prometheus is told of the gateway: requests from its access records, connections from its
  * stub_status.
  */
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from 'prom-client'
 import type { AccessRecord } from './access-record.ts'
 
@@ -108,8 +111,11 @@ export interface StubStatus {
 /** null when Nginx doesn't answer in time, or something else does. */
 async function readStubStatus(url: string, timeoutMs: number): Promise<StubStatus | null> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) })
-    return response.ok ? parseStubStatus(await response.text()) : null
+    // Not by fetch, which this process would load for it alone.
+    const request = get(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) })
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    const page = await text(response)
+    return response.statusCode === 200 ? parseStubStatus(page) : null
   } catch {
     // Down, which nginx_up says.
     return null
