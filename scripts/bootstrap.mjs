@@ -199,22 +199,27 @@ function bundledPackages() {
 
 /**
  * The script takes over the terminal; its exit code or signal becomes ours. It ends when we do, and we end when npm does:
- * otherwise a `kill` of npm alone would leave a system running that nobody sees.
+ * otherwise a `kill` of npm alone would leave a system running that nobody sees. Where Node can, this process becomes the
+ * script: one less that only waits.
  */
 function runScript() {
-  // What Node has compiled once it need not compile again, in this program and in those it starts: half of a test file's
-  // CPU time, a third of a service's start.
-  const compiled = join(cache, 'compiled')
   const follow = pathToFileURL(join(root, 'scripts/bootstrap/end-with-parent.mjs')).href
   const packages = pathToFileURL(join(root, 'service-kit/packages.ts')).href
   const preloads = ['start', 'backend'].includes(name) ? [packages, follow] : [follow]
-  // As local mode runs the backend (local/services.ts): garbage of ingest and freed buffers don't wait in memory.
-  const [flags, memory] = name === 'backend' ? [['--max-semi-space-size=8'], { MALLOC_ARENA_MAX: '1' }] : [[], {}]
+  const { flags, memory } = memorySettings()
   const imports = preloads.flatMap((file) => ['--import', file])
-  const child = spawn(pinnedNode, [...flags, ...imports, join(root, 'scripts', `${name}.ts`), ...args], {
-    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    env: { NODE_COMPILE_CACHE: compiled, SIGHTLINE_PACKAGES: bundledPackages(), ...memory, ...process.env },
-  })
+  const command = [...flags, ...imports, join(root, 'scripts', `${name}.ts`), ...args]
+  const bundled = bundledPackages()
+  const env = {
+    // What Node has compiled once it need not compile again, in this program and in those it starts: half of a test file's
+    // CPU time, a third of a service's start.
+    NODE_COMPILE_CACHE: join(cache, 'compiled'),
+    ...(bundled && { SIGHTLINE_PACKAGES: bundled }),
+    ...memory,
+    ...process.env,
+  }
+  if (process.execve) process.execve(pinnedNode, [pinnedNode, ...command], env)
+  const child = spawn(pinnedNode, command, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     // A terminal sends Ctrl-C to everyone in front of it, the script too, and npm passes it on: scripts take it twice for once.
     process.on(signal, () => child.kill(signal))
@@ -229,4 +234,12 @@ function runScript() {
       process.kill(process.pid, signal)
     } else process.exit(code ?? 1)
   })
+}
+
+function memorySettings() {
+  // It waits for hours: what it needed to start is not to be held by room for more of it.
+  if (name === 'start') return { flags: ['--max-semi-space-size=1'], memory: {} }
+  // As local mode runs the backend (local/services.ts): garbage of ingest and freed buffers don't wait in memory.
+  if (name === 'backend') return { flags: ['--max-semi-space-size=8'], memory: { MALLOC_ARENA_MAX: '1' } }
+  return { flags: [], memory: {} }
 }
