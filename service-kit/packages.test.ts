@@ -61,9 +61,11 @@ test("the SDK's own exporters are loaded when it makes one, and export", async (
 })
 
 test('without the few files the same packages are read where they are installed', async () => {
-  const { installed, bundled } = await packagesOf(SERVICE, { SIGHTLINE_PACKAGES: undefined })
-  assert.equal(bundled.size, 0)
-  assert.ok(installed.has('@opentelemetry/sdk-node') && installed.has('zod'))
+  for (const folder of [undefined, path.join(import.meta.dirname, 'removed')]) {
+    const { installed, bundled } = await packagesOf(SERVICE, { SIGHTLINE_PACKAGES: folder })
+    assert.equal(bundled.size, 0)
+    assert.ok(installed.has('@opentelemetry/sdk-node') && installed.has('zod'))
+  }
 })
 
 test('the backend reads all of its packages from the few files', async () => {

@@ -4,7 +4,7 @@
  * SIGHTLINE_PACKAGES has a folder with the same packages in few files (scripts/bootstrap/bundle-packages.ts), which are there in
  * half the time. Without it they are read where they are installed.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -15,7 +15,8 @@ const http: Record<string, unknown> = process.getBuiltinModule('node:http')
 for (const name of ['WebSocket', 'CloseEvent', 'MessageEvent']) delete http[name]
 
 const folder = process.env.SIGHTLINE_PACKAGES
-if (folder) {
+// It may be gone: an installation empties node_modules under a system that runs and starts again what has died.
+if (folder && existsSync(folder)) {
   const files: Record<string, string> = JSON.parse(readFileSync(path.join(folder, 'index.json'), 'utf8'))
   registerHooks({
     resolve(specifier, context, next) {
