@@ -10,7 +10,7 @@ import { parse, parseAllDocuments } from 'yaml'
 /** An object of the API server, and what else is read of it here. */
 export interface KubernetesObject {
   kind: string
-  metadata: { name: string; labels?: Record<string, string>; namespace?: string }
+  metadata: { name: string; labels?: Record<string, string>; namespace?: string; deletionTimestamp?: string }
   // biome-ignore lint/suspicious/noExplicitAny: every kind has another shape
   [field: string]: any
 }
