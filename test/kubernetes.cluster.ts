@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { root } from '@sightline/local/settings'
 import { until } from '@sightline/service-kit/poll'
@@ -86,6 +86,29 @@ for (const overlay of OVERLAYS) {
     }
   })
 }
+
+test('the passwords are made once, by the names that pods refer to', async () => {
+  const env = { KUBECONFIG: cluster.kubeconfig, PATH: `${bin}${delimiter}${process.env.PATH}` }
+  const make = () => run(join(root, DEPLOY, 'make-secrets.sh'), [], '', env)
+  assert.equal((await make()).stderr, '')
+  const secrets = async () =>
+    (await cluster.get(['secrets', ...NAMESPACE])).items.map(({ metadata, data }: KubernetesObject) => [
+      metadata.name,
+      data.password,
+    ])
+  const made = await secrets()
+  assert.deepEqual(made.map(([name]: [string]) => name).toSorted(), [
+    'audit-service-password',
+    'dashboards-password',
+    'grafana-password',
+    'order-service-password',
+    'postgres-superuser',
+    'user-service-password',
+  ])
+  for (const [, password] of made) assert.match(Buffer.from(password, 'base64').toString(), /^[0-9a-f]{48}$/)
+  assert.equal((await make()).code, 0)
+  assert.deepEqual(await secrets(), made)
+})
 
 test('what would not do is refused: a pod that may run as root, a field that does not exist', async () => {
   await said(['apply', '--server-side', '-f', '-'], JSON.stringify(account))

@@ -19,6 +19,8 @@ export interface Said {
 
 /** A cluster of control planes only. */
 export interface Cluster {
+  /** For programs that call kubectl by themselves. */
+  readonly kubeconfig: string
   /** kubectl as its administrator; `input` is its standard input. */
   kubectl(args: string[], input?: string): Promise<Said>
   /** The answer of a GET as JSON; rejects with what kubectl says. */
@@ -31,10 +33,11 @@ export interface Cluster {
 
 export const CONTROLLERS = ['kube-controller-manager', 'kube-scheduler', 'kwok']
 
-/** Runs a program of the folder KUBERNETES_BIN to its end. */
-export function run(program: string, args: string[], input = ''): Promise<Said> {
+/** Runs a program to its end. */
+export function run(program: string, args: string[], input = '', env: NodeJS.ProcessEnv = {}): Promise<Said> {
   return new Promise((done) => {
-    const child = execFile(program, args, { maxBuffer: 1 << 28 }, (error, stdout, stderr) => {
+    const options = { maxBuffer: 1 << 28, env: { ...process.env, ...env } }
+    const child = execFile(program, args, options, (error, stdout, stderr) => {
       done({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr: stderr || (error?.message ?? '') })
     })
     child.stdin!.end(input)
@@ -122,6 +125,7 @@ export async function startCluster(bin: string): Promise<Cluster> {
   }
 
   return {
+    kubeconfig,
     kubectl,
     get,
     stop,
