@@ -46,22 +46,6 @@ for (const overlay of OVERLAYS) {
     assert.deepEqual(normal(await built(overlay)), normal(compose(`${DEPLOY}/overlays/${overlay}`)))
   })
 
-  test(`${overlay}: kubeconform finds each object as its kind is defined`, {
-    skip: without(['kubeconform']),
-  }, async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'sightline-schemas-'))
-    t.after(() => rmSync(folder, { recursive: true }))
-    writeSchemas(folder, await openApi(), definitions)
-    const conform = (text: string) =>
-      run(join(bin, 'kubeconform'), ['-strict', '-summary', '-schema-location', join(folder, LOCATION)], text)
-    const text = await said(['kustomize', join(root, DEPLOY, 'overlays', overlay)])
-    const { code, stdout } = await conform(text)
-    assert.equal(code, 0, stdout)
-    assert.match(stdout, /Invalid: 0, Errors: 0, Skipped: 0/)
-    const wrong = await conform(text.replace('maxReplicas:', 'mostReplicas:'))
-    assert.match(wrong.stdout, /HorizontalPodAutoscaler \S+ is invalid/)
-  })
-
   test(`${overlay}: the API server takes every object, without a warning`, async () => {
     // Another version's Job can't be applied over one that is still there.
     await cluster.kubectl(['delete', 'job', 'migrate', ...NAMESPACE, '--ignore-not-found'])
@@ -86,6 +70,22 @@ for (const overlay of OVERLAYS) {
     }
   })
 }
+
+test('kubeconform finds each object as its kind is defined', { skip: without(['kubeconform']) }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sightline-schemas-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  writeSchemas(folder, JSON.parse(await said(['get', '--raw', '/openapi/v2'])), definitions)
+  const conform = (text: string) =>
+    run(join(bin, 'kubeconform'), ['-strict', '-summary', '-schema-location', join(folder, LOCATION)], text)
+  for (const overlay of OVERLAYS) {
+    const text = await said(['kustomize', join(root, DEPLOY, 'overlays', overlay)])
+    const { code, stdout } = await conform(text)
+    assert.equal(code, 0, stdout)
+    assert.match(stdout, /Invalid: 0, Errors: 0, Skipped: 0/)
+  }
+  const wrong = { ...(await built('local')).find(({ kind }) => kind === 'PodDisruptionBudget'), specification: {} }
+  assert.match((await conform(JSON.stringify(wrong))).stdout, /PodDisruptionBudget \S+ is invalid/)
+})
 
 test('the passwords are made once, by the names that pods refer to', async () => {
   const env = { KUBECONFIG: cluster.kubeconfig, PATH: `${bin}${delimiter}${process.env.PATH}` }
@@ -197,10 +197,6 @@ function claimed({ spec }: KubernetesObject) {
   const claims = (spec.volumeClaimTemplates ?? []) as KubernetesObject[]
   const made = claims.map(({ metadata: { name } }) => ({ name, persistentVolumeClaim: { claimName: name } }))
   return { ...rest, volumes: [...volumes, ...made] }
-}
-
-async function openApi() {
-  return JSON.parse(await said(['get', '--raw', '/openapi/v2']))
 }
 
 /** By kind and name, lists by name, without what Kustomize adds to names and the namespace. */
