@@ -196,7 +196,10 @@ function nodeTest(files: string[], processes: number | 'one process'): Stage {
   if (processes !== 'one process') {
     return (output) => run(node, [beside('test-files.mjs'), String(processes), limit, ...files], output)
   }
-  const limits = [`--test-timeout=${limit}`, '--import', beside('test-limit.mjs')]
+  const limits = [
+    `--test-timeout=${limit}`,
+    ...['../service-kit/packages.ts', 'test-limit.mjs'].flatMap((file) => ['--import', beside(file)]),
+  ]
   return (output) => run(node, ['--test', '--test-isolation=none', ...limits, '--test-reporter=spec', ...files], output)
 }
 

@@ -25,7 +25,7 @@ before(async () => {
   const logger = log4js.getLogger('cleaner')
   database = createDatabase({ connection: owner.connection(), applicationName: 'test', poolMax: 2, metrics, logger })
   log4js.configure({
-    appenders: { kept: { type: 'recording' } },
+    appenders: { kept: { type: log4js.recording() } },
     categories: { default: { appenders: ['kept'], level: 'info' } },
   })
 })

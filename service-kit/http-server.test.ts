@@ -23,7 +23,7 @@ let overload: ProblemError | undefined
 
 before(async () => {
   log4js.configure({
-    appenders: { kept: { type: 'recording' } },
+    appenders: { kept: { type: log4js.recording() } },
     categories: { default: { appenders: ['kept'], level: 'info' } },
   })
   metrics = createMetrics(service, KIT_METRICS)

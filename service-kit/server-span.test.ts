@@ -41,7 +41,7 @@ const endings = () => memory.spans().filter(({ kind }) => kind === SpanKind.SERV
 before(async () => {
   memory = startMemoryTelemetry()
   log4js.configure({
-    appenders: { kept: { type: 'recording' } },
+    appenders: { kept: { type: log4js.recording() } },
     categories: { default: { appenders: ['kept'], level: 'debug' } },
   })
   metrics = createMetrics({ name: 'served', version: '1' }, KIT_METRICS)

@@ -5,7 +5,7 @@ import { diagLogger } from './diag.ts'
 
 test('what the SDK complains of every second is said once per half minute, each complaint by itself', () => {
   log4js.configure({
-    appenders: { kept: { type: 'recording' } },
+    appenders: { kept: { type: log4js.recording() } },
     categories: { default: { appenders: ['kept'], level: 'trace' } },
   })
   mock.timers.enable({ apis: ['Date'], now: 1_000_000 })
