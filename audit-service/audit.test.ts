@@ -198,14 +198,16 @@ test('a signed checkpoint shows a cut-off end and a chain made anew, which the c
     database,
     'delete from audit_logs where id > 20; delete from audit_chain where position > 20; delete from orders where id > 20',
   )
-  assert.equal((await verifyChain(queries)).status, 'intact', 'the chain alone sees nothing')
+  assert.match((await verifyChain(queries)).first_broken!.reason, /the tree knows position 30: the end .* was cut off/)
+  await tamper(database, 'update audit_tiles set hashes = substr(hashes, 1, 20 * 32)')
+  assert.equal((await verifyChain(queries)).status, 'intact', 'chain and tree alone see nothing')
   const cut = await verifyChain(queries, { checkpoint })
   assert.equal(cut.status, 'broken')
   assert.match(cut.first_broken!.reason, /cut off/)
 
   await tamper(
     database,
-    `truncate audit_chain; truncate audit_unsealed;
+    `truncate audit_chain; truncate audit_tiles; truncate audit_unsealed;
     update audit_logs set action = 'nothing'; update orders set action = 'nothing'`,
   )
   await recordOrders(database, 10)
@@ -384,7 +386,7 @@ test('a running service keeps its checkpoint file up to date, and refuses to sta
     3,
     'the last one is written at the end',
   )
-  assert.deepEqual(fs.readdirSync(folder).sort(), ['checkpoint.json', 'private.pem'])
+  assert.deepEqual(fs.readdirSync(folder).sort(), ['checkpoint.json', 'checkpoint.json.note', 'private.pem'])
 
   const { AUDIT_SIGNING_KEY_FILE: _, ...half } = settings
   await assert.rejects(startAudit(database, half), /AUDIT_CHECKPOINT_FILE: set it together with AUDIT_SIGNING_KEY_FILE/)

@@ -1,5 +1,6 @@
 import { serviceEnvironment } from '@sightline/service-kit'
 import { z } from 'zod'
+import { DEFAULT_ORIGIN, ORIGIN_PATTERN } from './note.ts'
 
 const optional = z
   .string()
@@ -9,12 +10,17 @@ const optional = z
 /** Environment of audit-service. */
 export const environment = serviceEnvironment
   .extend({
-    /** How often the sealer looks for rows without a seal, milliseconds. */
+    /** How often the sealer looks for rows without a seal, and for seals that are not in the tree, milliseconds. */
     SEAL_POLL_MS: z.coerce.number().int().min(1).default(500),
     /** Where to write a signed checkpoint of the chain, and the Ed25519 private key (PEM) to sign it with. */
     AUDIT_CHECKPOINT_FILE: optional,
     AUDIT_SIGNING_KEY_FILE: optional,
-    /** How often the checkpoint is renewed, milliseconds. */
+    /** What the log is called in the checkpoints of its tree, which lie beside that file with `.note` behind its name. */
+    AUDIT_LOG_ORIGIN: z
+      .string()
+      .regex(ORIGIN_PATTERN, 'is a name without spaces and plus signs')
+      .default(DEFAULT_ORIGIN),
+    /** How often the checkpoints are renewed, milliseconds. */
     AUDIT_CHECKPOINT_MS: z.coerce.number().int().min(1).default(10_000),
   })
   .refine((config) => (config.AUDIT_CHECKPOINT_FILE === undefined) === (config.AUDIT_SIGNING_KEY_FILE === undefined), {

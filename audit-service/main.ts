@@ -3,8 +3,9 @@
  *
  *   order-service ──POST /process──▶ routes ──▶ record-audit ──▶ (next service, where one is set)
  *                                       │             │
- *                                       ├──▶ audit-log ◀──┘      sealer ──▶ checkpoint file
+ *                                       ├──▶ audit-log ◀──┘      sealer, tree-builder ──▶ checkpoint files
  *                                       ├──▶ verification          │
+ *                                       ├──▶ proofs                │
  *                                       └──▶ PostgreSQL ◀──────────┘
  *
  * Start: node --import @sightline/service-kit/register audit-service/main.ts
@@ -13,10 +14,13 @@ import { METRICS } from '@sightline/contracts'
 import { type KitParts, runService, type ServiceParts } from '@sightline/service-kit'
 import { createCheckpointWriter } from './checkpoint.ts'
 import { type Config, environment } from './config.ts'
+import { createProofs } from './proofs.ts'
 import { createRecordAudit } from './record-audit.ts'
 import { withCompactAnswer, withReleases } from './releases.ts'
 import { createApp } from './routes.ts'
 import { createSealer } from './sealer.ts'
+import { createTreeBuilder } from './tree-builder.ts'
+import { createTreeCheckpoints } from './tree-checkpoint.ts'
 import { createVerification } from './verification.ts'
 
 /** Puts the service together from what the kit made; tests do the same with parts of their own. */
@@ -25,9 +29,21 @@ export function compose(kitParts: KitParts<Config>): ServiceParts {
   const recordAudit = withCompactAnswer(createRecordAudit(parts), parts)
   const verification = createVerification(parts)
   const checkpoints = createCheckpointWriter(parts)
+  const treeCheckpoints = createTreeCheckpoints(parts)
   return {
-    app: createApp({ ...parts, recordAudit, verify: verification.verify }),
-    background: { ...(checkpoints ? { checkpoints } : {}), sealer: createSealer(parts), verification },
+    app: createApp({
+      ...parts,
+      recordAudit,
+      verify: verification.verify,
+      proofs: createProofs(parts.database, treeCheckpoints),
+    }),
+    background: {
+      ...(checkpoints ? { checkpoints } : {}),
+      treeCheckpoints,
+      treeBuilder: createTreeBuilder(parts),
+      sealer: createSealer(parts),
+      verification,
+    },
   }
 }
 

@@ -5,17 +5,19 @@ import type Koa from 'koa'
 import { listAuditLog, toAuditView } from './audit-log.ts'
 import type { Config } from './config.ts'
 import { listDeadLetters, toDeadLetterView } from './dead-letters.ts'
+import type { Proofs } from './proofs.ts'
 import type { RecordAudit } from './record-audit.ts'
 import type { Verification } from './verification.ts'
 
 export interface AppParts extends KitParts<Config> {
   recordAudit: RecordAudit
   verify: Verification['verify']
+  proofs: Proofs
 }
 
 /** The HTTP side of audit-service; errors become answers in the kit. */
 export function createApp(parts: AppParts): Koa {
-  const { database, recordAudit, verify } = parts
+  const { database, recordAudit, verify, proofs } = parts
   return createHttpApp(parts, (routes) => {
     routes.add(auditEndpoints.process, async ({ body }) => ({ status: 200, body: await recordAudit(body) }))
 
@@ -26,6 +28,27 @@ export function createApp(parts: AppParts): Koa {
     })
 
     routes.add(auditEndpoints.verify, async ({ query }) => ({ status: 200, body: await verify(query.from) }))
+
+    routes.add(auditEndpoints.proof, async ({ params, query }) => {
+      return { status: 200, body: await proofs.proof(params.id, query.size) }
+    })
+
+    routes.add(auditEndpoints.receipt, async ({ params }) => ({ status: 200, body: await proofs.receipt(params.id) }))
+
+    routes.add(auditEndpoints.consistency, async ({ query }) => {
+      return { status: 200, body: await proofs.consistency(query.from, query.to) }
+    })
+
+    routes.add(auditEndpoints.checkpoint, async () => {
+      const headers = { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-cache' }
+      return { status: 200, headers, body: await proofs.checkpoint() }
+    })
+
+    routes.add(auditEndpoints.tile, async ({ params }) => ({
+      status: 200,
+      headers: { 'Content-Type': 'application/octet-stream', 'Cache-Control': 'public, max-age=31536000, immutable' },
+      body: await proofs.tile(params.level, params.tile),
+    }))
 
     routes.add(auditEndpoints.deadLetters, async ({ query }) => {
       const rows = await listDeadLetters(database, query.limit + 1, query.cursor)

@@ -3,9 +3,9 @@
  * of audit services run: no role can write one that fits nothing. Seal and removal from the queue commit together, so a crash
  * at any moment loses nothing.
  */
-import { setTimeout as delay } from 'node:timers/promises'
-import { type Component, inSpan, type KitParts, outsideRequests, sql } from '@sightline/service-kit'
+import { type Component, inSpan, type KitParts, sql } from '@sightline/service-kit'
 import type { Config } from './config.ts'
+import { again } from './pace.ts'
 
 const WAITING = sql('unsealed_row', 'select true as waiting from audit_unsealed limit 1')
 const SEAL = sql('seal_rows', 'select audit_seal($1) as sealed')
@@ -26,21 +26,12 @@ export interface Sealer extends Component {
 export function createSealer(deps: Pick<KitParts<Config>, 'config' | 'database' | 'logger' | 'metrics'>): Sealer {
   const { config, database, logger, metrics } = deps
   const sealed = metrics.counter('audit_rows_sealed_total')
-  const stopping = new AbortController()
-  let running: Promise<void> | undefined
+  const rounds = again(
+    config.SEAL_POLL_MS,
+    async () => (await sealBatch()) === BATCH,
+    (error) => logger.warn('rows could not be sealed for now', error),
+  )
   registerGauges()
-
-  async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      let pause = config.SEAL_POLL_MS
-      try {
-        if ((await sealBatch()) === BATCH) pause = 0
-      } catch (error) {
-        logger.warn('rows could not be sealed for now', error as Error)
-      }
-      await delay(pause, undefined, { signal: stopping.signal }).catch(() => {})
-    }
-  }
 
   async function sealBatch(): Promise<number> {
     if ((await database.query(WAITING)).length === 0) return 0
@@ -65,14 +56,5 @@ export function createSealer(deps: Pick<KitParts<Config>, 'config' | 'database' 
     )
   }
 
-  return {
-    sealBatch,
-    async start() {
-      running = outsideRequests(run)
-    },
-    async stop() {
-      stopping.abort()
-      await running
-    },
-  }
+  return { sealBatch, ...rounds }
 }

@@ -1,17 +1,17 @@
 /**
  * Checks the hash chain page by page: memory stays flat over millions of rows, and the first fault is named. Each sealed row
- * is held against its order, and in the end rows, seals, queue and orders against each other.
+ * is held against its order and its leaf in the tree, and in the end rows, seals, queue and orders against each other.
  */
 import type { AuditVerification } from '@sightline/contracts'
 import { elapsedMs, type Queries, type Statement, sql } from '@sightline/service-kit'
-import { GENESIS, hashRow, OVERDUE_SECONDS, SEALABLE_COLUMNS, type SealableRow, seal, timeText } from './chain.ts'
+import { GENESIS, hashRow, OVERDUE_SECONDS, type SealableRow, seal } from './chain.ts'
 import type { Checkpoint } from './checkpoint-format.ts'
+import { SEALED_COLUMNS, type SealedRow } from './entry.ts'
+import type { TreeCheckpoint } from './note.ts'
+import { treeHead } from './tree.ts'
+import { createTreeCheck, type TreeCheck, treeShapeFault } from './tree-check.ts'
 
-type ChainEntry = { position: number; audit_id: number; row_hash: Buffer; hash: Buffer } & {
-  version: number
-  sealed_at: string
-  order_fault: string | null
-} & { [Column in keyof SealableRow]: SealableRow[Column] | null }
+type ChainEntry = SealedRow & { order_fault: string | null }
 /** Where the chain is broken, and how. */
 export type Fault = NonNullable<AuditVerification['first_broken']>
 
@@ -21,7 +21,8 @@ const ENDS = sql(
   `select coalesce((select max(position) from audit_chain), 0) as last_position,
      coalesce((select max(id) from audit_logs), 0) as last_id,
      coalesce((select max(id) from order_events), 0) as last_order,
-     (select count(*) from audit_unsealed) as unsealed`,
+     (select count(*) from audit_unsealed) as unsealed,
+     audit_tree_size() as tree_size`,
 )
 /** What is wrong between a row of `audit_logs a` and its order `o`; null where they agree. */
 const ORDER_FAULT = `case when o.id is null then 'the audit row has no order'
@@ -31,8 +32,7 @@ const ORDER_FAULT = `case when o.id is null then 'the audit row has no order'
 /** `limit 1` keeps the planner from joining whole tables for each page: every row is one look-up by its key. */
 const ENTRIES = sql(
   'chain_entries',
-  `select c.position, c.audit_id, c.row_hash, c.hash, c.version, ${timeText('c.sealed_at')} as sealed_at,
-     ${ORDER_FAULT} as order_fault, ${SEALABLE_COLUMNS}
+  `select ${SEALED_COLUMNS}, ${ORDER_FAULT} as order_fault
    from (select position, audit_id, row_hash, hash, version, sealed_at from audit_chain
          where position > $1 and position <= $2 order by position limit ${PAGE}) c
      left join lateral (select * from audit_logs where id = c.audit_id limit 1) a on true
@@ -86,12 +86,20 @@ const OVERDUE = sql(
   `select audit_id, floor(extract(epoch from clock_timestamp() - recorded_at))::integer as seconds from audit_unsealed
    where recorded_at < clock_timestamp() - interval '${OVERDUE_SECONDS} seconds' order by recorded_at limit 1`,
 )
+/** The first row that is sealed and not in the tree, when it is so for too long. */
+const OUTSIDE = sql(
+  'overdue_outside_tree',
+  `select position, audit_id, floor(extract(epoch from clock_timestamp() - sealed_at))::integer as seconds from audit_chain
+   where position = audit_tree_size() + 1 and sealed_at < clock_timestamp() - interval '${OVERDUE_SECONDS} seconds'`,
+)
 
 export interface VerifyOptions {
   /** First position to check (default 1); the seal before it is taken on trust. */
   from?: number
   /** A checkpoint kept elsewhere: the chain must still hold its seal, so a cut-off tail is noticed. */
   checkpoint?: Checkpoint
+  /** The same of the tree, whose beginning must still be what was signed. */
+  treeCheckpoint?: TreeCheckpoint
   /** Stop after this time, milliseconds; the result then says where to go on. */
   withinMs?: number
   /** Called after each page with the rows checked so far and those there are from `from` on. */
@@ -106,20 +114,22 @@ export async function verifyChain(database: Queries, options: VerifyOptions = {}
   const { from = 1, withinMs = Number.POSITIVE_INFINITY } = options
   const started = performance.now()
   const [ends] = await database.query<Ends>(ENDS)
-  const { last_position, unsealed } = ends!
+  const { last_position, unsealed, tree_size } = ends!
+  const tree = createTreeCheck(database, tree_size)
   let position = from - 1
   let previous = from === 1 ? GENESIS : await sealAt(database, from - 1)
   // Beyond the end there is nothing to check, and nothing missing.
   const isMissing = previous === undefined && from - 1 <= last_position
-  let fault = isMissing ? missingSeal(from - 1) : checkpointBehind(options.checkpoint, last_position)
+  let fault = isMissing ? missingSeal(from - 1) : cutOff(ends!, options)
   let checked = 0
   let timeIsUp = false
 
   while (fault === undefined && position < last_position && !timeIsUp) {
     const entries = await database.query<ChainEntry>(ENTRIES, [position, last_position])
     if (entries.length === 0) fault = missingSeal(position + 1)
+    await tree.load(entries)
     for (const entry of entries) {
-      fault = faultOf(entry, position + 1, previous!, options.checkpoint)
+      fault = faultOf(entry, position + 1, previous!, tree, options.checkpoint)
       if (fault !== undefined) break
       position = entry.position
       previous = entry.hash
@@ -129,7 +139,11 @@ export async function verifyChain(database: Queries, options: VerifyOptions = {}
     timeIsUp = performance.now() - started > withinMs
   }
   const complete = fault === undefined && position >= last_position
-  if (complete) fault = (await queueFault(database)) ?? (await countFault(database, ends!))
+  if (complete)
+    fault =
+      (await treeFault(database, ends!, options.treeCheckpoint)) ??
+      (await queueFault(database)) ??
+      (await countFault(database, ends!))
   const overdue = complete && fault === undefined ? await overdueRow(database) : undefined
 
   return {
@@ -137,6 +151,7 @@ export async function verifyChain(database: Queries, options: VerifyOptions = {}
     complete: complete || fault !== undefined,
     checked,
     unsealed,
+    tree_size,
     last_position,
     last_hash: (previous ?? GENESIS).toString('hex'),
     next_position: complete || fault !== undefined ? null : position + 1,
@@ -150,6 +165,7 @@ interface Ends {
   last_id: number
   last_order: number
   unsealed: number
+  tree_size: number
 }
 
 /** The seal at a position; undefined when there is none. */
@@ -158,7 +174,13 @@ export async function sealAt(database: Queries, position: number): Promise<Buffe
   return row?.hash
 }
 
-function faultOf(entry: ChainEntry, expected: number, previous: Buffer, checkpoint?: Checkpoint): Fault | undefined {
+function faultOf(
+  entry: ChainEntry,
+  expected: number,
+  previous: Buffer,
+  tree: TreeCheck,
+  checkpoint?: Checkpoint,
+): Fault | undefined {
   const { position, audit_id } = entry
   if (position !== expected) return missingSeal(expected)
   const at = (reason: string): Fault => ({ position, audit_id, reason })
@@ -170,17 +192,47 @@ function faultOf(entry: ChainEntry, expected: number, previous: Buffer, checkpoi
   if (checkpoint?.position === position && entry.hash.toString('hex') !== checkpoint.hash) {
     return at('the seal differs from the signed checkpoint: the chain was made anew')
   }
-  return entry.order_fault === null ? undefined : at(entry.order_fault)
+  const reason = tree.faultAt(entry) ?? entry.order_fault
+  return reason === null ? undefined : at(reason)
 }
 
 function missingSeal(position: number): Fault {
   return { position, audit_id: null, reason: 'the seal at this position is missing' }
 }
 
-function checkpointBehind(checkpoint: Checkpoint | undefined, lastPosition: number): Fault | undefined {
-  if (checkpoint === undefined || checkpoint.position <= lastPosition) return undefined
-  const reason = `the signed checkpoint knows position ${checkpoint.position}: the end of the chain was cut off`
-  return { position: lastPosition + 1, audit_id: null, reason }
+/** A checkpoint that knows of more rows than there are. */
+function cutOff({ last_position }: Ends, options: VerifyOptions): Fault | undefined {
+  const known: Array<[what: string, size: number]> = [
+    ['the signed checkpoint knows position', options.checkpoint?.position ?? 0],
+    ['the signed checkpoint of the tree knows position', options.treeCheckpoint?.size ?? 0],
+  ]
+  const beyond = known.find(([, size]) => size > last_position)
+  if (beyond === undefined) return undefined
+  return {
+    position: last_position + 1,
+    audit_id: null,
+    reason: `${beyond.join(' ')}: the end of the chain was cut off`,
+  }
+}
+
+/** The rows that were read fit their leaves: here is whether the tree has more of them, is whole, and is what was signed. */
+async function treeFault(
+  database: Queries,
+  { tree_size, last_position }: Ends,
+  checkpoint: TreeCheckpoint | undefined,
+): Promise<Fault | undefined> {
+  const at = (reason: string, position: number | null = null): Fault => ({ position, audit_id: null, reason })
+  if (tree_size > last_position)
+    return at(`the tree knows position ${tree_size}: the end of the chain was cut off`, last_position + 1)
+  const shape = await treeShapeFault(database)
+  if (shape !== undefined) return at(shape)
+  if (checkpoint === undefined || checkpoint.size === 0) return undefined
+  if (tree_size < checkpoint.size)
+    return at(`the tree has ${tree_size} rows, and its signed checkpoint ${checkpoint.size}: it was cut off`)
+  const { root } = await treeHead(database, checkpoint.size)
+  return root.equals(checkpoint.root)
+    ? undefined
+    : at(`the tree of ${checkpoint.size} rows differs from the signed checkpoint: it was made anew`)
 }
 
 async function queueFault(database: Queries): Promise<Fault | undefined> {
@@ -221,7 +273,15 @@ async function firstOf(database: Queries, statement: Statement, last: number): P
 
 async function overdueRow(database: Queries): Promise<Fault | undefined> {
   const [row] = await database.query<{ audit_id: number; seconds: number }>(OVERDUE)
-  if (row === undefined) return undefined
+  if (row === undefined) return outsideTree(database)
   const reason = `the audit row has waited ${row.seconds} s for its seal: see that an audit-service runs, and what its log says`
   return { position: null, audit_id: row.audit_id, reason }
+}
+
+async function outsideTree(database: Queries): Promise<Fault | undefined> {
+  const [row] = await database.query<{ position: number; audit_id: number; seconds: number }>(OUTSIDE)
+  if (row === undefined) return undefined
+  const { position, audit_id, seconds } = row
+  const reason = `the sealed row has waited ${seconds} s for its place in the tree: see that an audit-service runs, and what its log says`
+  return { position, audit_id, reason }
 }

@@ -5,7 +5,7 @@ import { z } from 'zod'
  * A whole number in a path or query, where everything is text: plain decimal digits, with a sign where `least` is below zero,
  * as JSON writes an integer (RFC 8259, 6), so that a query takes what a body takes. What comes out is a number.
  */
-function integerText(least: number, most: number, meta: { description: string; example?: number }) {
+export function integerText(least: number, most: number, meta: { description: string; example?: number }) {
   const wanted = `a whole number from ${least} to ${most}, in decimal digits`
   const fits = (text: string) => /^-?(?:0|[1-9][0-9]*)$/.test(text) && Number(text) >= least && Number(text) <= most
   return z

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { health, orderIdText, pageQuery, productId, productPageQuery, ready, userIdText } from './common.ts'
 import * as m from './messages.ts'
 
-/** `path` is an OpenAPI template; `answers` maps a status to the schema of its body; `problems` lists the error statuses. */
+/** `path` is an OpenAPI template, in which `{+name}` takes slashes too (RFC 6570); `answers` maps a status to the schema of its body; `problems` lists the error statuses. */
 export interface Endpoint<
   Params extends z.ZodType = z.ZodType,
   Query extends z.ZodType = z.ZodType,
@@ -21,6 +21,8 @@ export interface Endpoint<
   /** The body's fields as query parameters: what a request without a body may send instead. */
   fieldsInQuery?: z.ZodType<z.output<Body>>
   answers: Record<number, z.ZodType>
+  /** Of the answers; `application/json` unless told. */
+  mediaType?: string
   problems: readonly number[]
   /** Takes an `Idempotency-Key` header. */
   idempotencyKey?: boolean
@@ -200,6 +202,52 @@ export const auditEndpoints = {
     query: m.verifyQuery,
     answers: { 200: m.auditVerification },
     problems: [422, 429, 503],
+  }),
+  proof: endpoint({
+    method: 'get',
+    path: '/audit/{id}/proof',
+    summary:
+      'Proves that a row is in the audit log, against the newest checkpoint or a tree of the size that is asked for',
+    params: m.byAuditId,
+    query: m.proofQuery,
+    answers: { 200: m.auditProof },
+    problems: [404, 409, 422, 503],
+  }),
+  receipt: endpoint({
+    method: 'get',
+    path: '/audit/{id}/receipt',
+    summary: 'The same with the signed checkpoint: one file that npm run audit:verify checks offline',
+    params: m.byAuditId,
+    query: none,
+    answers: { 200: m.auditRowReceipt },
+    problems: [404, 409, 422, 503],
+  }),
+  consistency: endpoint({
+    method: 'get',
+    path: '/audit/consistency',
+    summary: 'Proves that the log only grew between two sizes of its tree',
+    query: m.consistencyQuery,
+    answers: { 200: m.auditConsistency },
+    problems: [409, 422, 503],
+  }),
+  checkpoint: endpoint({
+    method: 'get',
+    path: '/audit/checkpoint',
+    summary: 'The newest signed checkpoint of the log (C2SP tlog-checkpoint)',
+    query: none,
+    answers: { 200: z.string() },
+    mediaType: 'text/plain',
+    problems: [404, 422, 503],
+  }),
+  tile: endpoint({
+    method: 'get',
+    path: '/audit/tile/{level}/{+tile}',
+    summary: 'A tile of the log’s hashes (C2SP tlog-tiles), which never changes',
+    params: m.byTile,
+    query: none,
+    answers: { 200: z.string().meta({ format: 'binary' }) },
+    mediaType: 'application/octet-stream',
+    problems: [404, 422, 503],
   }),
   deadLetters: endpoint({
     method: 'get',

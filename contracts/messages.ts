@@ -5,6 +5,7 @@ import {
   currency,
   email,
   IDEMPOTENCY_KEY_PATTERN,
+  integerText,
   integerTextOr,
   isProductNumber,
   itemRequest,
@@ -332,7 +333,7 @@ export const verifyQuery = z.strictObject({
 
 /**
  * Result of checking the hash chain. `complete` is false when the time was up: go on with `from=next_position`. `overdue`: nothing
- * is broken, but a row, which `first_broken` names, waits too long for its seal.
+ * is broken, but a row, which `first_broken` names, waits too long for its seal or its place in the tree.
  */
 export const auditVerification = z
   .object({
@@ -340,6 +341,8 @@ export const auditVerification = z
     complete: z.boolean(),
     checked: z.int(),
     unsealed: z.int(),
+    /** Rows in the Merkle tree. */
+    tree_size: z.int(),
     last_position: z.int(),
     last_hash: z.string(),
     next_position: z.int().nullable(),
@@ -350,6 +353,71 @@ export const auditVerification = z
   })
   .meta({ id: 'AuditVerification' })
 export type AuditVerification = z.infer<typeof auditVerification>
+
+const auditId = integerText(1, Number.MAX_SAFE_INTEGER, { description: 'Id of the audit row', example: 1 })
+const treeSize = (description: string) => integerText(1, Number.MAX_SAFE_INTEGER, { description })
+export const byAuditId = z.strictObject({ id: auditId })
+export const proofQuery = z.strictObject({
+  size: treeSize(
+    'Rows of the tree that the proof is to be against; the newest checkpoint where it is absent',
+  ).optional(),
+})
+export const consistencyQuery = z.strictObject({
+  from: treeSize('Rows of the earlier tree'),
+  to: treeSize('Rows of the later tree; the whole tree where it is absent').optional(),
+})
+
+/** A SHA-256 hash in base64. */
+const base64Hash = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'must be 32 bytes in base64')
+
+/**
+ * Proves, without the database, that an entry is in the audit log: `hashes` lead from its leaf to the root of the tree of `size`
+ * leaves. The entry is the row with its seal, as docs/audit.md says.
+ */
+export const auditProof = z
+  .object({
+    format: z.literal('sightline-audit-proof-1'),
+    /** Number of the leaf, counted from 0. */
+    index: z.int().min(0),
+    size: z.int().min(1),
+    root: base64Hash,
+    leaf_hash: base64Hash,
+    entry: z.array(z.string().nullable()),
+    hashes: z.array(base64Hash),
+  })
+  .meta({ id: 'AuditProof' })
+export type AuditProof = z.infer<typeof auditProof>
+
+/** A proof with the signed checkpoint that it is against. */
+export const auditRowReceipt = auditProof
+  .extend({ checkpoint: z.string().meta({ description: 'C2SP tlog-checkpoint in a signed note' }) })
+  .meta({ id: 'AuditRowReceipt' })
+export type AuditRowReceipt = z.infer<typeof auditRowReceipt>
+
+/** Proves that the tree of `to` leaves begins with that of `from` leaves: nothing was removed or changed in between. */
+export const auditConsistency = z
+  .object({
+    format: z.literal('sightline-audit-consistency-1'),
+    from: z.int().min(1),
+    to: z.int().min(1),
+    from_root: base64Hash,
+    to_root: base64Hash,
+    hashes: z.array(base64Hash),
+  })
+  .meta({ id: 'AuditConsistency' })
+export type AuditConsistency = z.infer<typeof auditConsistency>
+
+/** A tile's place as C2SP tlog-tiles writes it: level, then its number in groups of three digits, then `.p/W` for a part of it. */
+export const byTile = z.strictObject({
+  level: integerText(0, 6, { description: 'Level of the tile', example: 0 }),
+  tile: z
+    .string()
+    .regex(
+      /^(x\d{3}\/){0,4}\d{3}(\.p\/([1-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-5]))?$/,
+      'must be like 067, x001/067 or 067.p/5',
+    )
+    .meta({ description: 'Number of the tile, and how many of its hashes where it is not full', example: '000.p/5' }),
+})
 
 /** An event whose delivery was given up. `trace_id` is the one of the order. */
 export const deadLetter = z

@@ -29,7 +29,8 @@ export function openApiDocument(
 ): object {
   const paths: ZodOpenApiPathsObject = {}
   for (const [id, endpoint] of Object.entries({ ...endpoints, ...commonEndpoints })) {
-    paths[endpoint.path] = { ...paths[endpoint.path], [endpoint.method]: operation(id, endpoint) }
+    const path = endpoint.path.replaceAll('{+', '{')
+    paths[path] = { ...paths[path], [endpoint.method]: operation(id, endpoint) }
   }
   return createDocument({
     openapi: '3.1.0',
@@ -41,7 +42,7 @@ export function openApiDocument(
 function operation(operationId: string, endpoint: Endpoint): ZodOpenApiOperationObject {
   const responses: ZodOpenApiOperationObject['responses'] = {}
   for (const [status, schema] of Object.entries(endpoint.answers)) {
-    responses[status as '200'] = describe(Number(status), 'application/json', schema)
+    responses[status as '200'] = describe(Number(status), endpoint.mediaType ?? 'application/json', schema)
   }
   for (const status of endpoint.problems) {
     responses[String(status) as '400'] = describe(status, 'application/problem+json', problem)

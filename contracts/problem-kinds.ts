@@ -117,6 +117,33 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
     whatToDo: 'Take an id of `GET /api/v1/orders`.',
     retry: 'after-change',
   },
+  'unknown-audit-row': {
+    status: 404,
+    title: 'Unknown audit-row',
+    from: ['audit-service'],
+    meaning: 'There is no audit row with this id, and none was sealed.',
+    whatToDo: 'Take an id of `GET /api/v1/audit`.',
+    retry: 'after-change',
+  },
+  'unknown-tile': {
+    status: 404,
+    title: 'Unknown tile',
+    from: ['audit-service'],
+    meaning: 'The tree has no such tile, or it has not so many hashes yet.',
+    whatToDo:
+      'Ask for what the size of the newest checkpoint says there is: `.p/W` behind the number of a tile of which only W hashes are in it.',
+    retry: 'after-change',
+  },
+  'unknown-checkpoint': {
+    status: 404,
+    title: 'Unknown checkpoint',
+    from: ['audit-service'],
+    meaning: 'This audit-service has no key to sign the log with, or the log is empty.',
+    whatToDo:
+      'Make a key with `npm run audit:keys`, and start audit-service with `AUDIT_CHECKPOINT_FILE` and `AUDIT_SIGNING_KEY_FILE`. ' +
+      '`npm run audit:checkpoint` signs without the service.',
+    retry: 'after-change',
+  },
   'method-not-allowed': {
     status: 405,
     title: 'Method not allowed',
@@ -166,6 +193,26 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
     from: ['order-service'],
     meaning: 'The stock would be more than can be counted (2,147,483,647). Nothing was changed.',
     whatToDo: 'Add less.',
+    retry: 'after-change',
+  },
+  'not-in-tree-yet': {
+    status: 409,
+    title: 'Not in the tree yet',
+    from: ['audit-service'],
+    meaning:
+      'The audit row is there, and its seal, its place in the tree or the next checkpoint is still to come: all three are made in ' +
+      'batches behind the requests.',
+    whatToDo:
+      'Ask again after the seconds in `Retry-After`. If it stays so, the log of audit-service says what holds it up.',
+    retry: 'safe',
+  },
+  'tree-smaller': {
+    status: 409,
+    title: 'The tree is smaller',
+    from: ['audit-service'],
+    meaning: 'A proof was asked for against a tree of more rows than there are.',
+    whatToDo:
+      'Take a size of a signed checkpoint. If one says that there were so many rows, some were cut off: `npm run audit:verify`.',
     retry: 'after-change',
   },
   'length-required': {

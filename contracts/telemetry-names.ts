@@ -17,6 +17,7 @@ export const SPANS = {
   record_audit: 'audit-service: writes the audit row, once per event',
   relay_audit_event: 'order-service: later delivery from the outbox; linked to the span that placed the order',
   seal_audit_rows: 'audit-service: extends the hash chain by a batch of rows',
+  grow_audit_tree: 'audit-service: brings a batch of sealed rows into the Merkle tree',
 } as const
 export type SpanName = keyof typeof SPANS
 
@@ -43,7 +44,7 @@ export const ATTRIBUTES = {
   'audit.event_id': 'id of the audit event, unique per order',
   'audit.duplicate': 'true when the event had been recorded before',
   'audit.status': 'recorded, or pending when the answer is 202',
-  'audit.rows': 'rows sealed by the span',
+  'audit.rows': 'rows sealed by the span, or brought into the tree',
   'recovery.attempt': 'which try this was, from 1',
   'recovery.attempts': 'how many tries were made below the span, by whoever repeated them',
   'recovery.reason': 'why another try was made',
@@ -142,6 +143,7 @@ export const METRICS = {
   audit_rows_sealed_total: { type: 'counter', labels: [], help: 'Rows added to the hash chain by this process.' },
   audit_unsealed_rows: { type: 'gauge', labels: [], help: 'Rows that wait for their seal.' },
   audit_seal_lag_seconds: { type: 'gauge', labels: [], help: 'Age of the oldest of them.' },
+  audit_tree_size: { type: 'gauge', labels: [], help: 'Rows in the Merkle tree.' },
   audit_chain_length: { type: 'gauge', labels: [], help: 'Position of the last seal.' },
   audit_verify_ok: {
     type: 'gauge',

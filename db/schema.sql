@@ -15,6 +15,12 @@ create table audit_chain (
   constraint audit_chain_audit_id_key UNIQUE (audit_id)
 );
 
+create table audit_growing (
+  only_row boolean default true not null,
+  constraint audit_growing_only_row_check CHECK (only_row),
+  constraint audit_growing_pkey PRIMARY KEY (only_row)
+);
+
 create table audit_logs (
   id bigint generated always as identity not null,
   event_id uuid not null,
@@ -36,6 +42,16 @@ create table audit_sealing (
   only_row boolean default true not null,
   constraint audit_sealing_only_row_check CHECK (only_row),
   constraint audit_sealing_pkey PRIMARY KEY (only_row)
+);
+
+create table audit_tiles (
+  level smallint not null,
+  number bigint not null,
+  hashes bytea not null,
+  constraint audit_tiles_hashes_check CHECK ((((length(hashes) >= 32) AND (length(hashes) <= 8192)) AND ((length(hashes) % 32) = 0))),
+  constraint audit_tiles_level_check CHECK (((level >= 0) AND (level <= 6))),
+  constraint audit_tiles_number_check CHECK ((number >= 0)),
+  constraint audit_tiles_pkey PRIMARY KEY (level, number)
 );
 
 create table audit_unsealed (
@@ -191,6 +207,74 @@ CREATE INDEX orders_user_id ON orders USING btree (user_id, id DESC);
 CREATE INDEX outbox_dead ON outbox USING btree (dead_at) WHERE (dead_at IS NOT NULL);
 CREATE INDEX outbox_due ON outbox USING btree (next_attempt_at) WHERE (dead_at IS NULL);
 
+CREATE OR REPLACE FUNCTION audit_grow(most integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+declare
+  size bigint;
+  grown integer;
+  last_position bigint;
+  fresh bytea;
+  partial bytea;
+  at_level smallint := 0;
+  full_tiles integer;
+begin
+  if not exists (select from audit_chain where position > audit_tree_size()) then
+    return 0;
+  end if;
+  perform from audit_growing for update skip locked;
+  if not found then
+    return 0;
+  end if;
+
+  -- A row that is gone comes in as nulls beside its seal: the tree goes on, and the leaf says what was found. `limit 1` as in audit_seal.
+  size := audit_tree_size();
+  select count(*), max(leaf.position), string_agg(leaf.hash, ''::bytea order by leaf.position) into grown, last_position, fresh
+  from (
+    select c.position, sha256('\x00'::bytea || convert_to(to_json(array['sightline-audit-entry-1', c.position::text, c.version::text,
+      encode(c.row_hash, 'hex'), encode(c.hash, 'hex'), audit_time_text(c.sealed_at), c.audit_id::text, a.event_id::text,
+      a.event_type, audit_time_text(a.occurred_at), audit_time_text(a.recorded_at), a.source, a.user_id::text, a.order_id::text,
+      a.action, a.trace_id::text, a.request_id, a.details::text])::text, 'UTF8')) as hash
+    from (select * from audit_chain where position > size order by position limit least(most, 10000)) c
+      left join lateral (select * from audit_logs where id = c.audit_id limit 1) a on true
+  ) leaf;
+  if grown = 0 then
+    return 0;
+  end if;
+  if last_position <> size + grown then
+    raise exception 'a seal between positions % and % is missing: the tree does not grow over it', size + 1, last_position;
+  end if;
+
+  -- `size` is the number of hashes that the level has, `fresh` are those that follow.
+  loop
+    partial := ''::bytea;
+    if size % 256 > 0 then
+      select hashes into partial from audit_tiles where level = at_level and number = size / 256;
+      if length(partial) is distinct from (size % 256)::integer * 32 then
+        raise exception 'tile % of level % does not hold % hashes', size / 256, at_level, size % 256;
+      end if;
+    end if;
+    fresh := partial || fresh;
+    insert into audit_tiles (level, number, hashes)
+    select at_level, size / 256 + n, substr(fresh, n * 8192 + 1, 8192) from generate_series(0, (length(fresh) - 1) / 8192) n
+    on conflict (level, number) do update set hashes = excluded.hashes;
+    full_tiles := length(fresh) / 8192;
+    exit when full_tiles = 0;
+    fresh := substr(fresh, 1, full_tiles * 8192);
+    for height in 1 .. 8 loop
+      select string_agg(sha256('\x01'::bytea || substr(fresh, n * 64 + 1, 64)), ''::bytea order by n) into fresh
+      from generate_series(0, length(fresh) / 64 - 1) n;
+    end loop;
+    size := size / 256;
+    at_level := at_level + 1;
+  end loop;
+  return grown;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION audit_queue_for_sealing()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -274,6 +358,19 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION audit_tiles_grow_only()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+begin
+  if (new.level, new.number) <> (old.level, old.number) or substr(new.hashes, 1, length(old.hashes)) <> old.hashes then
+    raise exception 'UPDATE on audit_tiles refused: a tile only gets longer' using errcode = 'insufficient_privilege';
+  end if;
+  return new;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION audit_time_text(t timestamp with time zone)
  RETURNS text
  LANGUAGE sql
@@ -283,17 +380,32 @@ AS $function$
     || case when t < '0001-01-01 00:00:00+00' then ' BC' else '' end else t::text end
 $function$;
 
+CREATE OR REPLACE FUNCTION audit_tree_size()
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+  select coalesce((select number * 256 + length(hashes) / 32 from audit_tiles where level = 0 order by number desc limit 1), 0)
+$function$;
+
 CREATE TRIGGER audit_chain_append_only BEFORE DELETE OR UPDATE ON audit_chain FOR EACH ROW EXECUTE FUNCTION audit_refuse_change();
 CREATE TRIGGER audit_chain_no_truncate BEFORE TRUNCATE ON audit_chain FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
 CREATE TRIGGER audit_logs_append_only BEFORE DELETE OR UPDATE ON audit_logs FOR EACH ROW EXECUTE FUNCTION audit_refuse_change();
 CREATE TRIGGER audit_logs_no_truncate BEFORE TRUNCATE ON audit_logs FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
 CREATE TRIGGER audit_logs_queue AFTER INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION audit_queue_for_sealing();
+CREATE TRIGGER audit_tiles_append_only BEFORE DELETE ON audit_tiles FOR EACH ROW EXECUTE FUNCTION audit_refuse_change();
+CREATE TRIGGER audit_tiles_grow BEFORE UPDATE ON audit_tiles FOR EACH ROW EXECUTE FUNCTION audit_tiles_grow_only();
+CREATE TRIGGER audit_tiles_no_truncate BEFORE TRUNCATE ON audit_tiles FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
 
 grant select on audit_chain to audit_service;
 grant insert (action, details, event_id, event_type, occurred_at, order_id, request_id, source, trace_id, user_id), select on audit_logs to audit_service;
+grant select on audit_tiles to audit_service;
 grant select on audit_unsealed to audit_service;
 grant select on dead_letters to audit_service;
+grant execute on function audit_grow(integer) to audit_service;
 grant execute on function audit_seal(integer) to audit_service;
+grant execute on function audit_tree_size() to audit_service;
 grant select on order_events to audit_service;
 grant select on waiting_events to audit_service;
 grant delete, insert, select, update on idempotency_keys to order_service;

@@ -47,7 +47,11 @@ export function publishedRoutes(): Route[] {
     { method: 'GET', path: `/api/v1/${service}/openapi.json`, summary: 'Its routes, as an OpenAPI document' },
   ])
   return [
-    ...own.map(({ method, path, summary }) => ({ method: method.toUpperCase(), path: `/api/v1${path}`, summary })),
+    ...own.map(({ method, path, summary }) => ({
+      method: method.toUpperCase(),
+      path: `/api/v1${path.replace('{+', '{')}`,
+      summary,
+    })),
     { method: 'GET', path: '/health', summary: 'The whole chain, each part with its state' },
     ...common,
   ]

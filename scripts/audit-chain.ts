@@ -19,8 +19,9 @@ if (!(name in programs)) {
   process.exit(2)
 }
 const { file, args, role: its } = programs[name as keyof typeof programs]
-// What is only asked how it is used needs no database.
-const role = rest.includes('--help') || rest.includes('-h') ? undefined : its
+// What is only asked how it is used needs no database, nor does a proof.
+const isOffline = rest.some((word) => word === '--help' || word === '-h' || /^--proof(=|$)/.test(word))
+const role = isOffline ? undefined : its
 const settings = readSettings()
 // Elsewhere the password is given; only the local database has one in the state folder.
 const password = role && (process.env.PGPASSWORD ?? readPasswords(settings.home)?.[role])

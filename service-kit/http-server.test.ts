@@ -53,6 +53,12 @@ before(async () => {
       body: 'plain',
       headers: { 'Content-Type': 'text/plain; charset=utf-8' },
     }))
+    const place = { params: z.object({ id: z.string(), rest: z.string() }) }
+    routes.add({ method: 'get', path: '/files/{id}/{+rest}', ...place }, ({ params }) => ({
+      status: 200,
+      body: Buffer.from([0xff, ...Buffer.from(`${params.id}:${params.rest}`)]),
+      headers: { 'Content-Type': 'application/octet-stream' },
+    }))
     routes.add({ method: 'get', path: '/refused' }, () => {
       throw conflict('no-stock', 'No stock', 'There is none left.')
     })
@@ -90,6 +96,14 @@ test('parameters, query and body reach the handler as their schemas make them', 
   assert.deepEqual([made.status, made.json], [201, { name: 'x' }])
   const text = await ask('GET', '/text')
   assert.deepEqual([text.text, text.headers.get('content-type')], ['plain', 'text/plain; charset=utf-8'])
+})
+
+test('the rest of a path may be one parameter, and an answer may be bytes', async () => {
+  const answer = await fetch(`http://127.0.0.1:${server.port}/files/1/a/b.c`)
+  assert.equal(answer.headers.get('content-type'), 'application/octet-stream')
+  assert.deepEqual(Buffer.from(await answer.arrayBuffer()), Buffer.from('\u00ff1:a/b.c', 'latin1'))
+  assert.deepEqual(lines(), ['INFO GET /files/{id}/{rest} 200'])
+  assert.equal((await ask('GET', '/files/1')).status, 404)
 })
 
 test('all faults of a request are named at once, each where it is', async () => {

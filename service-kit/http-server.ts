@@ -37,7 +37,7 @@ import { telemetry } from './telemetry/state.ts'
 /** The part of a contract's endpoint that a server needs; contracts define many, the kit knows none. */
 export interface RouteDefinition {
   method: 'get' | 'post'
-  /** OpenAPI template: `/users/{id}`. */
+  /** OpenAPI template: `/users/{id}`; `{+rest}` takes slashes too. */
   path: string
   params?: z.ZodType
   query?: z.ZodType
@@ -62,7 +62,7 @@ export interface RouteRequest<Definition extends RouteDefinition> {
 /** What a handler gives back. */
 export interface Answer {
   status: number
-  /** Sent as JSON; a string is sent as it is (it must be JSON, or have its own content type). */
+  /** Sent as JSON; a string or bytes are sent as they are (they must be JSON, or have their own content type). */
   body: unknown
   headers?: Record<string, string>
 }
@@ -201,9 +201,11 @@ function addRoute<Definition extends RouteDefinition>(
   handler: (request: RouteRequest<Definition>) => Promise<Answer> | Answer,
   options: HttpAppOptions,
 ): void {
-  const { path, probe = false } = definition
+  const { probe = false } = definition
+  const path = definition.path.replaceAll('{+', '{')
   if (probe) telemetry.probes.add(path)
-  router[definition.method](path.replace(/\{(\w+)\}/g, ':$1'), async (ctx) => {
+  const pattern = definition.path.replace(/\{(\w+)\}/g, ':$1').replace(/\{\+(\w+)\}/g, '*$1')
+  router[definition.method](pattern, async (ctx) => {
     ctx.state.probe = probe
     nameRoute(ctx, path)
     // Caught here, inside the route's span: an error that left it would be recorded there a second time.
@@ -225,7 +227,8 @@ function addRoute<Definition extends RouteDefinition>(
       for (const [name, value] of Object.entries(answer.headers ?? {})) ctx.set(name, value)
       // Before the body and in full: Koa would guess the type of a text, and then look up the one that was meant.
       if (answer.headers?.['Content-Type'] === undefined) ctx.set('Content-Type', 'application/json; charset=utf-8')
-      ctx.body = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body)
+      const { body } = answer
+      ctx.body = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body)
     } catch (error) {
       answerProblem(ctx, error, options)
     }

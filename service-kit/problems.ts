@@ -101,9 +101,9 @@ export function notFound(what: string, id: string | number): ProblemError {
   return new ProblemError({ status: 404, kind: `unknown-${what}`, title, detail: `There is no ${what} ${id}.` })
 }
 
-/** 409: not possible in the present state, which `detail` states. */
-export function conflict(kind: string, title: string, detail: string): ProblemError {
-  return new ProblemError({ status: 409, kind, title, detail })
+/** 409: not possible in the present state, which `detail` states; `retryAfter` where it passes by itself, in so many seconds. */
+export function conflict(kind: string, title: string, detail: string, retryAfter?: number): ProblemError {
+  return new ProblemError({ status: 409, kind, title, detail, ...(retryAfter === undefined ? {} : { retryAfter }) })
 }
 
 /** 429: refused to spare what others need; nothing was done, and after `retryAfter` seconds it may be asked again. */

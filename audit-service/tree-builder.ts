@@ -1,0 +1,39 @@
+/**
+ * Has sealed rows brought into the Merkle tree in batches, behind the sealer and beside it: neither waits for the other, and a
+ * chain that was there before the tree comes in by the same batches. The database makes the hashes, one session at a time.
+ */
+import { type Component, inSpan, type KitParts, sql } from '@sightline/service-kit'
+import type { Config } from './config.ts'
+import { again } from './pace.ts'
+import { growTree } from './tree.ts'
+
+const WAITING = sql(
+  'row_outside_tree',
+  'select true as waiting from audit_chain where position > audit_tree_size() limit 1',
+)
+const STATE = sql('tree_state', 'select audit_tree_size() as size')
+/** Four tiles: what a statement does in tens of milliseconds. */
+const BATCH = 1_024
+
+/** Lets the tree grow from its start on until it is stopped; a database that is away is tried again. */
+export function createTreeBuilder(
+  deps: Pick<KitParts<Config>, 'config' | 'database' | 'logger' | 'metrics'>,
+): Component {
+  const { config, database, logger, metrics } = deps
+  metrics.gauges(
+    async () => (await database.query<{ size: number }>(STATE))[0]!,
+    { audit_tree_size: (gauge, { size }) => gauge.set(size) },
+    (error) => logger.debug('the gauge of the tree keeps its last value', error),
+  )
+
+  async function growBatch(): Promise<boolean> {
+    if ((await database.query(WAITING)).length === 0) return false
+    return inSpan('grow_audit_tree', {}, async (span) => {
+      const grown = await growTree(database, BATCH)
+      span.setAttribute('audit.rows', grown)
+      return grown === BATCH
+    })
+  }
+
+  return again(config.SEAL_POLL_MS, growBatch, (error) => logger.warn('the tree could not grow for now', error))
+}
