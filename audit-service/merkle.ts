@@ -11,7 +11,8 @@ export const HASH_BYTES = 32
 
 /** The hash of a leaf, from the bytes of its entry. */
 export function leafHash(entry: string | Buffer): Buffer {
-  return hash('sha256', Buffer.concat([Buffer.of(0), typeof entry === 'string' ? Buffer.from(entry) : entry]), 'buffer')
+  const bytes = typeof entry === 'string' ? `\u0000${entry}` : Buffer.concat([Buffer.of(0), entry])
+  return hash('sha256', bytes, 'buffer')
 }
 
 /** What a node is hashed from; the same bytes for every node, because there is one for each row. */

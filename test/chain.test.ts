@@ -12,6 +12,7 @@ import { resourceFromAttributes } from '@opentelemetry/resources'
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import { until } from '@sightline/service-kit/poll'
 import pg from 'pg'
+import { provesInclusion } from '../audit-service/merkle.ts'
 import { layOut, type Span } from '../scripts/trace/spans.ts'
 import { meetExpectations } from './expectations.ts'
 import { sharedSystem } from './shared-system.ts'
@@ -164,6 +165,27 @@ test('the audit table has exactly one row for it', async () => {
   } finally {
     await db.end()
   }
+})
+
+test('the gateway hands out what proves that it is in the log: proof, growth and tile', async () => {
+  const answer = await order(john)
+  const where = `/api/v1/audit/${answer.json.audit.id}`
+  const { index, size, root, leaf_hash, hashes } = await until('a proof', 15, async () => {
+    const { status, json } = await system.api('GET', `${where}/proof`)
+    return status === 200 && json
+  })
+  const bytes = (text: string) => Buffer.from(text, 'base64')
+  assert.ok(provesInclusion(bytes(leaf_hash), index, size, bytes(root), hashes.map(bytes)))
+  const growth = (await system.api('GET', `/api/v1/audit/consistency?from=${index + 1}&to=${size}`)).json
+  assert.equal(growth.to_root, root)
+  const number = String(Math.floor(index / 256)).padStart(3, '0')
+  const width = (index % 256) + 1
+  const tile = await fetch(`${system.urls.gateway}/api/v1/audit/tile/0/${number}${width < 256 ? `.p/${width}` : ''}`)
+  assert.equal(tile.headers.get('cache-control'), 'public, max-age=31536000, immutable')
+  assert.deepEqual(Buffer.from(await tile.arrayBuffer()).subarray(-32), bytes(leaf_hash))
+  // No key is configured here.
+  for (const signed of ['/api/v1/audit/checkpoint', `${where}/receipt`])
+    assert.equal((await system.api('GET', signed)).json.type, '/problems/unknown-checkpoint')
 })
 
 test('Prometheus counts it, with an exemplar whose trace is there', async () => {
