@@ -71,9 +71,10 @@ test('the checks fail when audit rows are not unique', async () => {
     },
   )
   assert.match(missed, /every order has exactly one audit row/)
-  // In one transaction that keeps the sealers away.
+  // In one transaction that keeps away who seals and who builds the tree.
   await owner.query(`
     select from audit_sealing for update;
+    select from audit_growing for update;
     alter table audit_logs disable trigger audit_logs_append_only;
     alter table audit_chain disable trigger audit_chain_append_only;
     delete from audit_logs a using audit_logs b where a.event_id = b.event_id and a.id > b.id;
@@ -86,6 +87,10 @@ test('the checks fail when audit rows are not unique', async () => {
     insert into audit_unsealed (audit_id) select id from audit_logs a
       where not exists (select from audit_chain c where c.audit_id = a.id) on conflict do nothing;
     alter table audit_chain enable trigger audit_chain_append_only;
+    -- And so the tree, which is built anew of the chain.
+    alter table audit_tiles disable trigger audit_tiles_append_only;
+    delete from audit_tiles;
+    alter table audit_tiles enable trigger audit_tiles_append_only;
     update outbox set dead_at = null, attempts = 0, next_attempt_at = now()`)
   await whole()
 })
