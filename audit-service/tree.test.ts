@@ -302,6 +302,20 @@ test('a row that is changed or gone before it comes into the tree does not stop 
   assert.equal((await verifyChain(queries)).first_broken!.position, 2)
 })
 
+test('the migration goes down without a loss, and up again to the same tree', async () => {
+  await using database = await cluster.createDatabase()
+  await sealedRows(database, 300)
+  const root = await rootOfRows(database)
+  const file = new URL('../db/migrations/0008_audit_tree.sql', import.meta.url)
+  const [up, down] = fs.readFileSync(file, 'utf8').split('-- Down Migration') as [string, string]
+  await database.query(down)
+  await database.query(up)
+  await using queries = await connect(database)
+  assert.equal(await growTree(queries, 1_000), 300)
+  assert.equal((await treeHead(queries, 300)).root.toString('hex'), root)
+  assert.equal((await verifyChain(queries)).status, 'intact')
+})
+
 test('a seal that is missing stops the tree there', async () => {
   await using database = await cluster.createDatabase()
   await recordOrders(database, 5)
@@ -491,7 +505,7 @@ test('a checkpoint of the tree only moves on a tree that still begins with it', 
 
 test('the command line tool proves offline, and names what is wrong', async (t) => {
   await using database = await cluster.createDatabase()
-  const { folder, env } = signing(t)
+  const { folder, env, publicKey } = signing(t)
   await sealedRows(database, 70)
   {
     await using service = await startQuiet(database, env)
@@ -518,25 +532,20 @@ test('the command line tool proves offline, and names what is wrong', async (t) 
     )
   const proven =
     /^proven in [\d.]+ ms: audit row 33 \(order 33, purchase, recorded .*\) is number 33 of the 70 rows that sightline\/audit has signed/
-  const receipt = JSON.parse(fs.readFileSync(path.join(folder, 'receipt.json'), 'utf8'))
+  const read = (name: string) => fs.readFileSync(path.join(folder, name), 'utf8')
+  const receipt = JSON.parse(read('receipt.json'))
   const changed = (name: string, fields: object) =>
     fs.writeFileSync(path.join(folder, name), JSON.stringify({ ...receipt, ...fields }))
   changed('entry.json', { entry: receipt.entry.with(14, 'refund') })
   changed('order.json', { hashes: receipt.hashes.toReversed() })
+  changed('root.json', { root: receipt.leaf_hash })
+  changed('index.json', { index: 33 })
+  changed('short.json', { entry: receipt.entry.slice(0, -1) })
   changed('note.json', { checkpoint: receipt.checkpoint.replace('\n70\n', '\n71\n') })
   const cases: Array<[string[], number, RegExp]> = [
     [['--proof', 'receipt.json'], 0, proven],
-    [['--proof', 'proof.json', '--checkpoint', 'note'], 0, proven],
-    [['--proof', 'proof.json'], 2, /brings no checkpoint: give one with --checkpoint/],
-    [
-      ['--proof', 'small.json', '--checkpoint', 'note'],
-      1,
-      /tree of 40 rows, the checkpoint is of 70: ask for \/proof\?size=70/,
-    ],
     [['--proof', 'entry.json'], 1, /NOT PROVEN: audit row 33: the entry is not what the leaf stands for/],
-    [['--proof', 'order.json'], 1, /do not lead from the leaf to the signed root/],
-    [['--proof', 'note.json'], 2, /signature of the checkpoint does not fit/],
-    [['--proof', 'receipt.json', '--origin', 'another'], 2, /is of the log sightline\/audit, not of another/],
+    [['--proof', 'proof.json'], 2, /brings no checkpoint: give one with --checkpoint/],
   ]
   const results = await atOnce(2, cases, ([args]) => tool(...args))
   for (const [n, { code, said }] of results.entries()) {
@@ -544,4 +553,15 @@ test('the command line tool proves offline, and names what is wrong', async (t) 
     assert.match(said, text, args.join(' '))
     assert.equal(code, wanted, said)
   }
+  const check = (name: string, checkpoint?: string) =>
+    verifyProof(read(name), DEFAULT_ORIGIN, publicKey, checkpoint && read(checkpoint)).fault
+  assert.equal(check('proof.json', 'note'), undefined)
+  assert.match(check('small.json', 'note')!, /tree of 40 rows, the checkpoint is of 70: ask for \/proof\?size=70/)
+  assert.match(check('order.json')!, /do not lead from the leaf to the signed root/)
+  assert.match(check('root.json')!, /is not the one that was signed/)
+  assert.match(check('index.json')!, /the entry says position 33, the proof is of 34/)
+  assert.throws(() => check('note.json'), /signature of the checkpoint does not fit/)
+  assert.throws(() => check('note'), /this is no proof/)
+  assert.throws(() => check('short.json'), /the entry is none of sightline-audit-entry-1/)
+  assert.throws(() => verifyProof(read('receipt.json'), 'another', publicKey), /of the log sightline\/audit, not of/)
 })

@@ -1,0 +1,126 @@
+/**
+ * What the Merkle tree costs the audit trail: `node_modules/.bin/node bench/audit/bench.ts [ROUNDS]`. In turns, in one PostgreSQL: batches
+ * sealed alone and while another session builds the tree; rows brought into the tree alone; the whole trail verified without and with it.
+ */
+import { startTestCluster, type TestDatabase } from '@sightline/db/testing'
+import type { Queries } from '@sightline/service-kit'
+import pg from 'pg'
+import { recordOrders } from '../../audit-service/test/testing.ts'
+import { growTree, proveInclusion, treeSize } from '../../audit-service/tree.ts'
+import { verifyChain } from '../../audit-service/verify.ts'
+
+const rounds = Number(process.argv[2] ?? 8)
+const ROWS = 5_000
+const SEAL_BATCH = 1_000
+const TREE_BATCH = 1_024
+
+/** A session of audit-service's role. */
+async function connect(database: TestDatabase): Promise<Queries & { end(): Promise<void> }> {
+  const client = new pg.Client(database.connection('audit_service'))
+  client.setTypeParser(pg.types.builtins.INT8, Number)
+  await client.connect()
+  return {
+    query: async (statement, values) => (await client.query({ ...statement, values: values ?? [] })).rows,
+    end: () => client.end(),
+  }
+}
+
+/** Milliseconds of each batch until all new rows are sealed. */
+async function sealAll(session: Queries): Promise<number[]> {
+  const took: number[] = []
+  for (let sealed = 0; sealed < ROWS; ) {
+    const started = performance.now()
+    const [batch] = await session.query<{ sealed: number }>({ name: 'seal', text: 'select audit_seal($1) as sealed' }, [
+      SEAL_BATCH,
+    ])
+    sealed += batch!.sealed
+    took.push(performance.now() - started)
+  }
+  return took
+}
+
+/** Builds until `isOver`, and then what is left; resolves to the rows. */
+async function build(session: Queries, isOver: () => boolean): Promise<number> {
+  let rows = 0
+  for (;;) {
+    const over = isOver()
+    const grown = await growTree(session, TREE_BATCH)
+    rows += grown
+    if (grown === 0 && over) return rows
+  }
+}
+
+const rate = (rows: number, ms: number) => Math.round(rows / (ms / 1000))
+const sorted = (values: number[]) => values.toSorted((a, b) => a - b)
+const spread = (values: number[], digits = 0) => {
+  const all = sorted(values)
+  return [0.1, 0.5, 0.9].map((part) => all[Math.floor(part * (all.length - 1))]!.toFixed(digits)).join(' / ')
+}
+
+const cluster = await startTestCluster()
+try {
+  const database = await cluster.createDatabase()
+  const plain = await cluster.createDatabase()
+  const sealer = await connect(database)
+  const builder = await connect(database)
+  const without = await connect(plain)
+  const found = {
+    alone: [] as number[],
+    beside: [] as number[],
+    tree: [] as number[],
+    plain: [] as number[],
+    whole: [] as number[],
+  }
+
+  for (let round = 0; round <= rounds; round++) {
+    await recordOrders(database, ROWS)
+    const alone = await sealAll(sealer)
+    const started = performance.now()
+    const tree = rate(await build(builder, () => true), performance.now() - started)
+    await recordOrders(database, ROWS)
+    let sealed = false
+    const building = build(builder, () => sealed)
+    const beside = await sealAll(sealer)
+    sealed = true
+    await building
+    // The first round warms up.
+    if (round === 0) continue
+    found.alone.push(...alone)
+    found.beside.push(...beside)
+    found.tree.push(tree)
+  }
+
+  const size = await treeSize(builder)
+  for (let sealed = 0; sealed < size; sealed += ROWS) {
+    await recordOrders(plain, ROWS)
+    await sealAll(without)
+  }
+  for (const one of [database, plain]) await one.query('analyze')
+  for (let round = 0; round <= rounds; round++) {
+    const results = [await verifyChain(without), await verifyChain(builder)]
+    if (results.some(({ status }) => status !== 'intact')) throw new Error(JSON.stringify(results))
+    if (round === 0) continue
+    found.plain.push(rate(size, results[0]!.duration_ms))
+    found.whole.push(rate(size, results[1]!.duration_ms))
+  }
+  const [tiles] = await database.query<{ bytes: number }>(
+    'select sum(length(hashes))::integer as bytes from audit_tiles',
+  )
+  const proofs: number[] = []
+  for (let n = 0; n < 500; n++) {
+    const started = performance.now()
+    await proveInclusion(builder, Math.floor((n / 500) * size), size)
+    proofs.push(performance.now() - started)
+  }
+
+  console.log(`${size} rows, ${tiles!.bytes} bytes of tiles; tenth / median / ninetieth of 100`)
+  console.log(
+    `a batch of ${SEAL_BATCH} sealed, ms: ${spread(found.alone, 1)} alone, ${spread(found.beside, 1)} beside a builder`,
+  )
+  console.log(`into the tree, rows/s: ${spread(found.tree)}`)
+  console.log(`verified, rows/s: ${spread(found.plain)} without a tree, ${spread(found.whole)} with it`)
+  console.log(`a proof of inclusion, ms: ${spread(proofs, 2)}`)
+  await Promise.all([sealer, builder, without].map((session) => session.end()))
+} finally {
+  await cluster.stop()
+}
