@@ -39,9 +39,16 @@ async function withoutSealing(database: TestDatabase, work: () => Promise<void>)
 
 const waiting = (database: TestDatabase) => database.query('select audit_id from audit_unsealed where audit_id > 0')
 
+/** And in the tree. */
 async function allSealed(database: TestDatabase): Promise<void> {
   await using _service = await startAudit(database, { SEAL_POLL_MS: '10' })
   await until('all sealed', 20, async () => (await waiting(database)).length === 0)
+  await until('all in the tree', 20, async () => {
+    const [tree] = await database.query<{ whole: boolean }>(
+      'select audit_tree_size() = (select count(*) from audit_chain) as whole',
+    )
+    return tree!.whole
+  })
 }
 
 const attacks: Array<[string, string, { position: number | null; audit_id: number | null }, RegExp]> = [
@@ -233,7 +240,7 @@ test('no two times have the same text', async () => {
   assert.equal(new Set(rows.map(({ text }) => text)).size, 10, JSON.stringify(rows))
 })
 
-test('PostgreSQL seals what is checked here, whatever a row contains', async () => {
+test('PostgreSQL seals, and hashes for the tree, what is checked here, whatever a row contains', async () => {
   await using database = await cluster.createDatabase()
   const texts = [
     '',
@@ -257,8 +264,8 @@ test('PostgreSQL seals what is checked here, whatever a row contains', async () 
   )
   await allSealed(database)
   await using service = await startQuiet(database)
-  const { status, checked, first_broken } = await verifyChain(service.parts.database)
-  assert.deepEqual([status, checked, first_broken], ['intact', texts.length, null])
+  const { status, checked, tree_size, first_broken } = await verifyChain(service.parts.database)
+  assert.deepEqual([status, checked, tree_size, first_broken], ['intact', texts.length, texts.length, null])
 })
 
 test('a chain that was sealed before this migration stays verifiable, and goes on', async () => {
