@@ -241,9 +241,13 @@ for (const { name, seed, hints, cause } of incidents) {
         return true
       })
     }
+    // The very first request may be one that is hit: what is vague finds the others, too, as soon as there are some.
     for (const text of [...vague, ...ALWAYS_VAGUE]) {
-      const { shows, says } = await checkEvidence(place, incident, note, text)
-      assert.ok(!shows, `${text} passes: ${says}`)
+      await until(`${name}: ${text} is too vague`, 20, async () => {
+        const { shows, says } = await checkEvidence(place, incident, note, text)
+        assert.ok(!shows, says)
+        return true
+      })
     }
     const right = {
       service: cause.service,
