@@ -36,24 +36,30 @@ export const SEALABLE_COLUMNS = `a.id::text, a.event_id::text, a.event_type,
   ${timeText('a.occurred_at')} as occurred_at, ${timeText('a.recorded_at')} as recorded_at,
   a.source, a.user_id::text, a.order_id::text, a.action, a.trace_id::text, a.request_id, a.details::text`
 
-/** SHA-256, 32 bytes, over the fields in fixed order as a JSON array of strings and nulls: unambiguous, whatever a field contains. */
+/** What stands in the fields of a row: null in all of them when it is gone. */
+export type FoundRow = { [Column in keyof SealableRow]: SealableRow[Column] | null }
+
+/** The fields that are hashed, in their order. */
+export function fieldsOf(row: FoundRow): Array<string | null> {
+  return [
+    row.id,
+    row.event_id,
+    row.event_type,
+    row.occurred_at,
+    row.recorded_at,
+    row.source,
+    row.user_id,
+    row.order_id,
+    row.action,
+    row.trace_id,
+    row.request_id,
+    row.details,
+  ]
+}
+
+/** SHA-256, 32 bytes, over the fields as a JSON array of strings and nulls: unambiguous, whatever a field contains. */
 export function hashRow(row: SealableRow): Buffer {
-  return sha256(
-    JSON.stringify([
-      row.id,
-      row.event_id,
-      row.event_type,
-      row.occurred_at,
-      row.recorded_at,
-      row.source,
-      row.user_id,
-      row.order_id,
-      row.action,
-      row.trace_id,
-      row.request_id,
-      row.details,
-    ]),
-  )
+  return sha256(JSON.stringify(fieldsOf(row)))
 }
 
 /**

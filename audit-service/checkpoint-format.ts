@@ -35,6 +35,21 @@ export function isEmptied(text: string): boolean {
   return /^[\s\u0000]*$/.test(text)
 }
 
+/**
+ * What `read` makes of a file in which checkpoints are kept; undefined when there is no file, or one that a power cut has left empty:
+ * there is nothing in it to be kept. Throws what `read` throws, with what to do.
+ */
+export function readKept<Kept>(file: string, read: (text: string) => Kept): Kept | undefined {
+  if (!fs.existsSync(file)) return undefined
+  const text = fs.readFileSync(file, 'utf8')
+  if (isEmptied(text)) return undefined
+  try {
+    return read(text)
+  } catch (error) {
+    throw new Error(`${file} is kept, since it is none of this key's; choose another file: ${(error as Error).message}`)
+  }
+}
+
 /** Parses a checkpoint and checks its signature; throws with the reason. */
 export function readCheckpoint(text: string, publicKeyPem: string): Checkpoint {
   if (isEmptied(text))

@@ -1,9 +1,8 @@
 /** Checkpoints of the chain as it is: made, kept in a file, and moved on while the service runs. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import * as fs from 'node:fs'
 import { type Component, type KitParts, type Queries, sql } from '@sightline/service-kit'
 import { writeWhole } from '@sightline/service-kit/whole-file'
-import { type Checkpoint, isEmptied, readCheckpoint, readSigningKey, signCheckpoint } from './checkpoint-format.ts'
+import { type Checkpoint, readCheckpoint, readKept, readSigningKey, signCheckpoint } from './checkpoint-format.ts'
 import type { Config } from './config.ts'
 import { sealAt } from './verify.ts'
 
@@ -31,7 +30,8 @@ export async function renewCheckpoint(
   file: string,
   known?: Checkpoint,
 ): Promise<Checkpoint | undefined> {
-  const kept = lastCheckpoint(file, privateKey)
+  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString()
+  const kept = readKept(file, (text) => readCheckpoint(text, publicKey))
   const last = known !== undefined && known.created_at > (kept?.created_at ?? '') ? known : kept
   const checkpoint = await makeCheckpoint(database, privateKey)
   if (last !== undefined) {
@@ -47,19 +47,6 @@ export async function renewCheckpoint(
   }
   if (checkpoint !== undefined) writeCheckpoint(file, checkpoint)
   return checkpoint
-}
-
-/** undefined when there is no file, or one that a power cut has left empty: there is nothing in it to be kept. */
-function lastCheckpoint(file: string, privateKey: KeyObject): Checkpoint | undefined {
-  if (!fs.existsSync(file)) return undefined
-  const text = fs.readFileSync(file, 'utf8')
-  if (isEmptied(text)) return undefined
-  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString()
-  try {
-    return readCheckpoint(text, publicKey)
-  } catch (error) {
-    throw new Error(`${file} is kept, since it is none of this key's; choose another file: ${(error as Error).message}`)
-  }
 }
 
 /** To be kept elsewhere, too: everybody may read it. */

@@ -2,13 +2,11 @@
  * What a leaf of the tree stands for, byte by byte as docs/audit.md says: a row with its seal, as a JSON array of strings and
  * nulls. PostgreSQL makes the leaves (`audit_grow` in db/migrations/0008_audit_tree.sql); here they are made again, to check them.
  */
-import { hashRow, SEALABLE_COLUMNS, type SealableRow, timeText } from './chain.ts'
+import { type FoundRow, fieldsOf, hashRow, SEALABLE_COLUMNS, type SealableRow, timeText } from './chain.ts'
 
 /** The first element of every entry. */
 export const ENTRY_FORMAT = 'sightline-audit-entry-1'
 
-/** What stands in the fields of a row; all of them are null but its id when the row was gone before it came into the tree. */
-export type FoundRow = { [Column in keyof SealableRow]: SealableRow[Column] | null }
 /** A row of the chain with the row that it seals, as text where PostgreSQL has no type that JavaScript has. */
 export interface SealedRow extends FoundRow {
   position: number
@@ -50,6 +48,8 @@ export type EntryElements = Array<string | null>
 
 /** The elements of a row's entry. */
 export function entryOf(row: SealedRow): EntryElements {
+  // The seal's own word for the id: it has one, too, when the row is gone.
+  const [, ...fields] = fieldsOf(row)
   return [
     ENTRY_FORMAT,
     String(row.position),
@@ -58,17 +58,7 @@ export function entryOf(row: SealedRow): EntryElements {
     row.hash.toString('hex'),
     row.sealed_at,
     String(row.audit_id),
-    row.event_id,
-    row.event_type,
-    row.occurred_at,
-    row.recorded_at,
-    row.source,
-    row.user_id,
-    row.order_id,
-    row.action,
-    row.trace_id,
-    row.request_id,
-    row.details,
+    ...fields,
   ]
 }
 

@@ -154,6 +154,23 @@ export function foldHashes(hashes: readonly Buffer[]): Buffer {
 const isOdd = (n: number) => n % 2 === 1
 const half = (n: number) => Math.floor(n / 2)
 
+/**
+ * On the way up from a leaf to the root, as RFC 9162 has it in 2.1.3.2 and 2.1.4.2: whether each of `count` siblings stands on the
+ * left. `fn` and `sn` are the numbers of the leaf and of the last one; undefined when that many do not end at the root.
+ */
+function leftSiblings(fn: number, sn: number, count: number): boolean[] | undefined {
+  const left: boolean[] = []
+  for (let n = 0; n < count; n++) {
+    if (sn === 0) return undefined
+    const isLeft = isOdd(fn) || fn === sn
+    left.push(isLeft)
+    if (isLeft) for (; !isOdd(fn) && fn !== 0; fn = half(fn)) sn = half(sn)
+    fn = half(fn)
+    sn = half(sn)
+  }
+  return sn === 0 ? left : undefined
+}
+
 /** Whether the proof leads from a leaf to the root of the tree of `size` leaves (RFC 9162, 2.1.3.2). */
 export function provesInclusion(
   leaf: Buffer,
@@ -163,19 +180,12 @@ export function provesInclusion(
   proof: readonly Buffer[],
 ): boolean {
   if (!(index >= 0 && index < size)) return false
-  let [fn, sn, reached] = [index, size - 1, leaf]
-  for (const sibling of proof) {
-    if (sn === 0) return false
-    if (isOdd(fn) || fn === sn) {
-      reached = nodeHash(sibling, reached)
-      for (; !isOdd(fn) && fn !== 0; fn = half(fn)) sn = half(sn)
-    } else {
-      reached = nodeHash(reached, sibling)
-    }
-    fn = half(fn)
-    sn = half(sn)
-  }
-  return sn === 0 && reached.equals(root)
+  const left = leftSiblings(index, size - 1, proof.length)
+  if (left === undefined) return false
+  let reached = leaf
+  for (const [n, sibling] of proof.entries())
+    reached = left[n] ? nodeHash(sibling, reached) : nodeHash(reached, sibling)
+  return reached.equals(root)
 }
 
 /** A tree by its size and root. */
@@ -194,18 +204,12 @@ export function provesConsistency(first: TreeHead, second: TreeHead, proof: read
   if (start === undefined) return false
   let [fn, sn] = [first.size - 1, second.size - 1]
   for (; isOdd(fn); fn = half(fn)) sn = half(sn)
+  const left = leftSiblings(fn, sn, rest.length)
+  if (left === undefined) return false
   let [ofFirst, ofSecond] = [start, start]
-  for (const sibling of rest) {
-    if (sn === 0) return false
-    if (isOdd(fn) || fn === sn) {
-      ofFirst = nodeHash(sibling, ofFirst)
-      ofSecond = nodeHash(sibling, ofSecond)
-      for (; !isOdd(fn) && fn !== 0; fn = half(fn)) sn = half(sn)
-    } else {
-      ofSecond = nodeHash(ofSecond, sibling)
-    }
-    fn = half(fn)
-    sn = half(sn)
+  for (const [n, sibling] of rest.entries()) {
+    if (left[n]) ofFirst = nodeHash(sibling, ofFirst)
+    ofSecond = left[n] ? nodeHash(sibling, ofSecond) : nodeHash(ofSecond, sibling)
   }
-  return sn === 0 && ofFirst.equals(first.root) && ofSecond.equals(second.root)
+  return ofFirst.equals(first.root) && ofSecond.equals(second.root)
 }

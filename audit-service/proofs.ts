@@ -2,7 +2,7 @@
 import type { AuditConsistency, AuditProof, AuditRowReceipt } from '@sightline/contracts'
 import { conflict, invalid, notFound, type ProblemError, type Queries } from '@sightline/service-kit'
 import { TILE_WIDTH, type TileId } from './merkle.ts'
-import { proveConsistency, proveInclusion, rowExists, sealedRow, tileBytes, treeSize } from './tree.ts'
+import { proveConsistency, proveInclusion, type RowInChain, rowExists, sealedRow, tileBytes, treeSize } from './tree.ts'
 import type { TreeCheckpoints } from './tree-checkpoint.ts'
 
 /** Each rejects with a ProblemError when there is nothing to prove, or not yet, and when the database is away. */
@@ -23,7 +23,10 @@ const base64 = (hash: Buffer) => hash.toString('base64')
 /** The proofs of a database's tree. */
 export function createProofs(database: Queries, checkpoints: TreeCheckpoints): Proofs {
   async function proof(auditId: number, size?: number): Promise<AuditProof> {
-    const { position, entry } = await rowOf(auditId)
+    return proofOf(auditId, await rowOf(auditId), size)
+  }
+
+  async function proofOf(auditId: number, { position, entry }: RowInChain, size?: number): Promise<AuditProof> {
     const grown = await treeSize(database)
     if (position > grown) throw notYet(`Audit row ${auditId} is sealed, and comes into the tree with the next batch`)
     const signed = size === undefined ? await checkpoints.newest(position) : undefined
@@ -47,7 +50,7 @@ export function createProofs(database: Queries, checkpoints: TreeCheckpoints): P
     }
   }
 
-  async function rowOf(auditId: number) {
+  async function rowOf(auditId: number): Promise<RowInChain> {
     const row = await sealedRow(database, auditId)
     if (row !== undefined) return row
     if (await rowExists(database, auditId)) throw notYet(`Audit row ${auditId} waits for its seal`)
@@ -56,11 +59,11 @@ export function createProofs(database: Queries, checkpoints: TreeCheckpoints): P
 
   async function receipt(auditId: number): Promise<AuditRowReceipt> {
     if (!checkpoints.signs) throw noCheckpoint()
-    const { position } = await rowOf(auditId)
-    const checkpoint = await checkpoints.newest(position)
-    if (checkpoint === undefined || checkpoint.size < position)
+    const row = await rowOf(auditId)
+    const checkpoint = await checkpoints.newest(row.position)
+    if (checkpoint === undefined || checkpoint.size < row.position)
       throw notYet(`Audit row ${auditId} is sealed, and not yet in a signed checkpoint`)
-    return { ...(await proof(auditId, checkpoint.size)), checkpoint: checkpoint.note }
+    return { ...(await proofOf(auditId, row, checkpoint.size)), checkpoint: checkpoint.note }
   }
 
   async function consistency(from: number, to?: number): Promise<AuditConsistency> {

@@ -3,9 +3,8 @@
  * of audit services run: no role can write one that fits nothing. Seal and removal from the queue commit together, so a crash
  * at any moment loses nothing.
  */
-import { type Component, inSpan, type KitParts, sql } from '@sightline/service-kit'
+import { again, type Component, inSpan, type KitParts, sql } from '@sightline/service-kit'
 import type { Config } from './config.ts'
-import { again } from './pace.ts'
 
 const WAITING = sql('unsealed_row', 'select true as waiting from audit_unsealed limit 1')
 const SEAL = sql('seal_rows', 'select audit_seal($1) as sealed')
@@ -27,9 +26,11 @@ export function createSealer(deps: Pick<KitParts<Config>, 'config' | 'database' 
   const { config, database, logger, metrics } = deps
   const sealed = metrics.counter('audit_rows_sealed_total')
   const rounds = again(
-    config.SEAL_POLL_MS,
-    async () => (await sealBatch()) === BATCH,
-    (error) => logger.warn('rows could not be sealed for now', error),
+    async () => ((await sealBatch()) === BATCH ? 0 : config.SEAL_POLL_MS),
+    (error) => {
+      logger.warn('rows could not be sealed for now', error)
+      return config.SEAL_POLL_MS
+    },
   )
   registerGauges()
 

@@ -2,9 +2,8 @@
  * Has sealed rows brought into the Merkle tree in batches, behind the sealer and beside it: neither waits for the other, and a
  * chain that was there before the tree comes in by the same batches. The database makes the hashes, one session at a time.
  */
-import { type Component, inSpan, type KitParts, sql } from '@sightline/service-kit'
+import { again, type Component, inSpan, type KitParts, sql } from '@sightline/service-kit'
 import type { Config } from './config.ts'
-import { again } from './pace.ts'
 import { growTree } from './tree.ts'
 
 const WAITING = sql(
@@ -26,14 +25,18 @@ export function createTreeBuilder(
     (error) => logger.debug('the gauge of the tree keeps its last value', error),
   )
 
-  async function growBatch(): Promise<boolean> {
-    if ((await database.query(WAITING)).length === 0) return false
+  /** Resolves to how long to wait for more. */
+  async function growBatch(): Promise<number> {
+    if ((await database.query(WAITING)).length === 0) return config.SEAL_POLL_MS
     return inSpan('grow_audit_tree', {}, async (span) => {
       const grown = await growTree(database, BATCH)
       span.setAttribute('audit.rows', grown)
-      return grown === BATCH
+      return grown === BATCH ? 0 : config.SEAL_POLL_MS
     })
   }
 
-  return again(config.SEAL_POLL_MS, growBatch, (error) => logger.warn('the tree could not grow for now', error))
+  return again(growBatch, (error) => {
+    logger.warn('the tree could not grow for now', error)
+    return config.SEAL_POLL_MS
+  })
 }

@@ -1,9 +1,8 @@
 /** The signed checkpoint of the tree: kept in a file beside that of the chain, and moved on while the service runs. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import * as fs from 'node:fs'
 import type { Component, KitParts, Queries } from '@sightline/service-kit'
 import { writeWhole } from '@sightline/service-kit/whole-file'
-import { isEmptied, readSigningKey } from './checkpoint-format.ts'
+import { readKept, readSigningKey } from './checkpoint-format.ts'
 import type { Config } from './config.ts'
 import { provesConsistency } from './merkle.ts'
 import { readTreeCheckpoint, signTreeCheckpoint, type TreeCheckpoint } from './note.ts'
@@ -32,7 +31,7 @@ export async function renewTreeCheckpoint(
 ): Promise<TreeCheckpoint | undefined> {
   const { origin, key } = signer
   const file = noteFile(signer.file)
-  const kept = lastTreeCheckpoint(file, signer)
+  const kept = readKept(file, (note) => readTreeCheckpoint(note, origin, createPublicKey(key)))
   const last = known !== undefined && known.size > (kept?.size ?? 0) ? known : kept
   const size = await treeSize(database)
   if (last === undefined) {
@@ -46,18 +45,6 @@ export async function renewTreeCheckpoint(
   if (!provesConsistency(first, second, hashes)) throw refuse('what was added does not follow from it')
   if (size === last.size) return last === kept ? last : write(file, last)
   return write(file, signTreeCheckpoint(second, origin, key))
-}
-
-/** undefined when there is no file, or one that a power cut has left empty. */
-function lastTreeCheckpoint(file: string, { origin, key }: Signer): TreeCheckpoint | undefined {
-  if (!fs.existsSync(file)) return undefined
-  const note = fs.readFileSync(file, 'utf8')
-  if (isEmptied(note)) return undefined
-  try {
-    return readTreeCheckpoint(note, origin, createPublicKey(key))
-  } catch (error) {
-    throw new Error(`${file} is kept, since it is none of this key's; choose another file: ${(error as Error).message}`)
-  }
 }
 
 /** To be kept elsewhere, too: everybody may read it. */

@@ -91,11 +91,14 @@ export async function proveConsistency(
   return { first: { size: first, root: ofFirst! }, second: { size: second, root: ofSecond! }, hashes }
 }
 
-/** The place of a sealed row and its entry as the row is now; undefined while it has no seal. */
-export async function sealedRow(
-  database: Queries,
-  auditId: number,
-): Promise<{ position: number; entry: EntryElements } | undefined> {
+/** The place of a sealed row, and its entry as the row is now. */
+export interface RowInChain {
+  position: number
+  entry: EntryElements
+}
+
+/** undefined while it has no seal. */
+export async function sealedRow(database: Queries, auditId: number): Promise<RowInChain | undefined> {
   const [row] = await database.query<SealedRow>(SEALED_ROW, [auditId])
   return row && { position: row.position, entry: entryOf(row) }
 }

@@ -3,9 +3,9 @@
  * killed between commit and delivery. Any number of instances may run; a claimed row is left alone by the others.
  */
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { auditProcessAnswer } from '@sightline/contracts'
 import {
+  again,
   badGateway,
   type Component,
   errorType,
@@ -13,7 +13,6 @@ import {
   isRefusal,
   type KitParts,
   linkTo,
-  outsideRequests,
   ProblemError,
   runInRequest,
   sql,
@@ -59,23 +58,13 @@ export function createRelay(
 ): Component {
   const { config, database, nextService, logger } = deps
   const deliveries = deps.metrics.counter('outbox_deliveries_total')
-  const stopping = new AbortController()
-  let running: Promise<void> | undefined
 
-  async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      let pause = config.OUTBOX_POLL_MS
-      try {
-        const due = await claim()
-        const reached = await deliverAll(due)
-        if (!reached) pause = AWAY_MS
-        else if (due.length === BATCH) pause = 0
-      } catch (error) {
-        logger.warn('the outbox can not be read for now', error as Error)
-        pause = AWAY_MS
-      }
-      await delay(pause, undefined, { signal: stopping.signal }).catch(() => {})
-    }
+  /** Resolves to how long to wait for more. */
+  async function deliverDue(stopping: AbortSignal): Promise<number> {
+    const due = await claim()
+    const reached = await deliverAll(due, stopping)
+    if (!reached) return AWAY_MS
+    return due.length === BATCH ? 0 : config.OUTBOX_POLL_MS
   }
 
   function claim(): Promise<DueEvent[]> {
@@ -85,11 +74,11 @@ export function createRelay(
   }
 
   /** False when the next service was away: no use in trying at full speed. */
-  async function deliverAll(due: DueEvent[]): Promise<boolean> {
+  async function deliverAll(due: DueEvent[], stopping: AbortSignal): Promise<boolean> {
     const queue = [...due]
     let reached = true
     const worker = async () => {
-      for (let event = queue.shift(); event !== undefined && !stopping.signal.aborted; event = queue.shift()) {
+      for (let event = queue.shift(); event !== undefined && !stopping.aborted; event = queue.shift()) {
         if (!(await deliverOne(event))) reached = false
       }
     }
@@ -146,15 +135,10 @@ export function createRelay(
     return !away
   }
 
-  return {
-    async start() {
-      running = outsideRequests(run)
-    },
-    async stop() {
-      stopping.abort()
-      await running
-    },
-  }
+  return again(deliverDue, (error) => {
+    logger.warn('the outbox can not be read for now', error)
+    return AWAY_MS
+  })
 }
 
 function isAway(error: unknown): boolean {

@@ -186,7 +186,11 @@ function fail(message) {
  */
 function bundledPackages() {
   const script = join(root, 'scripts/bootstrap/bundle-packages.ts')
-  const of = createHash('sha256').update(fingerprint()).update(readFileSync(script)).digest('hex').slice(0, 16)
+  const of = createHash('sha256')
+    .update(readFileSync(stampFile))
+    .update(readFileSync(script))
+    .digest('hex')
+    .slice(0, 16)
   const folder = join(cache, `packages-${of}`)
   if (existsSync(folder)) return folder
   const { status, stderr } = spawnSync(pinnedNode, [script, folder], { cwd: root, encoding: 'utf8' })

@@ -3,9 +3,9 @@
  *
  *   packages -> import hooks -> instrumentations -> context, propagators, sampler -> processors -> exporters
  *
- * Where packages come from is said before the first of them is imported: hence no other import that is static. The import hooks come before instrumentations:
- * without them Koa and pg stay uninstrumented under ESM, silently. With OTEL_SDK_DISABLED there are none, for nothing is to be
- * instrumented.
+ * Where packages come from is said before the first of them is imported: hence no other import that is static. The import hooks
+ * come before instrumentations: without them Koa and pg stay uninstrumented under ESM, silently. With OTEL_SDK_DISABLED there are
+ * none, for nothing is to be instrumented.
  */
 import './packages.ts'
 

@@ -113,25 +113,24 @@ function byRound(of: (round: (name: string) => Slice, n: number) => number, ...n
 }
 
 function report(spans: number): void {
-  const text = (value: Spread | null, digits = 2) => textOf(value, digits)
   const rows = [...slices.keys()].map((name) => {
     const one = (of: (slice: Slice) => number) => byRound((round) => of(round(name)), name)
     return [
       name,
-      text(
+      textOf(
         one(({ cpu }) => cpu),
         0,
       ),
-      text(byRound((round) => round(name).cpu / round('untraced').cpu, name, 'untraced')),
-      text(
+      textOf(byRound((round) => round(name).cpu / round('untraced').cpu, name, 'untraced')),
+      textOf(
         one(({ perSecond }) => perSecond),
         0,
       ),
-      text(
+      textOf(
         one(({ p50 }) => p50),
         1,
       ),
-      text(
+      textOf(
         one(({ p99 }) => p99),
         1,
       ),
@@ -148,7 +147,7 @@ function report(spans: number): void {
   for (const [name, ...cells] of rows)
     console.log(`| ${name}${about.has(name!) ? `: ${about.get(name!)}` : ''} | ${cells.join(' | ')} |`)
   const tps = spread(transactions)
-  if (tps) console.log(`| pgbench: the same three commits | | | ${text(tps, 0)} | | |`)
+  if (tps) console.log(`| pgbench: the same three commits | | | ${textOf(tps, 0)} | | |`)
   const ratio = (a: string, b: string) => byRound((round) => round(a).cpu / round(b).cpu, a, b)
   console.log()
   console.log(

@@ -116,7 +116,7 @@ export function spread(values: readonly number[]): Spread | null {
 }
 
 /** `1.34 (1.29-1.43)`. */
-export const textOf = (value: Spread | null, digits: number): string =>
+export const textOf = (value: Spread | null, digits = 2): string =>
   value ? `${value.median.toFixed(digits)} (${value.quartiles.map((one) => one.toFixed(digits)).join('-')})` : '-'
 
 /** Of sorted numbers, interpolated. */
