@@ -25,8 +25,8 @@ export interface RouterOptions {
 }
 
 /**
- * A handler for all of the routes; other paths get a 404, in the words of `refused` when they stand there. What is wrong with a request or its query is answered as
- * `errorAnswer` words it, a query with 400; all other errors are thrown on.
+ * A handler for all of the routes; other paths get a 404, in the words of `refused` when they stand there. What is wrong with a
+ * request or its query is answered as `errorAnswer` words it, a query with 400; all other errors are thrown on.
  */
 export function createRouter<Context>(
   routes: Routes<Context>,

@@ -24,6 +24,7 @@ import {
   ExportTraceServiceResponseSchema,
 } from '@sightline/otlp-messages'
 import type { Component } from '@sightline/service-kit/run-group'
+import { bytesCall } from '../grpc.ts'
 import { isHttpError } from '../http.ts'
 import type { ReadCounts } from '../otlp/traces.ts'
 import { isWireError } from '../otlp/wire.ts'
@@ -128,21 +129,12 @@ export function createGrpcReceiver(deps: GrpcDeps): GrpcReceiver {
   }
 }
 
-/** Messages stay bytes: they are read where those of HTTP are. */
+/** Messages are read where those of HTTP are. */
 function add(server: Server, service: string, handlers: Record<string, Handler>): void {
-  const same = (bytes: Buffer) => bytes
   const definition: Record<string, ServiceDefinition[string]> = {}
   const calls: UntypedServiceImplementation = {}
   for (const [name, handler] of Object.entries(handlers)) {
-    definition[name] = {
-      path: `/${service}/${name}`,
-      requestStream: false,
-      responseStream: false,
-      requestSerialize: same,
-      requestDeserialize: same,
-      responseSerialize: same,
-      responseDeserialize: same,
-    }
+    definition[name] = bytesCall(service, name, false)
     const call: handleUnaryCall<Buffer, Buffer> = ({ request }, answer) => {
       handler(request).then(
         (bytes) => answer(null, Buffer.from(bytes)),

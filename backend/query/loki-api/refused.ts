@@ -1,10 +1,12 @@
 /** What Loki has and this backend doesn't, with what there is instead. Each path stands for all below it, too. */
+import { ONE_PROCESS, REFUSED_OF_BOTH } from '../refused.ts'
+
 const RULES =
   'no rules are evaluated here. Use alert rules of Grafana, or of a Prometheus that scrapes TEMPO_PORT’s /metrics'
-const ONE_PROCESS = 'this is one process without components or rings. /ready says whether it answers'
 const OLD = 'Loki’s API from before version 1 is not spoken. Its paths begin with /loki/api/v1/'
 
 export const REFUSED: Readonly<Record<string, string>> = {
+  ...REFUSED_OF_BOTH,
   '/loki/api/v1/rules': RULES,
   '/prometheus/api/v1/rules': RULES,
   '/prometheus/api/v1/alerts': RULES,
@@ -16,10 +18,7 @@ export const REFUSED: Readonly<Record<string, string>> = {
   '/config': 'settings are variables of the environment. /loki/api/v1/drilldown-limits has the limits of queries',
   '/log_level': 'there is one level of log lines',
   '/services': ONE_PROCESS,
-  '/flush': 'what was answered is on disk. Nothing needs to be flushed',
   '/ring': ONE_PROCESS,
-  '/memberlist': ONE_PROCESS,
-  '/distributor': ONE_PROCESS,
   '/indexgateway': ONE_PROCESS,
   '/ingester': ONE_PROCESS,
   '/ruler': ONE_PROCESS,

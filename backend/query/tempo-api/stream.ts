@@ -23,6 +23,7 @@ import {
   SearchTagsRequestSchema,
   SearchTagValuesRequestSchema,
 } from '@sightline/otlp-messages/tempo'
+import { bytesCall } from '../../grpc.ts'
 import type { ApiHandler, ApiRequest, ApiResponse } from '../../http.ts'
 
 export interface StreamDeps {
@@ -106,16 +107,7 @@ function addCalls(grpc: Server, deps: StreamDeps): void {
     message: Message,
     questionOf: (asked: MessageShape<Message>) => Question,
   ): void => {
-    const same = (bytes: Buffer) => bytes
-    definition[name] = {
-      path: `/${SERVICE}/${name}`,
-      requestStream: false,
-      responseStream: true,
-      requestSerialize: same,
-      requestDeserialize: same,
-      responseSerialize: same,
-      responseDeserialize: same,
-    }
+    definition[name] = bytesCall(SERVICE, name, true)
     const call: handleServerStreamingCall<Buffer, Buffer> = (stream) => {
       ask(deps, () => questionOf(fromBinary(message, stream.request))).then(
         (bytes) => {
