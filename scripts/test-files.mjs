@@ -11,11 +11,7 @@ run({
   files,
   concurrency: Number(processes),
   timeout: Number(limit),
-  // Packages from few files: finding and reading them is most of what a small test file does.
-  execArgv: ['../service-kit/packages.ts', 'test-limit.mjs'].flatMap((file) => [
-    '--import',
-    join(import.meta.dirname, file),
-  ]),
+  execArgv: ['--import', join(import.meta.dirname, 'before-tests.mjs')],
 })
   .on('test:fail', () => {
     process.exitCode = 1

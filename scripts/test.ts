@@ -196,10 +196,7 @@ function nodeTest(files: string[], processes: number | 'one process'): Stage {
   if (processes !== 'one process') {
     return (output) => run(node, [beside('test-files.mjs'), String(processes), limit, ...files], output)
   }
-  const limits = [
-    `--test-timeout=${limit}`,
-    ...['../service-kit/packages.ts', 'test-limit.mjs'].flatMap((file) => ['--import', beside(file)]),
-  ]
+  const limits = [`--test-timeout=${limit}`, '--import', beside('before-tests.mjs')]
   return (output) => run(node, ['--test', '--test-isolation=none', ...limits, '--test-reporter=spec', ...files], output)
 }
 
