@@ -1,5 +1,5 @@
 /** The folder of dashboards: which there are, and what one of their panels asks. */
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Absentee } from './src/data/absent.ts'
 import {
@@ -11,6 +11,20 @@ import {
   unwrapped,
 } from './src/data/grafana-json.ts'
 import { sourceIdOf } from './src/data/source-id.ts'
+
+type Board = Partial<DashboardEntry> & Dashboard
+const read = new Map<string, { readonly state: string; readonly board: Board }>()
+
+/** The board in a file, parsed again when the file has changed. Rejects for one that is no JSON. */
+async function readBoard(path: string): Promise<Board> {
+  const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
+  const state = [ino, size, mtimeNs, ctimeNs].join()
+  const known = read.get(path)
+  if (known?.state === state) return known.board
+  const board = JSON.parse(await readFile(path, 'utf8')) as Board
+  read.set(path, { state, board })
+  return board
+}
 
 /**
  * Every *.json of the folder: a dashboard dropped in appears without a restart. A broken file is listed with its error, and one that
@@ -24,7 +38,7 @@ export async function listDashboards(folder: string, absent: readonly Absentee[]
     files.map(async (file): Promise<DashboardEntry> => {
       const fallback = { file, uid: file.replace(/\.json$/, ''), title: file, description: '', tags: [] }
       try {
-        const json = JSON.parse(await readFile(join(folder, file), 'utf8')) as Partial<DashboardEntry> & Dashboard
+        const json = await readBoard(join(folder, file))
         const without = absent.length > 0 ? missedBy(unwrapped(json), absent) : []
         return {
           file,
@@ -77,7 +91,7 @@ export async function findTarget(
 ): Promise<Target | undefined> {
   const entry = (await listDashboards(folder)).find((one) => one.uid === uid && one.error === undefined)
   if (!entry) return undefined
-  const dashboard = unwrapped(JSON.parse(await readFile(join(folder, entry.file), 'utf8')) as Dashboard)
+  const dashboard = unwrapped(await readBoard(join(folder, entry.file)))
   const panel = allPanels(dashboard).find((one) => one.id === panelId)
   return panel?.targets?.find((one) => (one.refId ?? 'A') === refId)
 }
