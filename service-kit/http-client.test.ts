@@ -142,14 +142,14 @@ test('where nothing is instrumented the client sends the trace context on, as it
   await using peer = await startPeer((response) => json(response, 200, { sum: 3 }))
   const spanContext = { traceId: 'c'.repeat(32), spanId: 'd'.repeat(16), traceFlags: TraceFlags.SAMPLED }
   const caller = trace.setSpanContext(ROOT_CONTEXT, spanContext)
-  state.clientInjects = true
+  state.onlyPassesOn = true
   try {
     await context.with(caller, () => withBaggage({ 'user.id': 7 }, () => peer.client.post(call)))
     await context.with(suppressTracing(caller), () => peer.client.post(call))
     await context.with(trace.setSpanContext(ROOT_CONTEXT, INVALID_SPAN_CONTEXT), () => peer.client.post(call))
     await peer.client.post(call)
   } finally {
-    state.clientInjects = false
+    state.onlyPassesOn = false
   }
   await context.with(caller, () => peer.client.post(call))
   assert.deepEqual(

@@ -275,7 +275,7 @@ function requestHeaders(timeoutMs: number, hasBody: boolean): Record<string, str
     ...(hasBody ? { 'content-type': 'application/json' } : {}),
     ...(request ? { 'x-request-id': request.requestId, 'x-request-deadline': String(Math.floor(timeoutMs)) } : {}),
   }
-  if (telemetry.clientInjects) propagation.inject(context.active(), headers)
+  if (telemetry.onlyPassesOn) propagation.inject(context.active(), headers)
   return headers
 }
 

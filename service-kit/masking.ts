@@ -85,8 +85,10 @@ export function maskName(name: string): string {
 export function maskAttributes(attributes: Record<string, unknown>): void {
   for (const key in attributes) {
     const value = attributes[key]
-    if (typeof value === 'string') attributes[key] = maskValue(key, value)
-    else if (Array.isArray(value))
+    if (typeof value === 'string') {
+      const safe = maskValue(key, value)
+      if (safe !== value) attributes[key] = safe
+    } else if (Array.isArray(value))
       attributes[key] = value.map((one) => (typeof one === 'string' ? maskValue(key, one) : one))
   }
 }
@@ -123,8 +125,21 @@ function chooseMask(key: string): Mask {
   if (SECRET_KEYS.test(key)) return () => '***'
   if (NAME_KEYS.test(key)) return maskName
   if (EMAIL_KEYS.test(key)) return (value) => (HAS_AT.test(value) ? maskText(value) : '***')
-  if (PATH_KEYS.test(key)) return maskPath
-  if (QUERY_KEYS.test(key)) return maskQuery
-  if (URL_KEYS.test(key)) return maskUrl
-  return maskText
+  if (PATH_KEYS.test(key)) return remembering(maskPath)
+  if (QUERY_KEYS.test(key)) return remembering(maskQuery)
+  if (URL_KEYS.test(key)) return remembering(maskUrl)
+  return remembering(maskText)
+}
+
+/** Methods, routes, statements: what a key says is mostly what it said the last time, and is looked at once. */
+function remembering(mask: Mask): Mask {
+  let given = ''
+  let safe = ''
+  return (value) => {
+    if (value !== given) {
+      safe = mask(value)
+      given = value
+    }
+    return safe
+  }
 }

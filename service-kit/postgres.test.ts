@@ -95,7 +95,7 @@ test('a transaction commits what it did when its work resolves, and nothing when
     await tx.query(ADD, [14, 'd'])
     await tx.query(ADD, [11, 'again'])
   })
-  await assert.rejects(duplicate, { code: SQLSTATE.unique_violation })
+  await assert.rejects(duplicate, { code: SQLSTATE.unique_violation, stack: /postgres\.test\.ts/ })
   assert.deepEqual(await opened.db.query(COUNT, [[11, 12, 13, 14]]), [{ n: 2 }])
   assert.equal(await pidOf(opened.db), pid)
 })

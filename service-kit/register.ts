@@ -11,8 +11,7 @@ import './packages.ts'
 
 const { getBooleanFromEnv } = await import('@opentelemetry/core')
 const disabled = getBooleanFromEnv('OTEL_SDK_DISABLED') === true
-// Only these: hooking every module would instrument undici's http.request a second time. And not pg-pool: its spans are not
-// wanted (instrumentations.ts), and prom-client has its metrics, which the patch would count at each use of a connection.
+// Only these: hooking every module would instrument undici's http.request a second time.
 if (!disabled) {
   const { register } = await import('import-in-the-middle/register-hooks.mjs')
   register({ include: ['koa', 'pg'] })

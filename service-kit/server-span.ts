@@ -9,6 +9,7 @@ import { getRPCMetadata, RPCType, setRPCMetadata, suppressTracing } from '@opent
 import type { Context } from 'koa'
 import { type Ending, endingOf } from './listen.ts'
 import { localTarget } from './request-target.ts'
+import { NO_SPAN } from './spans.ts'
 import { REQUEST_ROOT } from './telemetry/context.ts'
 import { telemetry } from './telemetry/state.ts'
 
@@ -26,6 +27,7 @@ export function inServerSpan(ctx: Context, work: () => Promise<void>): Promise<v
   const caller = propagation.extract(REQUEST_ROOT, ctx.headers)
   // Log lines keep the id of the trace that the request belongs to.
   if (telemetry.untraced?.test(ctx.path)) return context.with(suppressTracing(caller), work)
+  if (telemetry.onlyPassesOn) return context.with(trace.getSpan(caller) ? caller : trace.setSpan(caller, NO_SPAN), work)
   const known = methodLabel(ctx.method) !== '_OTHER'
   const options = { kind: SpanKind.SERVER, attributes: requestAttributes(ctx) }
   const span = tracer.startSpan(known ? ctx.method : 'HTTP', options, caller)
@@ -40,9 +42,8 @@ export function inServerSpan(ctx: Context, work: () => Promise<void>): Promise<v
 }
 
 /** Scrapes and probes would bury the traces of real requests; one whose trace is recorded is somebody's question. */
-function isProbe(ctx: Context): boolean {
-  const isRecorded = /^[^-]{2}-[^-]{32}-[^-]{16}-.[13579bdf]/.test(ctx.get('traceparent'))
-  return !isRecorded && telemetry.probes.has(ctx.url)
+function isProbe({ req, url }: Context): boolean {
+  return telemetry.probes.has(url) && !/^[^-]{2}-[^-]{32}-[^-]{16}-.[13579bdf]/.test(textOf(req.headers.traceparent))
 }
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY']
@@ -52,26 +53,41 @@ export function methodLabel(method: string): string {
   return METHODS.includes(method) ? method : '_OTHER'
 }
 
-function requestAttributes(ctx: Context): Attributes {
-  const { socket, httpVersion } = ctx.req
-  const method = methodLabel(ctx.method)
-  const [path, query] = splitTarget(ctx.url)
-  // Where the gateway is in front, it says what it was asked for and by whom.
-  const [, host = '', port] = /^(.*?)(?::(\d+))?$/.exec(ctx.get('x-forwarded-host') || ctx.get('host')) ?? []
-  const client = ctx.get('x-forwarded-for').split(',')[0]!.trim() || socket.remoteAddress
-  return {
-    'http.request.method': method,
-    ...(method === ctx.method ? {} : { 'http.request.method_original': ctx.method }),
+function requestAttributes({ req, method, url }: Context): Attributes {
+  const { socket, headers } = req
+  const known = methodLabel(method)
+  const [path, query] = splitTarget(url)
+  const attributes: Attributes = {
+    'http.request.method': known,
     'url.scheme': 'http',
     'url.path': path,
-    ...(query === '' ? {} : { 'url.query': query }),
-    ...(host === '' ? {} : { 'server.address': host, 'server.port': Number(port ?? 80) }),
-    ...(client === undefined ? {} : { 'client.address': client }),
     'network.peer.address': socket.remoteAddress,
     'network.peer.port': socket.remotePort,
-    'network.protocol.version': httpVersion,
-    ...(ctx.get('user-agent') === '' ? {} : { 'user_agent.original': ctx.get('user-agent') }),
+    'network.protocol.version': req.httpVersion,
   }
+  if (known !== method) attributes['http.request.method_original'] = method
+  if (query !== '') attributes['url.query'] = query
+  // Where the gateway is in front, it says what it was asked for and by whom.
+  const [host, port] = splitHost(textOf(headers['x-forwarded-host']) || textOf(headers.host))
+  if (host !== '') {
+    attributes['server.address'] = host
+    attributes['server.port'] = port
+  }
+  const client = textOf(headers['x-forwarded-for']).split(',')[0]!.trim() || socket.remoteAddress
+  if (client !== undefined) attributes['client.address'] = client
+  const agent = textOf(headers['user-agent'])
+  if (agent !== '') attributes['user_agent.original'] = agent
+  return attributes
+}
+
+/** Node joins what comes more than once. */
+const textOf = (header: string | string[] | undefined) => (typeof header === 'string' ? header : '')
+
+/** `[::1]:8080` and `example.com` alike; a port that is not said is that of HTTP. */
+function splitHost(text: string): [host: string, port: number] {
+  const colon = text.lastIndexOf(':')
+  const port = colon < 0 ? '' : text.slice(colon + 1)
+  return /^\d+$/.test(port) ? [text.slice(0, colon), Number(port)] : [text, 80]
 }
 
 /** Path and query of a request line, which may hold a whole URL or nonsense: Koa's own reading of it throws on some. */

@@ -4,6 +4,7 @@ import {
   context,
   defaultTextMapGetter,
   defaultTextMapSetter,
+  INVALID_SPAN_CONTEXT,
   type Link,
   propagation,
   ROOT_CONTEXT,
@@ -13,6 +14,10 @@ import {
 } from '@opentelemetry/api'
 import { getRPCMetadata, W3CTraceContextPropagator } from '@opentelemetry/core'
 import { errorType, ProblemError } from './problems.ts'
+import { telemetry } from './telemetry/state.ts'
+
+/** Takes everything and keeps nothing. */
+export const NO_SPAN: Span = trace.wrapSpanContext(INVALID_SPAN_CONTEXT)
 
 const tracer = trace.getTracer('@sightline/service-kit')
 const recorded = new WeakSet<object>()
@@ -27,6 +32,7 @@ export async function inSpan<T>(
   work: (span: Span) => Promise<T> | T,
   links: Link[] = [],
 ): Promise<T> {
+  if (telemetry.onlyPassesOn) return work(NO_SPAN)
   return tracer.startActiveSpan(name, { attributes, links }, async (span) => {
     try {
       return await work(span)

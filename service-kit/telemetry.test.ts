@@ -1,5 +1,8 @@
 /** Telemetry of a whole process: a backend that fails, and the standard switches. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import { until } from './poll.ts'
@@ -114,46 +117,103 @@ test('OTEL_TRACES_EXPORTER=console prints spans; OTEL_TRACES_SAMPLER and OTEL_SD
 })
 
 /** Requests that end well and badly, each in a trace of its own: here, in the database and at the next service. */
-const REQUESTS: readonly [method: string, path: string, body?: unknown][] = [
+const REQUESTS: readonly [method: string, path: string, body?: unknown, headers?: Record<string, string>][] = [
   ['GET', '/users?limit=2'],
   ['GET', '/nowhere'],
   ['POST', '/process', { user_id: 'none' }],
-  ['POST', '/process', { user_id: 1001, action: 'purchase' }],
+  ...['answer', 'refuse', 'fail', 'hang_up'].map((action) => order(action)),
+  order('be_silent', { 'x-request-deadline': '1500' }),
+  order('be_away'),
 ]
 
-test('SIGHTLINE_INSTRUMENTATION=official: the SDK makes the spans, and they are the same', async () => {
+function order(action: string, headers = {}): [string, string, unknown, Record<string, string>] {
+  return ['POST', '/process', { user_id: 1001, action }, headers]
+}
+
+test('SIGHTLINE_INSTRUMENTATION=official: SDK and instrumentations make the spans, and they are the same', async () => {
   const [own, official] = [await spansOf({}), await spansOf({ SIGHTLINE_INSTRUMENTATION: 'official' })]
   assert.deepEqual(own, official)
-  const refused = own.at(-1)!.filter(({ status }) => status === 'error')
-  assert.ok(refused.length > 1 && refused.some(({ events }) => events?.length), 'failures are among them')
+  const hops = own.flat().filter(({ kind, attributes }) => kind === 'client' && attributes?.['url.full'])
+  const ends = new Set(hops.map(({ attributes }) => String(attributes?.['error.type'])))
+  assert.deepEqual(ends, new Set(['undefined', '404', '500', 'UND_ERR_SOCKET', 'HopTimeout', 'ECONNREFUSED']))
+  assert.ok(
+    own.flat().some(({ status, events }) => status === 'error' && events?.length),
+    'errors are recorded',
+  )
 })
 
 /** The spans of each request, by name, without what is never the same twice. */
 async function spansOf(env: Record<string, string>): Promise<Partial<SinkSpan>[][]> {
   await using sink = await startOtlpSink()
+  await using next = await startObedientService()
   await using user = await startUser({
     ...env,
     OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
-    // Nobody listens there.
-    NEXT_SERVICE_URL: 'http://127.0.0.1:1',
+    NEXT_SERVICE_URL: `http://127.0.0.1:${next.port}/base`,
   })
-  for (const [n, [method, path, body]] of REQUESTS.entries()) {
+  for (const [n, [method, path, body, headers]] of REQUESTS.entries()) {
+    if (n === REQUESTS.length - 1) await next[Symbol.asyncDispose]()
     const traceparent = `00-${traceOf(n)}-b7ad6b7169203331-01`
-    await user.call(method, path, body, { traceparent, 'x-request-id': `request-${n}`, baggage: 'order.id=9' })
+    const ids = { traceparent, 'x-request-id': `request-${n}`, baggage: 'order.id=9' }
+    await user.call(method, path, body, { ...ids, ...headers })
   }
   await user.stop()
+  const told = next.taken.map(({ traceparent, baggage }) => {
+    const sender = sink.spans.find(({ spanId }) => spanId === String(traceparent).slice(36, 52))
+    return [sender?.kind, sender?.traceId === String(traceparent).slice(3, 35), baggage]
+  })
+  assert.deepEqual(
+    told,
+    REQUESTS.map((_, n) => ['client', true, `order.id=9,request.id=request-${n},user.id=1001`]).slice(3, -1),
+  )
   return REQUESTS.map((_, n) =>
     sink.spans
       .filter(({ traceId }) => traceId === traceOf(n))
-      .map(({ spanId, startNs, endNs, parentId, attributes, ...rest }) => {
+      .map(({ spanId, startNs, endNs, parentId, scope, attributes, events, message, ...rest }) => {
         assert.ok(endNs >= startNs)
         const parent = sink.spans.find((one) => one.spanId === parentId)?.name ?? parentId
         const steady = Object.entries(attributes).map(([key, value]) => [key, VARYING.has(key) ? typeof value : value])
-        return { ...rest, parentId: parent, attributes: Object.fromEntries(steady) }
+        const span = { ...rest, scope: SCOPES[scope] ?? scope, attributes: Object.fromEntries(steady), events, message }
+        return { ...steadyTexts(span, next.port), parentId: parent }
       })
       .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
   )
 }
 
-const VARYING = new Set(['server.port', 'network.peer.port', 'deadline.remaining_ms'])
+/** A next service that does what an order's action says, and keeps the headers it was sent. */
+async function startObedientService() {
+  const taken: IncomingHttpHeaders[] = []
+  const server = createServer(async (request, response) => {
+    taken.push(request.headers)
+    let body = ''
+    for await (const chunk of request.setEncoding('utf8')) body += chunk
+    const { action } = JSON.parse(body) as { action: string }
+    if (action === 'hang_up') request.socket.destroy()
+    else if (action !== 'be_silent') {
+      response.statusCode = { refuse: 404, fail: 500 }[action] ?? 200
+      response.setHeader('content-type', 'application/json').end('{}')
+    }
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    taken,
+    async [Symbol.asyncDispose]() {
+      if (!server.listening) return
+      server.close()
+      server.closeAllConnections()
+      await once(server, 'close')
+    },
+  }
+}
+
+function steadyTexts<T>(value: T, port: number): T {
+  const text = JSON.stringify(value).replaceAll(`127.0.0.1:${port}`, '127.0.0.1:PORT')
+  return JSON.parse(text.replaceAll(/within \d+ ms/g, 'within N ms'))
+}
+
+/** Who makes a span is what is different. */
+const SCOPES: Record<string, string> = { '@opentelemetry/instrumentation-undici': '@sightline/service-kit' }
+const VARYING = new Set(['server.port', 'network.peer.port', 'deadline.remaining_ms', 'exception.stacktrace'])
 const traceOf = (n: number) => `0af7651916cd43dd8448eb211c80319${n}`

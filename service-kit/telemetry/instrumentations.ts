@@ -2,20 +2,33 @@
 import type { Instrumentation } from '@opentelemetry/instrumentation'
 import { KoaInstrumentation, KoaLayerType } from '@opentelemetry/instrumentation-koa'
 import { PgInstrumentation } from '@opentelemetry/instrumentation-pg'
-import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici'
+import { makeClientSpans } from './client-spans.ts'
 import { ATTR_SERVICE_PEER_NAME } from './semconv.ts'
 
-/** Called once: instrumentations switch themselves on when they are made. */
-export function instrumentations(): Instrumentation[] {
+/** Called once: instrumentations switch themselves on when they are made. `own`: client spans are the kit's, too. */
+export async function instrumentations(own: boolean): Promise<Instrumentation[]> {
+  if (own) makeClientSpans()
   return [
-    new UndiciInstrumentation({ requireParentforSpans: true }),
+    ...(own ? [] : [await undiciInstrumentation()]),
     // The router's span stays: it brings http.route. One span for every middleware would be noise.
     new KoaInstrumentation({ ignoreLayersType: [KoaLayerType.MIDDLEWARE] }),
-    new PgInstrumentation({
+    new StatementInstrumentation({
       requireParentSpan: true,
       ignoreConnectSpans: true,
       // Service maps name a database node by this; else all of them are called localhost.
       requestHook: (span) => span.setAttribute(ATTR_SERVICE_PEER_NAME, 'postgresql'),
     }),
   ]
+}
+
+async function undiciInstrumentation(): Promise<Instrumentation> {
+  const { UndiciInstrumentation } = await import('@opentelemetry/instrumentation-undici')
+  return new UndiciInstrumentation({ requireParentforSpans: true })
+}
+
+/** Without pg-pool: its spans are not wanted, and prom-client has its metrics, which the patch would count at each use of a connection. */
+class StatementInstrumentation extends PgInstrumentation {
+  protected override init() {
+    return super.init().filter(({ name }) => name === 'pg')
+  }
 }

@@ -43,7 +43,7 @@ export async function startTelemetry(env: NodeJS.ProcessEnv): Promise<void> {
   const processor = spanProcessor(exporter, env, showPersonalData)
   const own = env.SIGHTLINE_INSTRUMENTATION !== 'official'
   const sdk = new NodeSDK({
-    instrumentations: instrumentations(),
+    instrumentations: await instrumentations(own),
     textMapPropagator: await propagatorFromEnvironment(),
     resource,
     autoDetectResources: false,
@@ -77,7 +77,7 @@ export async function passContextOn(env: NodeJS.ProcessEnv): Promise<void> {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
   const textMapPropagator = await propagatorFromEnvironment()
   if (textMapPropagator) propagation.setGlobalPropagator(textMapPropagator)
-  telemetry.clientInjects = true
+  telemetry.onlyPassesOn = true
 }
 
 /** Who we are, and a voice for what is wrong with the settings. */

@@ -24,8 +24,11 @@ export interface TelemetryState {
   untraced: RegExp | undefined
   /** True when log lines go to OpenTelemetry too. */
   logsWanted: boolean
-  /** True when no instrumentation puts the trace context on outgoing requests, so that their client has to. */
-  clientInjects: boolean
+  /**
+   * True when there are to be no spans: the caller's context is passed on all the same, and their client puts it on outgoing
+   * requests, since no instrumentation does.
+   */
+  onlyPassesOn: boolean
   /** Flushes and ends the SDK; nothing while it was not started. */
   shutdown: () => Promise<void>
 }
@@ -37,6 +40,6 @@ export const telemetry: TelemetryState = {
   probes: new Set(),
   untraced: undefined,
   logsWanted: false,
-  clientInjects: false,
+  onlyPassesOn: false,
   shutdown: async () => {},
 }

@@ -17,13 +17,8 @@ import {
 } from '@opentelemetry/api'
 import { getNumberFromEnv, isTracingSuppressed } from '@opentelemetry/core'
 import type { Resource } from '@opentelemetry/resources'
-import {
-  RandomIdGenerator,
-  type Sampler,
-  SamplingDecision,
-  type SpanLimits,
-  type SpanProcessor,
-} from '@opentelemetry/sdk-trace'
+import { type Sampler, SamplingDecision, type SpanLimits, type SpanProcessor } from '@opentelemetry/sdk-trace'
+import { newSpanId, newTraceId } from './ids.ts'
 import { RecordingSpan, type SpanSettings } from './span.ts'
 
 interface ProviderOptions {
@@ -67,8 +62,6 @@ export function limitsFromEnvironment(): Required<SpanLimits> {
   }
 }
 
-const ids = new RandomIdGenerator()
-
 class RecordingTracer implements Tracer {
   private readonly sampler: Sampler
   private readonly settings: SpanSettings
@@ -82,12 +75,12 @@ class RecordingTracer implements Tracer {
     const parent = options.root ? trace.deleteSpan(carrier) : carrier
     if (isTracingSuppressed(parent)) return trace.wrapSpanContext(INVALID_SPAN_CONTEXT)
     const parentSpanContext = validSpanContext(trace.getSpan(parent))
-    const traceId = parentSpanContext?.traceId ?? ids.generateTraceId()
+    const traceId = parentSpanContext?.traceId ?? newTraceId()
     const { kind = SpanKind.INTERNAL, attributes, links, startTime } = options
     const sampled = this.sampler.shouldSample(parent, traceId, name, kind, attributes ?? {}, links ?? [])
     const spanContext = {
       traceId,
-      spanId: ids.generateSpanId(),
+      spanId: newSpanId(),
       traceFlags: sampled.decision === SamplingDecision.RECORD_AND_SAMPLED ? TraceFlags.SAMPLED : TraceFlags.NONE,
       traceState: sampled.traceState ?? parentSpanContext?.traceState,
     }

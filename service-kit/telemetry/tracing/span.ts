@@ -142,7 +142,7 @@ export class RecordingSpan implements Span, ReadableSpan {
     this.events.push({
       name,
       time: this.timeOf(hasAttributes || isTimeInput(time) ? time : attributesOrTime),
-      ...cleanSimpleAttributes(hasAttributes ? attributesOrTime : undefined, limits),
+      ...(hasAttributes && (plainCopy(attributesOrTime, limits) ?? cleanSimpleAttributes(attributesOrTime, limits))),
     })
     return this
   }
@@ -247,8 +247,24 @@ export class RecordingSpan implements Span, ReadableSpan {
   }
 }
 
+type AttributeLimits = Pick<Required<SpanLimits>, 'attributeCountLimit' | 'attributeValueLengthLimit'>
+
+/** What `cleanSimpleAttributes` makes of attributes that can all be taken as they are; undefined of others. */
+function plainCopy(given: Attributes | undefined, limits: AttributeLimits) {
+  if (typeof given !== 'object' || given === null) return undefined
+  const attributes: Attributes = {}
+  let count = 0
+  for (const key in given) {
+    if (!Object.hasOwn(given, key)) continue
+    const value = given[key]
+    if (++count > limits.attributeCountLimit || !isPlain(key, value, limits)) return undefined
+    attributes[key] = value
+  }
+  return { attributes, droppedAttributesCount: 0 }
+}
+
 /** Whether an attribute can be taken as it is; true for nearly all. */
-function isPlain(key: string, value: unknown, limits: Required<SpanLimits>): value is string | number | boolean {
+function isPlain(key: string, value: unknown, limits: AttributeLimits): value is string | number | boolean {
   if (key === '') return false
   if (typeof value === 'string') return value.length <= limits.attributeValueLengthLimit
   return typeof value === 'number' || typeof value === 'boolean'
