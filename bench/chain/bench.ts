@@ -10,20 +10,22 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { readFlags } from '@sightline/local/flags'
 import { type Chain, nodeVariants, startDatabase, startFlaskChain, startNodeChain } from './chains.ts'
+import { comparison, type Result, readResult } from './compare.ts'
 import { CLIENTS, pgbench, runSlice, type Slice, type Spread, shuffled, spread, textOf, warmUp } from './slices.ts'
 
-const usage = `node bench/chain/bench.ts [--short] [--chains NAME,...] [--rounds N] [--seconds N] [--foreign SHARE]
+const usage = `node bench/chain/bench.ts [--short] [--chains NAME,...] [--rounds N] [--seconds N] [--foreign SHARE] [--compare FILE]
 
 What tracing costs the three services, side by side with other ways to trace, and with a chain in Flask. --short takes fewer and
 shorter slices. --chains takes these only, without pgbench: ${nodeVariants.map(({ name }) => name).join(', ')}.
 --foreign is the share of the machine that others may use in a slice (0.1): with 1 none is dropped, and many --rounds of few --seconds
-make up for it.`
+make up for it. --compare puts the run beside an earlier one, of whose last line FILE is made (bench/results).`
 const {
   short,
   chains: named,
   rounds,
   seconds,
   foreign,
+  compare,
 } = readFlags(usage, {
   options: {
     short: { type: 'boolean' },
@@ -31,9 +33,11 @@ const {
     rounds: { type: 'string' },
     seconds: { type: 'string' },
     foreign: { type: 'string', default: '0.1' },
+    compare: { type: 'string' },
   },
 }).values
 const wanted = named?.split(',')
+const earlier = compare === undefined ? undefined : readResult(compare)
 const WARM_UP = short ? 1_000 : 4_000
 const [ROUNDS, SECONDS] = [Number(rounds ?? (short ? 5 : 15)), Number(seconds ?? (short ? 2 : 4))]
 /** Share of the machine that others may use in a slice, and how often one is taken again. */
@@ -137,9 +141,8 @@ function report(spans: number): void {
     ]
   })
   const about = new Map(nodeVariants.map(({ name, about }) => [name, about]))
-  console.log(
-    `${cpus()[0]!.model}, ${cpus().length} processors, Node ${process.version}, ${CLIENTS} clients, ${ROUNDS} rounds of ${SECONDS} s`,
-  )
+  const machine = `${cpus()[0]!.model}, ${cpus().length} processors, Node ${process.version}`
+  console.log(`${machine}, ${CLIENTS} clients, ${ROUNDS} rounds of ${SECONDS} s`)
   console.log(
     `medians with quartiles; CPU of the three services per POST /process, ${spans.toFixed(1)} spans each when traced\n`,
   )
@@ -149,18 +152,19 @@ function report(spans: number): void {
   const tps = spread(transactions)
   if (tps) console.log(`| pgbench: the same three commits | | | ${textOf(tps, 0)} | | |`)
   const ratio = (a: string, b: string) => byRound((round) => round(a).cpu / round(b).cpu, a, b)
-  console.log()
-  console.log(
-    JSON.stringify({
-      cpu_traced_over_untraced: ratio('traced', 'untraced'),
-      cpu_traced_over_sdk_defaults: ratio('traced', 'sdk defaults'),
-      cpu_traced_over_official: ratio('traced', 'official'),
-      cpu_disabled_over_untraced: ratio('disabled', 'untraced'),
-      requests_over_flask: ratio('flask', 'traced'),
-      share_of_pgbench: tps && byRound((round, n) => round('traced').perSecond / transactions[n]!, 'traced'),
-      us_per_span: byRound((round) => (round('traced').cpu - round('untraced').cpu) / spans, 'traced', 'untraced'),
-      spans_per_request: Number(spans.toFixed(1)),
-      dropped_slices: [...slices.values()].flat().filter((one) => one === undefined).length,
-    }),
-  )
+  const result: Result = {
+    date: new Date().toISOString(),
+    machine,
+    cpu_traced_over_untraced: ratio('traced', 'untraced'),
+    cpu_traced_over_sdk_defaults: ratio('traced', 'sdk defaults'),
+    cpu_traced_over_official: ratio('traced', 'official'),
+    cpu_disabled_over_untraced: ratio('disabled', 'untraced'),
+    requests_over_flask: ratio('flask', 'traced'),
+    share_of_pgbench: tps && byRound((round, n) => round('traced').perSecond / transactions[n]!, 'traced'),
+    us_per_span: byRound((round) => (round('traced').cpu - round('untraced').cpu) / spans, 'traced', 'untraced'),
+    spans_per_request: Number(spans.toFixed(1)),
+    dropped_slices: [...slices.values()].flat().filter((one) => one === undefined).length,
+  }
+  if (earlier) console.log(`\n${comparison(earlier, result)}`)
+  console.log(`\n${JSON.stringify(result)}`)
 }
