@@ -38,6 +38,7 @@ import { ExportTraceServiceRequestSchema } from '@sightline/otlp-messages'
 import fc from 'fast-check'
 import { fineStart } from '../clock.ts'
 import { spanSerializer } from '../otlp/spans.ts'
+import { newSpanId, newTraceId } from './ids.ts'
 import { createTracerProvider, limitsFromEnvironment } from './provider.ts'
 
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
@@ -397,4 +398,14 @@ test('limits come from the standard variables: those of spans, before those of a
   set({ OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT: '5', OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT: '6' })
   const own = limitsFromEnvironment()
   assert.deepEqual([own.attributeCountLimit, own.attributeValueLengthLimit], [5, 6])
+})
+
+test('ids are as long as they must be, none comes twice, and none is all zeros', () => {
+  const all = Array.from({ length: 300 }, () => [newTraceId(), newSpanId()] as const)
+  assert.equal(new Set(all.flat()).size, 600)
+  assert.ok(all.every(([traceId, spanId]) => /^[0-9a-f]{32}$/.test(traceId) && /^[0-9a-f]{16}$/.test(spanId)))
+  let zeros = 300
+  mock.method(Math, 'random', () => (zeros-- > 0 ? 0 : 0.5))
+  const ids = Array.from({ length: 100 }, () => [newTraceId(), newSpanId()]).flat()
+  assert.ok(zeros < 0 && !ids.some((id) => /^0+$/.test(id)))
 })
