@@ -8,9 +8,6 @@ import { hash } from 'node:crypto'
 /** The seal before the first. */
 export const GENESIS = Buffer.alloc(32)
 
-/** After this time without a seal something holds the sealing up, seconds; the alert AuditSealLate knows the same number. */
-export const OVERDUE_SECONDS = 300
-
 /** A row as PostgreSQL writes it in text: no driver, time zone or JSON printer stands between the row and its hash. */
 export interface SealableRow {
   id: string

@@ -19,6 +19,7 @@ import { createRecordAudit } from './record-audit.ts'
 import { withCompactAnswer, withReleases } from './releases.ts'
 import { createApp } from './routes.ts'
 import { createSealer } from './sealer.ts'
+import { withProgress } from './standstill.ts'
 import { createTreeBuilder } from './tree-builder.ts'
 import { createTreeCheckpoints } from './tree-checkpoint.ts'
 import { createVerification } from './verification.ts'
@@ -30,18 +31,20 @@ export function compose(kitParts: KitParts<Config>): ServiceParts {
   const verification = createVerification(parts)
   const checkpoints = createCheckpointWriter(parts)
   const treeCheckpoints = createTreeCheckpoints(parts)
+  const sealer = createSealer(parts)
   return {
     app: createApp({
       ...parts,
       recordAudit,
-      verify: verification.verify,
+      verify: async (from) => withProgress(await verification.verify(from), sealer.progress),
+      sealing: sealer.progress,
       proofs: createProofs(parts.database, treeCheckpoints),
     }),
     background: {
       ...(checkpoints ? { checkpoints } : {}),
       treeCheckpoints,
       treeBuilder: createTreeBuilder(parts),
-      sealer: createSealer(parts),
+      sealer,
       verification,
     },
   }

@@ -7,17 +7,19 @@ import type { Config } from './config.ts'
 import { listDeadLetters, toDeadLetterView } from './dead-letters.ts'
 import type { Proofs } from './proofs.ts'
 import type { RecordAudit } from './record-audit.ts'
+import type { Progress } from './standstill.ts'
 import type { Verification } from './verification.ts'
 
 export interface AppParts extends KitParts<Config> {
   recordAudit: RecordAudit
   verify: Verification['verify']
   proofs: Proofs
+  sealing: Pick<Progress, 'since'>
 }
 
 /** The HTTP side of audit-service; errors become answers in the kit. */
 export function createApp(parts: AppParts): Koa {
-  const { database, recordAudit, verify, proofs } = parts
+  const { database, recordAudit, verify, proofs, sealing } = parts
   return createHttpApp(parts, (routes) => {
     routes.add(auditEndpoints.process, async ({ body }) => ({ status: 200, body: await recordAudit(body) }))
 
@@ -57,6 +59,12 @@ export function createApp(parts: AppParts): Koa {
 
     addCommonRoutes(routes, {
       ...parts,
+      checks: {
+        sealing: () => {
+          const since = sealing.since()
+          return since ? `rows wait for their seal since ${since.toISOString()}` : undefined
+        },
+      },
       openApi: openApiDocument(parts.service, auditEndpoints),
       endpoints: commonEndpoints,
     })

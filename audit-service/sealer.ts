@@ -5,8 +5,12 @@
  */
 import { again, type Component, inSpan, type KitParts, sql } from '@sightline/service-kit'
 import type { Config } from './config.ts'
+import { type Progress, watchProgress } from './standstill.ts'
 
-const WAITING = sql('unsealed_row', 'select true as waiting from audit_unsealed limit 1')
+const WAITING = sql(
+  'unsealed_row',
+  `select exists (select from audit_unsealed) as waits, coalesce((select max(position) from audit_chain), 0) as "end"`,
+)
 const SEAL = sql('seal_rows', 'select audit_seal($1) as sealed')
 const STATE = sql(
   'seal_state',
@@ -19,15 +23,20 @@ const BATCH = 1_000
 export interface Sealer extends Component {
   /** Seals one batch; resolves to the number of rows, 0 when there are none or another instance is at it. */
   sealBatch(): Promise<number>
+  /** Since when rows wait and none is sealed. */
+  progress: Pick<Progress, 'since'>
 }
 
 /** Seals every SEAL_POLL_MS from its start on until it is stopped; a database that is away is tried again. */
 export function createSealer(deps: Pick<KitParts<Config>, 'config' | 'database' | 'logger' | 'metrics'>): Sealer {
   const { config, database, logger, metrics } = deps
   const sealed = metrics.counter('audit_rows_sealed_total')
+  const progress = watchProgress()
+  metrics.gauge('audit_seal_waiting_since_seconds', (gauge) => gauge.set((progress.since()?.getTime() ?? 0) / 1000))
   const rounds = again(
     async () => ((await sealBatch()) === BATCH ? 0 : config.SEAL_POLL_MS),
     (error) => {
+      progress.saw(undefined)
       logger.warn('rows could not be sealed for now', error)
       return config.SEAL_POLL_MS
     },
@@ -35,7 +44,9 @@ export function createSealer(deps: Pick<KitParts<Config>, 'config' | 'database' 
   registerGauges()
 
   async function sealBatch(): Promise<number> {
-    if ((await database.query(WAITING)).length === 0) return 0
+    const [look] = await database.query<{ waits: boolean; end: number }>(WAITING)
+    progress.saw(look)
+    if (!look!.waits) return 0
     // A span only when there is something to tell: an idle service makes none.
     return inSpan('seal_audit_rows', {}, async (span) => {
       const [batch] = await database.query<{ sealed: number }>(SEAL, [BATCH])
@@ -57,5 +68,5 @@ export function createSealer(deps: Pick<KitParts<Config>, 'config' | 'database' 
     )
   }
 
-  return { sealBatch, ...rounds }
+  return { sealBatch, progress, ...rounds }
 }

@@ -164,13 +164,25 @@ test('a row that waits too long for its seal is not intact, nor broken', async (
     await recordOrders(database, 2)
     await using service = await startQuiet(database)
     const ask = async () => (await service.call('GET', '/audit/verify')).json
-    await tamper(database, `update audit_unsealed set recorded_at = now() - interval '200 s' where audit_id = 22`)
+    const age = (table: string, seconds: number) =>
+      tamper(
+        database,
+        `update ${table} set recorded_at = now() - interval '${seconds} s' where ${table === 'audit_logs' ? 'id' : 'audit_id'} = 22`,
+      )
+    await age('audit_unsealed', 40)
     const inTime = await ask()
-    assert.deepEqual([inTime.status, inTime.unsealed], ['intact', 2])
-    await tamper(database, `update audit_unsealed set recorded_at = now() - interval '301 s' where audit_id = 22`)
-    const late = await ask()
-    assert.deepEqual([late.status, late.first_broken.position, late.first_broken.audit_id], ['overdue', null, 22])
-    assert.match(late.first_broken.reason, /has waited 3\d\d s for its seal/)
+    assert.deepEqual([inTime.status, inTime.unsealed, inTime.waiting_since], ['intact', 2, null])
+    // Either time tells, though the other was set anew.
+    for (const table of ['audit_unsealed', 'audit_logs']) {
+      await age('audit_unsealed', 0)
+      await age('audit_logs', 0)
+      await age(table, 61)
+      const late = await ask()
+      assert.deepEqual([late.status, late.first_broken.position, late.first_broken.audit_id], ['overdue', null, 22])
+      assert.match(late.first_broken.reason, new RegExp(`waits for its seal since ${late.waiting_since}`))
+      const waited = Date.now() - Date.parse(late.waiting_since)
+      assert.ok(waited >= 60_000 && waited < 600_000, late.waiting_since)
+    }
     assert.equal(sample((await service.call('GET', '/metrics')).text, 'audit_verify_ok'), 0)
   })
   await allSealed(database)
@@ -268,10 +280,42 @@ test('PostgreSQL seals, and hashes for the tree, what is checked here, whatever 
   assert.deepEqual([status, checked, tree_size, first_broken], ['intact', texts.length, texts.length, null])
 })
 
+function migration(name: string): [up: string, down: string] {
+  const file = new URL(`../db/migrations/${name}.sql`, import.meta.url)
+  return fs.readFileSync(file, 'utf8').split('-- Down Migration') as [string, string]
+}
+
+test('a seal that does not fit the one before it is refused by the database, to its owner, too', async () => {
+  await using database = await cluster.createDatabase()
+  await sealedRows(database, 5)
+  const insert = (position: string, hash: string, version = 2, sealedAt = 'sealed_at') =>
+    database.query(
+      `insert into audit_chain (position, audit_id, row_hash, hash, sealed_at, version)
+       select ${position}, 100 + n, row_hash, ${hash}, ${sealedAt}, ${version} from audit_chain, generate_series(1, 1) n where position = 5`,
+    )
+  const fits = `sha256(hash || int8send(6) || row_hash || convert_to(audit_time_text(sealed_at), 'UTF8'))`
+  for (const [position, hash, version, sealedAt] of [
+    ['6', 'hash', 2, 'sealed_at'],
+    ['6', fits, 1, 'sealed_at'],
+    ['6', fits, 2, `sealed_at + interval '1 us'`],
+    ['7', fits.replace('(6)', '(7)'), 2, 'sealed_at'],
+    ['n + 5', `case when n = 1 then ${fits} else hash end`, 1, 'sealed_at'],
+  ] as const)
+    await assert.rejects(
+      insert(position, hash, version, sealedAt),
+      { code: '23000', message: /INSERT on audit_chain refused: the seal at position [67] does not follow/ },
+      `${position} ${hash}`,
+    )
+  assert.equal((await database.query('select from audit_chain')).length, 5)
+  await insert('6', fits)
+  assert.equal((await database.query('select from audit_chain')).length, 6)
+})
+
 test('a chain that was sealed before this migration stays verifiable, and goes on', async () => {
   await using database = await cluster.createDatabase()
-  const file = new URL('../db/migrations/0006_sealing.sql', import.meta.url)
-  const [up, down] = fs.readFileSync(file, 'utf8').split('-- Down Migration') as [string, string]
+  const [up, down] = migration('0006_sealing')
+  const [upFits, downFits] = migration('0009_seals_fit')
+  await database.query(downFits)
   await database.query(down)
   await recordOrders(database, 20)
   const rows = await database.query<SealableRow>(`select ${SEALABLE_COLUMNS} from audit_logs a order by a.id`)
@@ -288,6 +332,7 @@ test('a chain that was sealed before this migration stays verifiable, and goes o
   }
   await database.query('delete from audit_unsealed where audit_id <= 10')
   await database.query(up)
+  await database.query(upFits)
   await allSealed(database)
   await using service = await startQuiet(database)
   const { status, checked } = await verifyChain(service.parts.database)

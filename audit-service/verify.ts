@@ -4,10 +4,11 @@
  */
 import type { AuditVerification } from '@sightline/contracts'
 import { elapsedMs, type Queries, type Statement, sql } from '@sightline/service-kit'
-import { GENESIS, hashRow, OVERDUE_SECONDS, type SealableRow, seal } from './chain.ts'
+import { GENESIS, hashRow, type SealableRow, seal } from './chain.ts'
 import type { Checkpoint } from './checkpoint-format.ts'
 import { SEALED_COLUMNS, type SealedRow } from './entry.ts'
 import type { TreeCheckpoint } from './note.ts'
+import { overdueRow } from './standstill.ts'
 import { treeHead } from './tree.ts'
 import { createTreeCheck, type TreeCheck, treeShapeFault } from './tree-check.ts'
 
@@ -81,18 +82,6 @@ const COUNTS = sql(
      (select count(*) from order_events) as orders,
      (select count(*) from waiting_events w where not exists (select from audit_logs a where a.event_id = w.event_id)) as underway`,
 )
-const OVERDUE = sql(
-  'overdue_row',
-  `select audit_id, floor(extract(epoch from clock_timestamp() - recorded_at))::integer as seconds from audit_unsealed
-   where recorded_at < clock_timestamp() - interval '${OVERDUE_SECONDS} seconds' order by recorded_at limit 1`,
-)
-/** The first row that is sealed and not in the tree, when it is so for too long. */
-const OUTSIDE = sql(
-  'overdue_outside_tree',
-  `select position, audit_id, floor(extract(epoch from clock_timestamp() - sealed_at))::integer as seconds from audit_chain
-   where position = audit_tree_size() + 1 and sealed_at < clock_timestamp() - interval '${OVERDUE_SECONDS} seconds'`,
-)
-
 export interface VerifyOptions {
   /** First position to check (default 1); the seal before it is taken on trust. */
   from?: number
@@ -155,7 +144,8 @@ export async function verifyChain(database: Queries, options: VerifyOptions = {}
     last_position,
     last_hash: (previous ?? GENESIS).toString('hex'),
     next_position: complete || fault !== undefined ? null : position + 1,
-    first_broken: fault ?? overdue ?? null,
+    first_broken: fault ?? overdue?.fault ?? null,
+    waiting_since: overdue?.since ?? null,
     duration_ms: elapsedMs(started),
   }
 }
@@ -269,19 +259,4 @@ async function firstOf(database: Queries, statement: Statement, last: number): P
     if (row) return row.id
   }
   return null
-}
-
-async function overdueRow(database: Queries): Promise<Fault | undefined> {
-  const [row] = await database.query<{ audit_id: number; seconds: number }>(OVERDUE)
-  if (row === undefined) return outsideTree(database)
-  const reason = `the audit row has waited ${row.seconds} s for its seal: see that an audit-service runs, and what its log says`
-  return { position: null, audit_id: row.audit_id, reason }
-}
-
-async function outsideTree(database: Queries): Promise<Fault | undefined> {
-  const [row] = await database.query<{ position: number; audit_id: number; seconds: number }>(OUTSIDE)
-  if (row === undefined) return undefined
-  const { position, audit_id, seconds } = row
-  const reason = `the sealed row has waited ${seconds} s for its place in the tree: see that an audit-service runs, and what its log says`
-  return { position, audit_id, reason }
 }

@@ -333,7 +333,7 @@ export const verifyQuery = z.strictObject({
 
 /**
  * Result of checking the hash chain. `complete` is false when the time was up: go on with `from=next_position`. `overdue`: nothing
- * is broken, but a row, which `first_broken` names, waits too long for its seal or its place in the tree.
+ * is broken, but sealing stands still: a row, which `first_broken` names, waits for its seal or its place in the tree since `waiting_since`.
  */
 export const auditVerification = z
   .object({
@@ -349,6 +349,8 @@ export const auditVerification = z
     first_broken: z
       .object({ position: z.int().nullable(), audit_id: z.int().nullable(), reason: z.string() })
       .nullable(),
+    /** Not null where the status is `overdue`. */
+    waiting_since: z.iso.datetime().nullable(),
     duration_ms: z.number(),
   })
   .meta({ id: 'AuditVerification' })

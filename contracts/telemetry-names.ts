@@ -143,6 +143,11 @@ export const METRICS = {
   audit_rows_sealed_total: { type: 'counter', labels: [], help: 'Rows added to the hash chain by this process.' },
   audit_unsealed_rows: { type: 'gauge', labels: [], help: 'Rows that wait for their seal.' },
   audit_seal_lag_seconds: { type: 'gauge', labels: [], help: 'Age of the oldest of them.' },
+  audit_seal_waiting_since_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'Unix time since which rows wait and none is sealed, by the clock of this process; 0 while sealing goes on.',
+  },
   audit_tree_size: { type: 'gauge', labels: [], help: 'Rows in the Merkle tree.' },
   audit_chain_length: { type: 'gauge', labels: [], help: 'Position of the last seal.' },
   audit_verify_ok: {

@@ -207,6 +207,36 @@ CREATE INDEX orders_user_id ON orders USING btree (user_id, id DESC);
 CREATE INDEX outbox_dead ON outbox USING btree (dead_at) WHERE (dead_at IS NOT NULL);
 CREATE INDEX outbox_due ON outbox USING btree (next_attempt_at) WHERE (dead_at IS NULL);
 
+CREATE OR REPLACE FUNCTION audit_chain_fits()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+declare
+  unfit bigint;
+begin
+  select seal.position into unfit
+  from (
+    select n.position, n.version, n.row_hash, n.hash, n.sealed_at,
+      lag(n.position, 1, coalesce(before.position, 0)) over in_order as position_before,
+      lag(n.hash, 1, coalesce(before.hash, decode(repeat('00', 32), 'hex'))) over in_order as hash_before
+    from fresh n
+      left join lateral (select c.position, c.hash from audit_chain c
+        where c.position < (select min(position) from fresh) order by c.position desc limit 1) before on true
+    window in_order as (order by n.position)
+  ) seal
+  where seal.version <> 2 or seal.position <> seal.position_before + 1
+    or seal.hash <> sha256(seal.hash_before || int8send(seal.position) || seal.row_hash
+      || convert_to(audit_time_text(seal.sealed_at), 'UTF8'))
+  order by seal.position limit 1;
+  if found then
+    raise exception 'INSERT on audit_chain refused: the seal at position % does not follow from the one before it', unfit
+      using errcode = 'integrity_constraint_violation';
+  end if;
+  return null;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION audit_grow(most integer)
  RETURNS integer
  LANGUAGE plpgsql
@@ -390,6 +420,7 @@ AS $function$
 $function$;
 
 CREATE TRIGGER audit_chain_append_only BEFORE DELETE OR UPDATE ON audit_chain FOR EACH ROW EXECUTE FUNCTION audit_refuse_change();
+CREATE TRIGGER audit_chain_fits AFTER INSERT ON audit_chain REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION audit_chain_fits();
 CREATE TRIGGER audit_chain_no_truncate BEFORE TRUNCATE ON audit_chain FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
 CREATE TRIGGER audit_logs_append_only BEFORE DELETE OR UPDATE ON audit_logs FOR EACH ROW EXECUTE FUNCTION audit_refuse_change();
 CREATE TRIGGER audit_logs_no_truncate BEFORE TRUNCATE ON audit_logs FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();

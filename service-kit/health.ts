@@ -20,6 +20,8 @@ export interface HealthOptions {
   database: Pick<Database, 'check'>
   /** The next service; its state is shown, and makes this one degraded at worst. */
   nextService: ServiceClient | undefined
+  /** What else the service looks at, by its name: what is wrong, which makes it degraded, or undefined. Nothing that waits. */
+  checks?: Record<string, () => string | undefined>
   metrics: Metrics
   /** True once the process has been told to stop. */
   isDraining: () => boolean
@@ -47,18 +49,27 @@ export function addCommonRoutes(routes: Routes, options: HealthOptions): void {
   routes.add({ method: 'get', path: '/openapi.json' }, () => ({ status: 200, body: document }))
 }
 
-async function health({ service, database, nextService }: HealthOptions): Promise<Answer> {
+async function health({ service, database, nextService, checks = {} }: HealthOptions): Promise<Answer> {
   const [own, next] = await Promise.all([
     timed(() => database.check()),
     nextService ? checkNextService(nextService) : undefined,
   ])
-  const status: Status = own.status === 'down' ? 'down' : next && next.status !== 'ok' ? 'degraded' : 'ok'
+  const further = Object.entries(checks).map(([name, look]): [string, Check] => {
+    const detail = look()
+    return [name, { status: detail === undefined ? 'ok' : 'degraded', latency_ms: 0, ...(detail ? { detail } : {}) }]
+  })
+  const isWell = (next?.status ?? 'ok') === 'ok' && further.every(([, { status }]) => status === 'ok')
+  const status: Status = own.status === 'down' ? 'down' : isWell ? 'ok' : 'degraded'
   const body = {
     status,
     service: service.name,
     version: service.version,
     uptime_seconds: Math.round(process.uptime()),
-    checks: { database: own, ...(nextService && next ? { [nextService.peer]: next } : {}) },
+    checks: {
+      database: own,
+      ...Object.fromEntries(further),
+      ...(nextService && next ? { [nextService.peer]: next } : {}),
+    },
   }
   return { status: status === 'down' ? 503 : 200, body }
 }
