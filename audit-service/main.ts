@@ -3,7 +3,7 @@
  *
  *   order-service ──POST /process──▶ routes ──▶ record-audit ──▶ (next service, where one is set)
  *                                       │             │
- *                                       ├──▶ audit-log ◀──┘      sealer, tree-builder ──▶ checkpoint files
+ *                                       ├──▶ audit-log ◀──┘      sealer, tree-builder ──▶ checkpoint files ◀──▶ witnesses
  *                                       ├──▶ verification          │
  *                                       ├──▶ proofs                │
  *                                       └──▶ PostgreSQL ◀──────────┘

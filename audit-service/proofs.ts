@@ -34,7 +34,7 @@ export function createProofs(database: Queries, checkpoints: TreeCheckpoints): P
     checkSize('size', of, grown)
     if (position > of)
       throw size === undefined
-        ? notYet(`Audit row ${auditId} is in the tree, and not yet in a signed checkpoint`)
+        ? notYet(`Audit row ${auditId} is in the tree, and not yet in a signed checkpoint${lacking()}`)
         : invalid([
             { parameter: 'size', detail: `the row is number ${position} of the log: ask for ${position} or more` },
           ])
@@ -62,8 +62,14 @@ export function createProofs(database: Queries, checkpoints: TreeCheckpoints): P
     const row = await rowOf(auditId)
     const checkpoint = await checkpoints.newest(row.position)
     if (checkpoint === undefined || checkpoint.size < row.position)
-      throw notYet(`Audit row ${auditId} is sealed, and not yet in a signed checkpoint`)
+      throw notYet(`Audit row ${auditId} is sealed, and not yet in a signed checkpoint${lacking()}`)
     return { ...(await proofOf(auditId, row, checkpoint.size)), checkpoint: checkpoint.note }
+  }
+
+  /** What witnesses have to do with it. */
+  function lacking(): string {
+    const lacks = checkpoints.lacks()
+    return lacks === undefined ? '' : `: ${lacks}`
   }
 
   async function consistency(from: number, to?: number): Promise<AuditConsistency> {
@@ -87,7 +93,7 @@ export function createProofs(database: Queries, checkpoints: TreeCheckpoints): P
   async function checkpoint(): Promise<string> {
     if (!checkpoints.signs) throw noCheckpoint()
     const newest = await checkpoints.newest()
-    if (newest === undefined) throw notFound('checkpoint', 'yet: the log is empty')
+    if (newest === undefined) throw notFound('checkpoint', `yet${lacking() || ': the log is empty'}`)
     return newest.note
   }
 

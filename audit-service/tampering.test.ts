@@ -1,16 +1,30 @@
 /** What an attacker with a role, or with the owner's rights, can do to the trail, and that each of it is refused or named. */
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { createPrivateKey, createPublicKey } from 'node:crypto'
 import * as fs from 'node:fs'
-import { after, before, test } from 'node:test'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { after, before, type TestContext, test } from 'node:test'
+import { promisify } from 'node:util'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
+import { allowedHosts } from '@sightline/service-kit/allowed-hosts'
 import { until } from '@sightline/service-kit/poll'
 import { sample } from '@sightline/service-kit/testing'
 import fc from 'fast-check'
 import pg from 'pg'
 import { GENESIS, hashRow, SEALABLE_COLUMNS, type SealableRow, seal, timeText } from './chain.ts'
+import { makeKeys } from './checkpoint-format.ts'
+import { readWitnessKey } from './cosignature.ts'
+import { DEFAULT_ORIGIN, readVerifierKey, SIGNATURE, verifierKey } from './note.ts'
+import { quorumOf, readPolicy } from './policy.ts'
 import { createSealer } from './sealer.ts'
+import { KIND_NAMES, type Outcome, ownerOf, tamperInWindow, tamperOnce } from './test/tamperings.ts'
 import { recordOrders, sealedRows, startAudit, tamper } from './test/testing.ts'
 import { verifyChain } from './verify.ts'
+import { verifyProof } from './verify-proof.ts'
+import { beginWitness, openWitness } from './witness.ts'
+import { serveWitness } from './witness-server.ts'
 
 let cluster: TestCluster
 
@@ -339,4 +353,133 @@ test('a chain that was sealed before this migration stays verifiable, and goes o
   assert.deepEqual([status, checked], ['intact', 20])
   await tamper(database, `update audit_chain set hash = sha256('x') where position = 4`)
   assert.equal((await verifyChain(service.parts.database)).first_broken!.position, 4)
+})
+
+/** Two witnesses here, behind ports, and a policy that asks for both; `log` signs with a key that is made for it. */
+async function startWitnesses(t: TestContext) {
+  const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-witnessed-'))
+  t.after(() => fs.rmSync(folder, { recursive: true }))
+  const { privateKey, publicKey } = makeKeys()
+  const [file, keyFile] = [path.join(folder, 'checkpoint.json'), path.join(folder, 'private.pem')]
+  fs.writeFileSync(keyFile, privateKey)
+  const logKey = readVerifierKey(verifierKey(DEFAULT_ORIGIN, createPublicKey(publicKey)), SIGNATURE.ed25519)
+  const witnesses = await Promise.all(
+    ['w1', 'w2'].map(async (name) => {
+      const key = createPrivateKey(makeKeys().privateKey)
+      beginWitness(path.join(folder, name), name, key)
+      const told: string[] = []
+      const witness = openWitness(path.join(folder, name), key, [logKey], (event, what) =>
+        told.push(`${event} ${what}`),
+      )
+      const place = { host: '127.0.0.1', port: 0, hosts: allowedHosts() }
+      let server = await serveWitness(witness, place, assert.fail)
+      t.after(() => server.close().then(witness.close))
+      const port = Number(new URL(server.url).port)
+      const start = async () => {
+        server = await serveWitness(witness, { ...place, port }, assert.fail)
+      }
+      return { key: witness.verifierKey, url: server.url, told, stop: () => server.close(), start }
+    }),
+  )
+  const lines = witnesses.map(({ key, url }, n) => `witness w${n + 1} ${key} ${url}`)
+  const text = [`log ${logKey.text}`, ...lines, 'group both all w1 w2', 'quorum both'].join('\n')
+  fs.writeFileSync(path.join(folder, 'policy'), text)
+  const env = {
+    AUDIT_CHECKPOINT_FILE: file,
+    AUDIT_SIGNING_KEY_FILE: keyFile,
+    AUDIT_CHECKPOINT_MS: '60000',
+    AUDIT_WITNESSES: text,
+  }
+  return { folder, env, witnesses, policy: readPolicy(text), privateKey, publicKey: createPublicKey(publicKey) }
+}
+
+test('with witnesses a receipt bears their signatures, and nothing that the owner does to signed rows stays unnoticed', async (t) => {
+  await using database = await cluster.createDatabase()
+  const { folder, env, witnesses, policy, privateKey, publicKey } = await startWitnesses(t)
+  const older: string[] = []
+  {
+    await using service = await startAudit(database, { ...env, SEAL_POLL_MS: '10' })
+    /** Who asks for a receipt has the tree signed. */
+    const published = (size: number): Promise<string> =>
+      until(`${size} rows are witnessed`, 30, async () => {
+        const { status, json } = await service.call('GET', `/audit/${size}/receipt`)
+        return status === 200 && json.checkpoint
+      })
+    for (const size of [20, 40]) {
+      await recordOrders(database, 20)
+      older.push(await published(size))
+    }
+    await witnesses[1]!.stop()
+    await recordOrders(database, 20)
+    const refused = await until('one witness is missing', 30, async () => {
+      const { status, json } = await service.call('GET', '/audit/60/receipt')
+      return status === 409 && /1 of 2 witnesses/.test(json.detail) && json.detail
+    })
+    assert.match(
+      refused,
+      /not yet in a signed checkpoint: 1 of 2 witnesses have signed it, which is no quorum: w2 did not; ask again/,
+    )
+    assert.equal(
+      (await service.call('GET', '/audit/checkpoint')).text,
+      older[1],
+      'what they have signed goes on to be served',
+    )
+    await witnesses[1]!.start()
+    await published(60)
+    const receipt = (await service.call('GET', '/audit/60/receipt')).text
+    fs.writeFileSync(path.join(folder, 'receipt.json'), receipt)
+    assert.equal(verifyProof(receipt, DEFAULT_ORIGIN, publicKey, undefined, policy).lacks, undefined)
+    const others = quorumOf([
+      { key: readWitnessKey(verifierKey('w3', publicKey, SIGNATURE.cosignature)), url: undefined },
+    ])
+    assert.match(verifyProof(receipt, DEFAULT_ORIGIN, publicKey, undefined, others).lacks!, /0 of 1 .*: w3 did not/)
+    const { text } = await service.call('GET', '/metrics')
+    assert.equal(sample(text, 'audit_witness_size{witness="w2"}'), 60)
+    assert.ok(sample(text, 'audit_witness_answers_total{witness="w2",outcome="failed"}')! >= 1)
+  }
+  const connection = database.connection('audit_service')
+  const tool = async (...args: string[]) => {
+    const given = ['verify', ...args]
+    const PG = {
+      PGHOST: connection.host,
+      PGPORT: String(connection.port),
+      PGUSER: connection.user,
+      PGPASSWORD: connection.password,
+      PGDATABASE: connection.database,
+    }
+    return promisify(execFile)(process.execPath, [path.join(import.meta.dirname, 'tool.ts'), ...given], {
+      cwd: folder,
+      env: { ...process.env, ...PG },
+    }).then(
+      ({ stdout }) => stdout,
+      (error: { stdout: string; stderr: string }) => error.stdout + error.stderr,
+    )
+  }
+  const [whole, row] = await Promise.all([
+    tool('--policy', 'policy', '--max-age', '600'),
+    tool('--policy', 'policy', '--proof', 'receipt.json'),
+  ])
+  assert.match(
+    whole,
+    /\nintact; last seal \w+\nA quorum of witnesses has signed 60 rows of it, \d+ s ago; of the 0 rows in the tree since/,
+  )
+  assert.match(row, /number 60 of the 60 rows that sightline\/audit has signed, and w1 at 20\S+Z, and w2 at 20/)
+
+  const { owner, queries } = await ownerOf(database)
+  try {
+    await recordOrders(database, 3)
+    await owner.query('select audit_seal(10), audit_grow(10)')
+    const signer = { origin: DEFAULT_ORIGIN, key: createPrivateKey(privateKey) }
+    const scene = { owner, queries, signer, publicKey, policy, size: 60, older }
+    const outcomes: Outcome[] = []
+    for (let n = 0; n < 3 * KIND_NAMES.length; n++) outcomes.push(await tamperOnce(scene, 7, n))
+    assert.deepEqual(
+      outcomes.filter(({ missed }) => missed !== undefined),
+      [],
+    )
+    assert.ok(witnesses.every(({ told }) => told.some((line) => /^refused sightline\/audit: .*FORK/.test(line))))
+    assert.equal(await tamperInWindow(scene, 62), false, 'before they have signed it, it is not noticed')
+  } finally {
+    await owner.end()
+  }
 })

@@ -3,37 +3,56 @@
  *
  *   node audit-service/tool.ts verify [--checkpoint FILE --public-key FILE [--max-age SECONDS]]   exit code 1 when it is broken or overdue, 2 when it can't be read
  *   node audit-service/tool.ts verify --proof FILE [--checkpoint NOTE] --public-key FILE          the same codes; offline, without a database
+ *   node audit-service/tool.ts verify ... --policy FILE | --witness KEY [--witness KEY] [--quorum N]     with enough witnesses, see below
  *   node audit-service/tool.ts checkpoint --out FILE --key FILE               signs the end of the chain, and the tree in FILE.note
  *   node audit-service/tool.ts keys --out FOLDER                              makes an Ed25519 key pair
  *
- * A checkpoint is one of the chain or of the tree. --origin is what the log is called, AUDIT_LOG_ORIGIN of the service.
+ * A checkpoint is one of the chain or of the tree. --origin is what the log is called, AUDIT_LOG_ORIGIN of the service. With witnesses
+ * a proof, or a checkpoint of the tree, has to bear the signatures of a quorum; where the policy has URLs and the database is read, the
+ * witnesses are asked for the newest that they have signed, and rows and checkpoints are held against all of them.
  */
 
-import { createPublicKey } from 'node:crypto'
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import * as fs from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { counted } from '@sightline/contracts/counted'
+import type { Queries } from '@sightline/service-kit'
 import { withFiles } from '@sightline/service-kit/config'
 import pg from 'pg'
 import { renewCheckpoint } from './checkpoint.ts'
-import { makeKeys, readCheckpoint, readSigningKey } from './checkpoint-format.ts'
-import { DEFAULT_ORIGIN, readTreeCheckpoint, verifierKey } from './note.ts'
-import { renewTreeCheckpoint } from './tree-checkpoint.ts'
+import { type Checkpoint, makeKeys, readCheckpoint, readSigningKey } from './checkpoint-format.ts'
+import { cosignaturesOf, readWitnessKey } from './cosignature.ts'
+import { DEFAULT_ORIGIN, readTreeCheckpoint, type TreeCheckpoint, verifierKey } from './note.ts'
+import { type Policy, quorumOf, readPolicy } from './policy.ts'
+import { noteFile, renewTreeCheckpoint } from './tree-checkpoint.ts'
 import { verifyChain } from './verify.ts'
 import { verifyProof } from './verify-proof.ts'
+import { type Agreed, agreedBy, askWitnesses, forkAmong, readWitnessed, treeAgainst } from './witnessed.ts'
 
 const USAGE =
   'Use: verify [--checkpoint FILE --public-key FILE [--max-age SECONDS]] | verify --proof FILE [--checkpoint NOTE] --public-key FILE | ' +
-  'checkpoint --out FILE --key FILE | keys --out FOLDER; each with [--origin NAME]'
+  'checkpoint --out FILE --key FILE | keys --out FOLDER; each with [--origin NAME], ' +
+  'verify also with --policy FILE, or --witness KEY for each witness and [--quorum N]'
 const text = { type: 'string' } as const
-const flags = { checkpoint: text, 'public-key': text, 'max-age': text, out: text, key: text, proof: text, origin: text }
+const flags = {
+  checkpoint: text,
+  'public-key': text,
+  'max-age': text,
+  out: text,
+  key: text,
+  proof: text,
+  origin: text,
+  policy: text,
+  quorum: text,
+}
+const witness = { type: 'string', multiple: true } as const
 const help = { type: 'boolean', short: 'h' } as const
-type Options = Partial<Record<keyof typeof flags, string>>
+type Options = Partial<Record<keyof typeof flags, string>> & { witness?: string[] }
 const commands: Record<string, (options: Options) => Promise<number>> = { verify, checkpoint, keys }
 
 try {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { ...flags, help } })
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { ...flags, witness, help } })
   const name = positionals[0] ?? 'verify'
   if (!Object.hasOwn(commands, name)) throw new Error(USAGE)
   if (values.help) console.log(USAGE)
@@ -46,78 +65,149 @@ try {
 }
 
 async function verify(options: Options): Promise<number> {
-  if ((options.checkpoint || options.proof) && !options['public-key'])
-    throw new Error(`What is signed is checked with --public-key. ${USAGE}`)
-  if (options.proof) return proof(options)
-  const { known, treeCheckpoint } = readKnown(options)
+  const policy = readWitnesses(options)
+  const key = readLogKey(options, policy)
+  if (options.proof) return proof(options, policy, key)
+  const { known, treeCheckpoint } = readKnown(options, key)
   const maxAge = Number(options['max-age'] ?? Number.POSITIVE_INFINITY)
-  if (Number.isNaN(maxAge) || (options['max-age'] !== undefined && known === undefined)) {
-    throw new Error(`--max-age is the age of a checkpoint of the chain, in seconds. ${USAGE}`)
+  if (Number.isNaN(maxAge) || (options['max-age'] !== undefined && known === undefined && policy === undefined)) {
+    throw new Error(
+      `--max-age is the age of a checkpoint of the chain, or of what witnesses have signed, in seconds. ${USAGE}`,
+    )
   }
-  const result = await withDatabase((query) =>
-    verifyChain(query, {
+  const { result, witnesses } = await withDatabase(async (query) => {
+    const result = await verifyChain(query, {
       ...(known ? { checkpoint: known } : {}),
       ...(treeCheckpoint ? { treeCheckpoint } : {}),
       onProgress(checked, total) {
         if (process.stderr.isTTY) process.stderr.write(`\r${checked} of ${total} rows`)
       },
-    }),
-  )
+    })
+    return { result, witnesses: policy && key && (await holdAgainst(query, policy, options, key, treeCheckpoint)) }
+  })
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
   const { first_broken: fault, checked, unsealed, last_hash, last_position, tree_size, duration_ms } = result
   console.log(
     `${counted(checked, 'row')} checked in ${(duration_ms / 1000).toFixed(1)} s, ${unsealed} not sealed yet, ` +
       `${Math.max(0, last_position - tree_size)} not in the tree yet`,
   )
-  if (fault === null && known !== undefined) {
-    const age = Math.round((Date.now() - Date.parse(known.created_at)) / 1000)
-    const since = last_position - known.position
+  for (const line of witnesses?.silent ?? []) console.log(`a witness gave nothing: ${line}`)
+  if (fault !== null) {
     console.log(
-      `intact; last seal ${last_hash}; agrees with the checkpoint at ${known.position}\n` +
-        `The checkpoint was signed at ${known.created_at}, ${age} s ago: of the ${counted(since, 'row')} sealed since, and of any that were ` +
-        'cut off behind it, it says nothing.',
+      result.status === 'overdue'
+        ? `OVERDUE: audit row ${fault.audit_id}: ${fault.reason}`
+        : `BROKEN at position ${fault.position ?? 'none'}, audit row ${fault.audit_id ?? 'unknown'}: ${fault.reason}`,
     )
-    if (age <= maxAge) return 0
-    console.log(`TOO OLD: --max-age is ${maxAge} s. An older checkpoint may have been put back to hide a cut-off end.`)
-    return 1
   }
-  if (fault === null) {
-    const agrees = treeCheckpoint ? `; agrees with the checkpoint of the tree at ${treeCheckpoint.size}` : ''
-    console.log(`intact; last seal ${last_hash}${agrees}`)
-    return 0
-  }
-  if (result.status === 'overdue') {
-    console.log(`OVERDUE: audit row ${fault.audit_id}: ${fault.reason}`)
-    return 1
-  }
+  if (witnesses?.fault) console.log(witnesses.fault)
+  if (fault !== null || witnesses?.fault) return 1
+  if (known !== undefined) return reportKnown(known, last_hash, last_position, maxAge)
+  const agrees = treeCheckpoint ? `; agrees with the checkpoint of the tree at ${treeCheckpoint.size}` : ''
+  console.log(`intact; last seal ${last_hash}${agrees}`)
+  return witnesses === undefined ? 0 : reportAgreed(witnesses.agreed, tree_size, maxAge)
+}
+
+function reportKnown(known: Checkpoint, lastHash: string, lastPosition: number, maxAge: number): number {
+  const age = Math.round((Date.now() - Date.parse(known.created_at)) / 1000)
   console.log(
-    `BROKEN at position ${fault.position ?? 'none'}, audit row ${fault.audit_id ?? 'unknown'}: ${fault.reason}`,
+    `intact; last seal ${lastHash}; agrees with the checkpoint at ${known.position}\n` +
+      `The checkpoint was signed at ${known.created_at}, ${age} s ago: of the ${counted(lastPosition - known.position, 'row')} sealed since, and of any ` +
+      'that were cut off behind it, it says nothing.',
   )
+  if (age <= maxAge) return 0
+  console.log(`TOO OLD: --max-age is ${maxAge} s. An older checkpoint may have been put back to hide a cut-off end.`)
   return 1
 }
 
-/** The checkpoint that was given, by what it is: the chain's is JSON, the tree's a signed note. */
-function readKnown({ checkpoint: file, 'public-key': keyFile, origin = DEFAULT_ORIGIN }: Options) {
-  if (!file || !keyFile) return {}
-  const [given, key] = [fs.readFileSync(file, 'utf8'), fs.readFileSync(keyFile, 'utf8')]
-  if (/\n\n— /.test(given)) return { treeCheckpoint: readTreeCheckpoint(given, origin, createPublicKey(key)) }
-  return { known: readCheckpoint(given, key) }
+/** What the witnesses of a policy say of the tree, those that can be asked and those on the checkpoint that was given. */
+async function holdAgainst(
+  query: Queries,
+  policy: Policy,
+  { origin = DEFAULT_ORIGIN }: Options,
+  key: KeyObject,
+  given: TreeCheckpoint | undefined,
+): Promise<{ fault: string | undefined; silent: string[]; agreed: Agreed }> {
+  const { found, silent } = await askWitnesses(policy, origin, key)
+  if (given !== undefined) found.push(readWitnessed(given.note, origin, key, policy))
+  return {
+    fault: forkAmong(found) ?? (await treeAgainst(query, found)),
+    silent,
+    agreed: agreedBy(policy, found),
+  }
 }
 
-async function proof(options: Options): Promise<number> {
-  const file = fs.readFileSync(options.proof!, 'utf8')
-  const key = createPublicKey(fs.readFileSync(options['public-key']!, 'utf8'))
-  const note = options.checkpoint && fs.readFileSync(options.checkpoint, 'utf8')
-  const started = performance.now()
-  const { entry, checkpoint, fault } = verifyProof(file, options.origin ?? DEFAULT_ORIGIN, key, note)
-  const took = `${(performance.now() - started).toFixed(1)} ms`
-  if (fault !== undefined) {
-    console.log(`NOT PROVEN: audit row ${entry.id}: ${fault}`)
+function reportAgreed(agreed: Agreed, treeSize: number, maxAge: number): number {
+  if ('lacks' in agreed) {
+    console.log(`NOT WITNESSED: ${agreed.lacks}`)
     return 1
   }
+  const age = Math.round(Date.now() / 1000 - agreed.seconds)
+  console.log(
+    `A quorum of witnesses has signed ${counted(agreed.size, 'row')} of it, ${age} s ago; of the ${counted(treeSize - agreed.size, 'row')} in the tree since they say nothing.`,
+  )
+  if (age <= maxAge) return 0
+  console.log(`TOO OLD: --max-age is ${maxAge} s, and not enough witnesses have signed anything since.`)
+  return 1
+}
+
+/** undefined where none are asked for. */
+function readWitnesses({ policy: file, witness: keys = [], quorum }: Options): Policy | undefined {
+  if (file !== undefined && (keys.length > 0 || quorum !== undefined))
+    throw new Error(`--policy has witnesses and a quorum of its own: leave --witness and --quorum out. ${USAGE}`)
+  if (file !== undefined) return readPolicy(fs.readFileSync(file, 'utf8'))
+  if (keys.length === 0 && quorum === undefined) return undefined
+  const least = quorum === undefined ? keys.length : Number(quorum)
+  if (!Number.isInteger(least) || least < 1 || least > keys.length)
+    throw new Error(`--quorum is a number from 1 to that of --witness, ${keys.length}. ${USAGE}`)
+  return quorumOf(
+    keys.map((key) => ({ key: readWitnessKey(key), url: undefined })),
+    least,
+  )
+}
+
+/** The log's key, from its file or the policy; undefined where nothing that it signs is given. */
+function readLogKey(options: Options, policy: Policy | undefined): KeyObject | undefined {
+  if (options['public-key']) return createPublicKey(fs.readFileSync(options['public-key'], 'utf8'))
+  const logs = policy?.logs.filter(({ name }) => name === (options.origin ?? DEFAULT_ORIGIN)) ?? []
+  if (logs.length === 1) return logs[0]!.publicKey
+  if (options.checkpoint || options.proof || policy)
+    throw new Error(
+      `What is signed is checked with --public-key, or with the one log of this origin in --policy. ${USAGE}`,
+    )
+  return undefined
+}
+
+/** The checkpoint that was given, by what it is: the chain's is JSON, the tree's a signed note. */
+function readKnown({ checkpoint: file, origin = DEFAULT_ORIGIN }: Options, key: KeyObject | undefined) {
+  if (!file || !key) return {}
+  const given = fs.readFileSync(file, 'utf8')
+  if (/\n\n— /.test(given)) return { treeCheckpoint: readTreeCheckpoint(given, origin, key) }
+  return { known: readCheckpoint(given, key.export({ type: 'spki', format: 'pem' }).toString()) }
+}
+
+async function proof(options: Options, policy: Policy | undefined, key: KeyObject | undefined): Promise<number> {
+  const file = fs.readFileSync(options.proof!, 'utf8')
+  const note = options.checkpoint && fs.readFileSync(options.checkpoint, 'utf8')
+  const started = performance.now()
+  const { entry, checkpoint, fault, lacks } = verifyProof(file, options.origin ?? DEFAULT_ORIGIN, key!, note, policy)
+  const took = `${(performance.now() - started).toFixed(1)} ms`
+  const why = fault ?? lacks
+  if (why !== undefined) {
+    console.log(`NOT PROVEN: audit row ${entry.id}: ${why}`)
+    return 1
+  }
+  const witnesses =
+    policy &&
+    cosignaturesOf(
+      checkpoint.note,
+      policy.witnesses.map((one) => one.key),
+    )
   console.log(
     `proven in ${took}: audit row ${entry.id} (order ${entry.order_id}, ${entry.action}, recorded ${entry.recorded_at}, sealed ${entry.sealed_at}) ` +
-      `is number ${entry.position} of the ${counted(checkpoint.size, 'row')} that ${checkpoint.origin} has signed`,
+      `is number ${entry.position} of the ${counted(checkpoint.size, 'row')} that ${checkpoint.origin} has signed` +
+      (witnesses
+        ?.map(({ witness: { name }, seconds }) => `, and ${name} at ${new Date(seconds * 1000).toISOString()}`)
+        .join('') ?? ''),
   )
   return 0
 }
@@ -127,7 +217,7 @@ async function checkpoint({ out, key, origin = DEFAULT_ORIGIN }: Options): Promi
   const signingKey = readSigningKey(key)
   const [made, tree] = await withDatabase(async (query) => [
     await renewCheckpoint(query, signingKey, out),
-    await renewTreeCheckpoint(query, { origin, key: signingKey, file: out }),
+    await renewTreeCheckpoint(query, { origin, key: signingKey, file: noteFile(out) }),
   ])
   if (made === undefined) throw new Error('The chain is empty: there is nothing to sign yet.')
   console.log(
@@ -150,7 +240,7 @@ async function keys({ out, origin = DEFAULT_ORIGIN }: Options): Promise<number> 
   return 0
 }
 
-async function withDatabase<T>(work: (queries: Parameters<typeof verifyChain>[0]) => Promise<T>): Promise<T> {
+async function withDatabase<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
   const { PGPASSWORD: password } = withFiles(process.env, ['PGPASSWORD'])
   const client = new pg.Client({ application_name: 'audit-tool', password })
   // Positions and ids as numbers, as the service reads them.

@@ -78,7 +78,7 @@ function signing(t: TestContext) {
   fs.writeFileSync(keyFile, privateKey)
   fs.writeFileSync(path.join(folder, 'public.pem'), publicKey)
   const env = { AUDIT_CHECKPOINT_FILE: file, AUDIT_SIGNING_KEY_FILE: keyFile, AUDIT_CHECKPOINT_MS: '60000' }
-  const signer = { origin: DEFAULT_ORIGIN, key: createPrivateKey(privateKey), file }
+  const signer = { origin: DEFAULT_ORIGIN, key: createPrivateKey(privateKey), file: `${file}.note` }
   return { folder, file, env, signer, publicKey: createPublicKey(publicKey) }
 }
 

@@ -2,18 +2,31 @@
 import type { KeyObject } from 'node:crypto'
 import { auditProof, auditRowReceipt } from '@sightline/contracts'
 import { z } from 'zod'
+import { cosignaturesOf } from './cosignature.ts'
 import { type Entry, entryBytes, fitsItsSeal, readEntry } from './entry.ts'
 import { leafHash, provesInclusion } from './merkle.ts'
 import { readTreeCheckpoint, type TreeCheckpoint } from './note.ts'
+import type { Policy } from './policy.ts'
 
-/** A row that is proven to be in the log, or why it is not. */
-export type ProofResult = { entry: Entry; checkpoint: TreeCheckpoint; fault: string | undefined }
+/** A row that is proven to be in the log, or why it is not; `lacks` is what the checkpoint lacks of a quorum of witnesses. */
+export type ProofResult = {
+  entry: Entry
+  checkpoint: TreeCheckpoint
+  fault: string | undefined
+  lacks: string | undefined
+}
 
 /**
- * Checks the text of a proof or receipt against a signed note; a receipt brings its own unless one is given. A proof that fails
+ * Checks the text of a proof or receipt against a signed note, and that against a policy where one is given; a receipt brings its own unless one is given. A proof that fails
  * is a result, and `fault` says where; throws with the reason when file or checkpoint can't be read, or the signature does not fit.
  */
-export function verifyProof(text: string, origin: string, publicKey: KeyObject, note?: string): ProofResult {
+export function verifyProof(
+  text: string,
+  origin: string,
+  publicKey: KeyObject,
+  note?: string,
+  policy?: Policy,
+): ProofResult {
   const file: unknown = parseJson(text)
   const parsed = auditProof.safeParse(file)
   if (!parsed.success) throw new Error(`this is no proof: ${z.prettifyError(parsed.error)}`)
@@ -23,7 +36,13 @@ export function verifyProof(text: string, origin: string, publicKey: KeyObject, 
     throw new Error('the proof brings no checkpoint: give one with --checkpoint, or take a receipt')
   const checkpoint = readTreeCheckpoint(itsNote, origin, publicKey)
   const entry = readEntry(proof.entry)
-  return { entry, checkpoint, fault: faultOf(proof, entry, checkpoint) }
+  const keys = policy?.witnesses.map(({ key }) => key) ?? []
+  return {
+    entry,
+    checkpoint,
+    fault: faultOf(proof, entry, checkpoint),
+    lacks: policy?.lacks(cosignaturesOf(checkpoint.note, keys)),
+  }
 }
 
 function parseJson(text: string): unknown {

@@ -18,6 +18,7 @@ export const SPANS = {
   relay_audit_event: 'order-service: later delivery from the outbox; linked to the span that placed the order',
   seal_audit_rows: 'audit-service: extends the hash chain by a batch of rows',
   grow_audit_tree: 'audit-service: brings a batch of sealed rows into the Merkle tree',
+  witness_audit_tree: 'audit-service: has a checkpoint of the tree signed by its witnesses',
 } as const
 export type SpanName = keyof typeof SPANS
 
@@ -149,6 +150,17 @@ export const METRICS = {
     help: 'Unix time since which rows wait and none is sealed, by the clock of this process; 0 while sealing goes on.',
   },
   audit_tree_size: { type: 'gauge', labels: [], help: 'Rows in the Merkle tree.' },
+  audit_witness_size: {
+    type: 'gauge',
+    labels: ['witness'],
+    help: 'Rows of the largest tree that a witness has signed.',
+  },
+  audit_witness_timestamp_seconds: { type: 'gauge', labels: ['witness'], help: 'When it signed last.' },
+  audit_witness_answers_total: {
+    type: 'counter',
+    labels: ['witness', 'outcome'],
+    help: 'cosigned; behind: it had signed another tree meanwhile; refused: it has seen another history; failed: no answer, or none of use.',
+  },
   audit_chain_length: { type: 'gauge', labels: [], help: 'Position of the last seal.' },
   audit_verify_ok: {
     type: 'gauge',
