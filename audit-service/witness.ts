@@ -114,6 +114,7 @@ export function openWitness(
     try {
       const answer = decide(request)
       state.exec('commit')
+      if (answer.status === 200) told('cosigned', `${checkpoint.origin}: ${checkpoint.size} rows`)
       return answer
     } catch (error) {
       state.exec('rollback')
@@ -138,7 +139,6 @@ export function openWitness(
     const at = Math.max(seconds, last?.signed_at ?? 0)
     const line = cosign(text, name, key, at)
     keep.run(origin, size, root, at, ownPart(checkpoint) + line)
-    told('cosigned', `${origin}: ${size} rows`)
     return { status: 200, type: 'text/plain; charset=utf-8', body: line }
   }
 
