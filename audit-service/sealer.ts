@@ -45,13 +45,16 @@ export function createSealer(deps: Pick<KitParts<Config>, 'config' | 'database' 
 
   async function sealBatch(): Promise<number> {
     const [look] = await database.query<{ waits: boolean; end: number }>(WAITING)
-    progress.saw(look)
-    if (!look!.waits) return 0
+    if (!look!.waits) {
+      progress.saw(look)
+      return 0
+    }
     // A span only when there is something to tell: an idle service makes none.
     return inSpan('seal_audit_rows', {}, async (span) => {
       const [batch] = await database.query<{ sealed: number }>(SEAL, [BATCH])
       span.setAttribute('audit.rows', batch!.sealed)
       sealed.inc(batch!.sealed)
+      progress.saw({ waits: true, end: look!.end + batch!.sealed })
       return batch!.sealed
     })
   }

@@ -8,6 +8,9 @@ import { type Queries, sql } from '@sightline/service-kit'
 /** After this time without a seal, or a place in the tree, sealing stands still, seconds. */
 export const OVERDUE_SECONDS = 60
 
+/** So long the sealer itself needs to be sure: another service may be at it. */
+const SURE_MS = 5_000
+
 /** The row that waits longest, by the earlier of the times that row and queue have: either alone could be dated anew. No time is before 1970. */
 const OVERDUE = sql(
   'overdue_row',
@@ -44,9 +47,9 @@ function standing(position: number | null, row: { audit_id: number; since: Date 
 
 /** Watches the sealer from inside its process. */
 export interface Progress {
-  /** After each look at the queue: whether a row waits, and where the chain ends, or `undefined` when the database didn't say. */
+  /** After each look at the queue: whether a row still waits, and where the chain ends, or `undefined` when the database didn't say. */
   saw(look: { waits: boolean; end: number } | undefined): void
-  /** Since when a row waits and the chain has not grown, whoever seals; undefined while it goes on. */
+  /** Since when a row waits and the chain has not grown, whoever seals; undefined while it goes on, and for the first five seconds. */
   since(): Date | undefined
 }
 
@@ -59,7 +62,7 @@ export function watchProgress(now: () => number = Date.now): Progress {
       since = goesOn ? undefined : (since ?? now())
       end = look?.end ?? end
     },
-    since: () => (since === undefined ? undefined : new Date(since)),
+    since: () => (since === undefined || now() - since < SURE_MS ? undefined : new Date(since)),
   }
 }
 

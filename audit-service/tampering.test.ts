@@ -178,6 +178,8 @@ test('a row that waits too long for its seal is not intact, nor broken', async (
     await recordOrders(database, 2)
     await using service = await startQuiet(database)
     const ask = async () => (await service.call('GET', '/audit/verify')).json
+    const { status: health, checks } = (await service.call('GET', '/health')).json
+    assert.deepEqual([health, checks.sealing.status], ['ok', 'ok'], 'it is not sure yet')
     const age = (table: string, seconds: number) =>
       tamper(
         database,

@@ -147,7 +147,7 @@ export const METRICS = {
   audit_seal_waiting_since_seconds: {
     type: 'gauge',
     labels: [],
-    help: 'Unix time since which rows wait and none is sealed, by the clock of this process; 0 while sealing goes on.',
+    help: 'Unix time since which rows wait and none is sealed, once that is five seconds, by the clock of this process; else 0.',
   },
   audit_tree_size: { type: 'gauge', labels: [], help: 'Rows in the Merkle tree.' },
   audit_witness_size: {

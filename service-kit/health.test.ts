@@ -94,6 +94,15 @@ test('well: database and uptime, and the service behind with what it says of its
   assert.equal((await asked.get('/ready')).status, 200)
 })
 
+test('what else a service looks at makes it degraded when something is wrong, and is told', async () => {
+  await using asked = await start({ checks: { sealing: () => 'rows wait', disk: () => undefined } })
+  const { status, json } = await asked.get('/health')
+  assert.deepEqual([status, json.status], [200, 'degraded'])
+  assert.deepEqual(json.checks.sealing, { status: 'degraded', latency_ms: 0, detail: 'rows wait' })
+  assert.deepEqual(json.checks.disk, { status: 'ok', latency_ms: 0 })
+  assert.equal((await asked.get('/ready')).status, 200)
+})
+
 test('without its database it is down and not ready, and says nothing of where the database is', async () => {
   await using asked = await start({ database: away })
   const { status, json, text } = await asked.get('/health')

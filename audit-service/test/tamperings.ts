@@ -234,11 +234,11 @@ async function stopSealer(scene: Scene, draw: Draw): Promise<Done> {
         `select exists (select from audit_unsealed) as waits, (select max(position) from audit_chain) as "end"`,
       )
     ).rows[0]
-  let now = Date.now() - (OVERDUE_SECONDS + 1) * 1000
+  let now = Date.now() - (OVERDUE_SECONDS + 6) * 1000
   const progress = watchProgress(() => now)
   for (let n = 0; n < 3; n++) {
     progress.saw(await look())
-    now += 500
+    now += 5_500
   }
   return {
     what: 'a row waits, and all that says since when is dated anew',
