@@ -439,6 +439,20 @@ test('with witnesses a receipt bears their signatures, and nothing that the owne
     assert.equal(sample(text, 'audit_witness_size{witness="w2"}'), 60)
     assert.ok(sample(text, 'audit_witness_answers_total{witness="w2",outcome="failed"}')! >= 1)
   }
+  // What a quorum has signed is kept: for the next start with this key, and from another key.
+  const note = () => fs.readFileSync(`${env.AUDIT_CHECKPOINT_FILE}.note`, 'utf8')
+  const last = note()
+  fs.writeFileSync(path.join(folder, 'other.pem'), makeKeys().privateKey)
+  for (const [keyFile, status] of [
+    [env.AUDIT_SIGNING_KEY_FILE, 200],
+    [path.join(folder, 'other.pem'), 404],
+  ] as const) {
+    await using service = await startAudit(database, { ...env, SEAL_POLL_MS: '60000', AUDIT_SIGNING_KEY_FILE: keyFile })
+    const kept = await service.call('GET', '/audit/checkpoint')
+    assert.deepEqual([kept.status, status === 200 ? kept.text : last], [status, last])
+  }
+  assert.equal(note(), last)
+
   const connection = database.connection('audit_service')
   const tool = async (...args: string[]) => {
     const given = ['verify', ...args]

@@ -101,10 +101,13 @@ async function verify(options: Options): Promise<number> {
   }
   if (witnesses?.fault) console.log(witnesses.fault)
   if (fault !== null || witnesses?.fault) return 1
-  if (known !== undefined) return reportKnown(known, last_hash, last_position, maxAge)
   const agrees = treeCheckpoint ? `; agrees with the checkpoint of the tree at ${treeCheckpoint.size}` : ''
-  console.log(`intact; last seal ${last_hash}${agrees}`)
-  return witnesses === undefined ? 0 : reportAgreed(witnesses.agreed, tree_size, maxAge)
+  if (known === undefined) console.log(`intact; last seal ${last_hash}${agrees}`)
+  const codes = [
+    known === undefined ? 0 : reportKnown(known, last_hash, last_position, maxAge),
+    witnesses === undefined ? 0 : reportAgreed(witnesses.agreed, tree_size, maxAge),
+  ]
+  return Math.max(...codes)
 }
 
 function reportKnown(known: Checkpoint, lastHash: string, lastPosition: number, maxAge: number): number {

@@ -125,19 +125,29 @@ function createWitnessed(
   { database, logger }: Pick<KitParts, 'database' | 'logger'>,
 ): TreeCheckpoints {
   const aside = { ...signer, file: `${signer.file}.next` }
-  const before = readCheckpointFile(signer.file, signer)
-  let published = before !== undefined && lacksOf(before) === undefined ? before : undefined
+  let published: TreeCheckpoint | undefined
   let publishedAt = 0
-  let signed = before
-  let lacks: string | undefined = published === undefined ? 'no witness was asked yet' : undefined
+  let signed: TreeCheckpoint | undefined
+  let unusable: Error | undefined
+  let lacks: string | undefined = 'no witness was asked yet'
+  try {
+    signed = readCheckpointFile(signer.file, signer)
+  } catch (error) {
+    // What another key has signed is not written over; that it is so is said whenever there is something to sign.
+    unusable = error as Error
+  }
+  if (signed !== undefined) {
+    lacks = lacksOf(signed)
+    if (lacks === undefined) published = signed
+  }
 
   function lacksOf({ note }: TreeCheckpoint): string | undefined {
-    return policy.lacks(
-      cosignaturesOf(
-        note,
-        policy.witnesses.map(({ key }) => key),
-      ),
-    )
+    const keys = policy.witnesses.map(({ key }) => key)
+    try {
+      return policy.lacks(cosignaturesOf(note, keys))
+    } catch (error) {
+      return (error as Error).message
+    }
   }
 
   /** Resolves when the tree is signed, and its witnesses are asked. */
@@ -155,6 +165,7 @@ function createWitnessed(
   })
 
   async function sign(): Promise<void> {
+    if (unusable !== undefined) throw unusable
     signed = (await renewTreeCheckpoint(database, aside, signed)) ?? signed
   }
 

@@ -225,6 +225,11 @@ test('a state is begun once, for one key, and two processes on it take turns', a
   assert.throws(() => beginWitness(file, 'w', witnessKey), { code: 'EEXIST' })
   assert.throws(() => openWitness(file, keyOf(3), logs, () => {}), /state of w with another key/)
   assert.throws(() => openWitness(`${file}2`, witnessKey, logs, () => {}), /no .*state2: --begin makes a new witness/)
+  fs.writeFileSync(`${file}3`, 'x'.repeat(5_000))
+  assert.throws(
+    () => openWitness(`${file}3`, witnessKey, logs, () => {}),
+    /state3 is no state of a witness that was begun: /,
+  )
   const second = open()
   t.after(() => second.close())
   assert.equal((await add(log.body(0, 10))).status, 200)

@@ -84,8 +84,7 @@ export function openWitness(
     throw new Error(
       `there is no ${file}: --begin makes a new witness. One whose state is lost must not go on with its key`,
     )
-  const state = open(file)
-  const { name, key_id } = state.prepare('select name, key_id from witness').get() as { name: string; key_id: string }
+  const { state, name, key_id } = begun(file)
   if (idOf(name, key) !== key_id) {
     state.close()
     throw new Error(`${file} is the state of ${name} with another key`)
@@ -161,6 +160,17 @@ export function openWitness(
 function ownPart({ text, origin, signatures }: ReadNote): string {
   const own = signatures.filter(({ name }) => name === origin)
   return `${text}\n${own.map(({ name, keyId: id, bytes }) => signatureLine(name, id, bytes)).join('')}`
+}
+
+/** Throws when the file is something else. */
+function begun(file: string): { state: DatabaseSync; name: string; key_id: string } {
+  try {
+    const state = open(file)
+    const its = state.prepare('select name, key_id from witness').get() as { name: string; key_id: string }
+    return { state, ...its }
+  } catch (error) {
+    throw new Error(`${file} is no state of a witness that was begun: ${(error as Error).message}`)
+  }
 }
 
 interface Known {
