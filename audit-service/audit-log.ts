@@ -20,7 +20,7 @@ const FIND = sql('find_audit_log', 'select id, recorded_at from audit_logs where
 
 const COLUMNS = `a.id, a.event_id, a.event_type, a.occurred_at, a.recorded_at, a.source, a.user_id, a.order_id, a.action,
   a.trace_id, a.request_id, a.details,
-  exists (select from audit_chain c where c.audit_id = a.id) as sealed`
+  (select min(c.position) from audit_chain c where c.audit_id = a.id) as position, (select audit_tree_size()) as tree_size`
 /** Further conditions narrow what the index of the first one finds. */
 const PAGE = `and ($2::bigint is null or a.id < $2) and ($4::bigint is null or a.order_id = $4)
   and ($5::bigint is null or a.user_id = $5) order by a.id desc limit $3`
@@ -36,9 +36,10 @@ function view(condition: string): string {
   return `select ${COLUMNS} from audit_logs a where ${condition} ${PAGE}`
 }
 
-export interface AuditLogRow extends Omit<AuditRow, 'occurred_at' | 'recorded_at'> {
+export interface AuditLogRow extends Omit<AuditRow, 'occurred_at' | 'recorded_at' | 'sealed' | 'proof'> {
   occurred_at: Date
   recorded_at: Date
+  tree_size: number
 }
 
 export interface RecordedEvent {
@@ -87,7 +88,20 @@ function statementFor({ trace_id, order_id, user_id }: AuditFilter) {
   return { statement: LIST.none, value: null }
 }
 
-/** The row as the API shows it. */
-export function toAuditView(row: AuditLogRow): AuditRow {
-  return { ...row, occurred_at: row.occurred_at.toISOString(), recorded_at: row.recorded_at.toISOString() }
+/** The row as the API shows it, the newest signed tree having `signedSize` rows. */
+export function toAuditView({ tree_size, position, ...row }: AuditLogRow, signedSize: number): AuditRow {
+  return {
+    ...row,
+    occurred_at: row.occurred_at.toISOString(),
+    recorded_at: row.recorded_at.toISOString(),
+    sealed: position !== null,
+    position,
+    proof: proofState(position, tree_size, signedSize),
+  }
+}
+
+function proofState(position: number | null, treeSize: number, signedSize: number): AuditRow['proof'] {
+  if (position === null) return 'waiting'
+  if (position > treeSize) return 'sealed'
+  return position > signedSize ? 'in_tree' : 'signed'
 }

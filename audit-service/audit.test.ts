@@ -309,6 +309,58 @@ test('a verification without enough time says where to go on', async () => {
   assert.equal(rest.last_hash, whole.last_hash)
 })
 
+test('only what is new is verified again, and that what was verified before is still there', async () => {
+  await using database = await cluster.createDatabase()
+  await sealedRows(database, 30)
+  await using service = await startAudit(database, { SEAL_POLL_MS: '10' })
+  const verify = async (query: string) => (await service.call('GET', `/audit/verify${query}`)).json
+  assert.equal((await verify('?only=new')).checked, 30, 'nothing was verified yet')
+  assert.equal((await verify('?only=new')).checked, 0)
+  await recordOrders(database, 5)
+  await until('sealed', 20, async () => (await database.query('select from audit_unsealed')).length === 0)
+  const news = await verify('?only=new')
+  assert.deepEqual([news.status, news.checked, news.last_position], ['intact', 5, 35])
+  await tamper(database, `update audit_chain set hash = sha256('x') where position = 35`)
+  const other = await verify('?only=new')
+  assert.deepEqual([other.status, other.first_broken.position], ['broken', 35])
+  assert.match(other.first_broken.reason, /differs from the one that was verified before/)
+  assert.equal((await verify('?only=new')).first_broken.reason, 'the seal does not follow from the one before it')
+  assert.equal((await service.call('GET', '/audit/verify?only=old')).status, 422)
+})
+
+test('pages of any ids are checked: far apart, out of order, sealed a second time', async () => {
+  await using database = await cluster.createDatabase()
+  await recordOrders(database, 10)
+  await tamper(
+    database,
+    `alter table audit_logs alter id drop identity; alter table orders alter id drop identity;
+     update audit_logs set id = id * 1000000000000 where id > 5; update orders set id = id * 1000000 where id > 3;
+     update audit_logs set order_id = order_id * 1000000 where order_id > 3; delete from audit_unsealed`,
+  )
+  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+  const queries = service.parts.database
+  for (const half of ['id % 2 = 0', 'id % 2 = 1'] as const) {
+    await tamper(database, `insert into audit_unsealed (audit_id) select id from audit_logs where ${half}`)
+    await createSealer(service.parts).sealBatch()
+  }
+  await tamper(
+    database,
+    `insert into audit_unsealed (audit_id) select id from audit_logs
+     where id not in (select audit_id from audit_chain)`,
+  )
+  await createSealer(service.parts).sealBatch()
+  const intact = await verifyChain(queries)
+  assert.deepEqual([intact.status, intact.checked, intact.first_broken], ['intact', 10, null])
+  await tamper(
+    database,
+    `alter table audit_chain drop constraint audit_chain_audit_id_key;
+     update audit_chain set audit_id = (select audit_id from audit_chain where position = 2) where position = 4`,
+  )
+  const twice = await verifyChain(queries)
+  assert.deepEqual([twice.status, twice.first_broken!.position], ['broken', 4])
+  assert.equal(twice.first_broken!.reason, 'the audit row is sealed a second time')
+})
+
 test('the command line tool: keys, checkpoint, verify, and an exit code', async () => {
   await using database = await cluster.createDatabase()
   await sealedRows(database, 20)
@@ -352,6 +404,11 @@ test('the command line tool: keys, checkpoint, verify, and an exit code', async 
   )
   assert.equal((await tool(...args)).code, 0)
   assert.equal((await tool(...args, '--max-age', 'a day')).code, 2)
+  const resumed = ['verify', '--state', 'verified.json']
+  assert.match((await tool(...resumed)).stdout, /^20 rows checked/)
+  assert.match((await tool(...resumed)).stdout, /^20 were checked before, .*\n0 rows checked/)
+  fs.writeFileSync(path.join(folder, 'verified.json'), JSON.stringify({ position: 3 }))
+  assert.equal((await tool(...resumed)).code, 2)
   await tamper(database, `update audit_logs set source = 'me' where id = 11`)
   const broken = await tool(...args)
   assert.equal(broken.code, 1)

@@ -3,6 +3,7 @@
  * hashes a root or a proof is made of, in which tiles they are, and whether a proof proves what it says. Pure: no database, no files.
  */
 import { hash } from 'node:crypto'
+import { half, isOdd, leftSiblings } from '@sightline/contracts/proof-path'
 
 /** Hashes in a full tile, and the number of tree levels that one level of tiles stands for. */
 export const TILE_WIDTH = 256
@@ -133,42 +134,29 @@ function subtreeHash(subtree: Subtree, read: ReadTile): Buffer {
   const end = (at + count) * HASH_BYTES
   if (hashes.length < end)
     throw new Error(`tile ${number} of level ${level} has ${hashes.length} bytes, and byte ${end} is needed`)
-  return foldHashes(splitHashes(hashes.subarray(at * HASH_BYTES, end)))
-}
-
-/** The hashes in the bytes of a tile. */
-export function splitHashes(bytes: Buffer): Buffer[] {
-  return Array.from({ length: bytes.length / HASH_BYTES }, (_, n) =>
-    bytes.subarray(n * HASH_BYTES, (n + 1) * HASH_BYTES),
-  )
+  return foldBytes(hashes.subarray(at * HASH_BYTES, end))
 }
 
 /** The root over hashes whose number is a power of two. */
 export function foldHashes(hashes: readonly Buffer[]): Buffer {
-  let level = hashes
-  while (level.length > 1)
-    level = Array.from({ length: level.length / 2 }, (_, n) => nodeHash(level[2 * n]!, level[2 * n + 1]!))
-  return level[0]!
+  return foldBytes(Buffer.concat(hashes))
 }
 
-const isOdd = (n: number) => n % 2 === 1
-const half = (n: number) => Math.floor(n / 2)
+/** The same of hashes that stand one after the other. A hash comes as text: a buffer for each would cost more than hashing does. */
+export function foldBytes(hashes: Buffer): Buffer {
+  const level = Buffer.from(hashes)
+  for (let width = level.length / HASH_BYTES / 2; width >= 1; width /= 2)
+    for (let n = 0; n < width; n++) {
+      level.copy(node, 1, 2 * n * HASH_BYTES, 2 * (n + 1) * HASH_BYTES)
+      level.write(hash('sha256', node, 'binary'), n * HASH_BYTES, 'latin1')
+    }
+  return level.subarray(0, HASH_BYTES)
+}
 
-/**
- * On the way up from a leaf to the root, as RFC 9162 has it in 2.1.3.2 and 2.1.4.2: whether each of `count` siblings stands on the
- * left. `fn` and `sn` are the numbers of the leaf and of the last one; undefined when that many do not end at the root.
- */
-function leftSiblings(fn: number, sn: number, count: number): boolean[] | undefined {
-  const left: boolean[] = []
-  for (let n = 0; n < count; n++) {
-    if (sn === 0) return undefined
-    const isLeft = isOdd(fn) || fn === sn
-    left.push(isLeft)
-    if (isLeft) for (; !isOdd(fn) && fn !== 0; fn = half(fn)) sn = half(sn)
-    fn = half(fn)
-    sn = half(sn)
-  }
-  return sn === 0 ? left : undefined
+/** Whether the hash that begins at a byte is this one, as `hash(…, 'binary')` gives it. */
+export function hasText(bytes: Buffer, at: number, text: string): boolean {
+  for (let n = 0; n < HASH_BYTES; n++) if (bytes[at + n] !== text.charCodeAt(n)) return false
+  return true
 }
 
 /** Whether the proof leads from a leaf to the root of the tree of `size` leaves (RFC 9162, 2.1.3.2). */

@@ -12,6 +12,8 @@ export interface Proofs {
   receipt(auditId: number): Promise<AuditRowReceipt>
   /** `to` is the whole tree unless given. */
   consistency(from: number, to?: number): Promise<AuditConsistency>
+  /** Rows of the tree that was signed last, 0 where none is. */
+  signedSize(): Promise<number>
   /** The newest signed note. */
   checkpoint(): Promise<string>
   /** The bytes of a tile by its level and its number as C2SP tlog-tiles writes it. */
@@ -106,7 +108,9 @@ export function createProofs(database: Queries, checkpoints: TreeCheckpoints): P
     return bytes
   }
 
-  return { proof, receipt, consistency, checkpoint, tile }
+  const signedSize = async () => (await checkpoints.newest())?.size ?? 0
+
+  return { proof, receipt, consistency, signedSize, checkpoint, tile }
 }
 
 /** `x001/234.p/5`: number 1234, 5 hashes of it. The contract has seen to the form. */

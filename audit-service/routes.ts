@@ -2,7 +2,7 @@
 import { auditEndpoints, commonEndpoints, openApiDocument } from '@sightline/contracts'
 import { addCommonRoutes, createHttpApp, type KitParts, page } from '@sightline/service-kit'
 import type Koa from 'koa'
-import { listAuditLog, toAuditView } from './audit-log.ts'
+import { type AuditLogRow, listAuditLog, toAuditView } from './audit-log.ts'
 import type { Config } from './config.ts'
 import { listDeadLetters, toDeadLetterView } from './dead-letters.ts'
 import type { Proofs } from './proofs.ts'
@@ -26,10 +26,14 @@ export function createApp(parts: AppParts): Koa {
     routes.add(auditEndpoints.listAudit, async ({ query }) => {
       const { limit, cursor, ...filter } = query
       const rows = await listAuditLog(database, filter, limit + 1, cursor)
-      return { status: 200, body: page(rows, limit, (row) => row.id, toAuditView) }
+      const signed = await proofs.signedSize()
+      const toView = (row: AuditLogRow) => toAuditView(row, signed)
+      return { status: 200, body: page(rows, limit, (row) => row.id, toView) }
     })
 
-    routes.add(auditEndpoints.verify, async ({ query }) => ({ status: 200, body: await verify(query.from) }))
+    routes.add(auditEndpoints.verify, async ({ query }) => {
+      return { status: 200, body: await verify(query.only ?? query.from) }
+    })
 
     routes.add(auditEndpoints.proof, async ({ params, query }) => {
       return { status: 200, body: await proofs.proof(params.id, query.size) }

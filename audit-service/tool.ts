@@ -2,6 +2,7 @@
  * The audit chain from the command line, with the database settings of PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD (or PGPASSWORD_FILE):
  *
  *   node audit-service/tool.ts verify [--checkpoint FILE --public-key FILE [--max-age SECONDS]]   exit code 1 when it is broken or overdue, 2 when it can't be read
+ *   node audit-service/tool.ts verify --state FILE                            what is new since the last time with this file; goes on where one was stopped
  *   node audit-service/tool.ts verify --proof FILE [--checkpoint NOTE] --public-key FILE          the same codes; offline, without a database
  *   node audit-service/tool.ts verify ... --policy FILE | --witness KEY [--witness KEY] [--quorum N]     with enough witnesses, see below
  *   node audit-service/tool.ts checkpoint --out FILE --key FILE               signs the end of the chain, and the tree in FILE.note
@@ -17,21 +18,23 @@ import * as fs from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { counted } from '@sightline/contracts/counted'
-import type { Queries } from '@sightline/service-kit'
+import { type BulkQueries, type Queries, sessionQueries } from '@sightline/service-kit'
 import { withFiles } from '@sightline/service-kit/config'
+import { writeWhole } from '@sightline/service-kit/whole-file'
 import pg from 'pg'
+import { z } from 'zod'
 import { renewCheckpoint } from './checkpoint.ts'
-import { type Checkpoint, makeKeys, readCheckpoint, readSigningKey } from './checkpoint-format.ts'
+import { type Checkpoint, isEmptied, makeKeys, readCheckpoint, readSigningKey } from './checkpoint-format.ts'
 import { cosignaturesOf, readWitnessKey } from './cosignature.ts'
 import { DEFAULT_ORIGIN, readTreeCheckpoint, type TreeCheckpoint, verifierKey } from './note.ts'
 import { type Policy, quorumOf, readPolicy } from './policy.ts'
 import { noteFile, renewTreeCheckpoint } from './tree-checkpoint.ts'
-import { verifyChain } from './verify.ts'
+import { type KnownPlace, verifyChain } from './verify.ts'
 import { verifyProof } from './verify-proof.ts'
 import { type Agreed, agreedBy, askWitnesses, forkAmong, readWitnessed, treeAgainst } from './witnessed.ts'
 
 const USAGE =
-  'Use: verify [--checkpoint FILE --public-key FILE [--max-age SECONDS]] | verify --proof FILE [--checkpoint NOTE] --public-key FILE | ' +
+  'Use: verify [--state FILE] [--checkpoint FILE --public-key FILE [--max-age SECONDS]] | verify --proof FILE [--checkpoint NOTE] --public-key FILE | ' +
   'checkpoint --out FILE --key FILE | keys --out FOLDER; each with [--origin NAME], ' +
   'verify also with --policy FILE, or --witness KEY for each witness and [--quorum N]'
 const text = { type: 'string' } as const
@@ -45,10 +48,17 @@ const flags = {
   origin: text,
   policy: text,
   quorum: text,
+  state: text,
 }
 const witness = { type: 'string', multiple: true } as const
 const help = { type: 'boolean', short: 'h' } as const
 type Options = Partial<Record<keyof typeof flags, string>> & { witness?: string[] }
+/** What `verify --state` keeps. */
+const stateSchema = z.strictObject({
+  format: z.literal('sightline-audit-verified-1'),
+  position: z.int().min(1),
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+})
 const commands: Record<string, (options: Options) => Promise<number>> = { verify, checkpoint, keys }
 
 try {
@@ -69,6 +79,7 @@ async function verify(options: Options): Promise<number> {
   const key = readLogKey(options, policy)
   if (options.proof) return proof(options, policy, key)
   const { known, treeCheckpoint } = readKnown(options, key)
+  const state = options.state === undefined ? undefined : openState(options.state)
   const maxAge = Number(options['max-age'] ?? Number.POSITIVE_INFINITY)
   if (Number.isNaN(maxAge) || (options['max-age'] !== undefined && known === undefined && policy === undefined)) {
     throw new Error(
@@ -79,7 +90,9 @@ async function verify(options: Options): Promise<number> {
     const result = await verifyChain(query, {
       ...(known ? { checkpoint: known } : {}),
       ...(treeCheckpoint ? { treeCheckpoint } : {}),
-      onProgress(checked, total) {
+      ...(state?.known ? { known: state.known } : {}),
+      onProgress(checked, total, place) {
+        state?.keep(place)
         if (process.stderr.isTTY) process.stderr.write(`\r${checked} of ${total} rows`)
       },
     })
@@ -87,6 +100,7 @@ async function verify(options: Options): Promise<number> {
   })
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
   const { first_broken: fault, checked, unsealed, last_hash, last_position, tree_size, duration_ms } = result
+  if (state?.known) console.log(`${state.known.position} were checked before, and are not read again`)
   console.log(
     `${counted(checked, 'row')} checked in ${(duration_ms / 1000).toFixed(1)} s, ${unsealed} not sealed yet, ` +
       `${Math.max(0, last_position - tree_size)} not in the tree yet`,
@@ -120,6 +134,29 @@ function reportKnown(known: Checkpoint, lastHash: string, lastPosition: number, 
   if (age <= maxAge) return 0
   console.log(`TOO OLD: --max-age is ${maxAge} s. An older checkpoint may have been put back to hide a cut-off end.`)
   return 1
+}
+
+/** What was verified with this file before, if anything, and what keeps how far a verification has come. */
+function openState(file: string): { known: KnownPlace | undefined; keep(place: KnownPlace): void } {
+  return {
+    known: readState(file),
+    keep({ position, hash }) {
+      if (position > 0)
+        writeWhole(file, `${JSON.stringify({ format: 'sightline-audit-verified-1', position, hash })}\n`, 0o644)
+    },
+  }
+}
+
+/** undefined when there is none yet, or one that a power cut has emptied: then all is verified. */
+function readState(file: string): KnownPlace | undefined {
+  const written = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : ''
+  if (isEmptied(written)) return undefined
+  try {
+    return stateSchema.parse(JSON.parse(written))
+  } catch (error) {
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message
+    throw new Error(`${file} is kept, since it does not say how far a verification came; choose another file: ${why}`)
+  }
 }
 
 /** What the witnesses of a policy say of the tree, those that can be asked and those on the checkpoint that was given. */
@@ -243,16 +280,12 @@ async function keys({ out, origin = DEFAULT_ORIGIN }: Options): Promise<number> 
   return 0
 }
 
-async function withDatabase<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
+async function withDatabase<T>(work: (queries: BulkQueries) => Promise<T>): Promise<T> {
   const { PGPASSWORD: password } = withFiles(process.env, ['PGPASSWORD'])
   const client = new pg.Client({ application_name: 'audit-tool', password })
-  // Positions and ids as numbers, as the service reads them.
-  client.setTypeParser(pg.types.builtins.INT8, Number)
   await client.connect()
   try {
-    return await work({
-      query: async (statement, values) => (await client.query({ ...statement, values: values ?? [] })).rows,
-    })
+    return await work(sessionQueries(client))
   } finally {
     await client.end()
   }

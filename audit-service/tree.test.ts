@@ -8,7 +8,7 @@ import path from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
-import type { Queries } from '@sightline/service-kit'
+import { type BulkQueries, sessionQueries } from '@sightline/service-kit'
 import { until } from '@sightline/service-kit/poll'
 import { atOnce } from '@sightline/service-kit/testing'
 import pg from 'pg'
@@ -38,14 +38,10 @@ after(async () => {
 const startQuiet = (database: TestDatabase, env = {}) => startAudit(database, { SEAL_POLL_MS: '60000', ...env })
 
 /** A connection of a role that reads numbers as the service does, in tests where no service may seal or build beside them. */
-async function connect(database: TestDatabase): Promise<Queries & AsyncDisposable> {
+async function connect(database: TestDatabase): Promise<BulkQueries & AsyncDisposable> {
   const client = new pg.Client(database.connection('audit_service'))
-  client.setTypeParser(pg.types.builtins.INT8, Number)
   await client.connect()
-  return {
-    query: async (statement, values) => (await client.query({ ...statement, values: values ?? [] })).rows,
-    [Symbol.asyncDispose]: () => client.end(),
-  }
+  return { ...sessionQueries(client), [Symbol.asyncDispose]: () => client.end() }
 }
 
 const sealNext = (database: TestDatabase, most = 1_000) => database.query('select audit_seal($1)', [most])

@@ -3,20 +3,15 @@
  * is held against its order and its leaf in the tree, and in the end rows, seals, queue and orders against each other.
  */
 import type { AuditVerification } from '@sightline/contracts'
-import { elapsedMs, type Queries, type Statement, sql } from '@sightline/service-kit'
-import { GENESIS, hashRow, type SealableRow, seal } from './chain.ts'
+import { type BulkQueries, elapsedMs, type Queries, type Statement, sql } from '@sightline/service-kit'
+import { GENESIS } from './chain.ts'
 import type { Checkpoint } from './checkpoint-format.ts'
-import { SEALED_COLUMNS, type SealedRow } from './entry.ts'
 import type { TreeCheckpoint } from './note.ts'
 import { overdueRow } from './standstill.ts'
 import { treeHead } from './tree.ts'
-import { createTreeCheck, type TreeCheck, treeShapeFault } from './tree-check.ts'
+import { createTreeCheck, treeShapeFault } from './tree-check.ts'
+import { checkPages, type Fault, missingSeal, ORDER_FAULT, OTHER_THAN_SIGNED } from './verify-page.ts'
 
-type ChainEntry = SealedRow & { order_fault: string | null }
-/** Where the chain is broken, and how. */
-export type Fault = NonNullable<AuditVerification['first_broken']>
-
-const PAGE = 1_000
 const ENDS = sql(
   'chain_ends',
   `select coalesce((select max(position) from audit_chain), 0) as last_position,
@@ -24,21 +19,6 @@ const ENDS = sql(
      coalesce((select max(id) from order_events), 0) as last_order,
      (select count(*) from audit_unsealed) as unsealed,
      audit_tree_size() as tree_size`,
-)
-/** What is wrong between a row of `audit_logs a` and its order `o`; null where they agree. */
-const ORDER_FAULT = `case when o.id is null then 'the audit row has no order'
-  when (o.event_id, o.user_id, o.action, to_jsonb(o.total), to_jsonb(o.currency))
-    is distinct from (a.event_id, a.user_id, a.action, a.details -> 'total', a.details -> 'currency')
-  then 'the audit row and order ' || o.id || ' disagree' end`
-/** `limit 1` keeps the planner from joining whole tables for each page: every row is one look-up by its key. */
-const ENTRIES = sql(
-  'chain_entries',
-  `select ${SEALED_COLUMNS}, ${ORDER_FAULT} as order_fault
-   from (select position, audit_id, row_hash, hash, version, sealed_at from audit_chain
-         where position > $1 and position <= $2 order by position limit ${PAGE}) c
-     left join lateral (select * from audit_logs where id = c.audit_id limit 1) a on true
-     left join lateral (select * from order_events where id = a.order_id limit 1) o on true
-   order by c.position`,
 )
 const SEAL_AT = sql('seal_at', 'select hash from audit_chain where position = $1')
 /** A row that is neither sealed nor waiting for it has lost its seal. */
@@ -83,50 +63,57 @@ const COUNTS = sql(
      (select count(*) from waiting_events w where not exists (select from audit_logs a where a.event_id = w.event_id)) as underway`,
 )
 export interface VerifyOptions {
-  /** First position to check (default 1); the seal before it is taken on trust. */
+  /** First position to check (default 1); the seal before it is taken on trust, unless `known` says what it was. */
   from?: number
+  /** A place up to which all was checked before: what is behind it is checked, and that its seal is still the same. In place of `from`. */
+  known?: KnownPlace
   /** A checkpoint kept elsewhere: the chain must still hold its seal, so a cut-off tail is noticed. */
   checkpoint?: Checkpoint
   /** The same of the tree, whose beginning must still be what was signed. */
   treeCheckpoint?: TreeCheckpoint
   /** Stop after this time, milliseconds; the result then says where to go on. */
   withinMs?: number
-  /** Called after each page with the rows checked so far and those there are from `from` on. */
-  onProgress?: (checked: number, total: number) => void
+  /** Called after each page with the rows checked so far, those there are from `from` on, and the place up to which all fits. */
+  onProgress?: (checked: number, total: number, place: KnownPlace) => void
+}
+
+/** A position and its seal, hex. */
+export interface KnownPlace {
+  position: number
+  hash: string
 }
 
 /**
  * Checks hashes and seals from a position to the end, and then that no row is without a seal and no order without a row. A
  * broken chain is a result, not an error; rejects only when the database does.
  */
-export async function verifyChain(database: Queries, options: VerifyOptions = {}): Promise<AuditVerification> {
-  const { from = 1, withinMs = Number.POSITIVE_INFINITY } = options
+export async function verifyChain(database: BulkQueries, options: VerifyOptions = {}): Promise<AuditVerification> {
+  const { known, from = (known?.position ?? 0) + 1, withinMs = Number.POSITIVE_INFINITY } = options
   const started = performance.now()
   const [ends] = await database.query<Ends>(ENDS)
   const { last_position, unsealed, tree_size } = ends!
-  const tree = createTreeCheck(database, tree_size)
+  const tree = createTreeCheck(tree_size, from - 1)
   let position = from - 1
   let previous = from === 1 ? GENESIS : await sealAt(database, from - 1)
   // Beyond the end there is nothing to check, and nothing missing.
   const isMissing = previous === undefined && from - 1 <= last_position
-  let fault = isMissing ? missingSeal(from - 1) : cutOff(ends!, options)
-  let checked = 0
-  let timeIsUp = false
-
-  while (fault === undefined && position < last_position && !timeIsUp) {
-    const entries = await database.query<ChainEntry>(ENTRIES, [position, last_position])
-    if (entries.length === 0) fault = missingSeal(position + 1)
-    await tree.load(entries)
-    for (const entry of entries) {
-      fault = faultOf(entry, position + 1, previous!, tree, options.checkpoint)
-      if (fault !== undefined) break
-      position = entry.position
-      previous = entry.hash
-      checked += 1
-    }
-    options.onProgress?.(checked, last_position - from + 1)
-    timeIsUp = performance.now() - started > withinMs
+  let fault = isMissing
+    ? missingSeal(from - 1)
+    : (cutOff(ends!, options) ?? otherSeal(known, previous) ?? (await checkpointBefore(database, from, options)))
+  if (fault === undefined && position < last_position) {
+    const start = { position, previous: previous! }
+    const against = { tree, checkpoint: options.checkpoint }
+    const reached = await checkPages(database, start, against, {
+      last: last_position,
+      isTimeUp: () => performance.now() - started > withinMs,
+      onChecked: (place) => {
+        const known = { position: place.position, hash: place.previous.toString('hex') }
+        options.onProgress?.(place.position - from + 1, last_position - from + 1, known)
+      },
+    })
+    ;({ position, previous, fault } = reached)
   }
+  const checked = position - from + 1
   const complete = fault === undefined && position >= last_position
   if (complete)
     fault =
@@ -164,35 +151,10 @@ export async function sealAt(database: Queries, position: number): Promise<Buffe
   return row?.hash
 }
 
-function faultOf(
-  entry: ChainEntry,
-  expected: number,
-  previous: Buffer,
-  tree: TreeCheck,
-  checkpoint?: Checkpoint,
-): Fault | undefined {
-  const { position, audit_id } = entry
-  if (position !== expected) return missingSeal(expected)
-  const at = (reason: string): Fault => ({ position, audit_id, reason })
-  if (entry.id === null) return at('the audit row is missing')
-  if (!hashRow(entry as SealableRow).equals(entry.row_hash)) return at('the audit row was changed after it was sealed')
-  const sealedAt = entry.version === 1 ? undefined : entry.sealed_at
-  if (!seal(previous, position, entry.row_hash, sealedAt).equals(entry.hash))
-    return at('the seal does not follow from the one before it')
-  if (checkpoint?.position === position && entry.hash.toString('hex') !== checkpoint.hash) {
-    return at('the seal differs from the signed checkpoint: the chain was made anew')
-  }
-  const reason = tree.faultAt(entry) ?? entry.order_fault
-  return reason === null ? undefined : at(reason)
-}
-
-function missingSeal(position: number): Fault {
-  return { position, audit_id: null, reason: 'the seal at this position is missing' }
-}
-
 /** A checkpoint that knows of more rows than there are. */
 function cutOff({ last_position }: Ends, options: VerifyOptions): Fault | undefined {
   const known: Array<[what: string, size: number]> = [
+    ['what was verified before ends at position', options.known?.position ?? 0],
     ['the signed checkpoint knows position', options.checkpoint?.position ?? 0],
     ['the signed checkpoint of the tree knows position', options.treeCheckpoint?.size ?? 0],
   ]
@@ -203,6 +165,28 @@ function cutOff({ last_position }: Ends, options: VerifyOptions): Fault | undefi
     audit_id: null,
     reason: `${beyond.join(' ')}: the end of the chain was cut off`,
   }
+}
+
+/** A seal that is not the one that was verified before. */
+function otherSeal(known: KnownPlace | undefined, seal: Buffer | undefined): Fault | undefined {
+  if (known === undefined || known.position === 0 || seal?.toString('hex') === known.hash) return undefined
+  return {
+    position: known.position,
+    audit_id: null,
+    reason: 'the seal differs from the one that was verified before: the chain was made anew',
+  }
+}
+
+/** A signed seal among those that are not read again. */
+async function checkpointBefore(
+  database: Queries,
+  from: number,
+  { checkpoint }: VerifyOptions,
+): Promise<Fault | undefined> {
+  if (checkpoint === undefined || checkpoint.position >= from) return undefined
+  const seal = await sealAt(database, checkpoint.position)
+  if (seal?.toString('hex') === checkpoint.hash) return undefined
+  return { position: checkpoint.position, audit_id: null, reason: OTHER_THAN_SIGNED }
 }
 
 /** The rows that were read fit their leaves: here is whether the tree has more of them, is whole, and is what was signed. */

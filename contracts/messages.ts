@@ -299,7 +299,10 @@ export type AuditProcessAnswer = z.infer<typeof auditProcessAnswer>
 export const chainAnswer = z.object({ chain: z.array(chainEntry) }).meta({ id: 'ChainAnswer' })
 export type ChainAnswer = z.infer<typeof chainAnswer>
 
-/** A row of the audit trail. `sealed`: it stands in the hash chain. */
+/**
+ * A row of the audit trail. `sealed`: it stands in the hash chain, at `position`. `proof` is how far it has come: `in_tree`, it can be
+ * proven; `signed`, against a signed checkpoint.
+ */
 export const auditRow = z
   .object({
     id: z.int(),
@@ -315,6 +318,8 @@ export const auditRow = z
     request_id: z.string().nullable(),
     details: z.record(z.string(), z.unknown()),
     sealed: z.boolean(),
+    position: z.int().nullable(),
+    proof: z.enum(['waiting', 'sealed', 'in_tree', 'signed']),
   })
   .meta({ id: 'AuditRow' })
 export type AuditRow = z.infer<typeof auditRow>
@@ -326,9 +331,13 @@ export const auditQuery = pageQuery.extend({
 })
 export type AuditQuery = z.infer<typeof auditQuery>
 
-/** `from` is the first chain position to check; the seal before it is then taken on trust. */
+/**
+ * `from` is the first chain position to check; the seal before it is then taken on trust. `only=new` in its place checks what has come
+ * since this service has found the whole chain intact, whose last seal then must still be there.
+ */
 export const verifyQuery = z.strictObject({
   from: integerTextOr(1, 1, Number.MAX_SAFE_INTEGER, 'First position to check'),
+  only: z.enum(['new']).optional().meta({ description: 'Check what is behind the last position found intact' }),
 })
 
 /**

@@ -13,7 +13,18 @@ export { type AnswerStore, createAnswerStore, type Idempotency, keyReused } from
 export { getLogger, type Logger } from './logging.ts'
 export { type Metrics, observe } from './metrics.ts'
 export { page } from './pages.ts'
-export { createDatabase, type Database, type Queries, SQLSTATE, type Statement, sql } from './postgres.ts'
+export {
+  type BulkQueries,
+  type CopiedRow,
+  type Copy,
+  createDatabase,
+  type Database,
+  type Queries,
+  SQLSTATE,
+  type Statement,
+  sessionQueries,
+  sql,
+} from './postgres.ts'
 export * from './problems.ts'
 export {
   checkDeadline,

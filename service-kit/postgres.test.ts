@@ -5,7 +5,15 @@ import { startTestCluster, type TestCluster, type TestDatabase } from '@sightlin
 import log4js from 'log4js'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { until } from './poll.ts'
-import { createDatabase, type Database, type DatabaseOptions, isConnectionLoss, SQLSTATE, sql } from './postgres.ts'
+import {
+  type CopiedRow,
+  createDatabase,
+  type Database,
+  type DatabaseOptions,
+  isConnectionLoss,
+  SQLSTATE,
+  sql,
+} from './postgres.ts'
 import { ProblemError } from './problems.ts'
 import { KIT_METRICS } from './test/catalogue.ts'
 import { sample } from './test/index.ts'
@@ -74,6 +82,45 @@ test('a statement is one line and prepared once per connection under its name; i
     (await opened.db.query<{ name: string }>(prepared)).map(({ name }) => name),
     ['add_thing', 'named', 'prepared'],
   )
+})
+
+test('copied rows come in the order of their statements, with nulls and without an end; failures are those of a query', async () => {
+  await using opened = open()
+  const { db } = opened
+  const values: Array<string | null> = []
+  const note = ({ bytes, starts, lengths }: CopiedRow) => {
+    const [start, length] = [starts[1]!, lengths[1]!]
+    values.push(length < 0 ? null : bytes.toString('utf8', start, start + length))
+    return bytes.readInt32BE(starts[0]!)
+  }
+  const numbers: number[] = []
+  const onRow = (row: CopiedRow) => void numbers.push(note(row))
+  await db.copyRows('two', [
+    { text: "select n, case when n <> 2 then 'row ' || n end from generate_series(1, 3) n", onRow },
+    { text: 'select 1 where false', onRow },
+    { text: "select 4, 'é'", onRow },
+  ])
+  assert.deepEqual(
+    [numbers, values],
+    [
+      [1, 2, 3, 4],
+      ['row 1', null, 'row 3', 'é'],
+    ],
+  )
+  assert.match((await opened.metrics.scrape()).body, /db_query_summary="two"/)
+  await assert.rejects(
+    db.copyRows('bad', [{ text: 'select 1 / (3 - n) from generate_series(1, 3) n', onRow: () => {} }]),
+    {
+      code: '22012',
+    },
+  )
+  const refuse = () => assert.fail('no such row')
+  await assert.rejects(db.copyRows('refused', [{ text: 'select 1', onRow: refuse }]), /no such row/)
+  await assert.rejects(
+    db.copyRows('slow', [{ text: 'select pg_terminate_backend(pg_backend_pid())', onRow: refuse }]),
+    isUnavailable,
+  )
+  assert.deepEqual(await db.query(COUNT, [[0]]), [{ n: 0 }])
 })
 
 test('a transaction commits what it did when its work resolves, and nothing when it rejects', async () => {

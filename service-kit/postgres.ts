@@ -24,8 +24,31 @@ export interface Queries {
   query<Row extends object>(statement: Statement, values?: unknown[]): Promise<Row[]>
 }
 
+/** A row as COPY's binary format writes it: what each field holds is `bytes` from its start on. Good until the next row comes. */
+export interface CopiedRow {
+  bytes: Buffer
+  /** By field: where its value begins, and its length in bytes; -1 for null. */
+  starts: Int32Array
+  lengths: Int32Array
+}
+
+/** SQL without parameters, and who takes each of its rows. */
+export interface Copy {
+  text: string
+  onRow: (row: CopiedRow) => void
+}
+
+/** For statements with more rows than objects should be made of. */
+export interface BulkQueries extends Queries {
+  /**
+   * Runs statements in one go, in their order: while the rows of one are taken, PostgreSQL is at the next ones. Rejects as `query` does,
+   * and with what an `onRow` throws. `name` is the metric's.
+   */
+  copyRows(name: string, copies: readonly Copy[]): Promise<void>
+}
+
 /** A pool of connections to one database. */
-export interface Database extends Queries {
+export interface Database extends BulkQueries {
   /** Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. */
   transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T>
   /**
@@ -98,14 +121,22 @@ export function createDatabase(options: DatabaseOptions): Database {
   const timeouts = metrics.counter('db_client_connection_timeouts_total')
   if (options.poolMetrics ?? true) registerPoolMetrics(pool, metrics, options.poolMax)
 
-  async function run<Row extends object>(target: pg.Pool | pg.PoolClient, statement: Statement, values?: unknown[]) {
+  function run<Row extends object>(client: pg.PoolClient, statement: Statement, values?: unknown[]): Promise<Row[]> {
+    return observed(statement, async () => {
+      const result = await execute(client, statement, values)
+      return [result.rows as Row[], result.rowCount ?? 0]
+    })
+  }
+
+  /** Counts, times and logs what runs a statement and resolves to its result and its number of rows. */
+  async function observed<Result>(statement: Statement, work: () => Promise<[Result, number]>): Promise<Result> {
     const started = performance.now()
     let failure: string | undefined
     let rows = 0
     try {
-      const result = await execute(target, statement, values)
-      rows = result.rowCount ?? 0
-      return result.rows as Row[]
+      const [result, count] = await work()
+      rows = count
+      return result
     } catch (error) {
       // By itself it leads to the socket that brought it; from here on, to who has asked.
       if (error instanceof Error) Error.captureStackTrace(error)
@@ -132,11 +163,17 @@ export function createDatabase(options: DatabaseOptions): Database {
     }
   }
 
-  async function query<Row extends object>(statement: Statement, values?: unknown[]): Promise<Row[]> {
+  const query = <Row extends object>(statement: Statement, values?: unknown[]) =>
+    lent((client) => run<Row>(client, statement, values))
+
+  const copyRows = (name: string, copies: readonly Copy[]) =>
+    lent((client) => observed({ name, text: '' }, async () => [undefined, await copyFrom(client, copies)]))
+
+  async function lent<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
     const client = await connect()
     let broken: Error | undefined
     try {
-      return await run<Row>(client, statement, values)
+      return await work(client)
     } catch (error) {
       if (isSpent((error as ProblemError).cause ?? error)) broken = error as Error
       throw error
@@ -190,6 +227,7 @@ export function createDatabase(options: DatabaseOptions): Database {
 
   return {
     query,
+    copyRows,
     transaction,
     open,
     check: async () => {
@@ -234,6 +272,71 @@ function registerPoolMetrics(pool: pg.Pool, metrics: Metrics, max: number): void
   })
   metrics.gauge('db_client_connection_pending_requests', (gauge) => gauge.set(pool.waitingCount))
 }
+
+/** The same statements on one session of a program that has no service around it. */
+export function sessionQueries(client: pg.Client): BulkQueries {
+  client.setTypeParser(INT8, Number)
+  return {
+    query: async (statement, values) => (await client.query({ ...statement, values: values ?? [] })).rows,
+    copyRows: async (_, copies) => {
+      await copyFrom(client, copies)
+    },
+  }
+}
+
+/** What @types/pg leaves out of a query: it hears what COPY sends. */
+const QueryOfCopies = pg.Query as unknown as new (
+  text: string,
+  done: (error: Error | null) => void,
+) => pg.Submittable & { handleCopyData: (message: { chunk: Buffer }) => void }
+
+/** Resolves to the number of rows. PostgreSQL sends one message for each, the first with a header, and one without fields at the end. */
+function copyFrom(client: pg.ClientBase, copies: readonly Copy[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let rows = 0
+    let failure: unknown
+    let under = 0
+    let isFirst = true
+    let row: CopiedRow | undefined
+    const text = copies.map((copy) => `copy (${copy.text}) to stdout (format binary)`).join('; ')
+    const query = new QueryOfCopies(text, (error) => {
+      if (error ?? failure) reject(error ?? failure)
+      else resolve(rows)
+    })
+    query.handleCopyData = ({ chunk }) => {
+      if (failure !== undefined) return
+      let at = isFirst ? COPY_HEADER + chunk.readInt32BE(COPY_HEADER - 4) : 0
+      isFirst = false
+      const fields = chunk.readInt16BE(at)
+      at += 2
+      if (fields < 0) {
+        under += 1
+        isFirst = true
+        row = undefined
+        return
+      }
+      row ??= { bytes: chunk, starts: new Int32Array(fields), lengths: new Int32Array(fields) }
+      row.bytes = chunk
+      for (let n = 0; n < fields; n++) {
+        const length = chunk.readInt32BE(at)
+        at += 4
+        row.starts[n] = at
+        row.lengths[n] = length
+        if (length > 0) at += length
+      }
+      rows += 1
+      try {
+        copies[under]!.onRow(row)
+      } catch (error) {
+        failure = error
+      }
+    }
+    client.query(query)
+  })
+}
+
+/** Signature, flags, and the length of an extension: https://www.postgresql.org/docs/current/sql-copy.html */
+const COPY_HEADER = 19
 
 /** SQLSTATEs by name, as far as they decide something here. */
 export const SQLSTATE = {

@@ -94,7 +94,7 @@ export async function captureAndOpen(t: TestContext, system: TestSystem, asked: 
 
   const row = await fetchJson(`${opened.urls.console}/api/audit/audit?trace_id=${order.trace_id}`)
   const { json: page } = await system.api('GET', `/api/v1/audit?trace_id=${order.trace_id}`)
-  const stored = (items: Named[]) => items.map(({ sealed: _, ...more }) => more)
+  const stored = (items: Named[]) => items.map(({ sealed: _, position: _at, proof: _proof, ...more }) => more)
   assert.deepEqual(stored(row.items as Named[]), stored(page.items))
   assert.equal(counts.audit_rows > 0, true)
   assert.ok(!left_out.join().includes('SQL'), left_out.join('\n'))

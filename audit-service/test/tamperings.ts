@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { TestDatabase } from '@sightline/db/testing'
-import type { Queries } from '@sightline/service-kit'
+import { type BulkQueries, sessionQueries } from '@sightline/service-kit'
 import pg from 'pg'
 import { GENESIS, hashRow, type SealableRow, seal } from '../chain.ts'
 import { SEALED_COLUMNS, type SealedRow } from '../entry.ts'
@@ -21,7 +21,7 @@ import { askWitnesses, forkAmong, readWitnessed, treeAgainst } from '../witnesse
 export interface Scene {
   /** Of the owner, who may do anything. */
   owner: pg.Client
-  queries: Queries
+  queries: BulkQueries
   signer: Pick<Signer, 'origin' | 'key'>
   publicKey: Parameters<typeof readWitnessed>[2]
   policy: Policy
@@ -61,14 +61,10 @@ export function numbersFrom(seed: number): (below: number) => number {
 }
 
 /** The owner's connection, which reads numbers as the service does. */
-export async function ownerOf(database: TestDatabase): Promise<{ owner: pg.Client; queries: Queries }> {
+export async function ownerOf(database: TestDatabase): Promise<{ owner: pg.Client; queries: BulkQueries }> {
   const owner = new pg.Client(database.connection())
-  owner.setTypeParser(pg.types.builtins.INT8, Number)
   await owner.connect()
-  return {
-    owner,
-    queries: { query: async (statement, values) => (await owner.query({ ...statement, values: values ?? [] })).rows },
-  }
+  return { owner, queries: sessionQueries(owner) }
 }
 
 type Draw = (below: number) => number

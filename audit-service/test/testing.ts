@@ -75,7 +75,10 @@ export async function sealedRows(database: TestDatabase, count: number): Promise
 export async function tamper(database: TestDatabase, text: string): Promise<void> {
   const client = new pg.Client(database.connection())
   await client.connect()
-  await client.query(`set session_replication_role = replica`)
-  await client.query(text)
-  await client.end()
+  try {
+    await client.query(`set session_replication_role = replica`)
+    await client.query(text)
+  } finally {
+    await client.end()
+  }
 }

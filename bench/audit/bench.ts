@@ -2,8 +2,9 @@
  * What the Merkle tree costs the audit trail: `node_modules/.bin/node bench/audit/bench.ts [ROUNDS]`. In turns, in one PostgreSQL: batches
  * sealed alone and while another session builds the tree; rows brought into the tree alone; the whole trail verified without and with it.
  */
+import * as fs from 'node:fs'
 import { startTestCluster, type TestDatabase } from '@sightline/db/testing'
-import type { Queries } from '@sightline/service-kit'
+import { type BulkQueries, type Queries, sessionQueries } from '@sightline/service-kit'
 import pg from 'pg'
 import { recordOrders } from '../../audit-service/test/testing.ts'
 import { growTree, proveInclusion, treeSize } from '../../audit-service/tree.ts'
@@ -15,14 +16,26 @@ const SEAL_BATCH = 1_000
 const TREE_BATCH = 1_024
 
 /** A session of audit-service's role. */
-async function connect(database: TestDatabase): Promise<Queries & { end(): Promise<void> }> {
+async function connect(database: TestDatabase): Promise<BulkQueries & { pid: number; end(): Promise<void> }> {
   const client = new pg.Client(database.connection('audit_service'))
-  client.setTypeParser(pg.types.builtins.INT8, Number)
   await client.connect()
-  return {
-    query: async (statement, values) => (await client.query({ ...statement, values: values ?? [] })).rows,
-    end: () => client.end(),
-  }
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+  return { ...sessionQueries(client), pid: rows[0]!.pid, end: () => client.end() }
+}
+
+/** Milliseconds of processor time of a process of PostgreSQL, by Linux; 100 ticks a second. */
+function cpuOf(pid: number): number {
+  const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
+/** Verifies all, and says what each side took of a processor, in microseconds a row. */
+async function verifyTimed(session: BulkQueries & { pid: number }) {
+  const [before, own] = [cpuOf(session.pid), process.cpuUsage()]
+  const result = await verifyChain(session)
+  const { user, system } = process.cpuUsage(own)
+  const perRow = (us: number) => us / result.checked
+  return { ...result, own: perRow(user + system), postgres: perRow((cpuOf(session.pid) - before) * 1000) }
 }
 
 /** Milliseconds of each batch until all new rows are sealed. */
@@ -70,6 +83,8 @@ try {
     tree: [] as number[],
     plain: [] as number[],
     whole: [] as number[],
+    own: [] as number[],
+    postgres: [] as number[],
   }
 
   for (let round = 0; round <= rounds; round++) {
@@ -97,11 +112,13 @@ try {
   }
   for (const one of [database, plain]) await one.query('analyze')
   for (let round = 0; round <= rounds; round++) {
-    const results = [await verifyChain(without), await verifyChain(builder)]
+    const results = [await verifyTimed(without), await verifyTimed(builder)]
     if (results.some(({ status }) => status !== 'intact')) throw new Error(JSON.stringify(results))
     if (round === 0) continue
     found.plain.push(rate(size, results[0]!.duration_ms))
     found.whole.push(rate(size, results[1]!.duration_ms))
+    found.own.push(results[1]!.own)
+    found.postgres.push(results[1]!.postgres)
   }
   const [tiles] = await database.query<{ bytes: number }>(
     'select sum(length(hashes))::integer as bytes from audit_tiles',
@@ -119,6 +136,9 @@ try {
   )
   console.log(`into the tree, rows/s: ${spread(found.tree)}`)
   console.log(`verified, rows/s: ${spread(found.plain)} without a tree, ${spread(found.whole)} with it`)
+  console.log(
+    `processor time of a row, us: ${spread(found.own, 1)} in the verifying process, ${spread(found.postgres, 1)} in PostgreSQL`,
+  )
   console.log(`a proof of inclusion, ms: ${spread(proofs, 2)}`)
   await Promise.all([sealer, builder, without].map((session) => session.end()))
 } finally {
