@@ -49,7 +49,9 @@ export function queryUpstreams(urls: {
     ...(urls.alertmanager && {
       alertmanager: { url: urls.alertmanager, allowed: [['GET', /^\/api\/v2\/(alerts|silences|receivers)$/]] },
     }),
-    ...(urls.audit && { audit: { url: urls.audit, allowed: [['GET', /^\/audit(\/verify)?$/]] } }),
+    ...(urls.audit && {
+      audit: { url: urls.audit, allowed: [['GET', /^\/audit(\/(verify|checkpoint|\d+\/(proof|receipt)))?$/]] },
+    }),
   }
 }
 

@@ -1,7 +1,7 @@
 /** /audit: the audit table with filters, each row linked to its trace, and whether the hash chain holds. */
 import { counted } from '@sightline/contracts/counted'
 import { useLayoutEffect, useState } from 'preact/hooks'
-import { type AuditFilter, auditPage, type Row, toField, verifyAudit } from '../data/audit.ts'
+import { type AuditFilter, auditPage, newestNote, PROOF_STATES, type Row, toField, verifyAudit } from '../data/audit.ts'
 import { openedCapture } from '../data/capture.ts'
 import type { Field, Frame } from '../data/frame.ts'
 import { newClient } from '../data/http.ts'
@@ -12,6 +12,7 @@ import { useTitle } from '../shell/title.ts'
 import { setParams, useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { DataTable } from '../views/data-table.tsx'
+import { ProofDialog } from './proof-dialog.tsx'
 import './audit-page.css'
 
 const FILTERS = [
@@ -28,7 +29,7 @@ const COLUMNS: readonly { name: string; label: string; link?: string }[] = [
   { name: 'user_id', label: 'User' },
   { name: 'order_id', label: 'Order' },
   { name: 'total', label: 'Total' },
-  { name: 'sealed', label: 'Sealed' },
+  { name: 'proof', label: 'Proof' },
   { name: 'trace_id', label: 'Trace', link: '/trace/${__value.raw}' },
 ]
 
@@ -50,13 +51,16 @@ export function AuditPage() {
     error,
     loading,
   } = useQuery(JSON.stringify([filter, cursor, tick]), (signal) => auditPage(newClient(signal), filter, 50, cursor))
+  const isCapture = openedCapture() !== undefined
   // A question that failed may be another one than what the rows answered.
   const data = error ? undefined : found
+  const isSigned = !isCapture && data?.items.some(({ proof }) => proof === 'signed') === true
+  const proven = data?.items.find(({ id }) => String(id) === params.get('prove'))
   return (
     <main class="page audit-page">
       <div class="page-head">
         <h1>Audit table</h1>
-        {openedCapture() ? (
+        {isCapture ? (
           <p class="muted">Of a capture: the hash chain is checked where the system runs.</p>
         ) : (
           <VerifyState />
@@ -86,8 +90,17 @@ export function AuditPage() {
       {loading && !found && <Loading />}
       {data && data.items.length === 0 && <NoData hint="No row matches." />}
       {data && data.items.length > 0 && (
-        <DataTable frame={toTable(data.items)} variables={new Map()} label="Audit rows" />
+        <DataTable
+          frame={toTable(data.items)}
+          variables={new Map()}
+          label="Audit rows"
+          {...(isCapture
+            ? {}
+            : { lead: { name: 'Prove', cell: (row: number) => <ProveButton row={data.items[row]!} /> } })}
+        />
       )}
+      {isSigned && <Signed tick={tick} />}
+      {proven && !isCapture && <ProofDialog row={proven} onClose={() => setParams({ prove: null })} />}
       <p class="pager">
         {cursor && (
           <button type="button" class="button" onClick={() => setParams({ cursor: null })}>
@@ -104,13 +117,46 @@ export function AuditPage() {
   )
 }
 
+const canBeProven = ({ proof }: Row) => proof === 'in_tree' || proof === 'signed'
+
+function ProveButton({ row }: { row: Row }) {
+  return (
+    <button
+      type="button"
+      class="button"
+      disabled={!canBeProven(row)}
+      title={
+        canBeProven(row) ? 'Proves in this browser that the row is in the log' : 'Comes into the tree within a second'
+      }
+      aria-label={`Prove row ${row.id}`}
+      onClick={() => setParams({ prove: String(row.id) })}
+    >
+      Prove
+    </button>
+  )
+}
+
+/** Who stands for the log's newest checkpoint. */
+function Signed({ tick }: { tick: number }) {
+  const { data: note, error } = useQuery(`note ${tick}`, (signal) => newestNote(newClient(signal)))
+  if (error) return <Failure message={error} />
+  if (!note) return null
+  const witnesses = [...new Set(note.signatures.slice(1).map(({ name }) => name))]
+  return (
+    <p class="muted signed">
+      Signed by {note.origin}: the first {counted(note.size, 'row')};{' '}
+      {witnesses.length > 0 ? `cosigned by ${witnesses.join(', ')}` : 'no witness has cosigned'}.
+    </p>
+  )
+}
+
 function toTable(items: readonly Row[]): Frame {
   const rows = items.map((item): Row => {
     const { total, currency } = (item.details ?? {}) as { total?: unknown; currency?: unknown }
     return {
       ...item,
       total: total === undefined ? null : `${total} ${currency ?? ''}`,
-      sealed: item.sealed ? 'sealed' : 'waiting',
+      proof: PROOF_STATES[String(item.proof)] ?? (item.sealed ? 'sealed' : 'waits for its seal'),
     }
   })
   const fields = COLUMNS.map(({ name, label, link }): Field => {

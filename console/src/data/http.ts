@@ -38,6 +38,24 @@ export const getJson = <T>(
   headers: Readonly<Record<string, string>> = {},
 ): Promise<T> => request<T>(client, 'GET', path, params, undefined, headers)
 
+/** The same of an answer that is text. */
+export async function getText(client: Client, path: string): Promise<string> {
+  const started = performance.now()
+  let response: Response
+  let body: string
+  try {
+    response = await fetch(client.base + path, client.signal ? { signal: client.signal } : {})
+    body = await response.text()
+  } catch (cause) {
+    if (client.signal?.aborted) throw cause
+    throw new Error(`No answer from ${path}. Is the system still running?`, { cause })
+  }
+  const millis = performance.now() - started
+  client.records.push({ method: 'GET', path, params: {}, status: response.status, bytes: body.length, millis })
+  if (response.ok) return body
+  throw new Error(`${sourceName(path)} answered ${response.status}: ${errorText(parsed<Refusal>(body), body)}`)
+}
+
 /**
  * For queries too long for a URL; nothing is changed by it on the server. `explain` takes from an answer, a refusal too, what
  * it says about the question: those parameters are recorded as well.

@@ -17,8 +17,9 @@ const VERIFIED = [
   },
 ]
 
-const SQL = `SELECT id, recorded_at, event_type, action, user_id, order_id, source, request_id, trace_id
-FROM audit_logs
+const SQL = `SELECT id, recorded_at, event_type, action, user_id, order_id, source, request_id, trace_id,
+  CASE WHEN position IS NULL THEN 'waits for its seal' ELSE 'sealed at ' || position END AS proof
+FROM audit_logs LEFT JOIN (SELECT audit_id, position FROM audit_chain) seals ON audit_id = id
 WHERE $__timeFilter(recorded_at)
   AND (\${user_id:sqlstring} = '' OR user_id::text = \${user_id:sqlstring})
   AND (\${order_id:sqlstring} = '' OR order_id::text = \${order_id:sqlstring})
@@ -30,7 +31,7 @@ export const audit: Board = {
   uid: 'sightline-audit',
   title: 'Audit',
   description:
-    'One row per order, linked to its trace, sealed in a hash chain: the rows, their seals, and what still waits for delivery.',
+    'One row per order, linked to its trace, sealed in a hash chain and provable in a Merkle tree: the rows, their seals, and what still waits.',
   variables: [
     textVariable('user_id', 'User', 'Rows of one user.'),
     textVariable('order_id', 'Order', 'The row of one order.'),
@@ -63,7 +64,7 @@ export const audit: Board = {
               }),
             ],
             [
-              3,
+              4,
               number({
                 title: 'Sealed rows',
                 description: 'Length of the hash chain.',
@@ -72,7 +73,42 @@ export const audit: Board = {
               }),
             ],
             [
-              3,
+              4,
+              number({
+                title: 'In the tree',
+                description: 'Rows in the Merkle tree: each of them can be proven.',
+                unit: 'none',
+                queries: [range('max(audit_tree_size)', 'rows')],
+              }),
+            ],
+            [
+              5,
+              number({
+                title: 'Not provable yet',
+                description:
+                  'Sealed rows that are not in the tree. They come in within a second; an old chain comes in by batches.',
+                unit: 'none',
+                thresholds: steps([null, 'green'], [10_000, 'yellow'], [100_000, 'red']),
+                queries: [range('max(audit_chain_length) - max(audit_tree_size)', 'rows')],
+              }),
+            ],
+            [
+              5,
+              number({
+                title: 'Seal lag',
+                description: 'Age of the oldest row without a seal.',
+                unit: 's',
+                thresholds: steps([null, 'green'], [60, 'yellow'], [300, 'red']),
+                queries: [range('max(audit_seal_lag_seconds)', 'lag')],
+              }),
+            ],
+          ],
+        },
+        {
+          height: 4,
+          panels: [
+            [
+              6,
               number({
                 title: 'Unsealed rows',
                 description: 'Rows that are stored but not in the chain yet; they are sealed in batches.',
@@ -82,17 +118,7 @@ export const audit: Board = {
               }),
             ],
             [
-              3,
-              number({
-                title: 'Seal lag',
-                description: 'Age of the oldest row without a seal.',
-                unit: 's',
-                thresholds: steps([null, 'green'], [60, 'yellow'], [300, 'red']),
-                queries: [range('max(audit_seal_lag_seconds)', 'lag')],
-              }),
-            ],
-            [
-              3,
+              6,
               number({
                 title: 'In the outbox',
                 description: 'Events that are committed with their orders and not delivered yet.',
@@ -102,7 +128,7 @@ export const audit: Board = {
               }),
             ],
             [
-              3,
+              6,
               number({
                 title: 'Outbox age',
                 description:
@@ -113,7 +139,7 @@ export const audit: Board = {
               }),
             ],
             [
-              3,
+              6,
               number({
                 title: 'Given up',
                 description: 'Events that audit-service refused for good. They are kept in dead_letters.',
