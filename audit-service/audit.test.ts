@@ -8,6 +8,7 @@ import path from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { startTestCluster, type TestCluster } from '@sightline/db/testing'
+import { type KeptRecord, telemetry } from '@sightline/service-kit'
 import { until } from '@sightline/service-kit/poll'
 import { atOnce, sample, startProcess } from '@sightline/service-kit/testing'
 import { makeCheckpoint, renewCheckpoint } from './checkpoint.ts'
@@ -307,6 +308,69 @@ test('a verification without enough time says where to go on', async () => {
   assert.deepEqual([rest.status, rest.complete, rest.checked, rest.next_position], ['intact', true, 2_000, null])
   const whole = await verifyChain(queries)
   assert.equal(rest.last_hash, whole.last_hash)
+})
+
+test('each row is sent as an audit record until the backend takes it, in the order of the chain, and not again', async () => {
+  await using database = await cluster.createDatabase()
+  const sent: KeptRecord[] = []
+  let isAway = true
+  telemetry.deliver = async (records) => {
+    if (isAway) throw new Error('the backend is away')
+    sent.push(...records)
+  }
+  try {
+    await using service = await startAudit(database, { SEAL_POLL_MS: '10' })
+    const trace_id = 'a'.repeat(32)
+    for (const order of [1, 2, 3])
+      await service.call('POST', '/process', event(order, { trace_id, request_id: 'req-1' }))
+    await until('rows wait for the backend', 20, async () => {
+      return sample((await service.call('GET', '/metrics')).text, 'audit_records_waiting') === 3
+    })
+    isAway = false
+    await until('all are sent', 20, () => sent.length >= 3)
+    const { json } = await service.call('GET', '/audit/1/proof')
+    const { eventName, traceId, attributes, body, time, observedTime } = sent[0]!
+    assert.deepEqual(
+      [eventName, traceId, time],
+      ['order.completed', trace_id, Date.parse('2026-01-02T03:04:05.678Z') * 1000],
+    )
+    assert.ok(observedTime > time && observedTime <= Date.now() * 1000)
+    assert.deepEqual(JSON.parse(body), event(1).details)
+    assert.equal(attributes['audit.leaf_hash'], json.leaf_hash)
+    assert.equal(attributes['audit.record.id'], json.entry[7])
+    const { 'audit.record.id': _id, 'audit.seal': seal, 'audit.leaf_hash': _leaf, ...others } = attributes
+    assert.deepEqual(others, {
+      'audit.actor.id': '2',
+      'audit.actor.type': 'user',
+      'audit.action': 'purchase',
+      'audit.outcome': 'success',
+      'audit.target.type': 'order',
+      'audit.target.id': '1',
+      'audit.source.id': 'order-service',
+      'audit.schema.version': 'sightline-audit-entry-1',
+      'audit.sequence.stream_id': 'sightline/audit',
+      'audit.sequence.number': 1,
+      'audit.id': '1',
+      'audit.proof': 'in_tree',
+      request_id: 'req-1',
+    })
+    assert.equal(sent[1]!.attributes['audit.sequence.prev_hash'], seal)
+  } finally {
+    telemetry.deliver = undefined
+  }
+  telemetry.deliver = async (records) => void sent.push(...records)
+  try {
+    await using _service = await startAudit(database, { SEAL_POLL_MS: '10' })
+    await tamper(database, `delete from audit_logs where id = 2; update audit_exported set position = 1`)
+    await until('from the second on', 20, () => sent.length >= 5)
+    assert.deepEqual(
+      sent.map(({ attributes }) => attributes['audit.sequence.number']),
+      [1, 2, 3, 2, 3],
+    )
+    assert.deepEqual([sent[3]!.attributes['audit.outcome'], sent[3]!.eventName], ['unknown', 'audit.row.missing'])
+  } finally {
+    telemetry.deliver = undefined
+  }
 })
 
 test('only what is new is verified again, and that what was verified before is still there', async () => {

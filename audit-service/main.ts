@@ -5,13 +5,14 @@
  *                                       │             │
  *                                       ├──▶ audit-log ◀──┘      sealer, tree-builder ──▶ checkpoint files ◀──▶ witnesses
  *                                       ├──▶ verification          │
- *                                       ├──▶ proofs                │
+ *                                       ├──▶ proofs                │  audit-records ──▶ OpenTelemetry
  *                                       └──▶ PostgreSQL ◀──────────┘
  *
  * Start: node --import @sightline/service-kit/register audit-service/main.ts
  */
 import { METRICS } from '@sightline/contracts'
 import { type KitParts, runService, type ServiceParts } from '@sightline/service-kit'
+import { createAuditRecords } from './audit-records.ts'
 import { createCheckpointWriter } from './checkpoint.ts'
 import { type Config, environment } from './config.ts'
 import { createProofs } from './proofs.ts'
@@ -43,6 +44,7 @@ export function compose(kitParts: KitParts<Config>): ServiceParts {
     background: {
       ...(checkpoints ? { checkpoints } : {}),
       treeCheckpoints,
+      auditRecords: createAuditRecords(parts, treeCheckpoints),
       treeBuilder: createTreeBuilder(parts),
       sealer,
       verification,

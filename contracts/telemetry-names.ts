@@ -45,6 +45,9 @@ export const ATTRIBUTES = {
   'audit.event_id': 'id of the audit event, unique per order',
   'audit.duplicate': 'true when the event had been recorded before',
   'audit.status': 'recorded, or pending when the answer is 202',
+  'audit.seal': 'seal of the row, 64 hex digits; on audit records',
+  'audit.leaf_hash': 'hash of its leaf in the tree, base64; likewise',
+  'audit.proof': 'signed, or in_tree where the log signs nothing; likewise',
   'audit.rows': 'rows sealed by the span, or brought into the tree',
   'recovery.attempt': 'which try this was, from 1',
   'recovery.attempts': 'how many tries were made below the span, by whoever repeated them',
@@ -161,6 +164,8 @@ export const METRICS = {
     labels: ['witness', 'outcome'],
     help: 'cosigned; behind: it had signed another tree meanwhile; refused: it has seen another history; failed: no answer, or none of use.',
   },
+  audit_records_exported_total: { type: 'counter', labels: [], help: 'Audit records that the telemetry backend took.' },
+  audit_records_waiting: { type: 'gauge', labels: [], help: 'Provable rows whose audit record waits for the backend.' },
   audit_chain_length: { type: 'gauge', labels: [], help: 'Position of the last seal.' },
   audit_verify_ok: {
     type: 'gauge',

@@ -201,6 +201,8 @@ test('and nothing else', async () => {
     [everyone, `insert into audit_tiles values (0, 0, sha256('a'))`],
     [everyone, 'update audit_tiles set hashes = hashes'],
     [everyone, 'delete from audit_tiles'],
+    [everyone, 'delete from audit_exported'],
+    [['user_service', 'order_service'], 'select * from audit_exported'],
     [everyone, 'select from audit_sealing for update'],
     [everyone, 'select from audit_growing for update'],
     [everyone, 'lock table audit_sealing in access share mode'],

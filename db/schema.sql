@@ -15,6 +15,14 @@ create table audit_chain (
   constraint audit_chain_audit_id_key UNIQUE (audit_id)
 );
 
+create table audit_exported (
+  only_row boolean default true not null,
+  "position" bigint not null,
+  constraint audit_exported_only_row_check CHECK (only_row),
+  constraint audit_exported_position_check CHECK (("position" >= 0)),
+  constraint audit_exported_pkey PRIMARY KEY (only_row)
+);
+
 create table audit_growing (
   only_row boolean default true not null,
   constraint audit_growing_only_row_check CHECK (only_row),
@@ -430,6 +438,7 @@ CREATE TRIGGER audit_tiles_grow BEFORE UPDATE ON audit_tiles FOR EACH ROW EXECUT
 CREATE TRIGGER audit_tiles_no_truncate BEFORE TRUNCATE ON audit_tiles FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
 
 grant select on audit_chain to audit_service;
+grant select, update (position) on audit_exported to audit_service;
 grant insert (action, details, event_id, event_type, occurred_at, order_id, request_id, source, trace_id, user_id), select on audit_logs to audit_service;
 grant select on audit_tiles to audit_service;
 grant select on audit_unsealed to audit_service;

@@ -38,3 +38,4 @@ export {
 export type { Component } from './run-group.ts'
 export { type KitParts, runService, type ServiceParts } from './service.ts'
 export { failSpan, inSpan, linkTo, storedContext, withBaggage } from './spans.ts'
+export { type KeptRecord, telemetry } from './telemetry/state.ts'

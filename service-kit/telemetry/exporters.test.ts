@@ -3,11 +3,13 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { DiagLogLevel, diag, trace } from '@opentelemetry/api'
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core'
 import { OTLPExporterBase } from '@opentelemetry/otlp-exporter-base'
+import { resourceFromAttributes } from '@opentelemetry/resources'
 import { ConsoleLogRecordExporter } from '@opentelemetry/sdk-logs'
 import { ConsoleSpanExporter } from '@opentelemetry/sdk-trace'
 import { startMemoryTelemetry } from '../test/memory-telemetry.ts'
 import { startOtlpSink } from '../test/otlp-sink.ts'
 import { logExporter, spanExporter } from './exporters.ts'
+import { deliverBy } from './records.ts'
 
 let warnings: string[]
 beforeEach(() => {
@@ -47,6 +49,33 @@ test('a list exports to each of its names, and has failed when one of them has',
   assert.equal((await exported()).code, ExportResultCode.FAILED)
   assert.equal(printed.mock.callCount(), 2)
   await sent.shutdown()
+})
+
+test('records that must not be lost are sent past the queue, without a scope or a level, and kept by their sender otherwise', async (t) => {
+  await using sink = await startOtlpSink()
+  process.env.OTEL_EXPORTER_OTLP_ENDPOINT = sink.url
+  t.after(() => delete process.env.OTEL_EXPORTER_OTLP_ENDPOINT)
+  const exporter = logExporter('otlp')!
+  const deliver = deliverBy(exporter, resourceFromAttributes({ 'service.name': 'audit-service' }))
+  const record = {
+    eventName: 'order.completed',
+    time: 1_767_323_045_678_001,
+    observedTime: 1_767_323_046_000_000,
+    traceId: 'a'.repeat(32),
+    body: '{"total": 1.5}',
+    attributes: { 'audit.sequence.number': 7, 'audit.action': 'purchase' },
+  }
+  await deliver([record, { ...record, traceId: null }])
+  const [first, second] = sink.logs
+  assert.deepEqual([first!.service, first!.body, first!.severity], ['audit-service', record.body, ''])
+  assert.deepEqual([first!.traceId, first!.spanId, second!.traceId], [record.traceId, '', ''])
+  assert.deepEqual(
+    { ...first!.attributes, 'audit.sequence.number': Number(first!.attributes['audit.sequence.number']) },
+    record.attributes,
+  )
+  sink.status = 400
+  await assert.rejects(deliver([record]))
+  await exporter.shutdown()
 })
 
 test('a name that is unknown exports nothing and says which there are; another protocol is answered by ours', () => {

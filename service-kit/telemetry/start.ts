@@ -21,6 +21,7 @@ import { logExporter, spanExporter } from './exporters.ts'
 import { instrumentations } from './instrumentations.ts'
 import { logProcessor, spanProcessor } from './processors.ts'
 import { propagator } from './propagators.ts'
+import { deliverBy } from './records.ts'
 import { samplerFromEnvironment } from './sampler.ts'
 import { telemetry } from './state.ts'
 import { createTracerProvider, limitsFromEnvironment } from './tracing/provider.ts'
@@ -60,6 +61,7 @@ export async function startTelemetry(env: NodeJS.ProcessEnv): Promise<void> {
     trace.setGlobalTracerProvider(createTracerProvider({ resource, sampler, limits, processor }))
   }
   telemetry.logsWanted = logs !== undefined
+  telemetry.deliver = logs && deliverBy(logs, resource)
   const running = own ? [sdk, processor] : [sdk]
   telemetry.shutdown = async () => {
     await Promise.all(running.map((one) => one.shutdown()))

@@ -13,6 +13,19 @@ export interface QueueCounts {
   dropped: Record<DropReason, number>
 }
 
+/** A log record that its sender keeps until the backend has it. Times are microseconds since 1970. */
+export interface KeptRecord {
+  eventName: string
+  time: number
+  observedTime: number
+  traceId: string | null
+  body: string
+  attributes: Record<string, string | number>
+}
+
+/** Resolves when the backend has taken all of them, rejects when it has not: then all of them are to be sent again. */
+export type Deliver = (records: readonly KeptRecord[]) => Promise<void>
+
 /** The telemetry of this process, started or not. */
 export interface TelemetryState {
   queues: Map<Signal, QueueCounts>
@@ -29,6 +42,8 @@ export interface TelemetryState {
    * requests, since no instrumentation does.
    */
   onlyPassesOn: boolean
+  /** Sends records past the queue; undefined where log records are exported nowhere. */
+  deliver: Deliver | undefined
   /** Flushes and ends the SDK; nothing while it was not started. */
   shutdown: () => Promise<void>
 }
@@ -41,5 +56,6 @@ export const telemetry: TelemetryState = {
   untraced: undefined,
   logsWanted: false,
   onlyPassesOn: false,
+  deliver: undefined,
   shutdown: async () => {},
 }
