@@ -50,14 +50,14 @@ export function createAuditRecords(
     return checkpoints.signs ? ((await checkpoints.newest())?.size ?? 0) : treeSize(database)
   }
 
-  async function sendNext(): Promise<number> {
+  async function sendNext(stopping: AbortSignal): Promise<number> {
     const { deliver } = telemetry
     if (deliver === undefined) return retryMs
     const from = await exportedTo(database)
     const rows = await database.query<RowToExport>(NEXT, [from, await provable()])
     if (rows.length === 0) return config.SEAL_POLL_MS
     const proof = checkpoints.signs ? 'signed' : 'in_tree'
-    await deliver(rows.map((row) => recordOf(row, config.AUDIT_LOG_ORIGIN, proof)))
+    await unlessStopped(deliver(rows.map((row) => recordOf(row, config.AUDIT_LOG_ORIGIN, proof))), stopping)
     await database.query(MOVE_ON, [from, rows.at(-1)!.position])
     exported.inc(rows.length)
     isAway = false
@@ -69,6 +69,18 @@ export function createAuditRecords(
     isAway = true
     return retryMs
   })
+}
+
+/** A backend that hangs must not hold up a stop: what it may have taken is sent again after the next start. */
+async function unlessStopped(sending: Promise<void>, stopping: AbortSignal): Promise<void> {
+  const stopped = Promise.withResolvers<void>()
+  const stop = () => stopped.reject(new Error('the service stops before the backend has answered'))
+  stopping.addEventListener('abort', stop)
+  try {
+    await Promise.race([sending, stopped.promise])
+  } finally {
+    stopping.removeEventListener('abort', stop)
+  }
 }
 
 async function exportedTo(database: Queries): Promise<number> {

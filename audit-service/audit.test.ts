@@ -368,9 +368,18 @@ test('each row is sent as an audit record until the backend takes it, in the ord
       [1, 2, 3, 2, 3],
     )
     assert.deepEqual([sent[3]!.attributes['audit.outcome'], sent[3]!.eventName], ['unknown', 'audit.row.missing'])
+    // A backend that never answers: the service stops all the same, and what was not taken stays to be sent.
+    let isHanging = false
+    telemetry.deliver = () => {
+      isHanging = true
+      return new Promise(() => {})
+    }
+    await recordOrders(database, 1)
+    await until('the backend is asked', 20, () => isHanging)
   } finally {
     telemetry.deliver = undefined
   }
+  assert.deepEqual(await database.query('select position from audit_exported'), [{ position: '3' }])
 })
 
 test('only what is new is verified again, and that what was verified before is still there', async () => {
