@@ -308,6 +308,22 @@ test('a verification without enough time says where to go on', async () => {
   assert.deepEqual([rest.status, rest.complete, rest.checked, rest.next_position], ['intact', true, 2_000, null])
   const whole = await verifyChain(queries)
   assert.equal(rest.last_hash, whole.last_hash)
+  // Faults at the edges of pages, from the last on: each is the first then.
+  const edges: Array<[string, number, RegExp]> = [
+    ['delete from orders where id = 3000', 3_000, /has no order/],
+    ['delete from audit_logs where id = 1001', 1_001, /row is missing/],
+    ['delete from orders where id = 1000', 1_000, /has no order/],
+    ['delete from audit_chain where position between 1001 and 2999', 1_000, /has no order/],
+    ['delete from orders where id = 500', 500, /has no order/],
+    ['delete from audit_chain where position = 1', 1, /seal at this position is missing/],
+  ]
+  for (const [statement, position, reason] of edges) {
+    await tamper(database, statement)
+    const { first_broken, checked } = await verifyChain(queries)
+    assert.deepEqual([first_broken!.position, checked], [position, position - 1], statement)
+    assert.match(first_broken!.reason, reason)
+  }
+  assert.equal((await verifyChain(queries, { from: 1_001 })).first_broken!.position, 1_001)
 })
 
 test('each row is sent as an audit record until the backend takes it, in the order of the chain, and not again', async () => {
