@@ -8,6 +8,12 @@
 #   GATEWAY_PII             mask or show, for masking.conf
 #   GATEWAY_REQUEST_ERRORS  level from which the error log speaks of single requests
 #
+# Whether the names of the services are looked up once, at the start (GATEWAY_LOOK_UP=once, the default), or every second
+# (always: from Nginx 1.27.3 on; a container that starts again may have another address):
+#
+#   GATEWAY_RESOLVER  the directive that names the name server, or nothing
+#   GATEWAY_RESOLVE   what a `server` of an upstream has after its other parameters, or nothing
+#
 # And what the limit of open files (ulimit -n) leaves room for:
 #
 #   GATEWAY_WORKER_CONNECTIONS  of one worker, to clients and to services together
@@ -90,6 +96,13 @@ esac
 
 GATEWAY_SAMPLED_IDS=$(sampled_ids "$ratio")
 
+# The first name server, as the C library has it; Nginx would ask each in turn, also those that know nothing of the stack.
+GATEWAY_RESOLVER='' GATEWAY_RESOLVE=''
+if [ "${GATEWAY_LOOK_UP:-once}" = always ]; then
+  server=$(awk '$1 == "nameserver" { print $2 ~ /:/ ? "[" $2 "]" : $2; exit }' "${RESOLV_CONF:-/etc/resolv.conf}")
+  GATEWAY_RESOLVER="resolver ${server:-127.0.0.11} valid=1s;" GATEWAY_RESOLVE=' resolve'
+fi
+
 # Each connection is an open file, and a request has two of them: its client's and its service's. 64 are for logs, listening
 # sockets and bodies on disk. A client over its limit gets a 429 as long as Nginx has room to take its connection; without
 # room it breaks connections off. Hence a quarter, as the defaults have it.
@@ -102,4 +115,4 @@ if [ "$files" -lt 4160 ] && [ "${GATEWAY_MAX_CONNECTIONS:=1000}" -gt "$quarter" 
 fi
 : "${GATEWAY_MAX_CONNECTIONS:=1000}"
 
-export GATEWAY_WORKER_CONNECTIONS GATEWAY_MAX_CONNECTIONS GATEWAY_ALLOWED_HOSTS GATEWAY_SAMPLER_PARENT GATEWAY_SAMPLED_IDS GATEWAY_PII GATEWAY_REQUEST_ERRORS GATEWAY_PROPAGATORS
+export GATEWAY_RESOLVER GATEWAY_RESOLVE GATEWAY_WORKER_CONNECTIONS GATEWAY_MAX_CONNECTIONS GATEWAY_ALLOWED_HOSTS GATEWAY_SAMPLER_PARENT GATEWAY_SAMPLED_IDS GATEWAY_PII GATEWAY_REQUEST_ERRORS GATEWAY_PROPAGATORS

@@ -190,6 +190,19 @@ test('no engine is open on this machine but through the doors, and each door lea
   assert.ok(statSync(join(root, 'gateway/switches.sh')).mode & 0o111)
 })
 
+test('the gateway asks for its services again and again, so that none of them needs a restart of it', () => {
+  assert.equal(stack.GATEWAY_LOOK_UP, 'always')
+  for (const name of ['user-service', 'order-service', 'audit-service']) {
+    const dependency = (services.gateway!.depends_on as Record<string, object>)[name]
+    assert.deepEqual(dependency, { condition: 'service_healthy' }, name)
+  }
+  const servers = read('gateway/nginx.conf.template').match(/^ +server \$.*$/gm)!
+  assert.deepEqual(
+    servers.filter((server) => !/\{GATEWAY_RESOLVE\};$/.test(server)),
+    [],
+  )
+})
+
 test('the gateway’s templates find every variable they name, and an upstream for each service', () => {
   const templates = globSync('gateway/*.template', { cwd: root })
     .map((file) => read(file))
@@ -206,7 +219,7 @@ test('the gateway’s templates find every variable they name, and an upstream f
     stack[name!] || name! in handedThrough || made.has(name!) ? [] : [name],
   )
   assert.deepEqual(missing, [])
-  const upstreams = [...templates.matchAll(/upstream (\w+) \{\s+server \$\{([A-Z_]+)\}/g)]
+  const upstreams = [...templates.matchAll(/upstream (\w+) \{\s+zone [^;]+;\s+server \$\{([A-Z_]+)\}/g)]
   for (const [, upstream, variable] of upstreams) {
     assert.equal(stack[variable!]?.split(':')[0], upstream!.replaceAll('_', '-'), `upstream ${upstream}`)
   }
