@@ -4,10 +4,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, startError } from '@sightline/local/settings'
 
-const GET_DOCKER = `Docker with Compose 2.20 or newer runs the stack: https://docs.docker.com/engine/install
+const GET_DOCKER = `Docker 25 or newer with Compose 2.20.2 or newer runs the stack: https://docs.docker.com/engine/install
 Without Docker the same system runs on this machine's own programs: npm start`
 
-/** Throws a startError that names what is missing: the program, its Compose plugin, or a daemon that answers. */
+/** Of Docker 25. With an older one Compose refuses `start_interval` of health checks, after it has made half of the stack. */
+const OLDEST_API = 44
+
+/** Throws a startError that names what is missing or too old: the program, its Compose plugin, or a daemon that answers. */
 export function assertDocker(env: NodeJS.ProcessEnv): void {
   const ask = (...args: string[]) => spawnSync('docker', args, { encoding: 'utf8', timeout: 15_000, env })
   const compose = ask('compose', 'version', '--short')
@@ -22,8 +25,12 @@ export function assertDocker(env: NodeJS.ProcessEnv): void {
   if (major < 2 || (major === 2 && minor < 20)) {
     throw startError(`Docker Compose ${version[0]} is too old.\n${GET_DOCKER}`)
   }
-  const daemon = ask('info', '--format', '{{.ServerVersion}}')
-  if (daemon.status === 0) return
+  const daemon = ask('version', '--format', '{{.Server.APIVersion}} {{.Server.Version}}')
+  if (daemon.status === 0) {
+    const [, minor, engine] = /^1\.(\d+) (.+)/.exec(daemon.stdout.trim()) ?? []
+    if (Number(minor) < OLDEST_API) throw startError(`Docker Engine ${engine} is too old.\n${GET_DOCKER}`)
+    return
+  }
   const reason = (daemon.stderr || daemon.error?.message || 'no answer').trim().split('\n').at(-1)
   throw startError(
     `The Docker daemon does not answer: ${reason}\n` +

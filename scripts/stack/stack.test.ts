@@ -35,6 +35,7 @@ test('without Docker, without Compose, with an old one and without a daemon: eac
       '[ "$1" = compose ] && echo 5.1.0 && exit 0; echo "Cannot connect to the daemon" >&2; exit 1',
       /Cannot connect to the daemon[\s\S]*docker info/,
     ],
+    ['[ "$1" = compose ] && echo 2.20.2 || echo 1.43 24.0.9', /Docker Engine 24\.0\.9 is too old[\s\S]*25 or newer/],
   ]
   for (const [docker, message] of cases) {
     const { status, output } = stack('logs', docker)

@@ -3,7 +3,7 @@ import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
-import { entryPackage, stopTelemetry } from './start.ts'
+import { entryPackage, known, stopTelemetry } from './start.ts'
 import { telemetry } from './state.ts'
 
 const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-entry-'))
@@ -18,6 +18,12 @@ test('a process is called after the package its program is in', () => {
   assert.deepEqual(entryPackage(program), { name: 'some-service', version: '1.2.3' })
   fs.writeFileSync(file, '{}')
   assert.deepEqual(entryPackage(program), { name: 'unknown_service', version: '0.0.0' })
+})
+
+test('what a detector does not find, as a host’s id in a container, is no attribute to complain of', async () => {
+  const attributes = { 'host.name': 'h', 'host.id': Promise.resolve(undefined), 'host.arch': Promise.resolve('amd64') }
+  const { detect } = await known({ detect: () => ({ attributes }) })
+  assert.deepEqual(detect(), { attributes: { 'host.name': 'h', 'host.arch': 'amd64' } })
 })
 
 test('the end of telemetry takes no longer than it may, and a failure of it is nobody else’s', async () => {

@@ -5,7 +5,13 @@ import path from 'node:path'
 import { context, DiagLogLevel, diag, propagation, type TextMapPropagator, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { getStringFromEnv } from '@opentelemetry/core'
-import { detectResources, envDetector, hostDetector, resourceFromAttributes } from '@opentelemetry/resources'
+import {
+  detectResources,
+  envDetector,
+  hostDetector,
+  type ResourceDetector,
+  resourceFromAttributes,
+} from '@opentelemetry/resources'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import {
   ATTR_SERVICE_INSTANCE_ID,
@@ -26,6 +32,16 @@ import { samplerFromEnvironment } from './sampler.ts'
 import { telemetry } from './state.ts'
 import { createTracerProvider, limitsFromEnvironment } from './tracing/provider.ts'
 
+/**
+ * What `detector` found, without what it didn't: a container has no /etc/machine-id, so no `host.id`, and the SDK would warn of
+ * that at every start.
+ */
+export async function known(detector: ResourceDetector): Promise<ResourceDetector> {
+  const found = Object.entries(detector.detect().attributes ?? {})
+  const settled = await Promise.all(found.map(async ([key, value]) => [key, await value] as const))
+  return { detect: () => ({ attributes: Object.fromEntries(settled.filter(([, value]) => value)) }) }
+}
+
 /** Starts the SDK once per process; `stopTelemetry` flushes it. */
 export async function startTelemetry(env: NodeJS.ProcessEnv): Promise<void> {
   const entry = introduce(env)
@@ -38,7 +54,7 @@ export async function startTelemetry(env: NodeJS.ProcessEnv): Promise<void> {
     [ATTR_SERVICE_VERSION]: entry.version,
     [ATTR_SERVICE_INSTANCE_ID]: randomUUID(),
     'deployment.environment.name': 'local',
-  }).merge(detectResources({ detectors: [envDetector, hostDetector] }))
+  }).merge(detectResources({ detectors: [envDetector, await known(hostDetector)] }))
   const sampler = samplerFromEnvironment()
   const exporter = spanExporter(getStringFromEnv('OTEL_TRACES_EXPORTER') ?? 'otlp')
   const processor = spanProcessor(exporter, env, showPersonalData)
