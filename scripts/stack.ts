@@ -57,7 +57,7 @@ async function up(args: string[]): Promise<number> {
     args,
     options: { jaeger: { type: 'boolean', default: false }, load: { type: 'boolean', default: false } },
   })
-  assertDocker(process.env)
+  assertDocker(process.env, 'start')
   const settings = { ...readDotEnv(), ...process.env }
   const env = {
     ...process.env,

@@ -11,7 +11,7 @@ Without Docker the same system runs on this machine's own programs: npm start`
 const OLDEST_API = 44
 
 /** Throws a startError that names what is missing or too old: the program, its Compose plugin, or a daemon that answers. */
-export function assertDocker(env: NodeJS.ProcessEnv): void {
+export function assertDocker(env: NodeJS.ProcessEnv, purpose: 'start' | 'use' = 'use'): void {
   const ask = (...args: string[]) => spawnSync('docker', args, { encoding: 'utf8', timeout: 15_000, env })
   const compose = ask('compose', 'version', '--short')
   if (compose.error && (compose.error as NodeJS.ErrnoException).code === 'ENOENT') {
@@ -28,7 +28,10 @@ export function assertDocker(env: NodeJS.ProcessEnv): void {
   const daemon = ask('version', '--format', '{{.Server.APIVersion}} {{.Server.Version}}')
   if (daemon.status === 0) {
     const [, minor, engine] = /^1\.(\d+) (.+)/.exec(daemon.stdout.trim()) ?? []
-    if (Number(minor) < OLDEST_API) throw startError(`Docker Engine ${engine} is too old.\n${GET_DOCKER}`)
+    // What is there already may be stopped all the same.
+    if (purpose === 'start' && Number(minor) < OLDEST_API) {
+      throw startError(`Docker Engine ${engine} is too old.\n${GET_DOCKER}`)
+    }
     return
   }
   const reason = (daemon.stderr || daemon.error?.message || 'no answer').trim().split('\n').at(-1)

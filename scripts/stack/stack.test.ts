@@ -35,7 +35,6 @@ test('without Docker, without Compose, with an old one and without a daemon: eac
       '[ "$1" = compose ] && echo 5.1.0 && exit 0; echo "Cannot connect to the daemon" >&2; exit 1',
       /Cannot connect to the daemon[\s\S]*docker info/,
     ],
-    ['[ "$1" = compose ] && echo 2.20.2 || echo 1.43 24.0.9', /Docker Engine 24\.0\.9 is too old[\s\S]*25 or newer/],
   ]
   for (const [docker, message] of cases) {
     const { status, output } = stack('logs', docker)
@@ -43,6 +42,17 @@ test('without Docker, without Compose, with an old one and without a daemon: eac
     assert.match(output, message)
     assert.doesNotMatch(output, /at .*\.ts:\d+/, 'a message, not a stack')
   }
+})
+
+test('a Docker too old for the stack is said before a start, and does not keep it from being stopped', () => {
+  const docker =
+    'case "$*" in *version*) [ "$1" = compose ] && echo 2.20.2 || echo 1.43 24.0.9;; *) echo "asked: $*";; esac'
+  const up = stack('up', docker)
+  assert.equal(up.status, 1)
+  assert.match(up.output, /Docker Engine 24\.0\.9 is too old[\s\S]*25 or newer/)
+  const down = stack('down', docker)
+  assert.equal(down.status, 0)
+  assert.match(down.output, /asked: compose .*down/)
 })
 
 test('an unknown command says which there are', () => {
