@@ -26,7 +26,7 @@ function render(folder: string, ports: ReadonlyMap<number, number>, engine: stri
   for (const [file, template] of Object.entries(templates)) {
     let text = template
       .replace(/\$\{GATEWAY_ALLOWED_HOSTS\}/g, hosts)
-      .replace('${GATEWAY_RESOLVER}', 'resolver 127.0.0.1;')
+      .replace(/\$\{GATEWAY_RESOLVER\}/, 'resolver 127.0.0.1;')
       .replaceAll('/tmp/', `${folder}/`)
       .replace('127.0.0.1:8081', `127.0.0.1:${health}`)
     for (const [door, port] of ports) {

@@ -2,6 +2,7 @@
  * The stack of docker-compose.yaml.
  *
  *   npm run stack:up [-- --jaeger --load]   ports, build, start, wait until healthy, say where everything is
+ *   npm run stack:restart [-- SERVICE...]   build and replace services, without a failed request
  *   npm run stack:down                      stop; data and passwords stay
  *   npm run stack:logs [-- SERVICE]         follow
  *   npm run stack:reset                     stop and delete data and passwords
@@ -11,6 +12,7 @@ import { readFlags } from '@sightline/local/flags'
 import { startError } from '@sightline/local/settings'
 import { colour, explain } from '@sightline/local/terminal'
 import { assertDocker, compose, readDotEnv, readPassword, runningServices } from './stack/compose.ts'
+import { restart } from './stack/restart.ts'
 
 /** The variable and default of every published port, as in docker-compose.yaml (test/configuration.test.ts compares). */
 export const stackPorts = {
@@ -29,10 +31,11 @@ export const stackPorts = {
   COLLECTOR_METRICS_PORT: 8888,
 } as const
 
-const USAGE = `npm run stack:up [-- --jaeger --load] | stack:down | stack:logs [-- SERVICE] | stack:reset
+const USAGE = `npm run stack:up [-- --jaeger --load] | stack:restart [-- SERVICE...] | stack:down | stack:logs [-- SERVICE] | stack:reset
 
-The stack of docker-compose.yaml: up starts it and says where everything is, down stops it and keeps the data, logs follows,
-reset deletes data and passwords. --jaeger adds Jaeger, --load a load.`
+The stack of docker-compose.yaml: up starts it and says where everything is, restart builds and replaces
+user-, order- and audit-service without a failed request, down stops it and keeps the data, logs follows, reset deletes data and
+passwords. --jaeger adds Jaeger, --load a load.`
 
 if (import.meta.main) {
   try {
@@ -46,7 +49,13 @@ if (import.meta.main) {
 async function run(args: string[]): Promise<number> {
   const [command, ...rest] = args
   readFlags(USAGE, { args, strict: false, allowPositionals: true })
-  const commands: Record<string, (rest: string[]) => Promise<number>> = { up, down, logs, reset }
+  const commands: Record<string, (rest: string[]) => Promise<number>> = {
+    up,
+    restart: restartServices,
+    down,
+    logs,
+    reset,
+  }
   const chosen = commands[command ?? '']
   if (!chosen) throw startError(`Usage: ${USAGE}`)
   return chosen(rest)
@@ -76,6 +85,12 @@ async function up(args: string[]): Promise<number> {
   const passwords = { grafana: readPassword('grafana', env), postgres: readPassword('postgres', env) }
   console.log(welcome(ports, passwords, flags.jaeger ? Number(settings.JAEGER_PORT ?? 16_686) : null))
   return 0
+}
+
+async function restartServices(services: string[]): Promise<number> {
+  assertDocker(process.env, 'start')
+  if (!runningServices(process.env).includes('gateway')) throw startError('The stack does not run: npm run stack:up')
+  return restart(services, process.env)
 }
 
 function down(): Promise<number> {

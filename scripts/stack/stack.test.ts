@@ -11,7 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), 'sightline-stack-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 
 /** `npm run stack:COMMAND` where `docker` on PATH is a shell script with this body. */
-function stack(command: string, docker: string | null): { status: number | null; output: string } {
+function stack(command: string, docker: string | null, ...args: string[]): { status: number | null; output: string } {
   const bin = mkdtempSync(join(folder, 'bin-'))
   if (docker !== null) {
     writeFileSync(join(bin, 'docker'), `#!/bin/sh\n${docker}\n`)
@@ -19,7 +19,7 @@ function stack(command: string, docker: string | null): { status: number | null;
   }
   // Nothing else of the environment; what Node has compiled it need not compile again.
   const { NODE_COMPILE_CACHE } = process.env
-  const run = spawnSync(process.execPath, [join(root, 'scripts/stack.ts'), command], {
+  const run = spawnSync(process.execPath, [join(root, 'scripts/stack.ts'), command, ...args], {
     encoding: 'utf8',
     env: { NODE_COMPILE_CACHE, PATH: docker === null ? bin : `${bin}:/usr/bin:/bin` },
   })
@@ -53,6 +53,33 @@ test('a Docker too old for the stack is said before a start, and does not keep i
   const down = stack('down', docker)
   assert.equal(down.status, 0)
   assert.match(down.output, /asked: compose .*down/)
+})
+
+/** A Docker that says what it is asked; every container is `status`. */
+const dockerOf = (status: string) => `case "$*" in
+  *"compose version"*) echo 2.40.3 ;;
+  version*) echo "1.48 28.0.0" ;;
+  *"compose ps"*) echo gateway ;;
+  inspect*) echo "${status}" ;;
+  *) echo "$*" ;;
+esac`
+
+test('a service is replaced while a second container of it answers', () => {
+  const { status, output } = stack('restart', dockerOf('running healthy'), 'order-service')
+  assert.equal(status, 0, output)
+  assert.deepEqual(output.trim().split('\n'), [
+    'compose build order-service',
+    'compose run --detach --no-deps --use-aliases --name sightline-order-service-second order-service',
+    'compose up --detach --no-deps --force-recreate --wait order-service',
+  ])
+})
+
+test('a service that doesn’t come up replaces nothing, and what can’t be replaced without a gap is said', () => {
+  const broken = stack('restart', dockerOf('running unhealthy'))
+  assert.equal(broken.status, 1)
+  assert.match(broken.output, /does not become healthy[\s\S]*the old one stays/)
+  assert.doesNotMatch(broken.output, /force-recreate|name sightline-order-service/)
+  assert.match(stack('restart', dockerOf(''), 'postgres').output, /postgres: only audit-service.*can be replaced/)
 })
 
 test('an unknown command says which there are', () => {

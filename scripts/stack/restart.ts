@@ -1,0 +1,72 @@
+/** Replaces services of the stack one after the other while another container of each answers: no request fails. */
+import { spawnSync } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startError } from '@sightline/local/settings'
+import { compose } from './compose.ts'
+
+/** Whose callers find a second container by the same name: the gateway, and the services themselves. From the chain's end on. */
+const replaceable = ['audit-service', 'order-service', 'user-service']
+
+/** The gateway asks for names every second (GATEWAY_LOOK_UP in env/compose.env). */
+const LOOKED_UP_MS = 2_000
+const HEALTHY_WITHIN_MS = 90_000
+
+/**
+ * Builds `services`, then replaces each: a container of the new image under the same name in the network joins in, the old one
+ * is replaced, the one that joined in goes. Where it doesn't become healthy, the old one stays. Resolves to an exit code;
+ * throws a startError for a name that is none of `replaceable`.
+ */
+export async function restart(services: string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const unknown = services.filter((name) => !replaceable.includes(name))
+  if (unknown.length > 0) {
+    throw startError(
+      `${unknown.join(', ')}: only ${replaceable.join(', ')} can be replaced without a gap.\n` +
+        'Anything else: docker compose restart NAME',
+    )
+  }
+  const chosen = replaceable.filter((name) => services.length === 0 || services.includes(name))
+  const built = await compose(['build', ...chosen], env)
+  if (built !== 0) return built
+  for (const service of chosen) {
+    const code = await replace(service, env)
+    if (code !== 0) return code
+  }
+  return 0
+}
+
+async function replace(service: string, env: NodeJS.ProcessEnv): Promise<number> {
+  const second = `sightline-${service}-second`
+  // One that was left behind, by a Ctrl-C at the wrong moment.
+  docker(['rm', '--force', second], env)
+  try {
+    // Not by --scale: the port on this machine is taken. A container that `run` makes has none.
+    const begun = await compose(['run', '--detach', '--no-deps', '--use-aliases', '--name', second, service], env)
+    if (begun !== 0) return begun
+    await healthy(second, env)
+    await sleep(LOOKED_UP_MS)
+    return await compose(['up', '--detach', '--no-deps', '--force-recreate', '--wait', service], env)
+  } finally {
+    await sleep(LOOKED_UP_MS)
+    // It answers what it has begun; then it goes, also where it never came up.
+    docker(['stop', second], env)
+    docker(['rm', '--force', second], env)
+  }
+}
+
+async function healthy(container: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const deadline = Date.now() + HEALTHY_WITHIN_MS
+  let status = ''
+  while (Date.now() < deadline) {
+    status = docker(['inspect', '--format', '{{.State.Status}} {{.State.Health.Status}}', container], env)
+    if (status === 'running healthy') return
+    if (!status.startsWith('running') || status.endsWith('unhealthy')) break
+    await sleep(300)
+  }
+  const said = docker(['logs', '--tail', '5', container], env)
+  throw startError(`The new container does not become healthy (${status}); the old one stays.\n${said}`)
+}
+
+function docker(args: string[], env: NodeJS.ProcessEnv): string {
+  const answer = spawnSync('docker', args, { encoding: 'utf8', env })
+  return `${answer.stdout}${answer.stderr}`.trim()
+}
