@@ -25,5 +25,10 @@ test('Prometheus sends its alerts to an Alertmanager, which answers and tells no
     `${url('PROMETHEUS_URL')}/api/v1/alertmanagers`,
   )
   assert.equal(data.activeAlertmanagers.length, 1)
-  assert.deepEqual(await json(`${url('ALERTMANAGER_URL')}/api/v2/receivers`), [{ name: 'nobody' }])
+  // From 0.34 on it says the receivers' labels, too.
+  const receivers = await json<{ name: string }[]>(`${url('ALERTMANAGER_URL')}/api/v2/receivers`)
+  assert.deepEqual(
+    receivers.map(({ name }) => name),
+    ['nobody'],
+  )
 })
