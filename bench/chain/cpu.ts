@@ -8,6 +8,8 @@ interface Process {
   pid: number
   parent: number
   ms: number
+  /** Of children that have ended, and theirs. */
+  endedMs: number
 }
 
 function processes(): Process[] {
@@ -23,7 +25,8 @@ function statOf(pid: number, path: string): Process | undefined {
   if (stat === undefined) return undefined
   // The command in brackets may hold blanks and brackets itself.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return { pid, parent: Number(fields[1]), ms: (Number(fields[11]) + Number(fields[12])) * TICK_MS }
+  const ms = (first: number) => (Number(fields[first]) + Number(fields[first + 1])) * TICK_MS
+  return { pid, parent: Number(fields[1]), ms: ms(11), endedMs: ms(13) }
 }
 
 function readIfThere(path: string): string | undefined {
@@ -41,7 +44,7 @@ export function cpuOfMainThreads(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + statOf(pid, `/proc/${pid}/task/${pid}/stat`)!.ms, 0)
 }
 
-/** Milliseconds of CPU that these processes and all below them have used so far. */
+/** Milliseconds of CPU that these processes and all below them have used so far, those that have ended included. */
 export function cpuOfTrees(roots: readonly number[]): number {
   const all = processes()
   const members = new Set(roots)
@@ -49,7 +52,7 @@ export function cpuOfTrees(roots: readonly number[]): number {
     known = members.size
     for (const { pid, parent } of all) if (members.has(parent)) members.add(pid)
   }
-  return all.reduce((sum, { pid, ms }) => (members.has(pid) ? sum + ms : sum), 0)
+  return all.reduce((sum, { pid, ms, endedMs }) => (members.has(pid) ? sum + ms + endedMs : sum), 0)
 }
 
 /** Milliseconds that all processors of the machine have worked so far, for whomever. */
