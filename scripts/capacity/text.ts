@@ -1,0 +1,197 @@
+/** The model's answers as tables of plain text, each column as wide as it must be. */
+import { ASSUMPTIONS, type Assumptions, type Prices } from './assumptions.ts'
+import { type Measured, PARTS } from './measured.ts'
+import { type Bound, keptBytes, type Plan } from './model.ts'
+import { difference, type Fault, type Faults, type Ledger, type Limit, type Run } from './simulation.ts'
+
+/** `1,234`, `12.3`, `0.0123`: three digits where there is a fraction. */
+export function figure(value: number): string {
+  // What floating point leaves of nothing.
+  if (Math.abs(value) < 1e-6) return '0'
+  return Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : Number(value.toPrecision(3)).toString()
+}
+
+/** The first column to the left, the others to the right. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+const podsOf = (plan: Plan, name: string) => figure(plan.pods.find((pods) => pods.name === name)!.replicas)
+
+/** Columns are plans, rows what they need. */
+export function overview(plans: readonly Plan[]): string {
+  const row = (name: string, of: (plan: Plan) => string) => [name, ...plans.map(of)]
+  const pods = plans[0]!.pods.map(({ name }) => name)
+  return table([
+    row('POSTs a second', ({ wanted }) => figure(wanted.rate)),
+    row('days', ({ wanted }) => figure(wanted.days)),
+    ...pods.map((name) => row(`  ${name}`, (plan) => podsOf(plan, name))),
+    row('PostgreSQL: partitions', ({ database }) => figure(database.partitions)),
+    row('  cores of each server', ({ database }) => figure(database.coresEach)),
+    row('  TiB of each disk', ({ database }) => figure(database.diskTibEach)),
+    row('  WAL of each, MB/s at the peak', ({ database }) => figure(database.walMbPerSecond)),
+    row('  connections of each role', ({ database }) => figure(database.connectionsPerRole)),
+    row('  tables grow, GiB a day, all', ({ database }) => figure(database.tableGibPerDay)),
+    row('Kafka partitions', ({ kafkaPartitions }) => figure(kafkaPartitions)),
+    row('active series', ({ series }) => figure(series)),
+    row('object storage, TiB: traces', ({ objectTib }) => figure(objectTib.traces)),
+    row('  logs', ({ objectTib }) => figure(objectTib.logs)),
+    row('  metrics', ({ objectTib }) => figure(objectTib.metrics)),
+    row("  PostgreSQL's WAL", ({ objectTib }) => figure(objectTib.wal)),
+    row('disks, TiB', ({ total }) => figure(total.diskTib)),
+    row('cores requested', ({ total }) => figure(total.cores)),
+    row('memory requested, GiB', ({ total }) => figure(total.memoryGib)),
+    row('nodes', ({ total }) => figure(total.nodes)),
+    row('a month, at example prices', ({ moneyPerMonth }) => figure(moneyPerMonth.all)),
+  ])
+}
+
+/** One plan, with why. */
+export function detail(plan: Plan): string {
+  const { wanted, total, moneyPerMonth: money } = plan
+  const rows = plan.pods.map(({ name, replicas, cores, memoryGib, diskGib, because }) => [
+    name,
+    figure(replicas),
+    figure(cores),
+    figure(memoryGib),
+    figure(diskGib),
+    because,
+  ])
+  return [
+    `${figure(wanted.rate)} POSTs a second, ${figure(wanted.rate * wanted.peak)} at the peak, ${wanted.days} days, ${wanted.utilisation * 100} % used at the peak`,
+    '',
+    table([['', 'pods', 'cores', 'GiB', 'disk GiB', 'as many because of'], ...rows]),
+    '',
+    bounds(plan.database.bounds),
+    '',
+    `${figure(total.nodes)} nodes, ${figure(total.diskTib)} TiB of disks, ${figure(total.objectTib)} TiB of objects: ${figure(money.nodes)} + ${figure(money.disks)} + ${figure(money.objects)} = ${figure(money.all)} a month, at example prices`,
+    ...plan.notes,
+  ].join('\n')
+}
+
+function bounds(all: readonly Bound[]): string {
+  return table([
+    ['one PostgreSQL ends by', 'POSTs/s, fully used', 'as a mean', 'then'],
+    ...all.map(({ name, perSecond, mean, remedy }) => [name, figure(perSecond), figure(mean), remedy]),
+  ])
+}
+
+export function assumptionsText(values: Assumptions, prices: Prices): string {
+  const rows = Object.entries(ASSUMPTIONS).map(([name, { unit, source }]) => [
+    name,
+    figure(values[name as keyof Assumptions]),
+    unit,
+    source,
+  ])
+  return left([...rows, ...Object.entries(prices).map(([name, value]) => [name, String(value), 'money', 'an example'])])
+}
+
+/** All columns to the left. */
+function left(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+/** What the costs of the closed loop say of each rate, beside what was measured there: measured / predicted. */
+export function checkText({ per_request: cost, idle_cpu_ms_per_second: idle, checked }: Measured): string {
+  const columns = checked.map(({ rate, requests, window_seconds: seconds, per_request: found }) => {
+    // A request's share of what being there costs, which the measured figure holds.
+    const cpu = PARTS.map(
+      (part) => [found.cpu_us[part], cost.cpu_us[part] + (idle[part] * 1000 * seconds) / requests] as const,
+    )
+    const bytes = (['otlp_trace_bytes', 'otlp_log_bytes', 'wal_bytes', 'spans', 'rows', 'commits'] as const).map(
+      (name) => [found[name], cost[name]] as const,
+    )
+    return { rate, cells: [...cpu, ...bytes, [keptBytes(found), keptBytes(cost)] as const] }
+  })
+  const names = [
+    ...PARTS.map((part) => `${part}, CPU us`),
+    'OTLP traces, bytes',
+    'OTLP logs, bytes',
+    'WAL, bytes',
+    'spans',
+    'rows',
+    'commits',
+    'tables, bytes',
+  ]
+  return table([
+    ['a POST at', ...columns.flatMap(({ rate }) => [`${rate}/s`, 'model', 'ratio'])],
+    ...names.map((name, n) => [
+      name,
+      ...columns.flatMap(({ cells }) => {
+        const [found, predicted] = cells[n]!
+        return [figure(found), figure(predicted), (found / predicted).toFixed(2)]
+      }),
+    ]),
+  ])
+}
+
+const FAILURES: Record<keyof Faults, string> = {
+  samplerDies: 'a pod of the second tier is gone',
+  databaseStands: 'PostgreSQL stands still',
+  auditAway: 'audit-service is away',
+  storeSlow: 'Tempo takes a tenth',
+}
+
+export function faultsText(faults: Faults): string {
+  return Object.entries<Fault>({ ...faults })
+    .map(([name, { from, to }]) => `${FAILURES[name as keyof Faults]} ${figure(from)} to ${figure(to)} s`)
+    .join(', ')
+}
+
+export function limitsText(limits: readonly Limit[]): string {
+  return left([
+    ['as planned', 'what happens at', 'then'],
+    ...limits.map(({ name, value, unit, remedy }) => [name, `${figure(value)} ${unit}`, remedy]),
+  ])
+}
+
+const seconds = (value: number | null) => (value === null ? 'never' : `${figure(value)} s`)
+
+export function runText(partitions: number, { queues, spans, orders, splitTraces, mostMemory }: Run): string {
+  return [
+    `${partitions} partition${partitions === 1 ? '' : 's'}`,
+    table([
+      ['queue', '', 'most', 'at the end', 'grows, a second', 'as usual from'],
+      ...queues.map(({ name, unit, most, atEnd, growth, usualFrom }) => [
+        name,
+        unit,
+        figure(most),
+        figure(atEnd),
+        figure(growth),
+        seconds(usualFrom),
+      ]),
+    ]),
+    ledgerText('spans', spans),
+    ledgerText('orders', orders),
+    `split traces ${figure(splitTraces)}, memory of the second tier at most ${figure(mostMemory * 100)} % of where it refuses`,
+  ].join('\n')
+}
+
+function ledgerText(name: string, ledger: Ledger): string {
+  const list = (values: Record<string, number>) =>
+    Object.entries(values)
+      .map(([what, value]) => `${what} ${figure(value)}`)
+      .join(', ')
+  const off = Math.abs(difference(ledger)) / ledger.in
+  return [
+    `${name}: ${figure(ledger.in)} in = out (${list(ledger.out)})`,
+    `  + lost or refused (${list(ledger.lost)})`,
+    `  + waiting (${list(ledger.waiting)})${off < 1e-9 ? '' : `; DOES NOT ADD UP by ${off}`}`,
+  ].join('\n')
+}
