@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Assumptions, assume, EXAMPLE_PRICES, pricesWith } from './assumptions.ts'
-import { readMeasured } from './measured.ts'
+import { type Measured, readMeasured } from './measured.ts'
 import { type Plan, planFor, type Wanted } from './model.ts'
 import { FAULTS, limitsOf, simulate } from './simulation.ts'
 import { assumptionsText, checkText, detail, faultsText, limitsText, overview, runText } from './text.ts'
@@ -46,7 +46,7 @@ export function answer(flags: Values): string {
   if (flags.load && !flags.simulate) throw new Error('--load is for --simulate: what comes to a plan made for --rate.')
   if (flags.partitions && !flags.simulate)
     throw new Error('--partitions is for --simulate: the model says how many there are.')
-  const measured = readMeasured(flags.measured ?? MEASURED)
+  const measured = measuredOf(flags)
   const assumptions = assume({ ...readObject('assume', flags.assume), ...readSet(flags.set ?? []) })
   const prices = flags.prices ? pricesWith(readObject('prices', flags.prices)) : EXAMPLE_PRICES
   const said = (found: unknown, text: string) => (flags.json ? JSON.stringify(found, null, 2) : text)
@@ -82,7 +82,7 @@ function simulated(
   assumptions: Assumptions,
   said: (found: unknown, text: string) => string,
 ): string {
-  const measured = readMeasured(flags.measured ?? MEASURED)
+  const measured = measuredOf(flags)
   const seed = number('seed', flags.seed ?? '1', 0, 2 ** 32 - 1)
   const planned = plan.database.partitions
   // One; one fewer than the mean alone needs; as planned.
@@ -95,6 +95,14 @@ function simulated(
   const runs = [...new Set(counts)].map((partitions) => ({ partitions, ...simulate({ ...options, partitions }) }))
   const texts = runs.map((run) => runText(run.partitions, run))
   return said({ limits, runs }, [limitsText(limits), faultsText(FAULTS), ...texts].join('\n\n'))
+}
+
+function measuredOf({ measured }: Values): Measured {
+  if (measured === undefined) return readMeasured(MEASURED)
+  const read = readObject('measured', measured)
+  if (read.per_request === undefined || read.sealing === undefined || read.relay === undefined)
+    throw new Error(`--measured ${measured} is not what bench/capacity/measure.ts writes.`)
+  return read as unknown as Measured
 }
 
 function number(name: string, text: string, least: number, most: number): number {

@@ -225,6 +225,8 @@ test('a flag that makes no sense is refused with what it takes', () => {
     [{ set: ['node_cores'] }, /write NAME=NUMBER/],
     [{ set: ['node_cores=many'] }, /has to be a number above 0/],
     [{ prices: 'nowhere.json' }, /--prices nowhere.json can't be read/],
+    [{ measured: 'nowhere.json' }, /--measured nowhere.json can't be read/],
+    [{ measured: join(root, 'package.json') }, /is not what bench\/capacity\/measure.ts writes/],
     [{ simulate: true, check: true }, /one at a time/],
     [{ partitions: ['3'] }, /--partitions is for --simulate/],
   ]

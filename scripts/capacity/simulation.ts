@@ -30,6 +30,8 @@ export const FAULTS: Faults = {
   storeSlow: { from: 900, to: 1_020 },
 }
 const SLOW = 0.1
+/** Seconds from one sample of a queue to the next. */
+export const SAMPLED = 30
 const STEP = 0.1
 /** How long two parts of a trace may be apart when they come: services send what they have every half second. */
 const SPREAD_OF_TRACE = 0.5
@@ -68,12 +70,17 @@ export interface Queue {
   usualFrom: number | null
   /** Of the last minute, a second. */
   growth: number
+  /** Every SAMPLED seconds, from 0 on. */
+  samples: number[]
 }
 
 export interface Run {
   spans: Ledger
   orders: Ledger
   queues: Queue[]
+  /** So far, every SAMPLED seconds. */
+  lostSpans: number[]
+  refusedOrders: number[]
   /** Traces of which parts were decided in two places. */
   splitTraces: number
   /** Share of the memory at which the second tier refuses. */
@@ -158,12 +165,17 @@ export function simulate(options: Options): Run {
   const collector = createCollector(options)
   const orders = createOrders(options)
   const watched = new Map<string, { unit: string; values: number[] }>()
+  const [lostSpans, refusedOrders]: [number[], number[]] = [[], []]
   for (let step = 0; step < Math.round(seconds / STEP); step++) {
     const at = step * STEP
     const posts = load * STEP * (1 + NOISE * (2 * random() - 1))
     // Who gets a 503 leaves a trace all the same: spans come of every request.
     collector.step(at, posts)
     orders.step(at, posts)
+    if (step % Math.round(SAMPLED / STEP) === 0) {
+      lostSpans.push(collector.lost())
+      refusedOrders.push(orders.refused())
+    }
     for (const [name, unit, value] of [...collector.queues(), ...orders.queues()]) {
       const one = watched.get(name) ?? { unit, values: [] }
       one.values.push(value)
@@ -175,6 +187,8 @@ export function simulate(options: Options): Run {
     spans: collector.ledger(),
     orders: orders.ledger(),
     queues: [...watched].map(([name, { unit, values }]) => queueOf(name, unit, values, first)),
+    lostSpans,
+    refusedOrders,
     splitTraces: collector.split(),
     mostMemory: collector.mostMemory(),
   }
@@ -191,6 +205,7 @@ function queueOf(name: string, unit: string, values: number[], firstFault: numbe
     most: values.reduce((most, value) => Math.max(most, value), 0),
     atEnd: values.at(-1)!,
     usualFrom: last === values.length - 1 ? null : (last + 1) * STEP,
+    samples: values.filter((_, step) => step % Math.round(SAMPLED / STEP) === 0),
     growth: (values.at(-1)! - values[values.length - 1 - minute]!) / (minute * STEP),
   }
 }
@@ -261,6 +276,7 @@ function createCollector({ plan, measured, assumptions: a, faults }: Options) {
       ['second tier, in memory', 'spans', lasting.held() * (samplers - 1) + dying.held()],
       ['for Tempo, on disk', 'spans', exporting],
     ],
+    lost: () => diedWith + firstFull + exportFull,
     split: () => split,
     mostMemory: () => memory,
     ledger: (): Ledger => ({
@@ -348,8 +364,11 @@ function createOrders({ plan, measured, assumptions: a, faults, partitions = pla
     queues: (): [string, string, number][] => [
       ['outbox', 'events', outbox * partitions],
       ['not sealed', 'rows', unsealed * partitions],
+      // As long as the sealer would need for them with nothing new.
+      ['behind with seals', 's', (unsealed / sealerTakes) * STEP],
       ['not in the tree', 'rows', outside * partitions],
     ],
+    refused: () => (standing + overloaded) * partitions,
     ledger: (): Ledger => ({
       in: offered * partitions,
       out: { 'sealed and in the tree': inTree * partitions },

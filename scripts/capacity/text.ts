@@ -2,7 +2,7 @@
 import { ASSUMPTIONS, type Assumptions, type Prices } from './assumptions.ts'
 import { type Measured, PARTS } from './measured.ts'
 import { type Bound, keptBytes, type Plan } from './model.ts'
-import { difference, type Fault, type Faults, type Ledger, type Limit, type Run } from './simulation.ts'
+import { difference, type Fault, type Faults, type Ledger, type Limit, type Run, SAMPLED } from './simulation.ts'
 
 /** `1,234`, `12.3`, `0.0123`: three digits where there is a fraction. */
 export function figure(value: number): string {
@@ -163,24 +163,39 @@ export function limitsText(limits: readonly Limit[]): string {
 
 const seconds = (value: number | null) => (value === null ? 'never' : `${figure(value)} s`)
 
-export function runText(partitions: number, { queues, spans, orders, splitTraces, mostMemory }: Run): string {
+/** Seconds of a run that its table shows: when each failure is there, and after it. */
+const SHOWN = [90, 210, 300, 450, 600, 750, 900, 1_020, 1_200]
+
+export function runText(partitions: number, run: Run): string {
+  const row = (name: string, unit: string, samples: readonly number[]) => [
+    name,
+    unit,
+    ...SHOWN.map((at) => compact(samples[at / SAMPLED]!)),
+  ]
   return [
     `${partitions} partition${partitions === 1 ? '' : 's'}`,
     table([
-      ['queue', '', 'most', 'at the end', 'grows, a second', 'as usual from'],
-      ...queues.map(({ name, unit, most, atEnd, growth, usualFrom }) => [
-        name,
-        unit,
-        figure(most),
-        figure(atEnd),
-        figure(growth),
+      ['after s', '', ...SHOWN.map(figure), 'most', 'at the end', 'grows, a second', 'as usual from'],
+      ...run.queues.map(({ name, unit, most, atEnd, growth, usualFrom, samples }) => [
+        ...row(name, unit, samples),
+        compact(most),
+        compact(atEnd),
+        compact(growth),
         seconds(usualFrom),
       ]),
+      row('lost so far', 'spans', run.lostSpans),
+      row('refused so far', 'orders', run.refusedOrders),
     ]),
-    ledgerText('spans', spans),
-    ledgerText('orders', orders),
-    `split traces ${figure(splitTraces)}, memory of the second tier at most ${figure(mostMemory * 100)} % of where it refuses`,
+    ledgerText('spans', run.spans),
+    ledgerText('orders', run.orders),
+    `split traces ${figure(run.splitTraces)}, memory of the second tier at most ${figure(run.mostMemory * 100)} % of where it refuses`,
   ].join('\n')
+}
+
+/** `27.6M`, `12k`: what a row of many has room for. */
+function compact(value: number): string {
+  if (Math.abs(value) >= 1e6) return `${figure(value / 1e6)}M`
+  return Math.abs(value) >= 1e4 ? `${figure(value / 1e3)}k` : figure(value)
 }
 
 function ledgerText(name: string, ledger: Ledger): string {
