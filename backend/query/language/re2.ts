@@ -64,7 +64,7 @@ export function compileRe2(pattern: string, options: Re2Options = {}): Re2 {
   const { dotAll = false, whole = false, budgetMs = BUDGET_MS, matchMs = MATCH_MS, clock = threadMs } = options
   const { overtime = (reason) => new QueryError('limit', reason) } = options
   checkLength(pattern)
-  const engine = RE2JS.compile(whole ? `^(?:${pattern})$` : pattern, dotAll ? RE2JS.DOTALL : 0)
+  const engine = compile(whole ? `^(?:${pattern})$` : pattern, dotAll)
   const steps = engine.programSize()
   if (steps > MAX_STEPS) {
     throw new Error(`the pattern is too large: its repeats come to ${steps} steps, at most ${MAX_STEPS} are allowed`)
@@ -119,6 +119,15 @@ export function compileRe2(pattern: string, options: Re2Options = {}): Re2 {
       const found = engine.matchAll(text)
       for (let one = timed(text, () => found.next()); !one.done; one = timed(text, () => found.next())) yield one.value
     },
+  }
+}
+
+/** RE2JS writes the flag into the pattern, and names that in its errors. */
+function compile(pattern: string, dotAll: boolean): RE2JS {
+  try {
+    return RE2JS.compile(pattern, dotAll ? RE2JS.DOTALL : 0)
+  } catch (error) {
+    throw new Error((error as Error).message.replace('`(?s)', '`'), { cause: error })
   }
 }
 

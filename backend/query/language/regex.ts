@@ -12,33 +12,28 @@ export type Matcher = (text: string) => boolean
 /** Characters that mean themselves; with them alone a pattern is a text. */
 const PLAIN = /^[\w \-/:@%&=,;!"'#~<>]*$/
 
-/**
- * The whole text must match: how TraceQL reads all patterns, and LogQL those of labels, where a dot matches line
- * feeds.
- */
-export function fullMatcher(pattern: string, options: Omit<Re2Options, 'whole'> = {}): Matcher {
+/** The whole text must match, and a dot matches line feeds, too: how TraceQL reads all patterns, and LogQL those of labels. */
+export function fullMatcher(pattern: string, options: Omit<Re2Options, 'whole' | 'dotAll'> = {}): Matcher {
   checkLength(pattern)
-  return plainMatcher(pattern, options.dotAll ?? false) ?? compileRe2(pattern, options).matches
+  return plainMatcher(pattern) ?? compileRe2(pattern, { ...options, dotAll: true }).matches
 }
 
 /** `a|b|c`, `prefix.*`, `.*suffix`, `.*part.*`, `.*` and `.+`, all without other special characters. */
-function plainMatcher(pattern: string, dotAll: boolean): Matcher | undefined {
+function plainMatcher(pattern: string): Matcher | undefined {
   const words = pattern.split('|')
   if (words.every((word) => PLAIN.test(word))) {
     const set = new Set(words)
     return (text) => set.has(text)
   }
-  // What stands for `.*` contains no line feed unless a dot matches it.
-  const isLine: Matcher = dotAll ? () => true : (text) => !text.includes('\n')
-  if (pattern === '.+') return (text) => text !== '' && isLine(text)
+  if (pattern === '.+') return (text) => text !== ''
   const leading = pattern.startsWith('.*')
   const trailing = pattern.length > 2 && pattern.endsWith('.*')
   const part = pattern.slice(leading ? 2 : 0, trailing ? -2 : undefined)
   if (!PLAIN.test(part) || !(leading || trailing)) return undefined
-  if (part === '') return isLine
-  if (leading && trailing) return (text) => text.includes(part) && isLine(text)
-  if (leading) return (text) => text.endsWith(part) && isLine(text)
-  return (text) => text.startsWith(part) && isLine(text)
+  if (part === '') return () => true
+  if (leading && trailing) return (text) => text.includes(part)
+  if (leading) return (text) => text.endsWith(part)
+  return (text) => text.startsWith(part)
 }
 
 export interface SearchRegex {

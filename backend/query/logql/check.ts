@@ -1,11 +1,10 @@
 /** What the grammar allows but LogQL refuses. Runs on the tree, before anything is read. */
 import { QueryError } from '../language/errors.ts'
-import { captureRegex, searchRegex } from '../language/regex.ts'
+import { captureRegex, fullMatcher, searchRegex } from '../language/regex.ts'
 import type { LabelFilter, LogQuery, Matcher, MetricQuery, Query, RangeAggregation, RangeOp, Stage } from './ast.ts'
 import { isComparison } from './comparisons.ts'
 import { parseError, unsupported } from './errors.ts'
 import { parseIpPattern } from './ip.ts'
-import { valueMatcher } from './matcher.ts'
 import { parseJsonPath } from './parsers/json-path.ts'
 import { compileLinePattern, compilePattern } from './parsers/pattern.ts'
 import { parseTemplate } from './template/parse.ts'
@@ -30,13 +29,13 @@ function checkLog(query: LogQuery, text: string): void {
 }
 
 function checkMatcher(matcher: Matcher, text: string): void {
-  if (matcher.op === '=~' || matcher.op === '!~') refusing(matcher.at, text, () => valueMatcher(matcher.value))
+  if (matcher.op === '=~' || matcher.op === '!~') refusing(matcher.at, text, () => fullMatcher(matcher.value))
 }
 
 function matchesEmpty({ op, value }: Matcher): boolean {
   if (op === '=') return value === ''
   if (op === '!=') return value !== ''
-  return valueMatcher(value)('') === (op === '=~')
+  return fullMatcher(value)('') === (op === '=~')
 }
 
 function checkStage(stage: Stage, text: string): void {
@@ -125,7 +124,7 @@ function checkMetric(query: MetricQuery, text: string): void {
       return
     case 'label-replace':
       refusing(query.at, text, () => {
-        valueMatcher(query.regex)
+        fullMatcher(query.regex)
         if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(query.target)) throw new Error(`invalid label name ${query.target}`)
       })
       checkMetric(query.expression, text)

@@ -10,13 +10,10 @@ export function compileMatcher({ op, value }: Matcher): TextMatcher {
     case '!=':
       return (text) => text !== value
     case '=~':
-      return valueMatcher(value)
+      return fullMatcher(value)
     case '!~': {
-      const test = valueMatcher(value)
+      const test = fullMatcher(value)
       return (text) => !test(text)
     }
   }
 }
-
-/** A pattern of labels' values: all of a value must match, and a dot matches line feeds, too. */
-export const valueMatcher = (pattern: string): TextMatcher => fullMatcher(pattern, { dotAll: true })

@@ -1,4 +1,4 @@
-/** Patterns of TraceQL: anchored at both ends as Tempo anchors them, a dot matches no line feed. */
+/** Patterns of TraceQL: anchored at both ends as Tempo anchors them, and a dot matches line feeds, too. */
 import { fullMatcher, type Matcher } from '../language/regex.ts'
 import { TraceQLError } from './errors.ts'
 
