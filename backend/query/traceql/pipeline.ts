@@ -200,7 +200,10 @@ function aggregate({ fn, of }: Aggregate, { table, mask, setOf, count }: Sets): 
     else data[set] = before + value
   }
   if (fn !== 'avg') return { type, data }
-  return { type: type === 'int' ? 'float' : type, data: data.map((sum, set) => sum / counts[set]!) }
+  const averages = data.map((sum, set) => sum / counts[set]!)
+  // A duration is a number of whole nanoseconds.
+  if (type === 'duration') return { type, data: averages.map(Math.trunc) }
+  return { type: type === 'int' ? 'float' : type, data: averages }
 }
 
 /** A vector as plain numbers; what is no number is NaN. The type is float as soon as one value is. */

@@ -19,6 +19,16 @@ function shown(attributes: readonly NamedValue[]): Record<string, unknown> {
   return Object.fromEntries(attributes.map(({ key, value }) => [key, value.value]))
 }
 
+test('an average of durations is one of whole nanoseconds', () => {
+  const lasting = (durationNs: number, id: string): PlainSpan => ({
+    ...{ traceId: '1'.padStart(32, '0'), spanId: id.padStart(16, '0'), name: 'x', startNs: BASE, durationNs },
+  })
+  const source = plainSource([lasting(1, '1'), lasting(2, '2')])
+  assert.deepEqual(shown(ask('{ } | avg(duration) = 1ns', {}, source)[0]!.spanSets[0]!.attributes), {
+    'avg(duration)': 1,
+  })
+})
+
 test('a result says where the trace began, how long it took and who took part', () => {
   const [trace] = ask('{ span.audit.id = 77 }')
   assert.deepEqual(trace, {
