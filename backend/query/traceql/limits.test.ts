@@ -79,7 +79,9 @@ test('patterns that grow without bounds are refused', () => {
 })
 
 test('the points of a metrics query are counted over all of its parts', () => {
-  const spans = Array.from({ length: 100 }, (_, i) => span({ name: `n${i}`, startNs: BigInt(i) * 5_000_000_000n }))
+  const spans = Array.from({ length: 100 }, (_, i) =>
+    span({ name: `n${i}`, startNs: BigInt(i) * 5_000_000_000n, durationNs: 8 }),
+  )
   const ask = (query: string) =>
     metricsRange(check(parse(query)), plainSource(spans), {
       range: { startNs: 0n, endNs: 10_000_000_000_000n },

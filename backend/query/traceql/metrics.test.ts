@@ -37,6 +37,19 @@ test('an interval includes its end and not its start', () => {
   ])
 })
 
+test('values of at most 1 have no bucket: quantiles of nothing else are no series', () => {
+  const lasting = (durationNs: number, id: string): PlainSpan => ({
+    ...{ traceId: id.padStart(32, '0'), spanId: id.padStart(16, '0'), name: 'x', startNs: BASE, durationNs },
+  })
+  const quantiles = (...spans: PlainSpan[]) =>
+    metricsRange(check(parse('{ } | quantile_over_time(duration, .5)')), plainSource(spans), {
+      range: { startNs: BASE - SECOND, endNs: BASE },
+      stepNs: SECOND,
+    }).map(({ samples }) => samples.at(-1)!.value)
+  assert.deepEqual(quantiles(lasting(0, '1')), [])
+  assert.deepEqual(quantiles(lasting(0, '1'), lasting(4, '2')), [4e-9])
+})
+
 test('without a step a range has 240 intervals of at least a second', () => {
   const points = (seconds: bigint) =>
     metricsRange(check(parse('{ } | rate()')), examples, {

@@ -196,6 +196,8 @@ function quantileLines(
   { grid, hold }: Pick<Context, 'grid' | 'hold'>,
 ): Line[] {
   const exponents = [...buckets!.keys()].sort((a, b) => a - b)
+  // Values of at most 1 have no bucket: of them alone nothing is known.
+  if (exponents.length === 0) return []
   const lines = quantiles.map((p) => {
     hold()
     return {
