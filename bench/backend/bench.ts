@@ -6,12 +6,12 @@
  * another process. Run it on a machine that has nothing else to do.
  */
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readFlags } from '@sightline/local/flags'
-import { freePort } from '../../backend/test/backend.ts'
+import { startBackend } from './engines/launch.ts'
 import { logRequest, rounds } from './generate.ts'
 
 const { positionals } = readFlags('node bench/backend/bench.ts [SPANS]', { allowPositionals: true, options: {} })
@@ -20,50 +20,17 @@ const LINES = SPANS
 const SPREAD_SECONDS = 7200
 
 const dir = mkdtempSync(join(tmpdir(), 'sightline-bench-'))
-const [otlp, tempo, loki, consolePort] = await Promise.all([freePort(), freePort(), freePort(), freePort()])
-const urls = { otlp: `http://127.0.0.1:${otlp}`, tempo: `http://127.0.0.1:${tempo}`, loki: `http://127.0.0.1:${loki}` }
 const pinned = hasTaskset()
-const backend = startBackend()
+const backend = await startBackend(join(dir, 'data'), pinned ? ['taskset', '-c', '1'] : [])
+const otlp = new URL(backend.traces!).origin
 try {
-  await ready()
   await ingest()
   await queries()
   await freshness()
   await logs()
 } finally {
-  backend.kill('SIGTERM')
-  await new Promise((resolve) => backend.once('exit', resolve))
+  await backend.stop()
   rmSync(dir, { recursive: true, force: true })
-}
-
-function startBackend() {
-  const program = [process.execPath, '--max-semi-space-size=8', join(import.meta.dirname, '../../backend/main.ts')]
-  const [command, ...args] = pinned ? ['taskset', '-c', '1', ...program] : program
-  const env = {
-    ...process.env,
-    MALLOC_ARENA_MAX: '1',
-    HOST: '127.0.0.1',
-    OTLP_HTTP_PORT: String(otlp),
-    OTLP_GRPC_PORT: '0',
-    TEMPO_PORT: String(tempo),
-    LOKI_PORT: String(loki),
-    CONSOLE_PORT: String(consolePort),
-    EMBEDDED_DATA_DIR: dir,
-  }
-  return spawn(command!, args, { env, stdio: ['ignore', 'ignore', 'inherit'] })
-}
-
-async function ready(): Promise<void> {
-  for (const end = Date.now() + 20_000; Date.now() < end; await delay(50)) {
-    if (
-      await fetch(`${urls.tempo}/ready`).then(
-        (response) => response.ok,
-        () => false,
-      )
-    )
-      return
-  }
-  throw new Error('the backend does not start')
 }
 
 async function ingest(): Promise<void> {
@@ -71,10 +38,10 @@ async function ingest(): Promise<void> {
   // Warm-up: the first spans pay for the compilation of the code that takes them in.
   await send(SPANS / 10, SPREAD_SECONDS)
   await caughtUp()
-  const before = cpuSeconds()
+  const before = backend.cpu()
   const quiet = await send(half, SPREAD_SECONDS / 2)
   await caughtUp()
-  const used = cpuSeconds() - before
+  const used = backend.cpu() - before
   print('ingest, protobuf over HTTP, durable', `${rate(quiet)} spans/s`, '>= 60,000')
   const perCore = Math.round(quiet.sent / used).toLocaleString('en')
   print(
@@ -91,10 +58,10 @@ async function ingest(): Promise<void> {
   const metrics = await scrape()
   const perSpan =
     value(metrics, 'embedded_block_bytes{signal="traces"}') / value(metrics, 'embedded_block_rows{signal="traces"}')
-  const indexBytes = ['index.db', 'index.db-wal'].reduce((sum, name) => sum + statSync(join(dir, name)).size, 0)
+  const indexBytes = ['index.db', 'index.db-wal'].reduce((sum, name) => sum + statSync(join(backend.dir, name)).size, 0)
   const index = indexBytes / value(metrics, 'embedded_block_rows{signal="traces"}')
   print('on disk', `${(perSpan + index).toFixed(1)} bytes/span (index ${index.toFixed(1)})`, '<= 100')
-  print('resident after ingest', `${memory()} MB`, '<= 400')
+  print('resident after ingest', `${backend.resident().now} MB`, '<= 400')
 }
 
 interface Sent {
@@ -107,7 +74,7 @@ function rate({ sent, seconds }: Sent) {
 }
 
 async function send(spans: number, spreadSeconds: number): Promise<Sent> {
-  const program = [join(import.meta.dirname, 'ingest.ts'), urls.otlp, String(spans), String(spreadSeconds), '8']
+  const program = [join(import.meta.dirname, 'ingest.ts'), otlp, String(spans), String(spreadSeconds), '8']
   const [command, ...args] = pinned
     ? ['taskset', '-c', '0', process.execPath, ...program]
     : [process.execPath, ...program]
@@ -164,14 +131,14 @@ async function queries(): Promise<void> {
   for (const q of ['{ } | compare({ status = error })', '{ kind = server } | compare({ duration > 60ms })']) {
     await timed(`${q}, everything`, '< 300 ms', () => instant(q, all))
   }
-  print('resident after queries', `${memory()} MB`, '<= 400')
+  print('resident after queries', `${backend.resident().now} MB`, '<= 400')
 }
 
 async function freshness(): Promise<void> {
   const startNs = BigInt(Date.now()) * 1_000_000n
   const times: number[] = []
   for (const round of rounds({ startNs, stepNs: 1000n })) {
-    for (const { body } of round.requests) await post(`${urls.otlp}/v1/traces`, body)
+    for (const { body } of round.requests) await post(`${otlp}/v1/traces`, body)
     const accepted = performance.now()
     const id = round.traceIds[3]!
     while (!(await search(`{ trace:id = "${id}" }`)).includes(id.replace(/^0+/, '')));
@@ -192,28 +159,28 @@ async function logs(): Promise<void> {
     const { body, traceIds } = logRequest(perRequest, startNs, stepNs)
     if (i === bodies >> 1) traceId = traceIds[0]!
     const started = performance.now()
-    await post(`${urls.otlp}/v1/logs`, body)
+    await post(`${otlp}/v1/logs`, body)
     seconds += (performance.now() - started) / 1000
   }
   print('log lines, one connection', `${Math.round(LINES / seconds).toLocaleString('en')} lines/s`, '')
   const query = `{service_name="order-service"} |= "${traceId}" | json | trace_id="${traceId}"`
   await timed(`LogQL |= "x" | json | trace_id="..." over ${LINES.toLocaleString('en')} lines`, '< 400 ms', async () => {
-    const url = `${urls.loki}/loki/api/v1/query_range?${new URLSearchParams({ query, since: '2h', limit: '100' })}`
+    const url = `${backend.loki}/loki/api/v1/query_range?${new URLSearchParams({ query, since: '2h', limit: '100' })}`
     const text = await get(url)
     if (!text.includes(traceId)) throw new Error('the lines are not found')
     return text
   })
-  print('resident at the end', `${memory()} MB`, '<= 400')
+  print('resident at the end', `${backend.resident().now} MB`, '<= 400')
 }
 
 function search(q: string, more: Record<string, string> = {}) {
-  return get(`${urls.tempo}/api/search?${new URLSearchParams({ q, ...more })}`)
+  return get(`${backend.tempo}/api/search?${new URLSearchParams({ q, ...more })}`)
 }
 function metrics(q: string, more: Record<string, string>) {
-  return get(`${urls.tempo}/api/metrics/query_range?${new URLSearchParams({ q, step: '15s', ...more })}`)
+  return get(`${backend.tempo}/api/metrics/query_range?${new URLSearchParams({ q, step: '15s', ...more })}`)
 }
 function instant(q: string, more: Record<string, string>) {
-  return get(`${urls.tempo}/api/metrics/query?${new URLSearchParams({ q, ...more })}`)
+  return get(`${backend.tempo}/api/metrics/query?${new URLSearchParams({ q, ...more })}`)
 }
 
 async function get(url: string): Promise<string> {
@@ -252,7 +219,7 @@ async function once(run: () => Promise<string>): Promise<number> {
 }
 
 function scrape() {
-  return get(`${urls.tempo}/metrics`)
+  return get(`${backend.tempo}/metrics`)
 }
 function value(metrics: string, series: string) {
   return Number(
@@ -262,18 +229,6 @@ function value(metrics: string, series: string) {
       ?.split(' ')
       .at(-1) ?? 0,
   )
-}
-
-/** Of the backend alone, in MB; on Linux. */
-function memory(): number {
-  const status = readFileSync(`/proc/${backend.pid}/status`, 'utf8')
-  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024)
-}
-
-/** User and system time of all the backend's threads, in seconds; on Linux. */
-function cpuSeconds(): number {
-  const fields = readFileSync(`/proc/${backend.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
 function print(name: string, figure: string, target: string): void {

@@ -1,0 +1,222 @@
+/** Asks an engine, and tells in what two answers differ. */
+import type { Engine } from '../engines/launch.ts'
+
+export type Way = 'search' | 'metrics' | 'instant' | 'lines' | 'range' | 'vector'
+
+/** Seconds since the epoch. */
+export interface Window {
+  readonly start: number
+  readonly end: number
+  readonly step: number
+}
+
+/** From the coarse to the fine: two answers differ in the first part that isn't the same. */
+type Answer = { readonly refused: string } | { readonly parts: readonly (readonly [string, Map<string, Value>])[] }
+type Value = string | number
+
+export interface Difference {
+  /** What differs and in which direction. */
+  readonly what: string
+  /** One place where it does. */
+  readonly example: string
+  /** All places: a trace, a span set, a series, a sample, a line; none when one of them refused the query. */
+  readonly places: readonly string[]
+}
+
+const ASK_SECONDS = 60
+const MOST = '5000'
+
+export async function ask(engine: Engine, way: Way, query: string, window: Window): Promise<Answer> {
+  const { url, headers } = request(engine, way, query, window)
+  const response = await fetch(url, { headers, signal: AbortSignal.timeout(ASK_SECONDS * 1000) })
+  const body = await response.text()
+  if (!response.ok) return { refused: `${response.status} ${body.trim().slice(0, 300)}` }
+  return { parts: read[way](JSON.parse(body)) }
+}
+
+function request(engine: Engine, way: Way, query: string, { start, end, step }: Window) {
+  const times = { start: String(start), end: String(end) }
+  const address = (base: string, path: string, parameters: Record<string, string>) =>
+    `${base}${path}?${new URLSearchParams(parameters)}`
+  const headers = { 'x-loki-response-encoding-flags': 'categorize-labels' }
+  switch (way) {
+    case 'search':
+      return { url: address(engine.tempo, '/api/search', { q: query, ...times, limit: '1000', spss: '100' }) }
+    case 'metrics':
+      return {
+        url: address(engine.tempo, '/api/metrics/query_range', {
+          q: query,
+          ...times,
+          step: `${step}s`,
+          exemplars: '0',
+        }),
+      }
+    case 'instant':
+      return { url: address(engine.tempo, '/api/metrics/query', { q: query, ...times }) }
+    case 'lines':
+      return {
+        url: address(engine.loki, '/loki/api/v1/query_range', { query, ...times, limit: MOST, direction: 'forward' }),
+        headers,
+      }
+    case 'range':
+      return { url: address(engine.loki, '/loki/api/v1/query_range', { query, ...times, step: String(step) }) }
+    case 'vector':
+      return { url: address(engine.loki, '/loki/api/v1/query', { query, time: String(end) }) }
+  }
+}
+
+/** What Tempo says of a root without a service name, too; here that is only said of a root that is not there. */
+const NO_ROOT = '<root span not yet received>'
+
+/** biome-ignore-start lint/suspicious/noExplicitAny: what a foreign program answers has no type until it is read here */
+type Read = (body: any) => (readonly [string, Map<string, Value>])[]
+
+const search: Read = ({ traces = [] }) => {
+  const found = new Map<string, Value>()
+  const heads = new Map<string, Value>()
+  const spans = new Map<string, Value>()
+  const matched = new Map<string, Value>()
+  const attributes = new Map<string, Value>()
+  for (const trace of traces) {
+    const id = trace.traceID.replace(/^0+/, '')
+    found.set(id, '')
+    heads.set(
+      id,
+      [
+        trace.rootServiceName?.replace(NO_ROOT, ''),
+        trace.rootTraceName,
+        trace.startTimeUnixNano,
+        trace.durationMs ?? 0,
+      ].join(' | '),
+    )
+    for (const set of trace.spanSets ?? []) {
+      const key = `${id} ${named(set.attributes)}`
+      matched.set(key, set.matched)
+      for (const span of set.spans) {
+        const own = `${span.name ?? ''} ${span.startTimeUnixNano} ${span.durationNanos}`
+        const place = `${key} ${span.spanID.replace(/^0+/, '')}`
+        spans.set(place, '')
+        attributes.set(place, `${own} ${named(span.attributes)}`)
+      }
+    }
+  }
+  return [
+    ['traces', found],
+    ['spans', spans],
+    ['matched', matched],
+    ['heads', heads],
+    ['attributes', attributes],
+  ]
+}
+
+const series: Read = ({ series = [] }) => [
+  ['series', new Map(series.map((one: any) => [named(one.labels), '']))],
+  [
+    'samples',
+    new Map(
+      series.flatMap((one: any) =>
+        (one.samples ?? [{ timestampMs: '', value: one.value }]).map((sample: any): [string, Value] => [
+          `${named(one.labels)} @${sample.timestampMs}`,
+          sample.value ?? 0,
+        ]),
+      ),
+    ),
+  ],
+]
+
+const lines: Read = ({ data }) => {
+  const all = data.result.flatMap(({ stream, values }: any) =>
+    values.map(([time, line, more]: any) => ({ time, line, labels: { stream, ...more } })),
+  )
+  const by = (told: (entry: any) => Value) => new Map<string, Value>(all.map((entry: any) => [entry.time, told(entry)]))
+  return [
+    ['lines', by(() => '')],
+    ['texts', by(({ line }) => line)],
+    ['labels', by(({ labels }) => JSON.stringify(sorted(labels)))],
+  ]
+}
+
+const samples: Read = ({ data: { resultType, result } }) => {
+  const all = resultType === 'scalar' ? [{ metric: {}, value: result }] : result
+  return [
+    ['series', new Map(all.map(({ metric }: any) => [JSON.stringify(sorted(metric)), '']))],
+    [
+      'samples',
+      new Map(
+        all.flatMap(({ metric, value, values }: any) =>
+          (values ?? [value]).map(([time, sample]: any): [string, Value] => [
+            `${JSON.stringify(sorted(metric))} @${resultType === 'scalar' ? '' : time}`,
+            Number(sample.replace('Inf', 'Infinity')),
+          ]),
+        ),
+      ),
+    ],
+  ]
+}
+
+function named(attributes: any[] = []): string {
+  const value = (of: any) => JSON.stringify(of?.arrayValue ? of.arrayValue.values : (of ?? null))
+  return attributes
+    .map(({ key, value: own }) => `${key}=${value(own)}`)
+    .sort()
+    .join(' ')
+}
+/** biome-ignore-end lint/suspicious/noExplicitAny: as above */
+
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, own]) => own !== undefined && JSON.stringify(own) !== '{}')
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, own]) => [name, sorted(own)]),
+  )
+}
+
+const read: Record<Way, Read> = {
+  search,
+  metrics: series,
+  instant: series,
+  lines,
+  range: samples,
+  vector: samples,
+}
+
+/** undefined when both say the same. */
+export function difference(here: Answer, there: Answer): Difference | undefined {
+  if ('refused' in here || 'refused' in there) {
+    if (!('refused' in here))
+      return { what: 'refused there', example: (there as { refused: string }).refused, places: [] }
+    if (!('refused' in there)) return { what: 'refused here', example: here.refused, places: [] }
+    return undefined
+  }
+  for (const [at, [part, mine]] of here.parts.entries()) {
+    const yours = there.parts[at]![1]
+    const onlyHere = [...mine].filter(([key]) => !yours.has(key))
+    const onlyThere = [...yours].filter(([key]) => !mine.has(key))
+    const other = [...mine].filter(([key, value]) => yours.has(key) && !same(value, yours.get(key)!))
+    const directions = [
+      ...(onlyHere.length > 0 ? ['more here'] : []),
+      ...(onlyThere.length > 0 ? ['more there'] : []),
+      ...(other.length > 0 ? ['not the same'] : []),
+    ]
+    if (directions.length === 0) continue
+    const examples = [
+      ...onlyHere.slice(0, 1).map(([key, value]) => `only here: ${key} ${value}`),
+      ...onlyThere.slice(0, 1).map(([key, value]) => `only there: ${key} ${value}`),
+      ...other.slice(0, 1).map(([key, value]) => `${key}\n      here:  ${value}\n      there: ${yours.get(key)}`),
+    ]
+    return {
+      what: `${part}: ${directions.join(', ')}`,
+      example: examples.join('\n    '),
+      places: [...onlyHere, ...onlyThere, ...other].map(([key]) => key),
+    }
+  }
+  return undefined
+}
+
+/** Sums of floats differ in their last digits with the order of adding. */
+function same(a: Value, b: Value): boolean {
+  if (a === b || typeof a !== 'number' || typeof b !== 'number') return a === b
+  return Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b), 1e-6) || (Number.isNaN(a) && Number.isNaN(b))
+}

@@ -1,0 +1,229 @@
+/** Random LogQL that both engines should take, simple parts first. */
+import type { Choices } from './choices.ts'
+
+const NAMES = [
+  'status',
+  'took',
+  'size',
+  'user',
+  'user_name',
+  'level',
+  'zone',
+  'code',
+  'trace_id',
+  'msg',
+  'absent',
+  'env',
+]
+const EQUAL = ['=', '!='] as const
+const MATCH = ['=~', '!~'] as const
+const ORDER = ['>', '>=', '<', '<=', '==', '!='] as const
+const PATTERNS = ['.+', '.*', 'a.*', '2..', 'err|warn', '(?i)ERROR', '', '[0-9]+']
+const WORDS = ['status', 'ann', 'ünï', '500', '', '"', 'GET', 'rr', '{', '=']
+
+export function logs(choices: Choices): string {
+  return `${selector(choices)}${pipeline(choices, 4)}`
+}
+
+export function metrics(choices: Choices): string {
+  return metric(choices, 2)
+}
+
+function selector(choices: Choices): string {
+  const first = choices.of([
+    'service_name=~".+"',
+    'service_name="shop"',
+    'env="prod"',
+    'env=~"prod|test"',
+    'service_name=~"s.*"',
+  ])
+  return choices.way(
+    [4, () => `{${first}}`],
+    [1, () => `{${first}, ${choices.of(['level', 'zone', 'absent', 'status'])}${matcher(choices)}}`],
+  )
+}
+
+function matcher(choices: Choices): string {
+  return choices.way(
+    [2, () => `${choices.of(EQUAL)}${quoted(choices.of(['', 'info', 'error', 'a', '200', 'aa11', 'ann', 'x']))}`],
+    [1, () => `${choices.of(MATCH)}${quoted(choices.of(PATTERNS))}`],
+  )
+}
+
+const quoted = (text: string) => JSON.stringify(text)
+
+function pipeline(choices: Choices, most: number): string {
+  return Array.from({ length: choices.below(most + 1) }, () => ` ${stage(choices)}`).join('')
+}
+
+function stage(choices: Choices): string {
+  return choices.way(
+    [4, () => lineFilter(choices)],
+    [4, () => parser(choices)],
+    [6, () => `| ${labelFilter(choices, 1)}`],
+    [1, () => `| line_format ${quoted(template(choices))}`],
+    [1, () => `| label_format ${labelFormat(choices)}`],
+    [
+      1,
+      () => `| ${choices.of(['drop', 'keep'])} ${choices.of(NAMES)}${choices.of(['', ', status', '="x"', '=~"a.*"'])}`,
+    ],
+    [1, () => '| decolorize'],
+  )
+}
+
+function lineFilter(choices: Choices): string {
+  return choices.way(
+    [4, () => `${choices.of(['|=', '!='])} ${quoted(choices.of(WORDS))}`],
+    [2, () => `${choices.of(['|~', '!~'])} ${quoted(choices.of(PATTERNS))}`],
+    [1, () => `|= ${quoted(choices.of(WORDS))} or ${quoted(choices.of(WORDS))}`],
+    [
+      1,
+      () =>
+        `${choices.of(['|>', '!>'])} ${quoted(choices.of(['<_>status=<_>', '<_>ann<_>', '10.<_> - <_>', 'plain <_>']))}`,
+    ],
+  )
+}
+
+function parser(choices: Choices): string {
+  return choices.way(
+    [4, () => '| json'],
+    [4, () => '| logfmt'],
+    [
+      1,
+      () =>
+        `| json ${choices.of(['who="user.name"', 'first="list[0]"', 'deep="list[1].deep", msg', 'status="status"', 'obj="user"', 'odd="[\\"odd key-1\\"]"'])}`,
+    ],
+    [
+      1,
+      () =>
+        `| logfmt ${choices.of(['--strict', '--keep-empty', '--strict --keep-empty', 'who="user"', 'status, took', '--strict status'])}`,
+    ],
+    [
+      1,
+      () =>
+        `| pattern ${quoted(choices.of(['<ip> - "<verb> <path>" <status> <took>', '<_> <verb> <_>', '<first>=<rest>', 'status=<status> <_>']))}`,
+    ],
+    [
+      1,
+      () =>
+        `| regexp ${quoted(choices.of(['(?P<verb>GET|POST) (?P<path>\\S+)', '(?P<status>[0-9]+)', '^(?P<level>\\w+)']))}`,
+    ],
+    [1, () => '| unpack'],
+  )
+}
+
+function labelFilter(choices: Choices, depth: number): string {
+  const simple = () =>
+    choices.way(
+      [4, () => `${choices.of(NAMES)}${matcher(choices)}`],
+      [3, () => `${choices.of(NAMES)} ${choices.of(ORDER)} ${choices.of(['200', '0', '1.5', '-1'])}`],
+      [
+        1,
+        () => `${choices.of(['took', 'status', 'absent'])} ${choices.of(ORDER)} ${choices.of(['12ms', '1s', '1m30s'])}`,
+      ],
+      [
+        1,
+        () =>
+          `${choices.of(['size', 'status', 'absent'])} ${choices.of(ORDER)} ${choices.of(['20KB', '1MiB', '512B'])}`,
+      ],
+      [1, () => `${choices.of(['ip', 'user'])} ${choices.of(EQUAL)} ip("10.0.0.0/16")`],
+      [1, () => choices.of(['__error__=""', '__error__!=""', '__error__=~".+Err"'])],
+    )
+  if (depth === 0) return simple()
+  return choices.way(
+    [5, simple],
+    [1, () => `${labelFilter(choices, 0)} ${choices.of(['and', 'or', ','])} ${labelFilter(choices, 0)}`],
+    [1, () => `(${labelFilter(choices, 0)} or ${labelFilter(choices, 0)}) and ${labelFilter(choices, 0)}`],
+  )
+}
+
+function template(choices: Choices): string {
+  const name = choices.of(NAMES)
+  return choices.of([
+    `{{.${name}}}`,
+    `{{.${name} | upper}} x`,
+    `{{ __line__ | trunc 5 }}`,
+    `{{ if .${name} }}yes{{ else }}no{{ end }}`,
+    `{{ .${name} | replace "a" "b" | default "none" }}`,
+    `{{ regexReplaceAll "[0-9]+" __line__ "n" }}`,
+    `{{ printf "%-6s|" .${name} }}{{ len .${name} }}`,
+    `{{ add 1 (int .${name}) }} {{ .${name} | float64 | mulf 2 }}`,
+    `{{ __line__ | alignLeft 4 }}{{ .${name} | trim | title }}`,
+    `{{ if and (eq .${name} "200") (contains "a" __line__) }}both{{ end }}`,
+  ])
+}
+
+function labelFormat(choices: Choices): string {
+  const name = choices.of(NAMES)
+  return choices.way(
+    [2, () => `${choices.of(['renamed', 'level', 'status'])}=${name}`],
+    [2, () => `${choices.of(['made', 'level', 'status'])}=${quoted(template(choices))}`],
+    [1, () => `made=${name}, other=${quoted(`{{.made}}-{{.${name}}}`)}`],
+  )
+}
+
+/** `{…} | … [5m]`, unwrapped or not. */
+function range(choices: Choices): string {
+  const window = choices.of(['[5m]', '[1m]', '[90s]', '[10m]'])
+  const offset = choices.once(8) ? ' offset 1m' : ''
+  return choices.way(
+    [
+      3,
+      () => {
+        const op = choices.of(['count_over_time', 'rate', 'bytes_over_time', 'bytes_rate', 'absent_over_time'])
+        return `${op}(${clean(choices)} ${window}${offset})`
+      },
+    ],
+    [
+      3,
+      () => {
+        const op = choices.of(['sum', 'avg', 'min', 'max', 'first', 'last', 'stddev', 'stdvar', 'quantile'])
+        const unwrap = choices.of(['status', 'code', 'duration(took)', 'bytes(size)', 'user_id'])
+        const grouping =
+          choices.once(3) && !['sum'].includes(op) ? ` ${choices.of(['by', 'without'])} (${labels(choices)})` : ''
+        const query = `${clean(choices)} | unwrap ${unwrap}${choices.of([' | __error__=""', ' | __error__=""', ''])} ${window}${offset}`
+        return `${op}_over_time(${op === 'quantile' ? `${choices.of(['0.5', '0.9', '0'])}, ` : ''}${query})${grouping}`
+      },
+    ],
+    [1, () => `rate(${clean(choices)} | unwrap status | __error__="" ${window})`],
+  )
+}
+
+/** Without a line that a parser can't read: a metric query over one is an error. */
+function clean(choices: Choices): string {
+  const parsed = choices.of(['', ' | json | __error__=""', ' | logfmt | __error__=""'])
+  return `${selector(choices)}${parsed}${pipeline(choices, 1)}`
+}
+
+function labels(choices: Choices): string {
+  const all = ['service_name', 'level', 'env', 'status', 'zone', 'absent']
+  return Array.from({ length: 1 + choices.below(2) }, () => choices.of(all)).join(', ')
+}
+
+function metric(choices: Choices, depth: number): string {
+  if (depth === 0) return range(choices)
+  const inner = () => metric(choices, depth - 1)
+  return choices.way(
+    [4, () => range(choices)],
+    [
+      4,
+      () => {
+        const op = choices.of(['sum', 'max', 'min', 'avg', 'count', 'stddev', 'stdvar'])
+        return `${op}${choices.of(['', ` ${choices.of(['by', 'without'])} (${labels(choices)})`])} (${inner()})`
+      },
+    ],
+    [1, () => `${choices.of(['sort', 'sort_desc'])}(${inner()})`],
+    [1, () => `${choices.of(['topk', 'bottomk'])}(${1 + choices.below(3)}, sum by (${labels(choices)}) (${inner()}))`],
+    [1, () => `${inner()} ${choices.of(['>', '>=', '<', '==', '!=', '> bool', '== bool'])} ${choices.of([0, 1, 0.5])}`],
+    [1, () => `${inner()} ${choices.of(['+', '-', '*', '/', '%', '^'])} ${choices.of([2, 0.5, -1])}`],
+    [
+      1,
+      () => {
+        const by = `by (${labels(choices)})`
+        return `sum ${by} (${inner()}) ${choices.of(['+', '/', '-', '>', 'and', 'or', 'unless'])} sum ${by} (${range(choices)})`
+      },
+    ],
+    [1, () => `label_replace(${inner()}, "new", "$1", "service_name", "(s.).*")`],
+    [1, () => choices.of(['vector(1)', '1 + 2', 'vector(2) > 1'])],
+  )
+}

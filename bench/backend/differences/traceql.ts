@@ -1,0 +1,172 @@
+/** Random TraceQL that both engines should take, simple parts first. */
+
+import type { Choices } from './choices.ts'
+import { BOOLS, DURATIONS, FLOATS, INTS, TEXTS } from './spans.ts'
+
+const ORDER = ['=', '!=', '>', '>=', '<', '<='] as const
+const EQUALITY = ['=', '!='] as const
+const PATTERNS = ['.*', 'GET.*', '.*o.*', 'g|gold', '[a-s].+', 'a.b', '', 'shop|pay']
+
+export function search(choices: Choices): string {
+  let text = spansets(choices, 2)
+  for (let left = choices.below(4) >> 1; left > 0; left--) text += ` | ${stage(choices)}`
+  return text
+}
+
+export function metrics(choices: Choices): string {
+  const by = choices.once(2) ? ` by(${fields(choices, 2)})` : ''
+  const first = `${spansets(choices, 1)} | ${measure(choices)}${by}`
+  return choices.way(
+    [6, () => first],
+    [1, () => `${first} | ${choices.of(['topk', 'bottomk'])}(${1 + choices.below(4)})`],
+    [1, () => `${first} ${choices.of(['>', '>=', '<', '<='])} ${choices.of([0, 1, 0.05, 3])}`],
+  )
+}
+
+function measure(choices: Choices): string {
+  const number = () =>
+    choices.way(
+      [3, () => 'duration'],
+      [2, () => choices.of(Object.keys(INTS))],
+      [1, () => choices.of(Object.keys(FLOATS))],
+      [1, () => choices.of(Object.keys(DURATIONS))],
+    )
+  return choices.way(
+    [2, () => 'count_over_time()'],
+    [2, () => 'rate()'],
+    [2, () => `${choices.of(['min', 'max', 'avg', 'sum'])}_over_time(${number()})`],
+    [1, () => `quantile_over_time(${number()}, ${choices.of(['.5', '.99', '.1, .9'])})`],
+    [1, () => `histogram_over_time(${number()})`],
+  )
+}
+
+function spansets(choices: Choices, depth: number): string {
+  if (depth === 0) return filter(choices)
+  return choices.way(
+    [5, () => filter(choices)],
+    [2, () => `${spansets(choices, depth - 1)} ${choices.of(['&&', '||'])} ${spansets(choices, depth - 1)}`],
+    [2, () => `${filter(choices)} ${choices.of(['>', '>>', '<', '<<', '~'])} ${filter(choices)}`],
+    [1, () => `${filter(choices)} ${choices.of(['!>', '!>>', '!<', '!<<', '!~'])} ${filter(choices)}`],
+    [1, () => `${filter(choices)} ${choices.of(['&>', '&>>', '&<', '&<<', '&~'])} ${filter(choices)}`],
+    [1, () => `(${spansets(choices, depth - 1)})`],
+  )
+}
+
+function filter(choices: Choices): string {
+  return choices.way([1, () => '{ }'], [6, () => `{ ${condition(choices, 2)} }`])
+}
+
+function condition(choices: Choices, depth: number): string {
+  const inner = () => condition(choices, depth - 1)
+  const simple = () => comparison(choices)
+  if (depth === 0) return simple()
+  return choices.way(
+    [6, simple],
+    [2, () => `${inner()} && ${inner()}`],
+    [2, () => `${inner()} || ${inner()}`],
+    [1, () => `(${inner()}) && ${simple()}`],
+    [1, () => `!(${simple()})`],
+  )
+}
+
+function comparison(choices: Choices): string {
+  const own = <T extends Record<string, readonly unknown[]>>(of: T): readonly [string, () => unknown] => {
+    const field = choices.of(Object.keys(of))
+    return [field, () => choices.of(of[field]!)]
+  }
+  return choices.way(
+    [
+      6,
+      () => {
+        const [field, value] = own(TEXTS)
+        return `${field} ${choices.of([...EQUALITY, ...EQUALITY, ...ORDER])} ${JSON.stringify(value())}`
+      },
+    ],
+    [
+      4,
+      () => {
+        const [field, value] = own(INTS)
+        return `${field} ${choices.of(ORDER)} ${value()}`
+      },
+    ],
+    [
+      3,
+      () =>
+        `${choices.of(Object.keys(FLOATS))} ${choices.of(ORDER)} ${choices.of(['0.5', '2.0', '-1.5', '3.25', '-.1'])}`,
+    ],
+    [
+      4,
+      () => {
+        const [field, value] = own(DURATIONS)
+        return `${field} ${choices.of(ORDER)} ${value()}`
+      },
+    ],
+    [3, () => `${choices.of(Object.keys(TEXTS))} ${choices.of(['=~', '!~'])} ${JSON.stringify(choices.of(PATTERNS))}`],
+    [2, () => `status ${choices.of(EQUALITY)} ${choices.of(['error', 'ok', 'unset'])}`],
+    [
+      2,
+      () => `kind ${choices.of(EQUALITY)} ${choices.of(['server', 'client', 'internal', 'producer', 'unspecified'])}`,
+    ],
+    [2, () => `${choices.of(BOOLS)} ${choices.of(EQUALITY)} ${choices.of(['true', 'false'])}`],
+    [1, () => choices.of(BOOLS)],
+    [1, () => `${attribute(choices)} ${choices.of(['!=', '='])} nil`],
+    [
+      1,
+      () =>
+        `span.count ${choices.of(['+', '-', '*'])} ${choices.of([1, 2])} ${choices.of(ORDER)} ${choices.of([0, 7, 8])}`,
+    ],
+    [1, () => `duration ${choices.of(['*', '/'])} 2 ${choices.of(ORDER)} ${choices.of(DURATIONS.duration)}`],
+    [
+      1,
+      () =>
+        `span.count ${choices.of(ORDER)} ${choices.of(['span.http.status_code', 'span.ratio', 'resource.replicas'])}`,
+    ],
+    [
+      1,
+      () =>
+        `${choices.of(['span.absent', '.absent', 'resource.absent'])} ${choices.of(ORDER)} ${choices.of(['1', '"x"', '0.5'])}`,
+    ],
+    [
+      1,
+      () =>
+        `${choices.of(['name', 'span.tier', 'span.http.method'])} ${choices.of(EQUALITY)} ${choices.of(['resource.region', 'span.mixed', 'rootName'])}`,
+    ],
+  )
+}
+
+/** Names of attributes, none of an intrinsic. */
+function attribute(choices: Choices): string {
+  return choices.of([...Object.keys(TEXTS), ...Object.keys(INTS)].filter((name) => /^(span|resource|)\./.test(name)))
+}
+
+function stage(choices: Choices): string {
+  const number = () => choices.of([...Object.keys(INTS), ...Object.keys(FLOATS)])
+  return choices.way(
+    [3, () => `count() ${choices.of(ORDER)} ${choices.below(5)}`],
+    [
+      2,
+      () =>
+        `${choices.of(['avg', 'min', 'max', 'sum'])}(duration) ${choices.of(ORDER)} ${choices.of(DURATIONS.duration)}`,
+    ],
+    [
+      2,
+      () =>
+        `${choices.of(['avg', 'min', 'max', 'sum'])}(${number()}) ${choices.of(ORDER)} ${choices.of([1, 0, 3, -5, 0.5])}`,
+    ],
+    [2, () => `by(${fields(choices, 1)}) | count() ${choices.of(ORDER)} ${choices.below(3)}`],
+    [1, () => `by(${fields(choices, 1)})`],
+    [2, () => `select(${fields(choices, 3)})`],
+    [1, () => filter(choices)],
+    [1, () => 'coalesce()'],
+  )
+}
+
+function fields(choices: Choices, most: number): string {
+  const all = [
+    ...['resource.service.name', 'name', 'status', 'kind'],
+    ...Object.keys(TEXTS),
+    ...Object.keys(INTS),
+    ...['span.ratio', 'span.cached', 'resource.canary'],
+  ]
+  return Array.from({ length: 1 + choices.below(most) }, () => choices.of(all)).join(', ')
+}

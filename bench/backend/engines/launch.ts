@@ -1,0 +1,222 @@
+/**
+ * Our backend, Tempo and Loki as processes of their own, each with a folder of its own and ports that were free, and what each costs
+ * (Linux only). Tempo and Loki are whatever programs `TEMPO_BIN` and `LOKI_BIN` name.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { until } from '@sightline/service-kit/poll'
+import { freePort } from '../../../backend/test/backend.ts'
+import { cpuOfTrees } from '../../chain/cpu.ts'
+
+export interface Engine {
+  readonly name: 'backend' | 'tempo' | 'loki'
+  readonly version: string
+  /** Where OTLP over HTTP is taken; undefined when it takes none of that signal. */
+  readonly traces: string | undefined
+  readonly logs: string | undefined
+  /** Base address of its query API. */
+  readonly tempo: string
+  readonly loki: string
+  readonly dir: string
+  /** Seconds of CPU so far, of all its threads. */
+  cpu(): number
+  /** Megabytes resident now, and at most so far. */
+  resident(): { now: number; most: number }
+  /** Bytes of the files below its folder; of Tempo only its finished blocks, which the live store has once more. */
+  disk(): number
+  /** Rejects when it did not end within a minute and had to be killed. */
+  stop(): Promise<void>
+}
+
+const READY_SECONDS = 120
+const HOST = '127.0.0.1'
+
+/** The program as users run it: with what scripts/bootstrap.mjs sets. `before` are words to run it by, such as taskset's. */
+export async function startBackend(dir: string, before: readonly string[] = []): Promise<Engine> {
+  const names = ['OTLP_HTTP_PORT', 'OTLP_GRPC_PORT', 'TEMPO_PORT', 'LOKI_PORT', 'CONSOLE_PORT'] as const
+  const ports = Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, String(await freePort())] as const)),
+  )
+  const packages = import.meta.resolve('@sightline/service-kit/packages')
+  const main = join(import.meta.dirname, '../../../backend/main.ts')
+  const [program, ...args] = [...before, process.execPath, '--max-semi-space-size=8', '--import', packages, main]
+  const child = launch(program!, args, dir, {
+    MALLOC_ARENA_MAX: '1',
+    HOST,
+    EMBEDDED_DATA_DIR: dir,
+    ...ports,
+  })
+  const [tempo, loki] = [`http://${HOST}:${ports.TEMPO_PORT}`, `http://${HOST}:${ports.LOKI_PORT}`]
+  await ready(child, `${tempo}/ready`)
+  const otlp = `http://${HOST}:${ports.OTLP_HTTP_PORT}`
+  return engine('backend', '', child, dir, { traces: `${otlp}/v1/traces`, logs: `${otlp}/v1/logs`, tempo, loki })
+}
+
+/** How far back a query asks the process that took the spans in: all the benches send. */
+const LIVE = '24h'
+
+export async function startTempo(program: string, dir: string): Promise<Engine> {
+  const [http, grpc, otlp] = await Promise.all([freePort(), freePort(), freePort()])
+  const config = {
+    server: { ...listen(http, grpc), log_level: 'warn' },
+    usage_report: { reporting_enabled: false },
+    memberlist: { bind_addr: [HOST], bind_port: await freePort() },
+    distributor: { receivers: { otlp: { protocols: { http: { endpoint: `${HOST}:${otlp}` } } } } },
+    live_store: {
+      // Spans of the past two hours are found over the time they belong to: a test sends them all at once.
+      wal: { path: join(dir, 'live-store/wal'), ingestion_time_range_slack: LIVE },
+      complete_block_timeout: LIVE,
+      shutdown_marker_dir: join(dir, 'live-store/shutdown-marker'),
+    },
+    query_frontend: {
+      query_end_cutoff: '0s',
+      search: { query_backend_after: LIVE, max_duration: '48h', max_spans_per_span_set: 0, max_result_limit: 0 },
+      metrics: { query_backend_after: LIVE, max_duration: '48h' },
+    },
+    storage: {
+      trace: {
+        backend: 'local',
+        local: { path: join(dir, 'blocks') },
+        wal: { path: join(dir, 'wal'), ingestion_time_range_slack: LIVE },
+      },
+    },
+    backend_scheduler: { local_work_path: join(dir, 'scheduler') },
+    metrics_generator: { storage: { path: join(dir, 'generator') } },
+    overrides: {
+      defaults: {
+        ingestion: { rate_limit_bytes: 1e9, burst_size_bytes: 1e9, max_traces_per_user: 0 },
+        global: { max_bytes_per_trace: 0 },
+      },
+    },
+  }
+  const child = launch(program, [`-config.file=${written(dir, config)}`], dir)
+  const url = `http://${HOST}:${http}`
+  await ready(child, `${url}/ready`)
+  const version = await versionOf(`${url}/api/status/buildinfo`)
+  const traces = `http://${HOST}:${otlp}/v1/traces`
+  return engine('tempo', version, child, dir, { traces, logs: undefined, tempo: url, loki: url })
+}
+
+export async function startLoki(program: string, dir: string): Promise<Engine> {
+  const [http, grpc] = await Promise.all([freePort(), freePort()])
+  const config = {
+    auth_enabled: false,
+    server: { ...listen(http, grpc), log_level: 'warn' },
+    analytics: { reporting_enabled: false },
+    common: {
+      path_prefix: dir,
+      replication_factor: 1,
+      instance_addr: HOST,
+      ring: { instance_addr: HOST, kvstore: { store: 'inmemory' } },
+      storage: { filesystem: { chunks_directory: join(dir, 'chunks'), rules_directory: join(dir, 'rules') } },
+    },
+    schema_config: {
+      configs: [
+        {
+          from: '2024-01-01',
+          store: 'tsdb',
+          object_store: 'filesystem',
+          schema: 'v13',
+          index: { prefix: 'index_', period: '24h' },
+        },
+      ],
+    },
+    ingester: { lifecycler: { min_ready_duration: '0s', final_sleep: '0s' }, max_chunk_age: '48h' },
+    querier: { query_ingesters_within: '48h' },
+    frontend: { scheduler_dns_lookup_period: '1s' },
+    frontend_worker: { dns_lookup_duration: '1s' },
+    compactor: { working_directory: join(dir, 'compactor') },
+    limits_config: {
+      ingestion_rate_mb: 1000,
+      ingestion_burst_size_mb: 1000,
+      per_stream_rate_limit: '1GB',
+      per_stream_rate_limit_burst: '1GB',
+      allow_structured_metadata: true,
+      volume_enabled: true,
+    },
+    query_range: { align_queries_with_step: false },
+  }
+  const child = launch(program, [`-config.file=${written(dir, config)}`], dir)
+  const url = `http://${HOST}:${http}`
+  await ready(child, `${url}/ready`)
+  const version = await versionOf(`${url}/loki/api/v1/status/buildinfo`)
+  return engine('loki', version, child, dir, {
+    traces: undefined,
+    logs: `${url}/otlp/v1/logs`,
+    tempo: url,
+    loki: url,
+  })
+}
+
+function listen(http: number, grpc: number) {
+  return {
+    http_listen_address: HOST,
+    http_listen_port: http,
+    grpc_listen_address: HOST,
+    grpc_listen_port: grpc,
+  }
+}
+
+/** JSON is YAML. */
+function written(dir: string, config: object): string {
+  mkdirSync(dir, { recursive: true })
+  const file = join(dir, 'config.yaml')
+  writeFileSync(file, JSON.stringify(config, undefined, 2))
+  return file
+}
+
+function launch(program: string, args: string[], dir: string, env: Record<string, string> = {}): ChildProcess {
+  mkdirSync(dir, { recursive: true })
+  const log = openSync(`${dir}.log`, 'w')
+  return spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', log, log] })
+}
+
+async function ready(child: ChildProcess, url: string): Promise<void> {
+  const ended = () => child.exitCode !== null || child.signalCode !== null
+  const gone = new Error(`${child.spawnfile} ended at its start; it wrote into the file beside its folder`)
+  try {
+    await until(`${child.spawnfile} is ready`, READY_SECONDS, async () => ended() || (await fetch(url)).ok)
+    if (ended()) throw gone
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
+  }
+}
+
+async function versionOf(url: string): Promise<string> {
+  return ((await (await fetch(url)).json()) as { version: string }).version
+}
+
+type Addresses = Pick<Engine, 'traces' | 'logs' | 'tempo' | 'loki'>
+
+function engine(name: Engine['name'], version: string, child: ChildProcess, dir: string, urls: Addresses): Engine {
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  return {
+    name,
+    version,
+    ...urls,
+    dir,
+    cpu: () => cpuOfTrees([child.pid!]) / 1000,
+    resident() {
+      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
+      const megabytes = (field: string) => Math.round(Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)![1]) / 1024)
+      return { now: megabytes('VmRSS'), most: megabytes('VmHWM') }
+    },
+    disk: () => bytesBelow(name === 'tempo' ? join(dir, 'blocks') : dir),
+    async stop() {
+      child.kill('SIGTERM')
+      const kill = setTimeout(() => child.kill('SIGKILL'), 60_000)
+      await ended
+      clearTimeout(kill)
+    },
+  }
+}
+
+function bytesBelow(dir: string): number {
+  let sum = 0
+  for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) sum += statSync(join(entry.parentPath, entry.name)).size
+  }
+  return sum
+}
