@@ -26,6 +26,8 @@ export class LogBuilder {
   private readonly times = new TimesBuilder()
   private readonly streams: Labels[] = []
   private readonly streamOrdinals = new Map<string, number>()
+  /** Of any of the streams. */
+  private readonly labelNames = new Set<string>()
   private readonly streamOf: number[] = []
   private readonly text = new Bytes()
   private readonly textEnd: number[] = []
@@ -170,8 +172,9 @@ export class LogBuilder {
     this.times.push(Number(ns >> 32n), Number(ns & 0xffff_ffffn))
   }
 
-  private set(row: number, name: string, value: string): void {
+  private set(row: number, given: string, value: string): void {
     if (value === '') return
+    const name = this.isLabel(row, given) ? `${given}_extracted` : given
     let column = this.metadata.get(name)
     if (column === undefined) {
       if (this.metadata.size >= MAX_COLUMNS) {
@@ -188,6 +191,11 @@ export class LogBuilder {
     const change = mixed(code, column.seed) - (before === 0 ? 0 : mixed(before, column.seed))
     this.hash[row] = (this.hash[row]! + change) | 0
     this.metadataBytes += value.length + 16
+  }
+
+  /** Whether the row's stream has a label of this name, which metadata doesn't hide, as in Loki. */
+  private isLabel(row: number, name: string): boolean {
+    return this.labelNames.has(name) && Object.hasOwn(this.streams[this.streamOf[row]!]!, name)
   }
 
   /** Lines themselves are kept whole; of metadata with thousands of names only the first names are. */
@@ -220,6 +228,7 @@ export class LogBuilder {
     let ordinal = this.streamOrdinals.get(key)
     if (ordinal === undefined) {
       ordinal = this.streams.push(labels) - 1
+      for (const name of Object.keys(labels)) this.labelNames.add(name)
       this.metadataBytes += key.length * 2
       this.streamOrdinals.set(key, ordinal)
     }

@@ -386,3 +386,12 @@ test('lines of other centuries come in their own place, in both directions', () 
   assert.deepEqual(lines(store, all, 'backward'), sorted.toReversed())
   assert.deepEqual(lines(store, { startNs: T0_NS, endNs: T0_NS + 5n }), [String(T0_NS)])
 })
+
+test('metadata hides no label of the stream: its name gets a suffix', () => {
+  const store = openStore()
+  add(store, 1, [{ body: 'x', ms: T0, severity: 17, attributes: { level: 'fatal', job: 'j', code: 'c' } }])
+  const [table] = store.tables(ALL, 'forward')
+  const value = (name: string) => table!.metadata(name)?.values[table!.metadata(name)!.codes[0]!]
+  assert.deepEqual(table!.streams[0], { service_name: 'svc', level: 'error', job: 'svc' })
+  assert.deepEqual(['level', 'level_extracted', 'job_extracted', 'code'].map(value), [undefined, 'fatal', 'j', 'c'])
+})
