@@ -43,14 +43,9 @@ const WORDS = new Map([
   ['fatal', 'fatal'],
 ])
 
-/** What a line without such a field has, in Loki's order: upper or lower case, nothing between. */
-const IN_LINE: readonly (readonly [pattern: RegExp, level: string])[] = [
-  [/info|INFO/, 'info'],
-  [/err:|ERR:|\[(?:err|ERR|error|ERROR)\]/, 'error'],
-  [/(?:warn|WARN):|\[(?:warn|WARN)\]|warning|WARNING/, 'warn'],
-  [/(?:critical|CRITICAL):|\[(?:critical|CRITICAL)\]/, 'critical'],
-  [/debug|DEBUG/, 'debug'],
-]
+/** In a line without such a field the first of these words decides: in any case, and with these signs around it as Loki 3.7.6 has them. */
+const WORD_IN_LINE =
+  /(?<=^|[ \t\n"(=[{])(?:trace|debug|info|warn|warning|error|err|critical|fatal)(?=$|[ \t\n!"(),:=[\]{}])/i
 
 /** Objects in JSON are searched so deep. */
 const JSON_DEPTH = 2
@@ -74,7 +69,7 @@ export function statedLevel(get: (field: string) => string | undefined): string 
 export function levelInLine(line: string): string {
   const field = fieldOf(line)
   const named = field === undefined ? undefined : levelNamed(field)
-  return named ?? IN_LINE.find(([pattern]) => pattern.test(line))?.[1] ?? 'unknown'
+  return named ?? levelNamed(WORD_IN_LINE.exec(line)?.[0] ?? '') ?? 'unknown'
 }
 
 function fieldOf(line: string): string | undefined {
