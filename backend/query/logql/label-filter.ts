@@ -32,8 +32,10 @@ export function compileLabelFilter(filter: LabelFilter, unreadable: 'mark' | 'dr
       const test = parseIpPattern(filter.value)
       const { name, op } = filter
       return (row) => {
+        // A line that could not be read may have had the address.
+        if (row.error) return true
         const address = row.find(name)
-        return address !== undefined && (row.error !== '' || test(address) === (op === '='))
+        return address !== undefined && test(address) === (op === '=')
       }
     }
     case 'compare':
@@ -41,15 +43,14 @@ export function compileLabelFilter(filter: LabelFilter, unreadable: 'mark' | 'dr
   }
 }
 
-/** An absent label matches nothing, in a line that a parser could not read either. */
+/** An absent label matches nothing, and one that is there is compared, in a line that a parser could not read, too. */
 function compileComparison(filter: LabelFilter & { kind: 'compare' }, unreadable: 'mark' | 'drop'): RowTest {
   const { name, unit, value } = filter
   const compare = COMPARISONS[filter.op]
   const convert = CONVERTERS[unit]
   return (row) => {
     const text = row.find(name)
-    if (text === undefined || text === '') return false
-    if (row.error) return true
+    if (text === undefined) return false
     const number = convert(text)
     if (number === undefined) {
       if (unreadable === 'drop') return false
