@@ -13,8 +13,11 @@ export interface LineFilter {
 }
 
 /** Throws an Error on a pattern or address that is none. */
-export function compileLineFilter({ op, patterns }: Stage & { kind: 'line-filter' }): LineFilter {
+export function compileLineFilter({ op, patterns: given }: Stage & { kind: 'line-filter' }): LineFilter {
   const wanted = !op.startsWith('!')
+  // As in Loki: an empty text beside others is passed over where one of them is to be found.
+  const said = given.filter(({ value }) => value !== '')
+  const patterns = wanted && said.length > 0 ? said : given
   const tests = patterns.map(({ value, ip }): ((line: string) => boolean) => {
     if (ip) {
       const matches = parseIpPattern(value)

@@ -11,6 +11,7 @@ export function compileJson(extractions: readonly Extraction[]): RowStep {
   if (extractions.length > 0) {
     const paths = extractions.map((one): [string, JsonPath] => [one.label, parseJsonPath(one.expression)])
     return (row) => {
+      if (row.line === '') return
       const value = parseObject(row.line)
       if (value === NOT_AN_OBJECT && !/^\s*\[/.test(row.line)) {
         row.fail('JSONParserErr', value)
@@ -107,6 +108,7 @@ function stringify(value: unknown): string {
 
 /** The reverse of an agent's packing: text fields become labels, `_entry` becomes the line. */
 export const unpack: RowStep = (row) => {
+  if (row.line === '') return
   const value = readJson(row)
   if (value === undefined) return
   // Without an entry the line was not packed.

@@ -41,6 +41,7 @@ export function compilePattern(expression: string): (line: string) => [name: str
   }
   return (line) => {
     const found: [string, string][] = []
+    if (line === '') return found
     let at = 0
     const first = parts[0]!
     if ('literal' in first) {
