@@ -24,7 +24,7 @@ export function compileLabelFilter(filter: LabelFilter, unreadable: 'mark' | 'dr
       return (row) => left(row) || right(row)
     }
     case 'match': {
-      const test = compileMatcher(filter.matcher)
+      const test = compileTextFilter(filter.matcher)
       const { name } = filter.matcher
       return (row) => test(row.get(name))
     }
@@ -41,6 +41,13 @@ export function compileLabelFilter(filter: LabelFilter, unreadable: 'mark' | 'dr
     case 'compare':
       return compileComparison(filter, unreadable)
   }
+}
+
+/** A matcher behind a `|`: there an empty pattern is one that everything meets, as in Loki; in a selector only an absent label does. */
+export function compileTextFilter(matcher: Matcher): (text: string) => boolean {
+  const { op, value } = matcher
+  if (value === '' && (op === '=~' || op === '!~')) return () => op === '=~'
+  return compileMatcher(matcher)
 }
 
 /** An absent label matches nothing, and one that is there is compared, in a line that a parser could not read, too. */

@@ -5,7 +5,7 @@
 import { lowerBound } from '../language/lower-bound.ts'
 import type { LabelFilter, LogQuery, Stage } from './ast.ts'
 import type { Budget } from './budget.ts'
-import { isTextOnly } from './label-filter.ts'
+import { compileTextFilter, isTextOnly } from './label-filter.ts'
 import { compileLineFilter, type LineFilter } from './line-filter.ts'
 import { keepContaining } from './line-search.ts'
 import type { LogTable, LogTimeRange } from './log-table.ts'
@@ -144,7 +144,7 @@ function compileBulk(table: LogTable, filter: LabelFilter): (row: number) => boo
   }
   if (filter.kind !== 'match') throw new Error(`${filter.kind} is no filter on texts`)
   const { name } = filter.matcher
-  const test = compileMatcher(filter.matcher)
+  const test = compileTextFilter(filter.matcher)
   const streams = flags(table.streams, (labels) => test(Object.hasOwn(labels, name) ? labels[name]! : ''))
   const column = table.metadata(name)
   if (!column) return (row) => streams[table.stream[row]!] === 1
