@@ -167,7 +167,8 @@ function sorted(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([, own]) => own !== undefined && JSON.stringify(own) !== '{}')
+      // Texts of errors are each engine's own.
+      .filter(([name, own]) => own !== undefined && JSON.stringify(own) !== '{}' && name !== '__error_details__')
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, own]) => [name, sorted(own)]),
   )

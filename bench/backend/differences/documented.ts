@@ -97,6 +97,28 @@ const meant: readonly Meant[] = [
     ways: LOKI,
     query: /avg_over_time\(.*\) (by|without)/,
   },
+  {
+    name: 'which of several errors a line is marked with, and what was read before it',
+    ways: ['lines'],
+    what: /^labels/,
+    query: /json|logfmt|unpack|regexp|label_format/,
+  },
+  {
+    name: 'after | __error__="" a value that is no number drops its line',
+    ways: LOKI,
+    query: /__error__=""[^[]*(>|<|==|!=) *[-\d]/,
+  },
+  {
+    name: 'a number alone may stand in any expression',
+    ways: ['range', 'vector'],
+    what: /refused there/,
+    query: /1 \+ 2/,
+  },
+  {
+    name: 'a pattern matches where one of its ways does',
+    ways: LOKI,
+    query: /[|!]> /,
+  },
   { name: 'equal values in topk: the first by order of appearance', ways: [...LOKI, ...SERIES], query: /topk|bottomk/ },
 ]
 
