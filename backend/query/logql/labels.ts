@@ -17,6 +17,11 @@ export function omitLabels(labels: Labels, names: readonly string[]): Labels {
   return Object.fromEntries(Object.entries(labels).filter(([name]) => !names.includes(name)))
 }
 
+/** The same without those that are empty, as Loki has it where a series gets other labels. */
+export function fullLabels(labels: Labels, without: readonly string[]): Labels {
+  return Object.fromEntries(Object.entries(labels).filter(([name, value]) => value !== '' && !without.includes(name)))
+}
+
 /** `{a="b", c="d"}` for messages. */
 export function printLabels(labels: Labels): string {
   const pairs = Object.keys(labels)

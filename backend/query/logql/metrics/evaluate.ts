@@ -5,7 +5,7 @@ import { GiveWay, tick } from '../../language/turn.ts'
 import type { Grouping, MetricQuery } from '../ast.ts'
 import { type Budget, createBudget } from '../budget.ts'
 import { limitError } from '../errors.ts'
-import { labelsKey } from '../labels.ts'
+import { fullLabels, labelsKey } from '../labels.ts'
 import type { Labels, LogSource } from '../log-table.ts'
 import { evaluateBinary, type Operand } from './binary.ts'
 import { evaluateRange } from './range-aggregation.ts'
@@ -132,7 +132,7 @@ function replaceLabels(query: MetricQuery & { kind: 'label-replace' }, input: re
     tick()
     const value = replaced(replace, labelOf(series.labels, query.source), query.replacement)
     if (value === undefined) return series
-    const { [query.target]: _, ...others } = series.labels
+    const others = fullLabels(series.labels, [query.target])
     return { ...series, labels: value === '' ? others : { ...others, [query.target]: value } }
   })
 }

@@ -3,7 +3,7 @@ import type { Grouping, LogQuery, RangeAggregation, Unwrap } from '../ast.ts'
 import type { Budget } from '../budget.ts'
 import { evaluationError, limitError } from '../errors.ts'
 import { CONVERTERS, compileLabelFilter, conversionProblem, type RowTest } from '../label-filter.ts'
-import { labelsKey, omitLabels, pickLabels, printLabels } from '../labels.ts'
+import { fullLabels, labelsKey, omitLabels, pickLabels, printLabels } from '../labels.ts'
 import type { Labels, LogSource, LogTable } from '../log-table.ts'
 import { Row } from '../row.ts'
 import { compileScan, type Scan } from '../scan.ts'
@@ -223,7 +223,7 @@ function addRows(table: LogTable, rows: Uint32Array, shift: number, job: RowJob)
     if (series === undefined) {
       const labels = omitLabels(row.labels(), unwrapped)
       if (!grouping) series = job.seriesOf(labels)
-      else if (grouping.without) series = job.seriesOf(omitLabels(labels, grouping.labels))
+      else if (grouping.without) series = job.seriesOf(fullLabels(labels, grouping.labels))
       else series = job.seriesOf(pickLabels(row.labels(), grouping.labels))
       ordinals.set(signature, series)
     }

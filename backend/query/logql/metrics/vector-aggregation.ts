@@ -1,6 +1,6 @@
 /** `sum by (x) (...)`, `topk(...)`, `sort(...)`: series -> fewer series, step by step. */
 import type { Grouping, MetricQuery } from '../ast.ts'
-import { labelsKey, omitLabels, pickLabels } from '../labels.ts'
+import { fullLabels, labelsKey, pickLabels } from '../labels.ts'
 import type { Labels } from '../log-table.ts'
 import { emptySeries, type Grid, type Series } from './series.ts'
 import { windowFunction } from './window-functions.ts'
@@ -45,7 +45,7 @@ const COMBINERS: Record<string, (values: number[]) => number> = {
 
 function groupLabels(labels: Labels, grouping: Grouping | undefined): Labels {
   if (!grouping) return {}
-  return grouping.without ? omitLabels(labels, grouping.labels) : pickLabels(labels, grouping.labels)
+  return grouping.without ? fullLabels(labels, grouping.labels) : pickLabels(labels, grouping.labels)
 }
 
 function groupSeries(
