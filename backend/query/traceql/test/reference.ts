@@ -112,7 +112,9 @@ function measure(scalar: Scalar, set: readonly PlainSpan[], trace: readonly Plai
   const numbers = values.map(({ value }) => Number(value))
   if (numbers.length === 0) return undefined
   const sum = numbers.reduce((total, number) => total + number)
-  return { sum, avg: sum / numbers.length, min: Math.min(...numbers), max: Math.max(...numbers), count: 0 }[scalar.fn]
+  const mean = sum / numbers.length
+  const avg = values.every(({ type }) => type === 'duration') ? Math.trunc(mean) : mean
+  return { sum, avg, min: Math.min(...numbers), max: Math.max(...numbers), count: 0 }[scalar.fn]
 }
 
 function keyOf(expression: FieldExpression, span: PlainSpan, trace: readonly PlainSpan[]): string {
@@ -142,7 +144,7 @@ function isTrue(expression: FieldExpression, view: View): boolean {
   if (op === '&&') return isTrue(left, view) && isTrue(right, view)
   if (op === '||') return isTrue(left, view) || isTrue(right, view)
   if (op === '=~' || op === '!~') {
-    const pattern = new RegExp(`^(?:${(right as { value: string }).value})$`)
+    const pattern = new RegExp(`^(?:${(right as { value: string }).value})$`, 's')
     return elements(read(left, view)).some(
       ({ type, value }) => type === 'string' && pattern.test(value as string) === (op === '=~'),
     )
