@@ -335,7 +335,7 @@ test('each row is sent as an audit record until the backend takes it, in the ord
     sent.push(...records)
   }
   try {
-    await using service = await startAudit(database, { SEAL_POLL_MS: '10' })
+    await using service = await startAudit(database, { SEAL_POLL_MS: '10', AUDIT_RECORDS: 'otlp' })
     const trace_id = 'a'.repeat(32)
     for (const order of [1, 2, 3])
       await service.call('POST', '/process', event(order, { trace_id, request_id: 'req-1' }))
@@ -376,7 +376,7 @@ test('each row is sent as an audit record until the backend takes it, in the ord
   }
   telemetry.deliver = async (records) => void sent.push(...records)
   try {
-    await using _service = await startAudit(database, { SEAL_POLL_MS: '10' })
+    await using _service = await startAudit(database, { SEAL_POLL_MS: '10', AUDIT_RECORDS: 'otlp' })
     await tamper(database, `delete from audit_logs where id = 2; update audit_exported set position = 1`)
     await until('from the second on', 20, () => sent.length >= 5)
     assert.deepEqual(

@@ -11,6 +11,8 @@ const optional = z
 /** Environment of audit-service. */
 export const environment = serviceEnvironment
   .extend({
+    /** `otlp` sends each row as an OpenTelemetry log record too (audit-records.ts). */
+    AUDIT_RECORDS: z.enum(['none', 'otlp']).default('none'),
     /** How often the sealer looks for rows without a seal, and for seals that are not in the tree, milliseconds. */
     SEAL_POLL_MS: z.coerce.number().int().min(1).default(500),
     /** Where to write a signed checkpoint of the chain, and the Ed25519 private key (PEM) to sign it with. */

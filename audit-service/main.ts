@@ -44,7 +44,7 @@ export function compose(kitParts: KitParts<Config>): ServiceParts {
     background: {
       ...(checkpoints ? { checkpoints } : {}),
       treeCheckpoints,
-      auditRecords: createAuditRecords(parts, treeCheckpoints),
+      ...(parts.config.AUDIT_RECORDS === 'otlp' ? { auditRecords: createAuditRecords(parts, treeCheckpoints) } : {}),
       treeBuilder: createTreeBuilder(parts),
       sealer,
       verification,

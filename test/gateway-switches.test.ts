@@ -1,6 +1,7 @@
 /** Switches that are the gateway's as well as the services': a system of its own, started with them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { until } from '@sightline/service-kit/poll'
 import { isKept } from '../service-kit/telemetry/sampler.ts'
 import { startSystem } from './system.ts'
 
@@ -8,6 +9,7 @@ const switches = {
   OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
   OTEL_TRACES_SAMPLER_ARG: '0.1',
   OTEL_SERVICE_NAME: 'mine',
+  AUDIT_RECORDS: 'otlp',
   OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=staging',
 }
 const order = { user_id: 7, action: 'purchase' }
@@ -17,8 +19,10 @@ test('a tenth of the traces, each of them whole, under the names of all four and
   await using system = await startSystem({ env: { ...process.env, ...switches } })
   const kept: string[] = []
   // Until some are kept; 300 without one do not happen.
+  const ordered: string[] = []
   for (let n = 0; kept.length < 2 && n < 300; n++) {
     const { json } = await system.api('POST', '/api/v1/process', order)
+    ordered.push(json.trace_id)
     if (isKept(json.trace_id, 0.1)) kept.push(json.trace_id)
   }
   for (const traceId of kept) {
@@ -33,4 +37,11 @@ test('a tenth of the traces, each of them whole, under the names of all four and
     for (const traceId of kept) assert.ok(found.includes(traceId), service)
   }
   assert.deepEqual((await system.search('{ resource.service.name = "gateway" }')).sort(), kept.sort())
+  const records = await until(
+    'an audit record of every order, whether its trace is kept or not',
+    30,
+    () => system.logs('{service_name="audit-service"} | audit_sequence_number=~"[0-9]+" | audit_leaf_hash!=""'),
+    (found) => assert.ok(found.length >= ordered.length),
+  )
+  assert.deepEqual(records.map(({ labels }) => labels.trace_id).sort(), ordered.sort())
 })

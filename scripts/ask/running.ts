@@ -63,10 +63,10 @@ async function healthOf({ gateway, credentials }: System): Promise<Row[]> {
 }
 
 function servicesIn(name: string, { status, version, latency_ms, detail, checks = {} }: Health): Row[] {
-  const { database, ...further } = checks
+  const { database, sealing, ...further } = checks
   const own = {
     service: name,
-    status: [status, detail].filter(Boolean).join(': '),
+    status: [status, detail, sealing?.detail].filter(Boolean).join(': '),
     version: version ?? null,
     database: database?.status ?? null,
     latency_ms: latency_ms ?? null,
