@@ -440,7 +440,9 @@ test('with witnesses a receipt bears their signatures, and nothing that the owne
     assert.ok(sample(text, 'audit_witness_answers_total{witness="w2",outcome="failed"}')! >= 1)
   }
   // What a quorum has signed is kept: for the next start with this key, and from another key.
-  const note = () => fs.readFileSync(`${env.AUDIT_CHECKPOINT_FILE}.note`, 'utf8')
+  // Without the witnesses' lines, the last two: they are asked anew at a start, for a later time.
+  const withoutWitnesses = (text: string) => text.split('\n').slice(0, 5).join('\n')
+  const note = () => withoutWitnesses(fs.readFileSync(`${env.AUDIT_CHECKPOINT_FILE}.note`, 'utf8'))
   const last = note()
   fs.writeFileSync(path.join(folder, 'other.pem'), makeKeys().privateKey)
   for (const [keyFile, status] of [
@@ -449,7 +451,7 @@ test('with witnesses a receipt bears their signatures, and nothing that the owne
   ] as const) {
     await using service = await startAudit(database, { ...env, SEAL_POLL_MS: '60000', AUDIT_SIGNING_KEY_FILE: keyFile })
     const kept = await service.call('GET', '/audit/checkpoint')
-    assert.deepEqual([kept.status, status === 200 ? kept.text : last], [status, last])
+    assert.deepEqual([kept.status, status === 200 ? withoutWitnesses(kept.text) : last], [status, last])
   }
   assert.equal(note(), last)
 

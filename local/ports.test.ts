@@ -10,6 +10,31 @@ test('free ports pass', async () => {
   await assertPortsFree(await freePorts())
 })
 
+test('no port is given twice, though nobody listens on it yet', async () => {
+  const ports: number[] = []
+  for (let n = 0; n < 40; n++) ports.push(...Object.values(await freePorts()))
+  assert.equal(new Set(ports).size, ports.length)
+})
+
+test('nor to two processes', async () => {
+  const program = `import { freePorts } from ${JSON.stringify(import.meta.resolve('./ports.ts'))}
+    const ports = []
+    for (let n = 0; n < 40; n++) ports.push(...Object.values(await freePorts()))
+    console.log(JSON.stringify(ports))
+    process.stdin.resume()`
+  const start = () =>
+    spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const both = [start(), start()]
+  try {
+    const given = await Promise.all(both.map(async ({ stdout }) => JSON.parse(String((await once(stdout, 'data'))[0]))))
+    const ports = given.flat()
+    assert.equal(new Set(ports).size, ports.length)
+  } finally {
+    for (const child of both) child.kill()
+    await Promise.all(both.map((child) => once(child, 'exit')))
+  }
+})
+
 test('every busy port is named with its variable and, on Linux, its holder', async () => {
   const ports = await freePorts()
   const mine = createServer().listen(ports.TEMPO_PORT, '127.0.0.1')

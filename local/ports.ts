@@ -1,5 +1,6 @@
 /** Are the wanted ports free, and which others are? Asked before anything is started. */
 import { randomInt } from 'node:crypto'
+import { createSocket } from 'node:dgram'
 import { createServer, type Server } from 'node:net'
 import { holderOf } from './port-holder.ts'
 import { type Ports, portNames, startError } from './settings.ts'
@@ -109,12 +110,28 @@ export async function placesClosedToBrowsers(others: Ports): Promise<{ prometheu
  */
 async function listenAnywhere(): Promise<Server> {
   for (let attempt = 1; ; attempt++) {
+    const port = randomInt(LOWEST_FREE, HIGHEST_FREE)
     try {
-      return await listenOn(randomInt(LOWEST_FREE, HIGHEST_FREE))
+      const server = await listenOn(port)
+      if (await claimed(port)) return server
+      await closed(server)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === 100) throw error
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
     }
+    if (attempt === 100) throw startError(`No port from ${LOWEST_FREE} to ${HIGHEST_FREE} was found free.`)
   }
+}
+
+/**
+ * Whether a free port is now this process's own, until it ends: between being found free and being listened on seconds go by, in which
+ * another system that starts may find the same. UDP, in which nothing here listens, has ports of its own to say so with.
+ */
+function claimed(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const claim = createSocket('udp4').unref()
+    claim.once('error', () => resolve(false))
+    claim.bind({ port, address: '127.0.0.1', exclusive: true }, () => resolve(true))
+  })
 }
 
 /** Below 32768, where Linux begins to take them for connections (macOS: 49152), and clear of what has a name. */
