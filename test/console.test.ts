@@ -1013,6 +1013,13 @@ test('the JSON of a trace, and its download as HTML, are what the page asked for
 
 test('the audit table is filtered, shows an intact chain, and leads to the trace', options, async () => {
   const { traceId, orderId } = await storedOrder()
+  // It can be proven as soon as it is in the tree; the page shows what was when it was opened.
+  await until(
+    'the row is in the tree',
+    30,
+    () => system.api('GET', `/api/v1/audit?order_id=${orderId}`),
+    ({ json }) => assert.match(json.items[0].proof, /^(in_tree|signed)$/),
+  )
   const { page, problems } = await open('/audit')
   await page.locator('.verify.intact', { hasText: 'Chain intact' }).waitFor()
   const rows = page.locator('[aria-label="Audit rows"] tbody tr')
