@@ -1,7 +1,7 @@
 /** Are the wanted ports free, and which others are? Asked before anything is started. */
 import { randomInt } from 'node:crypto'
-import { createSocket } from 'node:dgram'
 import { createServer, type Server } from 'node:net'
+import { freePort as takePort } from '@sightline/service-kit/free-port'
 import { holderOf } from './port-holder.ts'
 import { type Ports, portNames, startError } from './settings.ts'
 
@@ -45,25 +45,17 @@ function freeExample(ports: Record<string, number>): number {
   return port
 }
 
-/** A free port for every variable, for a second system beside a running one. Held until all are known, so they differ. */
+/** A free port for every variable, for a second system beside a running one. */
 export async function freePorts(): Promise<Ports> {
-  const servers: Server[] = []
   const ports = {} as Ports
-  for (const name of portNames) {
-    const server = await listenAnywhere()
-    servers.push(server)
-    ports[name] = (server.address() as { port: number }).port
-  }
-  await Promise.all(servers.map(closed))
+  for (const name of portNames) ports[name] = await takePort()
   return ports
 }
 
 /** A free port that is none of `others`, which need not be listened on yet. */
 export async function freePort(others: Ports): Promise<number> {
   for (;;) {
-    const server = await listenAnywhere()
-    const { port } = server.address() as { port: number }
-    await closed(server)
+    const port = await takePort()
     if (!Object.values(others).includes(port)) return port
   }
 }
@@ -103,40 +95,6 @@ export async function placesClosedToBrowsers(others: Ports): Promise<{ prometheu
   const prometheus = await find(taken)
   return { prometheus, alertmanager: await find([...taken, prometheus.port]) }
 }
-
-/**
- * Not port 0: that gives a port of the range from which the system takes the near end of every outgoing connection, and one
- * of those may have it by the time it is listened on.
- */
-async function listenAnywhere(): Promise<Server> {
-  for (let attempt = 1; ; attempt++) {
-    const port = randomInt(LOWEST_FREE, HIGHEST_FREE)
-    try {
-      const server = await listenOn(port)
-      if (await claimed(port)) return server
-      await closed(server)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    }
-    if (attempt === 100) throw startError(`No port from ${LOWEST_FREE} to ${HIGHEST_FREE} was found free.`)
-  }
-}
-
-/**
- * Whether a free port is now this process's own, until it ends: between being found free and being listened on seconds go by, in which
- * another system that starts may find the same. UDP, in which nothing here listens, has ports of its own to say so with.
- */
-function claimed(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const claim = createSocket('udp4').unref()
-    claim.once('error', () => resolve(false))
-    claim.bind({ port, address: '127.0.0.1', exclusive: true }, () => resolve(true))
-  })
-}
-
-/** Below 32768, where Linux begins to take them for connections (macOS: 49152), and clear of what has a name. */
-const LOWEST_FREE = 12_000
-const HIGHEST_FREE = 32_000
 
 function listenOn(port: number, host = '127.0.0.1'): Promise<Server> {
   return new Promise((listening, failed) => {

@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import type { TestDatabase } from '@sightline/db/testing'
 import { type BulkQueries, sessionQueries } from '@sightline/service-kit'
+import { seededRandom } from '@sightline/service-kit/seeded-random'
 import pg from 'pg'
 import { GENESIS, hashRow, type SealableRow, seal } from '../chain.ts'
 import { SEALED_COLUMNS, type SealedRow } from '../entry.ts'
@@ -49,15 +50,10 @@ export interface Outcome {
   missed: string | undefined
 }
 
-/** Numbers below another, from a seed (mulberry32): the same on every machine. */
+/** Numbers below another, from a seed: the same on every machine. */
 export function numbersFrom(seed: number): (below: number) => number {
-  let state = seed >>> 0
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below)
-  }
+  const random = seededRandom(seed)
+  return (below) => Math.floor(random() * below)
 }
 
 /** The owner's connection, which reads numbers as the service does. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, test } from 'node:test'
+import { seededRandom } from '@sightline/service-kit/seeded-random'
 import { FORMAT, openFolder } from './folder.ts'
 import { openWal } from './wal.ts'
 import { openWalReader } from './wal-reader.ts'
@@ -113,17 +114,6 @@ test('a damaged log is set aside, what is readable is kept', async () => {
   await again.close()
 })
 
-/** Numbers from 0 to 1, the same for a seed every time (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 const PAGE = 4096
 
 interface Filled {
@@ -147,7 +137,7 @@ function filledLog(killed: boolean): Promise<Filled> {
 
 async function fillLog(killed: boolean): Promise<Filled> {
   const dir = folder()
-  const random = seeded(7)
+  const random = seededRandom(7)
   const wal = openWal(dir, ignore)
   const batches = Array.from({ length: 400 }, (_, i) =>
     Buffer.from(Array.from({ length: i % 10 === 0 ? 9000 : 300 }, () => Math.floor(random() * 256))),
@@ -209,7 +199,7 @@ const DAMAGE: readonly ((page: Buffer, random: () => number) => unknown)[] = [
 
 test('damage to any page costs no batch that is not on that page', async () => {
   const filled = await filledLog(false)
-  const random = seeded(11)
+  const random = seededRandom(11)
   const pages = filled.file.length / PAGE
   assert.ok(pages > 100)
   for (let page = 0; page < pages; page++) {
@@ -228,7 +218,7 @@ test('damage to many pages at once costs the batches on them, the page of all ta
   const filled = await filledLog(false)
   const pages = filled.file.length / PAGE
   for (let seed = 1; seed <= 20; seed++) {
-    const random = seeded(seed)
+    const random = seededRandom(seed)
     const file = Buffer.from(filled.file)
     const damaged = new Set(Array.from({ length: 8 }, () => Math.floor(random() * pages)))
     if (seed % 2) damaged.add(0)
@@ -252,7 +242,7 @@ test('damage inside what a kill left in -wal costs the batches there, not all th
   while (filled.wal.subarray(32 + frames * (24 + PAGE) + 8, 32 + frames * (24 + PAGE) + 16).equals(salts)) frames++
   assert.ok(frames > 100, String(frames))
   for (let seed = 1; seed <= 20; seed++) {
-    const random = seeded(seed)
+    const random = seededRandom(seed)
     const wal = Buffer.from(filled.wal)
     const at = 32 + Math.floor(random() * frames * 0.9) * (24 + PAGE) + 24
     const there = wal.subarray(at, at + PAGE)

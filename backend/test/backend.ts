@@ -1,7 +1,7 @@
 /** The backend as a process of its own, on free ports and in a folder of its own, for tests that kill it. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from '@sightline/service-kit/free-port'
 import { until } from '@sightline/service-kit/poll'
 
 export interface TestBackend {
@@ -79,13 +79,4 @@ export async function post(url: string, body: Uint8Array, headers: Record<string
     body: new Uint8Array(body),
     headers: { 'content-type': 'application/x-protobuf', ...headers },
   })
-}
-
-/** A port of 127.0.0.1 that nobody listens on at this moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

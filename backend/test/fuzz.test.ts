@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { seededRandom } from '@sightline/service-kit/seeded-random'
 import { isHttpError } from '../http.ts'
 import { readLogs } from '../otlp/logs.ts'
 import { readTraces } from '../otlp/traces.ts'
@@ -37,15 +38,10 @@ const PUSH = pushBytes([
 /** Far more CPU time than any of these short inputs takes. */
 const PATIENCE_MS = 5000
 
-/** mulberry32: small, and the same on every machine. */
+/** Numbers below another, the same on every machine. */
 function randomFrom(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4294967296) * below)
-  }
+  const random = seededRandom(seed)
+  return (below) => Math.floor(random() * below)
 }
 
 /** Characters that mean something; words that every object knows, and numbers without end, are taken for granted too often. */

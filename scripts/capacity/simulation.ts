@@ -3,6 +3,7 @@
  * tree. Quantities flow, nothing is waited for, and what is random comes from a seed: two runs are equal. No span, event or row
  * leaves but by a name in the ledger.
  */
+import { seededRandom } from '@sightline/service-kit/seeded-random'
 import type { Assumptions } from './assumptions.ts'
 import type { Measured } from './measured.ts'
 import { type Plan, perPost, tracesInMemory } from './model.ts'
@@ -87,18 +88,6 @@ export interface Run {
   mostMemory: number
 }
 
-/** mulberry32: 32 bits of state are plenty for noise. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** Where a queue no longer grows back, or how long it lasts. */
 export interface Limit {
   name: string
@@ -161,7 +150,7 @@ const replicasOf = (plan: Plan, name: string) => plan.pods.find((pods) => pods.n
 
 export function simulate(options: Options): Run {
   const { plan, seconds, seed, faults, load = plan.wanted.rate } = options
-  const random = randomOf(seed)
+  const random = seededRandom(seed)
   const collector = createCollector(options)
   const orders = createOrders(options)
   const watched = new Map<string, { unit: string; values: number[] }>()

@@ -1,6 +1,7 @@
 /** The load of an incident: the same seed sends the same requests, with the same ids, in the same order. */
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { seededRandom } from '@sightline/service-kit/seeded-random'
 import type { Place } from './place.ts'
 
 /** One request to the gateway. */
@@ -41,7 +42,7 @@ export async function sendLoad(
   perSecond: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const next = shots(load.mix, seededRandom(seed))
+  const next = shots(load.mix, randomOf(seed))
   const began = performance.now()
   const underWay = new Set<Promise<void>>()
   let answeredAt = performance.now()
@@ -159,13 +160,6 @@ const neighbour = (): Shot => ({
 
 const stock = (n: number): Shot => ({ method: 'GET', path: `/api/v1/inventory/${PRODUCTS[n % PRODUCTS.length]}` })
 
-/** mulberry32 (public domain): numbers from 0 to 1, always the same for the same text. */
-export function seededRandom(seed: string): () => number {
-  let state = createHash('sha256').update(seed).digest().readUInt32LE(0)
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
+/** Always the same for the same text. */
+const randomOf = (text: string): (() => number) =>
+  seededRandom(createHash('sha256').update(text).digest().readUInt32LE(0))

@@ -2,16 +2,17 @@
  * Random values out of a list of choices that is kept, so that what was made from it can be made smaller without knowing what it is:
  * a shorter list, or one of smaller numbers, makes a simpler value. Whoever draws lists the simplest way first.
  */
+import { seededRandom } from '@sightline/service-kit/seeded-random'
 
 export class Choices {
   readonly taken: number[] = []
   readonly #given: readonly number[] | undefined
-  #state: number
+  readonly #random: () => number
 
   /** From a seed, or as these were taken; beyond their end all are 0. */
   constructor(from: number | readonly number[]) {
     this.#given = typeof from === 'number' ? undefined : from
-    this.#state = typeof from === 'number' ? from : 0
+    this.#random = seededRandom(typeof from === 'number' ? from : 0)
   }
 
   /** A whole number below `limit`. */
@@ -39,14 +40,6 @@ export class Choices {
       left -= weight
     }
     throw new Error('no way has a weight')
-  }
-
-  /** Mulberry32. */
-  #random(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
   }
 }
 

@@ -5,8 +5,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { freePort } from '@sightline/service-kit/free-port'
 import { until } from '@sightline/service-kit/poll'
-import { freePort } from '../../../backend/test/backend.ts'
 import { cpuOfTrees } from '../../chain/cpu.ts'
 
 export interface Engine {
