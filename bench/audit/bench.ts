@@ -2,13 +2,14 @@
  * What the Merkle tree costs the audit trail: `node_modules/.bin/node bench/audit/bench.ts [ROUNDS]`. In turns, in one PostgreSQL: batches
  * sealed alone and while another session builds the tree; rows brought into the tree alone; the whole trail verified without and with it.
  */
-import * as fs from 'node:fs'
 import { startTestCluster, type TestDatabase } from '@sightline/db/testing'
 import { type BulkQueries, type Queries, sessionQueries } from '@sightline/service-kit'
 import pg from 'pg'
 import { recordOrders } from '../../audit-service/test/testing.ts'
 import { growTree, proveInclusion, treeSize } from '../../audit-service/tree.ts'
 import { verifyChain } from '../../audit-service/verify.ts'
+import { cpuOfMainThreads } from '../chain/cpu.ts'
+import { tenths } from '../chain/slices.ts'
 
 const rounds = Number(process.argv[2] ?? 8)
 const ROWS = 5_000
@@ -23,19 +24,13 @@ async function connect(database: TestDatabase): Promise<BulkQueries & { pid: num
   return { ...sessionQueries(client), pid: rows[0]!.pid, end: () => client.end() }
 }
 
-/** Milliseconds of processor time of a process of PostgreSQL, by Linux; 100 ticks a second. */
-function cpuOf(pid: number): number {
-  const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10
-}
-
 /** Verifies all, and says what each side took of a processor, in microseconds a row. */
 async function verifyTimed(session: BulkQueries & { pid: number }) {
-  const [before, own] = [cpuOf(session.pid), process.cpuUsage()]
+  const [before, own] = [cpuOfMainThreads([session.pid]), process.cpuUsage()]
   const result = await verifyChain(session)
   const { user, system } = process.cpuUsage(own)
   const perRow = (us: number) => us / result.checked
-  return { ...result, own: perRow(user + system), postgres: perRow((cpuOf(session.pid) - before) * 1000) }
+  return { ...result, own: perRow(user + system), postgres: perRow((cpuOfMainThreads([session.pid]) - before) * 1000) }
 }
 
 /** Milliseconds of each batch until all new rows are sealed. */
@@ -64,12 +59,6 @@ async function build(session: Queries, isOver: () => boolean): Promise<number> {
 }
 
 const rate = (rows: number, ms: number) => Math.round(rows / (ms / 1000))
-const sorted = (values: number[]) => values.toSorted((a, b) => a - b)
-const spread = (values: number[], digits = 0) => {
-  const all = sorted(values)
-  return [0.1, 0.5, 0.9].map((part) => all[Math.floor(part * (all.length - 1))]!.toFixed(digits)).join(' / ')
-}
-
 const cluster = await startTestCluster()
 try {
   const database = await cluster.createDatabase()
@@ -132,14 +121,14 @@ try {
 
   console.log(`${size} rows, ${tiles!.bytes} bytes of tiles; tenth / median / ninetieth of 100`)
   console.log(
-    `a batch of ${SEAL_BATCH} sealed, ms: ${spread(found.alone, 1)} alone, ${spread(found.beside, 1)} beside a builder`,
+    `a batch of ${SEAL_BATCH} sealed, ms: ${tenths(found.alone, 1)} alone, ${tenths(found.beside, 1)} beside a builder`,
   )
-  console.log(`into the tree, rows/s: ${spread(found.tree)}`)
-  console.log(`verified, rows/s: ${spread(found.plain)} without a tree, ${spread(found.whole)} with it`)
+  console.log(`into the tree, rows/s: ${tenths(found.tree)}`)
+  console.log(`verified, rows/s: ${tenths(found.plain)} without a tree, ${tenths(found.whole)} with it`)
   console.log(
-    `processor time of a row, us: ${spread(found.own, 1)} in the verifying process, ${spread(found.postgres, 1)} in PostgreSQL`,
+    `processor time of a row, us: ${tenths(found.own, 1)} in the verifying process, ${tenths(found.postgres, 1)} in PostgreSQL`,
   )
-  console.log(`a proof of inclusion, ms: ${spread(proofs, 2)}`)
+  console.log(`a proof of inclusion, ms: ${tenths(proofs, 2)}`)
   await Promise.all([sealer, builder, without].map((session) => session.end()))
 } finally {
   await cluster.stop()

@@ -3,13 +3,12 @@
  * database's check that they fit, and without it; then events recorded by a service of its own while rows are sealed and brought into
  * the tree, and while its owner keeps both from it.
  */
-import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { startTestCluster, type TestDatabase } from '@sightline/db/testing'
 import { until } from '@sightline/service-kit/poll'
 import { startProcess } from '@sightline/service-kit/testing'
 import pg from 'pg'
-import { recordOrders } from '../../audit-service/test/testing.ts'
+import { event, recordOrders } from '../../audit-service/test/testing.ts'
+import { openLoop, quantile, tenths } from '../chain/slices.ts'
 
 const rounds = Number(process.argv[2] ?? 10)
 const PAIRS = 5
@@ -18,10 +17,7 @@ const BATCH = 1_000
 const RATE = 50
 const SECONDS = 4
 
-const sorted = (values: number[]) => values.toSorted((a, b) => a - b)
-const part = (values: number[], of: number) => sorted(values)[Math.floor(of * (values.length - 1))]!
-const spread = (values: number[], digits = 1) =>
-  [0.1, 0.5, 0.9].map((of) => part(values, of).toFixed(digits)).join(' / ')
+const ascending = (values: readonly number[]) => values.toSorted((a, b) => a - b)
 
 /** Batch by batch in turns: a busy machine is busy for both. */
 async function checks(database: TestDatabase, owner: pg.Client): Promise<void> {
@@ -46,41 +42,20 @@ async function checks(database: TestDatabase, owner: pg.Client): Promise<void> {
   }
   await owner.query('alter table audit_chain enable trigger audit_chain_fits')
   console.log(
-    `a batch of ${BATCH} sealed, ms: ${spread(took.enable)} checked by the database, ${spread(took.disable)} unchecked; ` +
-      `checked to unchecked, pair by pair: ${spread(ratios, 2)}; tenth / median / ninetieth of 100`,
+    `a batch of ${BATCH} sealed, ms: ${tenths(took.enable, 1)} checked by the database, ${tenths(took.disable, 1)} unchecked; ` +
+      `checked to unchecked, pair by pair: ${tenths(ratios, 2)}; tenth / median / ninetieth of 100`,
   )
 }
 
 /** Milliseconds of each event at a steady rate. */
 async function record(service: Awaited<ReturnType<typeof startProcess>>, first: number): Promise<number[]> {
   const took: number[] = []
-  const began = performance.now()
-  const all: Promise<void>[] = []
-  for (let n = 0; n < RATE * SECONDS; n++) {
-    const at = began + (n * 1000) / RATE
-    const wait = at - performance.now()
-    if (wait > 0) await delay(wait)
-    all.push(
-      (async () => {
-        const started = performance.now()
-        const { status, text } = await service.call('POST', '/process', {
-          event_id: randomUUID(),
-          event_type: 'order.completed',
-          occurred_at: '2026-01-02T03:04:05.678Z',
-          source: 'order-service',
-          user_id: 1,
-          order_id: first + n,
-          action: 'purchase',
-          trace_id: null,
-          request_id: null,
-          details: { items: [], total: 1.5, currency: 'USD' },
-        })
-        if (status !== 200) throw new Error(text)
-        took.push(performance.now() - started)
-      })(),
-    )
-  }
-  await Promise.all(all)
+  await openLoop(RATE, SECONDS, async (n) => {
+    const started = performance.now()
+    const { status, text } = await service.call('POST', '/process', event(first + n, { user_id: 1 }))
+    if (status !== 200) throw new Error(text)
+    took.push(performance.now() - started)
+  })
   return took
 }
 
@@ -108,18 +83,20 @@ async function requests(database: TestDatabase, owner: pg.Client): Promise<void>
         if (name === 'off') await owner.query('commit')
         if (round === 0) continue
         found[name].push(...took)
-        medians[name] = part(took, 0.5)
+        medians[name] = quantile(ascending(took), 0.5)
       }
       if (round > 0) ratios.push(medians.on! / medians.off!)
     }
   } finally {
     await service.stop()
   }
-  for (const [name, took] of Object.entries(found))
+  for (const [name, took] of Object.entries(found)) {
+    const [median, p99] = [0.5, 0.99].map((q) => quantile(ascending(took), q).toFixed(2))
     console.log(
-      `an event recorded at ${RATE}/s with sealing ${name}, ms: median ${part(took, 0.5).toFixed(2)}, p99 ${part(took, 0.99).toFixed(2)} of ${took.length}`,
+      `an event recorded at ${RATE}/s with sealing ${name}, ms: median ${median}, p99 ${p99} of ${took.length}`,
     )
-  console.log(`median with sealing on to off, round by round: ${spread(ratios, 3)}`)
+  }
+  console.log(`median with sealing on to off, round by round: ${tenths(ratios, 3)}`)
 }
 
 const cluster = await startTestCluster()

@@ -20,7 +20,7 @@ import { recordOrders } from '../../audit-service/test/testing.ts'
 import { type Measured, PARTS, TABLES } from '../../scripts/capacity/measured.ts'
 import { metricSum } from '../../scripts/drills/measure.ts'
 import { cpuOfMachine, cpuOfTrees } from '../chain/cpu.ts'
-import { order } from '../chain/slices.ts'
+import { closedLoop, openLoop, order } from '../chain/slices.ts'
 
 const usage = `node bench/capacity/measure.ts [--requests N] [--out FILE]
 
@@ -117,24 +117,12 @@ async function measure(system: LocalSystem): Promise<Measured> {
 }
 
 /** `requests` by as many clients as there are. */
-async function closed(pool: Pool, requests: number): Promise<void> {
-  let sent = 0
-  const client = async () => {
-    while (sent < requests) await order(pool, sent++, PATH)
-  }
-  await Promise.all(Array.from({ length: CLIENTS }, client))
-}
-
-/** By the clock, whether or not those before have been answered. */
-async function open(pool: Pool, rate: number): Promise<number> {
-  const started = performance.now()
-  const all = Array.from({ length: rate * CHECK_SECONDS }, async (_, n) => {
-    await pause(Math.max(0, started + (n * 1000) / rate - performance.now()))
-    await order(pool, n, PATH)
-  })
-  await Promise.all(all)
-  return all.length
-}
+const closed = (pool: Pool, requests: number, expected?: number) =>
+  closedLoop(
+    CLIENTS,
+    (sent) => sent < requests,
+    (n) => order(pool, n, PATH, expected),
+  )
 
 /** Every row sealed, in the tree, and gone from the outbox. */
 async function settled(database: pg.Client): Promise<void> {
@@ -284,11 +272,7 @@ async function sealBacklog(system: LocalSystem, database: pg.Client): Promise<Se
 /** Events a second that the relay of one instance delivers after audit-service was away, between a tenth and nine tenths of them. */
 async function relayBacklog(system: LocalSystem, database: pg.Client, pool: Pool): Promise<Measured['relay']> {
   await system.stopComponent('audit-service')
-  let left = OUTAGE
-  const client = async () => {
-    while (left-- > 0) await order(pool, left, PATH, 202)
-  }
-  await Promise.all(Array.from({ length: CLIENTS }, client))
+  await closed(pool, OUTAGE, 202)
   await system.startComponent('audit-service')
   const seen: { at: number; waiting: number }[] = []
   await until('the outbox is empty', 180, async () => {
@@ -309,7 +293,7 @@ async function atRate(
 ): Promise<Cost & { requests: number; window_seconds: number }> {
   await settled(database)
   const before = await look(system, database)
-  const requests = await open(pool, rate)
+  const { length: requests } = await openLoop(rate, CHECK_SECONDS, (n) => order(pool, n, PATH))
   await settled(database)
   const after = await look(system, database)
   process.stderr.write(`${rate} a second measured\n`)

@@ -10,7 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { freePorts, type LocalSystem, startLocal } from '@sightline/local'
 import { readFlags } from '@sightline/local/flags'
 import { Pool } from 'undici'
-import { CLIENTS, order, quantile, shuffled, spread, textOf } from './slices.ts'
+import { CLIENTS, closedLoop, openLoop, order, quantile, shuffled, spread, textOf } from './slices.ts'
 
 const usage = `node bench/chain/latency.ts [--rounds N] [--seconds N]
 
@@ -89,24 +89,11 @@ try {
   }
 }
 
-/** As many clients as can be busy, while `goOn` says so; resolves to how many requests that were. */
-async function closed(pool: Pool, goOn: (sent: number) => boolean): Promise<number> {
-  let sent = 0
-  const client = async () => {
-    while (goOn(sent)) await order(pool, sent++, PATH)
-  }
-  await Promise.all(Array.from({ length: CLIENTS }, client))
-  return sent
+function closed(pool: Pool, goOn: (sent: number) => boolean): Promise<number> {
+  return closedLoop(CLIENTS, goOn, (n) => order(pool, n, PATH))
 }
 
-/** By the clock; resolves to milliseconds from when each was due until it was answered, ascending. */
+/** Milliseconds of each, ascending. */
 async function open(pool: Pool, rate: number): Promise<number[]> {
-  const started = performance.now()
-  const answers = Array.from({ length: rate * SECONDS }, async (_, n) => {
-    const due = started + (n * 1000) / rate
-    await pause(Math.max(0, due - performance.now()))
-    await order(pool, n, PATH)
-    return performance.now() - due
-  })
-  return (await Promise.all(answers)).toSorted((a, b) => a - b)
+  return (await openLoop(rate, SECONDS, (n) => order(pool, n, PATH))).toSorted((a, b) => a - b)
 }

@@ -30,13 +30,15 @@ export async function runSlice(chain: Chain, seconds: number, own: readonly numb
   const started = performance.now()
   const until = started + seconds * 1000
   const durations: number[] = []
-  const client = async () => {
-    for (let began = performance.now(); began < until; began = performance.now()) {
+  await closedLoop(
+    CLIENTS,
+    () => performance.now() < until,
+    async () => {
+      const began = performance.now()
       await order(pool, durations.length)
       durations.push(performance.now() - began)
-    }
-  }
-  await Promise.all(Array.from({ length: CLIENTS }, client))
+    },
+  )
   const took = (performance.now() - started) / 1000
   await pause(EXPORTED_AFTER_MS)
   const cpu = cpuOfTrees(chain.pids) - services
@@ -74,12 +76,39 @@ export async function order(pool: Pool, n: number, path = '/process', expected =
 
 export async function warmUp(chain: Chain, requests: number): Promise<void> {
   const pool = new Pool(chain.url, { connections: CLIENTS })
+  await closedLoop(
+    CLIENTS,
+    (sent) => sent < requests,
+    (n) => order(pool, n),
+  )
+  await pool.close()
+}
+
+/** So many clients, each of which sends its next when the last is answered, while `goOn` says so; resolves to how many that were. */
+export async function closedLoop(
+  clients: number,
+  goOn: (sent: number) => boolean,
+  send: (n: number) => Promise<void>,
+): Promise<number> {
   let sent = 0
   const client = async () => {
-    while (sent < requests) await order(pool, sent++)
+    while (goOn(sent)) await send(sent++)
   }
-  await Promise.all(Array.from({ length: CLIENTS }, client))
-  await pool.close()
+  await Promise.all(Array.from({ length: clients }, client))
+  return sent
+}
+
+/** So many a second by the clock, whether or not those before are answered; resolves to milliseconds from when each was due, in their order. */
+export function openLoop(rate: number, seconds: number, send: (n: number) => Promise<void>): Promise<number[]> {
+  const started = performance.now()
+  return Promise.all(
+    Array.from({ length: rate * seconds }, async (_, n) => {
+      const due = started + (n * 1000) / rate
+      await pause(Math.max(0, due - performance.now()))
+      await send(n)
+      return performance.now() - due
+    }),
+  )
 }
 
 /** Transactions a second: each is what one POST commits. Rejects when there is no pgbench. */
@@ -113,6 +142,12 @@ export function spread(values: readonly number[]): Spread | null {
   const sorted = values.toSorted((a, b) => a - b)
   const at = (q: number) => Number(quantile(sorted, q).toPrecision(3))
   return { median: at(0.5), quartiles: [at(0.25), at(0.75)], rounds: values.length }
+}
+
+/** The tenth, the median and the ninetieth of 100: `1.09 / 1.12 / 1.30`. */
+export function tenths(values: readonly number[], digits = 0): string {
+  const sorted = values.toSorted((a, b) => a - b)
+  return [0.1, 0.5, 0.9].map((q) => quantile(sorted, q).toFixed(digits)).join(' / ')
 }
 
 /** `1.34 (1.29-1.43)`. */

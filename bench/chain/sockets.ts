@@ -12,7 +12,7 @@ import { startTestCluster } from '@sightline/db/testing'
 import pg from 'pg'
 import { Pool } from 'undici'
 import { cpuOfMainThreads } from './cpu.ts'
-import { spread, textOf } from './slices.ts'
+import { closedLoop, spread, textOf } from './slices.ts'
 
 const AT_ONCE = 10
 const [WARM_UP_MS, SLICE_MS, TURNS] = [1_500, 400, 25]
@@ -89,10 +89,10 @@ async function compare(what: string, pids: readonly number[], call: (kind: Kind)
 async function slice(kind: Kind, pids: readonly number[], call: (kind: Kind) => Promise<void>, ms: number) {
   const before = cpuOfMainThreads(pids)
   const until = performance.now() + ms
-  let calls = 0
-  const client = async () => {
-    for (; performance.now() < until; calls++) await call(kind)
-  }
-  await Promise.all(Array.from({ length: AT_ONCE }, client))
+  const calls = await closedLoop(
+    AT_ONCE,
+    () => performance.now() < until,
+    () => call(kind),
+  )
   return ((cpuOfMainThreads(pids) - before) * 1000) / calls
 }

@@ -12,16 +12,19 @@ export function figure(value: number): string {
 }
 
 /** The first column to the left, the others to the right. */
-function table(rows: readonly (readonly string[])[]): string {
+const table = (rows: readonly (readonly string[])[]): string =>
+  laidOut(rows, (cell, width, column) => (column === 0 ? cell.padEnd(width) : cell.padStart(width)))
+
+/** All columns to the left. */
+const left = (rows: readonly (readonly string[])[]): string => laidOut(rows, (cell, width) => cell.padEnd(width))
+
+function laidOut(
+  rows: readonly (readonly string[])[],
+  pad: (cell: string, width: number, column: number) => string,
+): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  const line = (row: readonly string[]) => row.map((cell, column) => pad(cell, widths[column]!, column)).join('  ')
+  return rows.map((row) => line(row).trimEnd()).join('\n')
 }
 
 const podsOf = (plan: Plan, name: string) => figure(plan.pods.find((pods) => pods.name === name)!.replicas)
@@ -92,19 +95,6 @@ export function assumptionsText(values: Assumptions, prices: Prices): string {
     source,
   ])
   return left([...rows, ...Object.entries(prices).map(([name, value]) => [name, String(value), 'money', 'an example'])])
-}
-
-/** All columns to the left. */
-function left(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
 }
 
 /** What the costs of the closed loop say of each rate, beside what was measured there: measured / predicted. */
