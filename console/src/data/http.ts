@@ -39,22 +39,8 @@ export const getJson = <T>(
 ): Promise<T> => request<T>(client, 'GET', path, params, undefined, headers)
 
 /** The same of an answer that is text. */
-export async function getText(client: Client, path: string): Promise<string> {
-  const started = performance.now()
-  let response: Response
-  let body: string
-  try {
-    response = await fetch(client.base + path, client.signal ? { signal: client.signal } : {})
-    body = await response.text()
-  } catch (cause) {
-    if (client.signal?.aborted) throw cause
-    throw new Error(`No answer from ${path}. Is the system still running?`, { cause })
-  }
-  const millis = performance.now() - started
-  client.records.push({ method: 'GET', path, params: {}, status: response.status, bytes: body.length, millis })
-  if (response.ok) return body
-  throw new Error(`${sourceName(path)} answered ${response.status}: ${errorText(parsed<Refusal>(body), body)}`)
-}
+export const getText = (client: Client, path: string): Promise<string> =>
+  request<string>(client, 'GET', path, {}, undefined, { accept: 'text/plain' }, (body) => body)
 
 /**
  * For queries too long for a URL; nothing is changed by it on the server. `explain` takes from an answer, a refusal too, what
@@ -74,6 +60,7 @@ async function request<T>(
   params: Params,
   explain?: (answer: Partial<T>) => Params,
   headers: Readonly<Record<string, string>> = {},
+  read: (body: string) => T | undefined = parsed<T>,
 ): Promise<T> {
   const started = performance.now()
   const record = (status: number, body: string, error?: string, answer?: Partial<T>) =>
@@ -101,13 +88,14 @@ async function request<T>(
     record(0, '', 'no answer')
     throw new Error(`No answer from ${path}. Is the system still running?`, { cause })
   }
-  const answer = parsed<T & Refusal>(body)
-  if (response.ok && answer !== undefined) {
+  const answer = response.ok ? read(body) : undefined
+  if (answer !== undefined) {
     record(response.status, body, undefined, answer)
     return answer
   }
-  const message = errorText(answer, body) || response.statusText
-  record(response.status, body, message, answer)
+  const refusal = parsed<Partial<T> & Refusal>(body)
+  const message = errorText(refusal, body) || response.statusText
+  record(response.status, body, message, refusal)
   throw new Error(`${sourceName(path)} answered ${response.status}: ${message}`)
 }
 
