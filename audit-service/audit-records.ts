@@ -3,10 +3,11 @@
  * who did what, and its place in the chain. They are never sampled and never dropped: the database keeps up to where the telemetry
  * backend has taken them, and only then goes on. A backend that is away delays them; a service that dies in between sends some twice.
  */
+import { ENTRY_FORMAT } from '@sightline/contracts/audit-entry'
 import type { Component, KeptRecord, KitParts, Queries } from '@sightline/service-kit'
 import { again, sql, telemetry } from '@sightline/service-kit'
 import type { Config } from './config.ts'
-import { ENTRY_FORMAT, entryBytes, entryOf, SEALED_COLUMNS, type SealedRow } from './entry.ts'
+import { entryBytes, entryOf, SEALED_COLUMNS, type SealedRow } from './entry.ts'
 import { leafHash } from './merkle.ts'
 import { treeSize } from './tree.ts'
 import type { TreeCheckpoints } from './tree-checkpoint.ts'

@@ -1,6 +1,6 @@
 /** Checkpoints of the chain as it is: made, kept in a file, and moved on while the service runs. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { type Component, type KitParts, type Queries, sql } from '@sightline/service-kit'
+import { type Component, every, type KitParts, type Queries, sql } from '@sightline/service-kit'
 import { writeWhole } from '@sightline/service-kit/whole-file'
 import { type Checkpoint, readCheckpoint, readKept, readSigningKey, signCheckpoint } from './checkpoint-format.ts'
 import type { Config } from './config.ts'
@@ -63,7 +63,6 @@ export function createCheckpointWriter(
   const keyFile = config.AUDIT_SIGNING_KEY_FILE
   if (file === undefined || keyFile === undefined) return undefined
   const key = readSigningKey(keyFile)
-  let timer: NodeJS.Timeout | undefined
   let written: Checkpoint | undefined
 
   async function write(): Promise<void> {
@@ -74,13 +73,5 @@ export function createCheckpointWriter(
     }
   }
 
-  return {
-    async start() {
-      timer = setInterval(write, config.AUDIT_CHECKPOINT_MS).unref()
-    },
-    async stop() {
-      clearInterval(timer)
-      await write()
-    },
-  }
+  return every(config.AUDIT_CHECKPOINT_MS, write)
 }

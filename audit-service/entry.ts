@@ -2,10 +2,8 @@
  * What a leaf of the tree stands for, byte by byte as docs/audit.md says: a row with its seal, as a JSON array of strings and
  * nulls. PostgreSQL makes the leaves (`audit_grow` in db/migrations/0008_audit_tree.sql); here they are made again, to check them.
  */
+import { ENTRY_FIELDS, ENTRY_FORMAT, type Entry, entryByName } from '@sightline/contracts/audit-entry'
 import { type FoundRow, fieldsOf, hashRow, SEALABLE_COLUMNS, type SealableRow, timeText } from './chain.ts'
-
-/** The first element of every entry. */
-export const ENTRY_FORMAT = 'sightline-audit-entry-1'
 
 /** A row of the chain with the row that it seals, as text where PostgreSQL has no type that JavaScript has. */
 export interface SealedRow extends FoundRow {
@@ -21,28 +19,6 @@ export interface SealedRow extends FoundRow {
 export const SEALED_COLUMNS = `c.position, c.audit_id, c.row_hash, c.hash, c.version, ${timeText('c.sealed_at')} as sealed_at,
   ${SEALABLE_COLUMNS}`
 
-/** The elements of an entry after its format, in their order. */
-const FIELDS = [
-  'position',
-  'version',
-  'row_hash',
-  'seal',
-  'sealed_at',
-  'id',
-  'event_id',
-  'event_type',
-  'occurred_at',
-  'recorded_at',
-  'source',
-  'user_id',
-  'order_id',
-  'action',
-  'trace_id',
-  'request_id',
-  'details',
-] as const
-/** An entry by the names of its elements. */
-export type Entry = Record<(typeof FIELDS)[number], string | null>
 /** An entry as it is written: its format, then its elements. */
 export type EntryElements = Array<string | null>
 
@@ -69,9 +45,10 @@ export function entryBytes(elements: EntryElements): string {
 
 /** An entry by its names; throws when it is of another format, or has not its elements. */
 export function readEntry(elements: EntryElements): Entry {
-  if (elements[0] !== ENTRY_FORMAT || elements.length !== FIELDS.length + 1)
-    throw new Error(`the entry is none of ${ENTRY_FORMAT}, which has ${FIELDS.length} elements after its name`)
-  return Object.fromEntries(FIELDS.map((name, n) => [name, elements[n + 1]])) as Entry
+  const entry = entryByName(elements)
+  if (entry === undefined)
+    throw new Error(`the entry is none of ${ENTRY_FORMAT}, which has ${ENTRY_FIELDS.length} elements after its name`)
+  return entry
 }
 
 /** Whether the row is what was sealed; a row that is gone is not. */

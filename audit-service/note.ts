@@ -3,6 +3,7 @@
  * written, signed and read. They are kept where the database's owner can't write, as those of the chain are.
  */
 import { createPublicKey, hash, type KeyObject, sign, verify } from 'node:crypto'
+import { type NoteLine, readNoteLines, readNoteText } from '@sightline/contracts/signed-note'
 import { isEmptied } from './checkpoint-format.ts'
 import { HASH_BYTES, type TreeHead } from './merkle.ts'
 
@@ -54,26 +55,24 @@ export function signatureLine(name: string, id: Buffer, signature: Buffer): stri
 /** Parses a note without a look at its signatures. Throws with the reason when it is no checkpoint. */
 export function readNote(note: string): ReadNote {
   if (isEmptied(note)) throw new Error('the checkpoint is empty: take a copy of it')
-  const end = note.lastIndexOf('\n\n')
-  const text = note.slice(0, end + 1)
-  const [origin = '', size = '', root = ''] = text.split('\n')
-  const hashed = Buffer.from(root, 'base64')
-  const isSize = /^(0|[1-9]\d{0,15})$/.test(size) && Number.isSafeInteger(Number(size))
-  const isOne = isSize && hashed.length === HASH_BYTES && hashed.toString('base64') === root
-  if (end < 0 || !isOne || origin === '' || /(?!\n)\p{Cc}/u.test(note))
+  const read = readNoteText(note)
+  const root = Buffer.from(read?.root ?? '', 'base64')
+  if (read === undefined || root.length !== HASH_BYTES || root.toString('base64') !== read.root)
     throw new Error('this is no checkpoint of a tree: a signed note of origin, size and root')
-  return { origin, size: Number(size), root: hashed, text, note, signatures: readSignatures(note.slice(end + 2)) }
+  const { origin, size, text, lines } = read
+  return { origin, size, root, text, note, signatures: lines.map(signatureOf) }
 }
 
 /** The signatures in lines below a note; other lines are nobody's. */
-export function readSignatures(lines: string): NoteSignature[] {
-  return lines.split('\n').flatMap((line) => {
-    const [, name, encoded] = /^— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})$/u.exec(line) ?? []
-    if (name === undefined || encoded === undefined) return []
-    const bytes = Buffer.from(encoded, 'base64')
-    return [{ name, keyId: bytes.subarray(0, KEY_ID_BYTES), bytes: bytes.subarray(KEY_ID_BYTES) }]
-  })
+export const readSignatures = (lines: string): NoteSignature[] => readNoteLines(lines).map(signatureOf)
+
+function signatureOf({ name, encoded }: NoteLine): NoteSignature {
+  const bytes = Buffer.from(encoded, 'base64')
+  return { name, keyId: bytes.subarray(0, KEY_ID_BYTES), bytes: bytes.subarray(KEY_ID_BYTES) }
 }
+
+/** What a witness calls a log in its URLs (https://c2sp.org/tlog-witness): SHA-256 of the origin, hex. */
+export const originHash = (origin: string): string => hash('sha256', origin, 'hex')
 
 /** The signatures of one key among them, by its name and id; they need not fit. */
 export function signaturesBy(signatures: readonly NoteSignature[], name: string, id: Buffer): NoteSignature[] {

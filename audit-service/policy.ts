@@ -15,9 +15,14 @@ export interface Witness {
 export interface Policy {
   logs: VerifierKey[]
   witnesses: Witness[]
+  /** Of the witnesses, in their order. */
+  keys: VerifierKey[]
   /** Why these are not enough; undefined when they are. */
   lacks(cosignatures: readonly Cosignature[]): string | undefined
 }
+
+/** The address of a path at a witness, whose own may end with a slash. */
+export const addressAt = (url: string, path: string): string => `${url.replace(/\/$/, '')}/${path}`
 
 /** Of a witness or a group: whether it has signed, given who has. */
 type Signed = (by: ReadonlySet<VerifierKey>) => boolean
@@ -33,6 +38,7 @@ export function quorumOf(witnesses: readonly Witness[], quorum = witnesses.lengt
 export function readPolicy(text: string): Policy {
   const logs: VerifierKey[] = []
   const witnesses: Witness[] = []
+  const keys: VerifierKey[] = []
   const named = new Map<string, Signed>()
   const members = new Set<string>()
   let quorum: Signed | undefined
@@ -60,12 +66,10 @@ export function readPolicy(text: string): Policy {
       logs.push(unlike(logs, readVerifierKey(key, SIGNATURE.ed25519)))
     },
     witness([name, key = '', url]) {
-      const its = unlike(
-        witnesses.map((witness) => witness.key),
-        readWitnessKey(key),
-      )
+      const its = unlike(keys, readWitnessKey(key))
       if (url !== undefined && !/^https?:\/\//.test(url)) throw new Error(`${url} is no http(s) URL`)
       define(name, (by) => by.has(its))
+      keys.push(its)
       witnesses.push({ key: its, url })
     },
     group([name, threshold = '', ...names]) {
@@ -95,10 +99,11 @@ export function readPolicy(text: string): Policy {
   return {
     logs,
     witnesses,
+    keys,
     lacks(cosignatures) {
       if (isEnough(new Set(cosignatures.map(({ witness }) => witness)))) return undefined
       const signed = cosignatures.map(({ witness }) => witness.name)
-      const missing = witnesses.map(({ key }) => key.name).filter((name) => !signed.includes(name))
+      const missing = keys.map(({ name }) => name).filter((name) => !signed.includes(name))
       return `${signed.length} of ${witnesses.length} witnesses have signed it, which is no quorum: ${missing.join(', ')} did not`
     },
   }

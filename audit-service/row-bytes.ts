@@ -2,8 +2,9 @@
  * The bytes that are hashed of a sealed row, from what PostgreSQL sends of it: the same as entry.ts and chain.ts make of text, without an
  * object or a string for a field. One run over millions of rows writes each into the same bytes.
  */
+
+import { ENTRY_FORMAT } from '@sightline/contracts/audit-entry'
 import type { CopiedRow } from '@sightline/service-kit'
-import { ENTRY_FORMAT } from './entry.ts'
 import { HASH_BYTES } from './merkle.ts'
 
 /** Columns of `audit_chain` that a page holds of each seal. Casts, here and below, cost nothing where the types are what they were. */

@@ -236,12 +236,7 @@ async function proof(options: Options, policy: Policy | undefined, key: KeyObjec
     console.log(`NOT PROVEN: audit row ${entry.id}: ${why}`)
     return 1
   }
-  const witnesses =
-    policy &&
-    cosignaturesOf(
-      checkpoint.note,
-      policy.witnesses.map((one) => one.key),
-    )
+  const witnesses = policy && cosignaturesOf(checkpoint.note, policy.keys)
   console.log(
     `proven in ${took}: audit row ${entry.id} (order ${entry.order_id}, ${entry.action}, recorded ${entry.recorded_at}, sealed ${entry.sealed_at}) ` +
       `is number ${entry.position} of the ${counted(checkpoint.size, 'row')} that ${checkpoint.origin} has signed` +

@@ -1,6 +1,6 @@
 /** The signed checkpoint of the tree: kept in a file beside that of the chain, and moved on while the service runs. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { type Component, type KitParts, outsideRequests, type Queries } from '@sightline/service-kit'
+import { type Component, every, type KitParts, outsideRequests, type Queries } from '@sightline/service-kit'
 import { writeWhole } from '@sightline/service-kit/whole-file'
 import { readKept, readSigningKey } from './checkpoint-format.ts'
 import type { Config } from './config.ts'
@@ -142,9 +142,8 @@ function createWitnessed(
   }
 
   function lacksOf({ note }: TreeCheckpoint): string | undefined {
-    const keys = policy.witnesses.map(({ key }) => key)
     try {
-      return policy.lacks(cosignaturesOf(note, keys))
+      return policy.lacks(cosignaturesOf(note, policy.keys))
     } catch (error) {
       return (error as Error).message
     }
@@ -207,19 +206,5 @@ function oneAtATime(work: () => Promise<void>): () => Promise<void> {
       running = undefined
     })
     return running
-  }
-}
-
-/** As a component: `work` again and again from the start on, and a last time. */
-function every(ms: number, work: () => Promise<void>): Required<Pick<Component, 'start' | 'stop'>> {
-  let timer: NodeJS.Timeout | undefined
-  return {
-    async start() {
-      timer = setInterval(work, ms).unref()
-    },
-    async stop() {
-      clearInterval(timer)
-      await work()
-    },
   }
 }

@@ -1,9 +1,10 @@
 /** Checks a proof offline: nothing but the file, a signed checkpoint and the log's public key. */
 import type { KeyObject } from 'node:crypto'
 import { auditProof, auditRowReceipt } from '@sightline/contracts'
+import type { Entry } from '@sightline/contracts/audit-entry'
 import { z } from 'zod'
 import { cosignaturesOf } from './cosignature.ts'
-import { type Entry, entryBytes, fitsItsSeal, readEntry } from './entry.ts'
+import { entryBytes, fitsItsSeal, readEntry } from './entry.ts'
 import { leafHash, provesInclusion } from './merkle.ts'
 import { readTreeCheckpoint, type TreeCheckpoint } from './note.ts'
 import type { Policy } from './policy.ts'
@@ -36,12 +37,11 @@ export function verifyProof(
     throw new Error('the proof brings no checkpoint: give one with --checkpoint, or take a receipt')
   const checkpoint = readTreeCheckpoint(itsNote, origin, publicKey)
   const entry = readEntry(proof.entry)
-  const keys = policy?.witnesses.map(({ key }) => key) ?? []
   return {
     entry,
     checkpoint,
     fault: faultOf(proof, entry, checkpoint),
-    lacks: policy?.lacks(cosignaturesOf(checkpoint.note, keys)),
+    lacks: policy?.lacks(cosignaturesOf(checkpoint.note, policy.keys)),
   }
 }
 

@@ -11,6 +11,7 @@ import { HASH_BYTES, provesConsistency } from './merkle.ts'
 import {
   keyId,
   logSignatureFault,
+  originHash,
   type ReadNote,
   readNote,
   SIGNATURE,
@@ -141,8 +142,8 @@ export function openWitness(
     return { status: 200, type: 'text/plain; charset=utf-8', body: line }
   }
 
-  function latest(originHash: string): WitnessAnswer {
-    const origin = logs.find((log) => createHash('sha256').update(log.name).digest('hex') === originHash)?.name
+  function latest(asked: string): WitnessAnswer {
+    const origin = logs.find(({ name: log }) => originHash(log) === asked)?.name
     const last = origin === undefined ? undefined : (known.get(origin) as Known | undefined)
     if (last === undefined) return problem(404, 'This witness has signed nothing of such a log.')
     return { status: 200, type: 'text/plain; charset=utf-8', body: last.note }

@@ -2,11 +2,11 @@
  * What witnesses say of a log, for whoever verifies it: their newest checkpoints, asked of themselves or from files, held against each
  * other and against the tree. Two histories that one log has signed can't both agree with it.
  */
-import { createHash, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import type { Queries } from '@sightline/service-kit'
 import { type Cosignature, cosignaturesOf } from './cosignature.ts'
-import { readTreeCheckpoint, type TreeCheckpoint } from './note.ts'
-import type { Policy } from './policy.ts'
+import { originHash, readTreeCheckpoint, type TreeCheckpoint } from './note.ts'
+import { addressAt, type Policy } from './policy.ts'
 import { treeHead, treeSize } from './tree.ts'
 import { bounded, causeOf } from './witnessing.ts'
 
@@ -18,9 +18,7 @@ export interface WitnessedCheckpoint {
 
 /** Throws when log or witness did not sign this: a signature is missing or does not fit. */
 export function readWitnessed(note: string, origin: string, publicKey: KeyObject, policy: Policy): WitnessedCheckpoint {
-  const checkpoint = readTreeCheckpoint(note, origin, publicKey)
-  const keys = policy.witnesses.map(({ key }) => key)
-  return { checkpoint, cosignatures: cosignaturesOf(note, keys) }
+  return { checkpoint: readTreeCheckpoint(note, origin, publicKey), cosignatures: cosignaturesOf(note, policy.keys) }
 }
 
 const TIMEOUT_MS = 5_000
@@ -33,12 +31,12 @@ export async function askWitnesses(
 ): Promise<{ found: WitnessedCheckpoint[]; silent: string[] }> {
   const found: WitnessedCheckpoint[] = []
   const silent: string[] = []
-  const hash = createHash('sha256').update(origin).digest('hex')
+  const hash = originHash(origin)
   await Promise.all(
     policy.witnesses.map(async ({ key, url }) => {
       if (url === undefined) return
       try {
-        const response = await fetch(`${url.replace(/\/$/, '')}/${hash}/checkpoint`, {
+        const response = await fetch(addressAt(url, `${hash}/checkpoint`), {
           redirect: 'error',
           signal: AbortSignal.timeout(TIMEOUT_MS),
         })

@@ -5,7 +5,7 @@
 import { inSpan, type KitParts, type Queries } from '@sightline/service-kit'
 import { type Cosignature, cosignatureIn } from './cosignature.ts'
 import type { TreeCheckpoint } from './note.ts'
-import type { Policy, Witness } from './policy.ts'
+import { addressAt, type Policy, type Witness } from './policy.ts'
 import { proveConsistency } from './tree.ts'
 
 /** What the witnesses made of a checkpoint. */
@@ -96,7 +96,7 @@ export function createWitnessing(
   }
 
   async function post(url: string, body: string): Promise<{ status: number; text: string }> {
-    const response = await fetch(`${url.replace(/\/$/, '')}/add-checkpoint`, {
+    const response = await fetch(addressAt(url, 'add-checkpoint'), {
       method: 'POST',
       headers: { 'Content-Type': 'text/plain; charset=utf-8' },
       body,

@@ -32,3 +32,20 @@ export function again(
     },
   }
 }
+
+/**
+ * Does `work` every so many milliseconds from its start on, and a last time when it is stopped. Work tells its failures itself, and does
+ * not reject.
+ */
+export function every(ms: number, work: () => Promise<void>): Required<Pick<Component, 'start' | 'stop'>> {
+  let timer: NodeJS.Timeout | undefined
+  return {
+    async start() {
+      timer = setInterval(work, ms).unref()
+    },
+    async stop() {
+      clearInterval(timer)
+      await work()
+    },
+  }
+}

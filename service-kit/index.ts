@@ -1,5 +1,5 @@
 /** What is identical in all services. The telemetry itself is started by `@sightline/service-kit/register`. */
-export { again } from './again.ts'
+export { again, every } from './again.ts'
 export { ownChainEntry } from './chain-entry.ts'
 export { CLEAN_STEP, createCleaner } from './cleaner.ts'
 export { connectionOf, serviceEnvironment } from './config.ts'

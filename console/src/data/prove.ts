@@ -2,6 +2,7 @@
  * Checks in the browser that a row is in the audit log, and that the table shows the row that is: nothing of what the server says is
  * taken for granted but the root, and that only where no key is known. What exactly is hashed stands in docs/audit.md.
  */
+import { ENTRY_FIELDS, ENTRY_FORMAT, type Entry, entryByName } from '@sightline/contracts/audit-entry'
 import { leftSiblings } from '@sightline/contracts/proof-path'
 import type { Receipt, Row } from './audit.ts'
 import { fromBase64, isSignedBy, type LogKey, type Note, readNote, sha256, toBase64 } from './signed-note.ts'
@@ -20,7 +21,7 @@ export type SignatureState = 'valid' | 'none' | 'no key' | 'not possible'
 export interface Proof {
   /** What does not fit; undefined when the row is proven. */
   readonly fault: string | undefined
-  readonly entry: Entry
+  readonly entry: Readonly<Entry>
   readonly leaf: string
   readonly steps: readonly Step[]
   readonly root: string
@@ -30,41 +31,11 @@ export interface Proof {
   readonly cosigners: readonly string[]
 }
 
-const FORMAT = 'sightline-audit-entry-1'
-const NAMES = [
-  'position',
-  'version',
-  'row_hash',
-  'seal',
-  'sealed_at',
-  'id',
-  'event_id',
-  'event_type',
-  'occurred_at',
-  'recorded_at',
-  'source',
-  'user_id',
-  'order_id',
-  'action',
-  'trace_id',
-  'request_id',
-  'details',
-] as const
-export type Entry = Readonly<Record<(typeof NAMES)[number], string | null>>
 /** Where the row begins in an entry. */
-const ROW_AT = 6
-/** What the table shows of a row as the entry writes it. */
-const SHOWN = [
-  'id',
-  'event_id',
-  'event_type',
-  'source',
-  'user_id',
-  'order_id',
-  'action',
-  'trace_id',
-  'request_id',
-] as const
+const ROW_AT = 1 + ENTRY_FIELDS.indexOf('id')
+/** What the table shows of a row as the entry writes it: times and details it writes otherwise. */
+const OTHERWISE: readonly string[] = ['occurred_at', 'recorded_at', 'details']
+const SHOWN = ENTRY_FIELDS.slice(ROW_AT - 1).filter((name) => !OTHERWISE.includes(name))
 
 /** Whether this page may hash at all: browsers let it over https and on this machine only. */
 export const canProve = (): boolean => globalThis.crypto?.subtle !== undefined
@@ -72,9 +43,8 @@ export const canProve = (): boolean => globalThis.crypto?.subtle !== undefined
 /** Proves a row, as it is shown, by its receipt. `key` is the log's, where it is known. Rejects when the receipt is none. */
 export async function proveRow(row: Row, receipt: Receipt, key: LogKey | undefined): Promise<Proof> {
   const { entry: elements, hashes, index, size } = receipt
-  if (elements[0] !== FORMAT || elements.length !== NAMES.length + 1)
-    throw new Error(`The proof is of another format than ${FORMAT}: load the page anew.`)
-  const entry = Object.fromEntries(NAMES.map((name, n) => [name, elements[n + 1] ?? null])) as Entry
+  const entry = entryByName(elements)
+  if (entry === undefined) throw new Error(`The proof is of another format than ${ENTRY_FORMAT}: load the page anew.`)
   const note = receipt.checkpoint === undefined ? undefined : readNote(receipt.checkpoint)
   const leaf = await hashOf(0, utf8(JSON.stringify(elements)))
   const steps = await climb(leaf, index, size, hashes)

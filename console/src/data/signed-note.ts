@@ -1,4 +1,5 @@
 /** Checkpoints as signed notes (https://c2sp.org/signed-note, https://c2sp.org/tlog-checkpoint) and the keys that sign them, read in a browser. */
+import { readNoteText } from '@sightline/contracts/signed-note'
 
 /** The signature types of C2SP signed-note that are known here. */
 const ED25519 = 1
@@ -22,17 +23,10 @@ export interface Note {
 
 /** Parses a note and checks nothing; throws when it is none. */
 export function readNote(note: string): Note {
-  const end = note.lastIndexOf('\n\n')
-  const text = note.slice(0, end + 1)
-  const [origin = '', size = '', root = ''] = text.split('\n')
-  if (end < 0 || !/^(0|[1-9]\d{0,15})$/.test(size)) throw new Error('The checkpoint is no signed note of a tree.')
-  const signatures = note
-    .slice(end + 2)
-    .split('\n')
-    .map((line) => /^— (\S+) ([A-Za-z0-9+/]+={0,2})$/.exec(line))
-    .filter((match) => match !== null)
-    .map(([, name = '', bytes = '']) => ({ name, bytes: fromBase64(bytes) }))
-  return { origin, size: Number(size), root, text, signatures }
+  const read = readNoteText(note)
+  if (read === undefined) throw new Error('The checkpoint is no signed note of a tree.')
+  const { lines, ...more } = read
+  return { ...more, signatures: lines.map(({ name, encoded }) => ({ name, bytes: fromBase64(encoded) })) }
 }
 
 /** A key that checkpoints are checked with: 32 bytes of Ed25519, and the name that came with it. */
