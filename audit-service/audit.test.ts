@@ -68,8 +68,9 @@ test('rows are found by user, order and trace, alone and together, in pages', as
 
 test('rows are sealed off the request path, by several services at once, into one chain', async () => {
   await using database = await cluster.createDatabase()
-  await using first = await startAudit(database, { SEAL_POLL_MS: '5' })
-  await using second = await startAudit(database, { SEAL_POLL_MS: '5' })
+  const env = { SEAL_POLL_MS: '5', DB_POOL_MAX: '10' }
+  await using first = await startAudit(database, env)
+  await using second = await startAudit(database, env)
   const services = [first, second]
   const events = Array.from({ length: 300 }, (_, i) => event(i + 1))
   await placeOrders(database, events)

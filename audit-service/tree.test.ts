@@ -80,8 +80,9 @@ function signing(t: TestContext) {
 
 test('rows that two services seal at once come into one tree', async () => {
   await using database = await cluster.createDatabase()
-  await using first = await startAudit(database, { SEAL_POLL_MS: '5' })
-  await using second = await startAudit(database, { SEAL_POLL_MS: '5' })
+  const env = { SEAL_POLL_MS: '5', DB_POOL_MAX: '10' }
+  await using first = await startAudit(database, env)
+  await using second = await startAudit(database, env)
   const services = [first, second]
   const events = Array.from({ length: 300 }, (_, i) => event(i + 1, { request_id: i % 3 ? `r-${i}` : null }))
   await placeOrders(database, events)

@@ -7,8 +7,8 @@
  * patterns: `npm test -- e2e --only test/chain.test.ts`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, globSync, mkdirSync, readFileSync, rmSync, statfsSync } from 'node:fs'
-import { availableParallelism, freemem, loadavg } from 'node:os'
+import { chmodSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, statfsSync } from 'node:fs'
+import { availableParallelism, freemem, loadavg, tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { signalGroup } from '@sightline/local/process-group'
 import { processIdentity } from '@sightline/local/process-identity'
@@ -132,6 +132,7 @@ for (const step of steps) {
  */
 function folderInMemory(): { TMPDIR?: string } {
   const [memory, gibibytes] = ['/dev/shm', 2 ** 30]
+  if (!existsSync(memory)) return {}
   const [mostlyUsed, leftForOthers] = [4 * gibibytes, 4 * gibibytes]
   try {
     const { bavail, bsize } = statfsSync(memory)
@@ -145,8 +146,9 @@ function folderInMemory(): { TMPDIR?: string } {
     chmodSync(folder, 0o1777)
     process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
     return { TMPDIR: folder }
-  } catch {
-    // There is no such place here, or it is not ours: the usual one does as well.
+  } catch (error) {
+    // It may not be ours to write to: the usual place does as well.
+    console.error(`Tests write to ${tmpdir()}: ${(error as Error).message}`)
     return {}
   }
 }
