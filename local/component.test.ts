@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { bindSocket } from '@sightline/service-kit/shared-socket'
 import { type ComponentSpec, describeExit, pidFileOf, startComponent } from './component.ts'
 import { processIdentity } from './process-identity.mjs'
 
@@ -87,4 +88,26 @@ test('one is ready when it listens itself, whoever else answers for it', async (
     },
   })
   await (await startComponent(listens, home)).stop()
+})
+
+test('one that shares its socket is ready when it says so, and holds the socket until it is to stop or has ended', async () => {
+  const bound = bindSocket('127.0.0.1', 0)
+  let held = true
+  const socket = { fd: bound.fd, release: () => (held = false) }
+  const listens = (then: string) => `require('net').createServer().listen({ fd: 3 }, () => { ${then} })`
+  const silent = program('shares', listens(''), { socket, ready: async () => true, readyWithinMs: 300 })
+  await assert.rejects(startComponent(silent, home), /shares did not answer within 0.3 s/)
+  assert.equal(held, false)
+  for (const end of ['stop', 'SIGTERM', 'SIGKILL', 'by itself'] as const) {
+    held = true
+    const says = listens(`process.send('ready')`)
+    const component = await startComponent(program(`shares-${end}`, says, { socket, ready: async () => true }), home)
+    assert.equal(held, true)
+    if (end === 'stop') await component.stop()
+    else if (end === 'by itself') process.kill(component.pid, 'SIGINT')
+    else component.kill(end)
+    await component.exited
+    assert.equal(held, false, end)
+  }
+  bound.close()
 })

@@ -13,6 +13,7 @@ import { listensOn } from './port-holder.ts'
 import { signalGroup } from './process-group.ts'
 import { livingProcess, writePidFile } from './process-identity.mjs'
 import { startError } from './settings.ts'
+import type { HeldSocket } from './shared-sockets.ts'
 
 /** How a component is run, and how to tell that it is there. */
 export interface ComponentSpec {
@@ -25,6 +26,8 @@ export interface ComponentSpec {
   ready: () => Promise<boolean>
   /** Where it listens. Ready means that this very process does: a predecessor, or anybody, may be who answers. */
   ports: readonly number[]
+  /** The socket that it listens on besides, handed to it as descriptor 3; it sends the message `ready` once it does. */
+  socket?: HeldSocket
   readyWithinMs: number
   stopSignal: NodeJS.Signals
   stopWithinMs: number
@@ -82,10 +85,10 @@ export async function startComponent(
   }
 }
 
-function spawnComponent(spec: ComponentSpec, home: string): RunningComponent {
+function spawnComponent(spec: ComponentSpec, home: string): RunningComponent & { saysReady(): boolean } {
   const log = openLog(home, spec.name)
   const logFrom = fstatSync(log).size
-  const { user } = spec
+  const { user, socket } = spec
   if (user) handOver(home, spec.writes ?? [], user)
   // A process group of its own: a Ctrl-C in the terminal reaches the launcher alone, which stops all in order.
   const child = withClosedMask(() =>
@@ -93,25 +96,38 @@ function spawnComponent(spec: ComponentSpec, home: string): RunningComponent {
       cwd: spec.cwd,
       env: spec.env,
       detached: true,
-      stdio: ['ignore', log, log],
+      stdio: socket ? ['ignore', log, log, socket.fd, 'ipc'] : ['ignore', log, log],
       ...(user ?? {}),
     }),
   )
   closeSync(log)
+  let saysReady = socket === undefined
+  child.on('message', (message) => (saysReady ||= message === 'ready'))
   const exited = new Promise<Exit>((ended) => {
     child.once('exit', (code, signal) => ended({ code, signal }))
     child.once('error', () => ended({ code: 127, signal: null }))
+    // At once, so that nobody is let into a queue that nobody reads.
+    child.once('exit', () => socket?.release())
+    child.once('error', () => socket?.release())
   }).then(async (exit) => {
     // Nginx' workers outlive a master that was killed, and keep its ports.
     if (child.pid) await endProcessGroup(child.pid)
     return exit
   })
-  return trackComponent(spec.name, home, {
+  const component = trackComponent(spec.name, home, {
     pid: child.pid ?? 0,
     logFrom,
     exited,
     stop: () => stopChild(child, exited, spec),
   })
+  return {
+    ...component,
+    kill(signal) {
+      if (signal === spec.stopSignal) socket?.release()
+      component.kill(signal)
+    },
+    saysReady: () => saysReady,
+  }
 }
 
 /** What a process that `start` starts writes is for its user alone. The mask is this whole process's: it is put back at once. */
@@ -156,6 +172,7 @@ export function trackComponent(
 }
 
 async function stopChild(child: ChildProcess, exited: Promise<Exit>, spec: ComponentSpec): Promise<void> {
+  spec.socket?.release()
   child.kill(spec.stopSignal)
   const deadline = new AbortController()
   const late = delay(spec.stopWithinMs, 'late', { signal: deadline.signal }).catch(() => 'cancelled')
@@ -172,7 +189,11 @@ async function endProcessGroup(pid: number): Promise<void> {
   while (signalGroup(pid, 'SIGKILL') && Date.now() < deadline) await delay(10)
 }
 
-async function untilReady(spec: ComponentSpec, component: RunningComponent, signal?: AbortSignal): Promise<void> {
+async function untilReady(
+  spec: ComponentSpec,
+  component: RunningComponent & { saysReady(): boolean },
+  signal?: AbortSignal,
+): Promise<void> {
   const deadline = Date.now() + spec.readyWithinMs
   let ended: Exit | null = null
   void component.exited.then((exit) => {
@@ -181,7 +202,7 @@ async function untilReady(spec: ComponentSpec, component: RunningComponent, sign
   while (Date.now() < deadline) {
     signal?.throwIfAborted()
     if (ended) throw startError(describeExit(component, ended))
-    if (await isReady(spec, component.pid)) return
+    if (component.saysReady() && (await isReady(spec, component.pid))) return
     await delay(25)
   }
   throw startError(

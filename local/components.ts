@@ -13,8 +13,9 @@ import { startPostgresComponent } from './postgres.ts'
 import { type FindOptions, findAlertmanager, findNginx, findPrometheus, type Program } from './programs.ts'
 import { preparePrometheus } from './prometheus.ts'
 import { whoRunsParts } from './run-as.ts'
-import { asUser, backendSpec, type ServiceName, serviceSpec } from './services.ts'
+import { asUser, backendSpec, portOf, type ServiceName, serviceSpec } from './services.ts'
 import { type Settings, startError } from './settings.ts'
+import { createSharedSockets } from './shared-sockets.ts'
 
 export type ComponentName = 'postgres' | 'telemetry-backend' | 'alertmanager' | 'prometheus' | 'gateway' | ServiceName
 
@@ -79,11 +80,18 @@ export async function prepareComponents(
         'a quarter of them for one client',
     )
   const configured = new Map<ServiceName, NodeJS.ProcessEnv>()
+  const sockets = createSharedSockets()
   const run = (spec: ComponentSpec) => startComponent(spec, settings.home, signal)
   const runNode = (spec: ComponentSpec) => run(asUser(spec, user))
-  const startService = (name: ServiceName) => () => {
+  const startService = (name: ServiceName) => async () => {
     const env = { ...settings.env, ...configured.get(name) }
-    return runNode(serviceSpec(name, { ...settings, env }, passwords))
+    const socket = sockets.hold(portOf(name, settings))
+    try {
+      return await runNode(serviceSpec(name, { ...settings, env }, passwords, socket))
+    } catch (error) {
+      socket.release()
+      throw error
+    }
   }
   const services = Object.fromEntries(serviceNames.map((name) => [name, startService(name)]))
   return {

@@ -12,6 +12,7 @@ import type { Passwords } from './passwords.ts'
 import type { Place } from './ports.ts'
 import { httpOk } from './probes.ts'
 import { type PortName, root, type Settings, startError } from './settings.ts'
+import type { HeldSocket } from './shared-sockets.ts'
 
 interface NextService {
   name: string
@@ -33,11 +34,16 @@ const services = {
 } as const satisfies Record<string, { port: PortName; role: ServiceRole; next: NextService | null }>
 export type ServiceName = keyof typeof services
 
-/** SO_REUSEPORT spreads connections over all who listen; macOS has the name but not that meaning. */
-export const canSharePorts = process.platform === 'linux'
-
-/** One of the three, or one that was added. Its environment: the user's, then what local mode knows. */
-export function serviceSpec(name: ServiceName, settings: Settings, passwords: Passwords): ComponentSpec {
+/**
+ * One of the three, or one that was added, on its port or, where it is given one, on a socket that is bound to it. Its environment:
+ * the user's, then what local mode knows.
+ */
+export function serviceSpec(
+  name: ServiceName,
+  settings: Settings,
+  passwords: Passwords,
+  socket?: HeldSocket,
+): ComponentSpec {
   const { port, role, next } = placeOf(name)
   const { ports, env, home } = settings
   const url = `http://127.0.0.1:${ports[port]}`
@@ -48,7 +54,7 @@ export function serviceSpec(name: ServiceName, settings: Settings, passwords: Pa
       ...inherited(env),
       HOST: '127.0.0.1',
       PORT: String(ports[port]),
-      REUSE_PORT: canSharePorts ? '1' : undefined,
+      LISTEN_FDS: socket ? '1' : undefined,
       NEXT_SERVICE_URL: next ? `http://127.0.0.1:${ports[next.port]}` : undefined,
       NEXT_SERVICE_NAME: next?.name,
       ...(role ? roleVariables(settings, role, passwords[role]) : {}),
@@ -60,7 +66,8 @@ export function serviceSpec(name: ServiceName, settings: Settings, passwords: Pa
       OTEL_RESOURCE_ATTRIBUTES: env.OTEL_RESOURCE_ATTRIBUTES ?? 'deployment.environment.name=local',
     },
     ready: () => httpOk(`${url}/ready`),
-    ports: [ports[port]],
+    ports: socket ? [] : [ports[port]],
+    ...(socket && { socket }),
     readyWithinMs: 30_000,
     stopSignal: 'SIGTERM',
     // The services promise to be done within 10 s.
@@ -68,6 +75,9 @@ export function serviceSpec(name: ServiceName, settings: Settings, passwords: Pa
     writes: [join(home, 'logs', name)],
   }
 }
+
+/** Where a service listens. */
+export const portOf = (name: ServiceName, settings: Settings): number => settings.ports[placeOf(name).port]
 
 /** A service added later has no role in the database, and may stand behind one of the three or behind another added one. */
 function placeOf(name: ServiceName): { port: PortName; role: ServiceRole | null; next: NextService | null } {

@@ -16,7 +16,6 @@ import { endLeftIncident } from './incident.ts'
 import { type LocalOptions, type LocalSystem, urlsOf } from './local-system.ts'
 import { type Passwords, readOrMakePasswords } from './passwords.ts'
 import { assertPortsFree } from './ports.ts'
-import { canSharePorts } from './services.ts'
 import { readSettings, type Settings, startError } from './settings.ts'
 import { stopLeftovers, takeStateFolder } from './state-folder.ts'
 import { createSupervisor, type Supervisor } from './supervisor.ts'
@@ -111,11 +110,9 @@ function systemOf(
       await supervisor.component(name).exited
       await supervisor.start(name)
     },
-    replaceService: async (name, env) => {
+    replaceService: (name, env) => {
       if (env) components.configure(name, env)
-      if (canSharePorts) return supervisor.replace(name)
-      await supervisor.component(name).stop()
-      await supervisor.start(name)
+      return supervisor.replace(name)
     },
     follow: (print, signal) => followFiles(logFiles, print, signal),
     stop: supervisor.stop,

@@ -17,7 +17,7 @@ test('three variables are enough; numbers and switches come typed', () => {
   assert.deepEqual(config, {
     HOST: '127.0.0.1',
     PORT: 5001,
-    REUSE_PORT: false,
+    LISTEN_FDS: 0,
     PGHOST: '127.0.0.1',
     PGPORT: 5432,
     PGDATABASE: 'sightline',
@@ -33,8 +33,8 @@ test('three variables are enough; numbers and switches come typed', () => {
     HOP_TIMEOUT_MS: 8_000,
     SHED_DELAY_MS: 1_000,
   })
-  const set = readConfig(serviceEnvironment, { ...least, REUSE_PORT: '1', DB_POOL_MAX: '3', SHED_DELAY_MS: '0' })
-  assert.deepEqual([set.REUSE_PORT, set.DB_POOL_MAX, set.SHED_DELAY_MS], [true, 3, 0])
+  const set = readConfig(serviceEnvironment, { ...least, LISTEN_FDS: '1', DB_POOL_MAX: '3', SHED_DELAY_MS: '0' })
+  assert.deepEqual([set.LISTEN_FDS, set.DB_POOL_MAX, set.SHED_DELAY_MS], [1, 3, 0])
 })
 
 test('a host that could never fit is named, with what to write', () => {

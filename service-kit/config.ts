@@ -13,8 +13,11 @@ const optional = z
 export const serviceEnvironment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: port,
-  /** 1: the port is shared with a successor or predecessor of this process, for a restart without a gap. */
-  REUSE_PORT: z.stringbool().default(false),
+  /**
+   * 1: the socket to listen on, bound to HOST and PORT, was handed to this process as descriptor 3 (sd_listen_fds(3)), so that a
+   * successor or systemd has it too.
+   */
+  LISTEN_FDS: z.coerce.number().int().min(0).max(1).default(0),
   NEXT_SERVICE_URL: optional.pipe(z.url({ protocol: /^https?$/ }).optional()),
   /** Name of the next hop in metrics and on service maps; default: the host in its URL. */
   NEXT_SERVICE_NAME: optional,

@@ -30,17 +30,6 @@ test('a port that is taken is named, with the variable that chooses another', as
   )
 })
 
-test('with reusePort a successor listens on the same port, and the predecessor can go', async () => {
-  const first = await listen((_, response) => response.end('first'), '127.0.0.1', 0, { reusePort: true })
-  const second = await listen((_, response) => response.end('second'), '127.0.0.1', first.port, { reusePort: true })
-  try {
-    await first.close(1_000, 0)
-    for (let i = 0; i < 5; i++) assert.equal(await (await fetch(`http://127.0.0.1:${second.port}`)).text(), 'second')
-  } finally {
-    await second.close(0, 0)
-  }
-})
-
 test('a close finishes what is in flight and takes one more request of an open connection; new ones are refused', async () => {
   const { server, arrived, go } = await listenAndHold()
   const busy = await open(server)

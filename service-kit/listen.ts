@@ -15,11 +15,8 @@ export interface HttpServer {
   close(timeoutMs: number, keepIdleMs?: number): Promise<void>
 }
 
-/** What may be different from the usual. */
-export interface ListenOptions {
-  /** Lets a successor listen on the same port before this process is gone (SO_REUSEPORT; where the system has it). */
-  reusePort?: boolean
-}
+/** The first descriptor that a process is handed beside its standard ones: LISTEN_FDS of systemd's sd_listen_fds(3). */
+const HANDED_FD = 3
 
 /**
  * Longer than any of our callers keeps an idle connection (2 s: the gateway's upstreams and the pools of the hops), so that
@@ -45,11 +42,23 @@ export function endingOf(socket: Socket): Ending | undefined {
 }
 
 /** Listens on `port` (0: any free one); rejects with a message that names the port when it is taken. */
-export async function listen(
+export function listen(handler: RequestListener, host: string, port: number): Promise<HttpServer> {
+  return listenOn(handler, { host, port }, `${host}:${port}`, 'another process has this port; set PORT to a free one')
+}
+
+/**
+ * Listens on the socket that this process was handed, which others may listen on too: when this one stops, they take what
+ * waits in its queue. Rejects when there is none.
+ */
+export function listenOnHanded(handler: RequestListener, fd = HANDED_FD): Promise<HttpServer> {
+  return listenOn(handler, { fd }, `descriptor ${fd}`, 'it is in use')
+}
+
+async function listenOn(
   handler: RequestListener,
-  host: string,
-  port: number,
-  options: ListenOptions = {},
+  where: { host: string; port: number } | { fd: number },
+  named: string,
+  inUse: string,
 ): Promise<HttpServer> {
   let draining = false
   /** Open connections: when each became idle, or undefined while it has a request. */
@@ -78,11 +87,10 @@ export async function listen(
   server.on('clientError', refuseUnreadable)
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
-      const reason =
-        cause.code === 'EADDRINUSE' ? 'another process has this port; set PORT to a free one' : cause.message
-      reject(new Error(`can't listen on ${host}:${port}: ${reason}`, { cause }))
+      const reason = cause.code === 'EADDRINUSE' ? inUse : cause.message
+      reject(new Error(`can't listen on ${named}: ${reason}`, { cause }))
     })
-    server.listen({ port, host, reusePort: options.reusePort ?? false }, resolve)
+    server.listen(where, resolve)
   })
 
   function cutAll(): void {
@@ -104,7 +112,7 @@ export async function listen(
         const cut = setTimeout(cutAll, timeoutMs)
         const sweep = setInterval(() => closeIdle(keepIdleMs), SWEEP_MS)
         // Not http.Server's own close, which drops every idle connection at once. In the check phase, right after the loop
-        // has accepted all that waits: what a successor's port mate leaves in its queue is reset by the kernel.
+        // has accepted all that waits: the kernel resets what is in the queue of a socket that nobody else listens on.
         setImmediate(() => {
           NetServer.prototype.close.call(server, () => {
             clearTimeout(cut)

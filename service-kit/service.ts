@@ -5,7 +5,7 @@ import { connectionOf, readConfig, type ServiceEnvironment } from './config.ts'
 import { type Flags, openFlags } from './flags/index.ts'
 import { applyToProcess } from './flags/process-flags.ts'
 import { createServiceClient, type ServiceClient } from './http-client.ts'
-import { type HttpServer, listen } from './listen.ts'
+import { type HttpServer, listen, listenOnHanded } from './listen.ts'
 import { createLoadGuard } from './load-guard.ts'
 import { getLogger, type Logger, startLogging, stopLogging } from './logging.ts'
 import { type Catalogue, createMetrics, type Metrics } from './metrics.ts'
@@ -113,8 +113,11 @@ export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
   let server: HttpServer | undefined
   group.add('server', {
     async start() {
-      server = await listen(app.callback(), config.HOST, config.PORT, { reusePort: config.REUSE_PORT })
+      const handler = app.callback()
+      server = await (config.LISTEN_FDS ? listenOnHanded(handler) : listen(handler, config.HOST, config.PORT))
       logger.info(`${service.name} ${service.version} listens on http://${config.HOST}:${server.port}`)
+      // To who has started it and can't tell by the port, which a predecessor may have as well.
+      if (process.connected) process.send!('ready')
     },
     async stop() {
       draining = true

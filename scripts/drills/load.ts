@@ -13,6 +13,8 @@ export interface Attempt {
   outcome: number | string
   milliseconds: number
   retryAfter: boolean
+  /** What a refusal says of itself. */
+  said?: string
   orderId?: number
   /** performance.now() when it was sent. */
   at: number
@@ -109,7 +111,7 @@ export function startLoad(gateway: string, pauseMs: number, options: LoadOptions
       })
       const text = await answer.body.text()
       const retryAfter = answer.headers['retry-after'] !== undefined
-      if (!ANSWERED.includes(answer.statusCode)) return done(answer.statusCode, { retryAfter })
+      if (!ANSWERED.includes(answer.statusCode)) return done(answer.statusCode, { retryAfter, said: text })
       return done(answer.statusCode, { orderId: (JSON.parse(text) as { order: { id: number } }).order.id })
     } catch (error) {
       return done((error as { code?: string }).code ?? (error as Error).message)

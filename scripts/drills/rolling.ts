@@ -1,6 +1,5 @@
 /** Every service is replaced in turn, under load; nobody may notice. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { canSharePorts } from '@sightline/local'
 import { closeBooks, openBooks } from './books.ts'
 import { type Drill, type DrillRun, services } from './drill.ts'
 import { outcomes } from './load.ts'
@@ -9,7 +8,6 @@ export const rollingRestart: Drill = {
   name: 'rolling-restart',
   does: 'replaces each service in turn (successor beside it, then SIGTERM)',
   defaults: { kills: 30 },
-  unavailable: () => (canSharePorts ? undefined : 'two processes can share a port on Linux only'),
   run,
 }
 
@@ -27,6 +25,7 @@ async function run(run: DrillRun): Promise<void> {
   const failed = attempts.filter(({ outcome }) => outcome !== 200 && outcome !== 201)
   const counted = `${failed.length} of ${attempts.length} in ${run.options.kills} restarts (${outcomes(failed)})`
   run.expect('zero failed requests', failed.length === 0, counted)
+  for (const { requestId, said } of failed.slice(0, 5)) run.say(`failed: ${requestId} ${said ?? ''}`)
   const slowest = attempts.reduce((most, { milliseconds }) => Math.max(most, milliseconds), 0)
   run.say(`slowest answer ${slowest.toFixed(0)} ms`)
   await closeBooks(run, load, opening)

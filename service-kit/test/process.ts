@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
+import type { SharedSocket } from '../shared-socket.ts'
 import { call, type TestAnswer } from './service.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
@@ -30,15 +31,16 @@ export interface TestProcess extends AsyncDisposable {
   stop(signal?: NodeJS.Signals): Promise<{ code: number | null; seconds: number }>
 }
 
-/** Starts `<service>/main.ts` on a free port and resolves when it listens. */
+/** Starts `<service>/main.ts` on a free port, or on a socket that it shares, and resolves when it listens. */
 export async function startProcess(
   service: string,
   connection: { host: string; port: number; user: string; password: string; database: string },
   env: Record<string, string> = {},
+  socket?: SharedSocket,
 ): Promise<TestProcess> {
   const child = spawn(process.execPath, ['--import', '@sightline/service-kit/register', `${service}/main.ts`], {
     cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(socket ? [socket.fd] : [])],
     env: {
       PATH: process.env.PATH,
       ...COMPILED,
@@ -51,6 +53,7 @@ export async function startProcess(
       PGDATABASE: connection.database,
       OTEL_BSP_SCHEDULE_DELAY: '100',
       OTEL_BLRP_SCHEDULE_DELAY: '100',
+      ...(socket && { LISTEN_FDS: '1' }),
       ...env,
     },
   })
