@@ -17,6 +17,7 @@ import { checksFor, chosen } from '../scripts/doctor/index.ts'
 import { findPatient } from '../scripts/doctor/patient.ts'
 import { checkEvidence } from '../scripts/incident/evidence.ts'
 import { answerIncident, nextHint } from '../scripts/incident/grade.ts'
+import type { Incident } from '../scripts/incident/incident.ts'
 import { incidents } from '../scripts/incident/incidents/index.ts'
 import type { Mechanism } from '../scripts/incident/mechanisms.ts'
 import { type Place, placeOf } from '../scripts/incident/place.ts'
@@ -31,6 +32,8 @@ interface Proof {
   vague: readonly string[]
   /** Requests a second, default 12. */
   rate?: number
+  /** What is the same and costs less, where other tests want the processor, too. */
+  flags?: Incident['flags']
 }
 
 const proofs: Record<string, Proof> = {
@@ -157,6 +160,7 @@ const proofs: Record<string, Proof> = {
       'delta(process_resident_memory_bytes{job=~".*-service"}[30s])',
     ],
     mistaken: 'traffic-growth',
+    flags: { 'users.loyalty-points': { on: { days: 150_000 }, users: [2007] } },
     vague: ['{ resource.service.name = "order-service" }', 'http_server_active_requests'],
   },
   'everyone-waits': {
@@ -230,8 +234,8 @@ test('every incident is proved here', () => {
 
 for (const { name, seed, hints, cause } of incidents) {
   test(name, async () => {
-    const { evidence, mistaken, vague, rate = 12 } = proofs[name]!
-    const incident = incidentCalled(name)
+    const { evidence, mistaken, vague, rate = 12, flags } = proofs[name]!
+    const incident = { ...incidentCalled(name), ...(flags && { flags }) }
     const earlier = await stateOfSystem()
     const note = await startIncident(place, incident, rate)
     for (const text of evidence) {

@@ -1,7 +1,7 @@
 /** What evidence is taken for, which metrics show a fault, and which words of an answer are right: without a system. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { counts, judgeSpans, readEvidence, spansOfSeries, standsOut } from './evidence.ts'
+import { cannotShow, counts, judgeSpans, readEvidence, spansOfSeries, standsOut } from './evidence.ts'
 import { gradeParts } from './grade.ts'
 import { incidents } from './incidents/index.ts'
 import { MECHANISMS, mechanismCalled } from './mechanisms.ts'
@@ -189,6 +189,19 @@ test('each trace counts once, however many spans it has', () => {
   assert.match(few.says, /^only 48 % .* \(76 of 92 spans in 8 traces\)$/)
   assert.ok(judgeSpans([busy, busy, busy, busy]).shows)
   assert.ok(!judgeSpans([]).shows)
+})
+
+test('no more traces are looked into once what is left can change nothing', () => {
+  const [all, none] = [
+    { brought: 3, showing: 3 },
+    { brought: 3, showing: 0 },
+  ]
+  // 16 of 20 are enough.
+  assert.ok(!cannotShow([], 20))
+  assert.ok(!cannotShow([none, none, none, none], 16))
+  assert.ok(cannotShow([none, none, none, none, none], 15))
+  assert.ok(!cannotShow([all, none, all], 0) === judgeSpans([all, none, all]).shows)
+  assert.ok(!cannotShow([all, all, all, all, none], 0) === judgeSpans([all, all, all, all, none]).shows)
 })
 
 test('where a clock is wrong, a trace that shows nothing counts once all of it is there', () => {

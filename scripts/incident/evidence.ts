@@ -229,7 +229,7 @@ export function spansOfSeries(query: string, labels: NonNullable<TraceqlSeries['
 }
 
 async function checkSpans(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Verdict> {
-  const found = await countSpans(place, incident, note, query)
+  const found = await countSpans(place, incident, note, query, cannotShow)
   const verdict = judgeSpans(found)
   if (!verdict.shows) return verdict
   // Where most of all that goes on shows it, a query has to find more than anything finds.
@@ -257,11 +257,21 @@ export function judgeSpans(traces: readonly Counted[]): Verdict {
 /** Whether of what a query brings at most half as much does not show the fault as of anything. */
 export const standsOut = (found: readonly Counted[], any: readonly Counted[]): boolean =>
   1 - showingOf(found) <= (1 - showingOf(any)) / 2
+/** Whether too little of these traces shows the fault, whatever `left` more of them show. */
+export const cannotShow = (traces: readonly Counted[], left: number): boolean =>
+  showingOf(traces) * traces.length + left < MOST * (traces.length + left)
 /** The mean share of a trace; 0 of none. */
 const showingOf = (traces: readonly Counted[]): number =>
   traces.reduce((sum, { brought, showing }) => sum + showing / brought, 0) / Math.max(1, traces.length)
 
-async function countSpans(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Counted[]> {
+/** Of the first traces that the query brings, until `isEnough` of them, with so many left to look into. */
+async function countSpans(
+  place: Place,
+  incident: Incident,
+  note: IncidentNote,
+  query: string,
+  isEnough: (counted: readonly Counted[], left: number) => boolean = () => false,
+): Promise<Counted[]> {
   const { traces = [] } = await askJson<{
     traces?: { traceID: string; spanSets?: { spans: { spanID: string }[] }[] }[]
   }>(
@@ -269,7 +279,9 @@ async function countSpans(place: Place, incident: Incident, note: IncidentNote, 
     `${place.tempo}/api/search?${new URLSearchParams({ q: query, limit: '20', spss: '20', ...seconds(incident, note) })}`,
   )
   const counted: Counted[] = []
-  for (const { traceID, spanSets = [] } of traces.slice(0, TRACES)) {
+  const looked = traces.slice(0, TRACES)
+  for (const [n, { traceID, spanSets = [] }] of looked.entries()) {
+    if (isEnough(counted, looked.length - n)) break
     const trace = await readTrace(place.tempo, traceID.padStart(32, '0')).catch((error) => {
       throw away('Tempo', place.tempo, error)
     })
@@ -321,19 +333,24 @@ async function judgeByTraces(
   note: IncidentNote,
   lines: { labels: Labels }[],
 ): Promise<Verdict> {
-  const showing = new Map<string, ReadonlySet<string>>([['', new Set()]])
-  const ids = [...new Set(lines.map(({ labels }) => labels.trace_id ?? ''))].filter(Boolean)
-  for (const id of spread(ids, LOOKUPS)) {
-    if (showing.size > TRACES) break
+  const byTrace = Map.groupBy(lines, ({ labels }) => labels.trace_id ?? '')
+  // Those of no trace don't show it.
+  let [brought, showing, traces] = [byTrace.get('')?.length ?? 0, 0, 0]
+  byTrace.delete('')
+  const longest = [...byTrace.values()].reduce((most, { length }) => Math.max(most, length), 0)
+  for (const id of spread([...byTrace.keys()], LOOKUPS)) {
+    const left = (TRACES - traces) * longest
+    if (left === 0 || showing + left < MOST * (brought + left)) break
     const spans = await spansThatShow(place, incident, note, id)
-    if (spans !== null) showing.set(id, spans)
+    if (spans === null) continue
+    traces++
+    for (const { labels } of byTrace.get(id)!) {
+      brought++
+      const isOfCause = spans.size > 0 && labels.service_name === incident.cause.service
+      if (isOfCause || spans.has(labels.span_id ?? '')) showing++
+    }
   }
-  const looked = lines.filter(({ labels }) => showing.has(labels.trace_id ?? ''))
-  const good = looked.filter(({ labels: { trace_id = '', span_id = '', service_name } }) => {
-    const spans = showing.get(trace_id)!
-    return spans.has(span_id) || (spans.size > 0 && service_name === incident.cause.service)
-  })
-  return judge('line', looked.length, good.length)
+  return judge('line', brought, showing)
 }
 
 /** So many of them at most, from the first to the last: the newest alone need not be like the rest. */
