@@ -176,6 +176,11 @@ export const METRICS = {
   telemetry_queue_size: { type: 'gauge', labels: ['signal'], help: 'Spans or log records waiting for export.' },
   telemetry_queue_capacity: { type: 'gauge', labels: ['signal'], help: 'Most that may wait.' },
   telemetry_exported_total: { type: 'counter', labels: ['signal'], help: 'Spans or log records the backend accepted.' },
+  telemetry_exported_bytes_total: {
+    type: 'counter',
+    labels: ['signal'],
+    help: 'OTLP bytes of them, before compression.',
+  },
   telemetry_dropped_total: {
     type: 'counter',
     labels: ['signal', 'reason'],

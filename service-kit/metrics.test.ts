@@ -93,23 +93,35 @@ test('an observation carries its trace as exemplar when the trace is kept, in se
 
 test('what the export queues count is copied at each scrape', async () => {
   const metrics = make()
-  const counts = { size: 3, capacity: 10, exported: 7, dropped: { queue_full: 1, export_failed: 2, shutdown: 0 } }
+  const counts = {
+    size: 3,
+    capacity: 10,
+    exported: 7,
+    exportedBytes: 900,
+    dropped: { queue_full: 1, export_failed: 2, shutdown: 0 },
+  }
   telemetry.queues.set('logs', counts)
   try {
     const dropped = (reason: string) => `telemetry_dropped_total{signal="logs",reason="${reason}"}`
     const read = async () => {
       const { body } = await metrics.scrape()
-      const names = ['telemetry_queue_size', 'telemetry_queue_capacity', 'telemetry_exported_total']
+      const names = [
+        'telemetry_queue_size',
+        'telemetry_queue_capacity',
+        'telemetry_exported_total',
+        'telemetry_exported_bytes_total',
+      ]
       return [
         ...names.map((name) => sample(body, `${name}{signal="logs"}`)),
         ...['queue_full', 'export_failed', 'shutdown'].map((reason) => sample(body, dropped(reason))),
       ]
     }
-    assert.deepEqual(await read(), [3, 10, 7, 1, 2, 0])
+    assert.deepEqual(await read(), [3, 10, 7, 900, 1, 2, 0])
     counts.size = 0
     counts.exported = 10
+    counts.exportedBytes = 1300
     counts.dropped.shutdown = 5
-    assert.deepEqual(await read(), [0, 10, 10, 1, 2, 5], 'copied, not added')
+    assert.deepEqual(await read(), [0, 10, 10, 1300, 1, 2, 5], 'copied, not added')
     telemetry.onExport?.('logs', 0.2)
     const { body } = await metrics.scrape()
     assert.equal(sample(body, 'telemetry_export_duration_seconds_count{signal="logs"}'), 1)

@@ -100,6 +100,12 @@ function registerTelemetryMetrics(metrics: Metrics): void {
     counter.reset()
     for (const [signal, queue] of telemetry.queues) counter.inc({ signal }, queue.exported)
   })
+  metrics.counter('telemetry_exported_bytes_total', (counter) => {
+    counter.reset()
+    for (const [signal, { exportedBytes }] of telemetry.queues) {
+      if (exportedBytes !== undefined) counter.inc({ signal }, exportedBytes)
+    }
+  })
   metrics.counter('telemetry_dropped_total', (counter) => {
     counter.reset()
     for (const [signal, queue] of telemetry.queues) {

@@ -24,10 +24,14 @@ describe('documented queries', () => {
   let system: TestSystem
   before(async () => {
     system = await sharedSystem()
-    const { stdout } = await run(process.execPath, ['scripts/load.ts', '--count', '150', '--rate', '30'], {
-      cwd: root,
-      env: { ...process.env, GATEWAY_URL: system.urls.gateway },
-    })
+    const { stdout } = await run(
+      process.execPath,
+      ['scripts/load.ts', '--count', '150', '--rate', 'max', '--concurrency', '4'],
+      {
+        cwd: root,
+        env: { ...process.env, GATEWAY_URL: system.urls.gateway },
+      },
+    )
     assert.match(stdout, /150 requests .* 0 unexpected/)
     // What the page has a reader push, pushed by the reader's own means.
     const pushes = blocksIn(join(docs, 'logql.md'), 'sh').filter((block) => block.includes('/push'))
@@ -65,6 +69,30 @@ describe('documented queries', () => {
     LOKI_URL: system.urls.loki,
     PROMETHEUS_URL: system.urls.prometheus,
     SIGHTLINE_HOME: system.home,
+  })
+
+  test('npm run bill', async () => {
+    const bill = (...args: string[]) => run(process.execPath, ['scripts/bill.ts', ...args], { cwd: root, env: asked() })
+    const told = await until('Prometheus has read all of it', 30, async () => {
+      const read = JSON.parse((await bill('--json', '--check')).stdout)
+      assert.ok(read.requests >= 130, String(read.requests))
+      return read
+    })
+    const { shares, series, over } = told
+    assert.deepEqual(over, [])
+    const of = (service: string) => shares.find((share: { service: string }) => share.service === service)
+    for (const service of ['user-service', 'order-service', 'audit-service']) {
+      const { spans, spanBytes, logLines, logBytes } = of(service)
+      assert.ok(spans > 1 && spans < 30 && logLines > 0.2 && logLines < 30, JSON.stringify(of(service)))
+      // No span is written in less than its ids and times take, and none of ours in a kilobyte.
+      assert.ok(spanBytes / spans > 60 && spanBytes / spans < 1000, JSON.stringify(of(service)))
+      assert.ok(logBytes / logLines > 60 && logBytes / logLines < 2000, JSON.stringify(of(service)))
+      assert.ok(series[service] > 100)
+    }
+    assert.equal(of('gateway').spans, 1)
+    const explodes = await bill('--check', '--values', '3').catch((error) => error)
+    assert.equal(explodes.code, 1)
+    assert.match(explodes.stdout, /the label http_route has \d+ values, 3 are in the budget: /)
   })
 
   test('npm run ask', async (t) => {

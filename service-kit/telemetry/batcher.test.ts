@@ -65,7 +65,10 @@ test('an export that fails, throws or hangs is counted and ends', async () => {
 })
 
 /** A queue before an exporter that answers only when it is told to, and what the exporter has got. */
-function held(options: { capacity: number; batchSize: number; delayMs?: number; timeoutMs?: number }) {
+function held(
+  options: { capacity: number; batchSize: number; delayMs?: number; timeoutMs?: number },
+  lastBytes?: () => number,
+) {
   const batches: number[][] = []
   const waiting: Array<(result: ExportResult) => void> = []
   let most = 0
@@ -76,6 +79,7 @@ function held(options: { capacity: number; batchSize: number; delayMs?: number; 
       most = Math.max(most, waiting.length)
     },
     shutdown: async () => {},
+    ...(lastBytes && { lastBytes }),
   }
   const batcher = createBatcher<{ n: number; resource?: unknown }>({
     signal: 'logs',
@@ -152,6 +156,22 @@ test('an item waits for company no longer than the delay, also when it came duri
   queue.answer()
   await until('the next one leaves too', 15, () => queue.batches.length === 2)
   queue.answer()
+  await queue.batcher.shutdown()
+})
+
+test('bytes are counted of what was taken, and not of what somebody else has sent meanwhile', async () => {
+  let written = 0
+  const queue = held({ capacity: 100, batchSize: 4, delayMs: 60_000 }, () => written)
+  written = 100
+  queue.add(4)
+  written = 7
+  queue.answer()
+  await until('it is taken', 15, () => queue.counts.exported === 4)
+  written = 50
+  queue.add(4)
+  queue.answer({ code: ExportResultCode.FAILED })
+  await until('it is refused', 15, () => queue.counts.dropped.export_failed === 4)
+  assert.equal(queue.counts.exportedBytes, 100)
   await queue.batcher.shutdown()
 })
 

@@ -17,7 +17,12 @@ import { type DropReason, type QueueCounts, type Signal, telemetry } from './sta
 export interface BatcherOptions<Item> {
   signal: Signal
   /** A FAILED result, a throw and silence are the same to the queue: the batch is lost and counted. */
-  exporter: { export(items: Item[], done: (result: ExportResult) => void): void; shutdown(): Promise<void> }
+  exporter: {
+    export(items: Item[], done: (result: ExportResult) => void): void
+    shutdown(): Promise<void>
+    /** How many bytes `export` has just written; absent where it writes none. */
+    lastBytes?(): number
+  }
   /** Most items that may wait; further ones are dropped and counted. */
   capacity: number
   batchSize: number
@@ -54,6 +59,8 @@ export function createBatcher<Item extends { resource?: unknown }>(options: Batc
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
   let closed = false
+  /** Of the export under way. */
+  let bytes = 0
 
   function drop(reason: DropReason, count: number) {
     counts.dropped[reason] += count
@@ -95,6 +102,7 @@ export function createBatcher<Item extends { resource?: unknown }>(options: Batc
     telemetry.onExport?.(signal, (performance.now() - started) / 1000)
     if (result.code === ExportResultCode.SUCCESS) {
       counts.exported += batch.length
+      if (exporter.lastBytes) counts.exportedBytes = (counts.exportedBytes ?? 0) + bytes
     } else {
       drop('export_failed', batch.length)
       diag.warn(`${signal}: export failed, items dropped: ${result.error?.message ?? 'no reason given'}`)
@@ -111,7 +119,12 @@ export function createBatcher<Item extends { resource?: unknown }>(options: Batc
       // The exporter's own request must not become a span.
       return await context.with(
         suppressTracing(ROOT_CONTEXT),
-        () => new Promise<ExportResult>((done) => exporter.export(batch, done)),
+        () =>
+          new Promise<ExportResult>((done) => {
+            exporter.export(batch, done)
+            // At once: others may send by the same exporter.
+            bytes = exporter.lastBytes?.() ?? 0
+          }),
       )
     } catch (error) {
       return { code: ExportResultCode.FAILED, error: error as Error }

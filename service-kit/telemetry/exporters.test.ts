@@ -43,6 +43,7 @@ test('a list exports to each of its names, and has failed when one of them has',
   const sent = spanExporter('otlp, console')!
   const exported = () => new Promise<ExportResult>((done) => sent.export([memory.span('work')], done))
   assert.equal((await exported()).code, ExportResultCode.SUCCESS)
+  assert.equal(sent.lastBytes?.(), sink.bytes)
   assert.equal(printed.mock.callCount(), 1)
   assert.equal(sink.spans.length, 1)
   sink.status = 400

@@ -3,43 +3,69 @@ import { diag } from '@opentelemetry/api'
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core'
 import { OTLPExporterBase } from '@opentelemetry/otlp-exporter-base'
 import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from '@opentelemetry/otlp-exporter-base/node-http'
-import { LogsExporterMetricsHelper, TraceExporterMetricsHelper } from '@opentelemetry/otlp-transformer'
+import {
+  type ISerializer,
+  LogsExporterMetricsHelper,
+  TraceExporterMetricsHelper,
+} from '@opentelemetry/otlp-transformer'
 import { ConsoleLogRecordExporter, type LogRecordExporter, type ReadableLogRecord } from '@opentelemetry/sdk-logs'
 import { ConsoleSpanExporter, type ReadableSpan, type SpanExporter } from '@opentelemetry/sdk-trace'
 import { logSerializer } from './otlp/logs.ts'
 import { spanSerializer } from './otlp/spans.ts'
 
 /** undefined for `none`: spans are still made, so that trace ids reach logs, answers and the next hop. */
-export function spanExporter(name: string): SpanExporter | undefined {
+export function spanExporter(name: string): (SpanExporter & Measured) | undefined {
   return choose('OTEL_TRACES_EXPORTER', name, otlpSpanExporter, () => new ConsoleSpanExporter())
 }
 
 /** undefined for `none`: log lines then go to stdout and files only. */
-export function logExporter(name: string): LogRecordExporter | undefined {
+export function logExporter(name: string): (LogRecordExporter & Measured) | undefined {
   return choose('OTEL_LOGS_EXPORTER', name, otlpLogExporter, () => new ConsoleLogRecordExporter())
 }
 
 // The SDK's exporters, but for what writes the bytes: settings (OTEL_EXPORTER_OTLP_*), retries, TLS and compression are its own.
 const PROTOBUF = { 'Content-Type': 'application/x-protobuf' }
 
-function otlpSpanExporter(): OTLPExporterBase<ReadableSpan[]> {
+function otlpSpanExporter(): OTLPExporterBase<ReadableSpan[]> & Measured {
   const settings = convertLegacyHttpOptions({}, 'TRACES', 'v1/traces', PROTOBUF)
   const name = 'otlp_http_span_exporter'
-  return new OTLPExporterBase(
-    createOtlpHttpExportDelegate(settings, spanSerializer, name, TraceExporterMetricsHelper, undefined),
+  return measured(spanSerializer, (serializer) =>
+    createOtlpHttpExportDelegate(settings, serializer, name, TraceExporterMetricsHelper, undefined),
   )
 }
 
-function otlpLogExporter(): OTLPExporterBase<ReadableLogRecord[]> {
+function otlpLogExporter(): OTLPExporterBase<ReadableLogRecord[]> & Measured {
   const settings = convertLegacyHttpOptions({}, 'LOGS', 'v1/logs', PROTOBUF)
   const name = 'otlp_http_log_exporter'
-  return new OTLPExporterBase(
-    createOtlpHttpExportDelegate(settings, logSerializer, name, LogsExporterMetricsHelper, undefined),
+  return measured(logSerializer, (serializer) =>
+    createOtlpHttpExportDelegate(settings, serializer, name, LogsExporterMetricsHelper, undefined),
   )
+}
+
+/** What knows how much it sends: `BatcherOptions` says what it is for. */
+export interface Measured {
+  lastBytes?(): number
+}
+
+/** The exporter counts what its serializer writes, once, however often it is then sent. */
+function measured<Items, Response>(
+  serializer: ISerializer<Items, Response>,
+  delegate: (serializer: ISerializer<Items, Response>) => ConstructorParameters<typeof OTLPExporterBase<Items>>[0],
+): OTLPExporterBase<Items> & Measured {
+  let last = 0
+  const counting: ISerializer<Items, Response> = {
+    ...serializer,
+    serializeRequest(items) {
+      const bytes = serializer.serializeRequest(items)
+      last = bytes?.length ?? 0
+      return bytes
+    },
+  }
+  return Object.assign(new OTLPExporterBase(delegate(counting)), { lastBytes: () => last })
 }
 
 /** What both kinds of exporters have; `Items` are spans or log records. */
-interface Exporter<Items> {
+interface Exporter<Items> extends Measured {
   export(items: Items, done: (result: ExportResult) => void): void
   forceFlush(): Promise<void>
   shutdown(): Promise<void>
@@ -75,6 +101,7 @@ function together<Items>(exporters: readonly Exporter<Items>[]): Exporter<Items>
         done(results.find(({ code }) => code !== ExportResultCode.SUCCESS) ?? results[0]!),
       )
     },
+    lastBytes: () => exporters.reduce((sum, exporter) => sum + (exporter.lastBytes?.() ?? 0), 0),
     forceFlush: async () => void (await Promise.all(exporters.map((exporter) => exporter.forceFlush()))),
     shutdown: async () => void (await Promise.all(exporters.map((exporter) => exporter.shutdown()))),
   }

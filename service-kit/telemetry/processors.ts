@@ -5,12 +5,13 @@ import type { ReadableSpan, SpanExporter, SpanProcessor } from '@opentelemetry/s
 import { maskAttributes, maskText } from '../masking.ts'
 import { listedBaggage, ownBaggage } from './baggage.ts'
 import { createBatcher } from './batcher.ts'
+import type { Measured } from './exporters.ts'
 
 const DATABASE_SCOPE = '@opentelemetry/instrumentation-pg'
 
 /** Copies baggage to spans at their start, masks them at their end, queues the sampled ones. */
 export function spanProcessor(
-  exporter: SpanExporter | undefined,
+  exporter: (SpanExporter & Measured) | undefined,
   env: NodeJS.ProcessEnv,
   showPersonalData: boolean,
 ): SpanProcessor {
@@ -44,7 +45,7 @@ export function spanProcessor(
 
 /** Copies the listed baggage to log records, masked as the appender has masked all else, and queues them. */
 export function logProcessor(
-  exporter: LogRecordExporter,
+  exporter: LogRecordExporter & Measured,
   env: NodeJS.ProcessEnv,
   showPersonalData = false,
 ): LogRecordProcessor {

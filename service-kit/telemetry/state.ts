@@ -10,6 +10,8 @@ export interface QueueCounts {
   size: number
   capacity: number
   exported: number
+  /** OTLP bytes of these, before compression; absent where they go elsewhere. */
+  exportedBytes?: number
   dropped: Record<DropReason, number>
 }
 

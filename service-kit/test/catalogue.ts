@@ -32,6 +32,7 @@ export const KIT_METRICS: Catalogue = {
   telemetry_queue_size: gauge('signal'),
   telemetry_queue_capacity: gauge('signal'),
   telemetry_exported_total: counter('signal'),
+  telemetry_exported_bytes_total: counter('signal'),
   telemetry_dropped_total: counter('signal', 'reason'),
   telemetry_export_duration_seconds: histogram('signal'),
   service_build_info: gauge('service_name', 'service_version', 'node_version'),

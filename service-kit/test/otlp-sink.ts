@@ -42,6 +42,8 @@ export interface OtlpSink extends AsyncDisposable {
   url: string
   spans: SinkSpan[]
   logs: SinkLog[]
+  /** Bytes of the bodies of what was answered 200. */
+  bytes: number
   /** Status of the answers; 0 never answers. */
   status: number
   close(): Promise<void>
@@ -56,7 +58,11 @@ export async function startOtlpSink(): Promise<OtlpSink> {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk)
     if (sink.status === 0) return
-    if (sink.status === 200) take(sink, request.url ?? '', Buffer.concat(chunks))
+    const body = Buffer.concat(chunks)
+    if (sink.status === 200) {
+      sink.bytes += body.length
+      take(sink, request.url ?? '', body)
+    }
     response.writeHead(sink.status, { 'content-type': 'application/x-protobuf' }).end()
   })
   server.listen(0, '127.0.0.1')
@@ -72,6 +78,7 @@ export async function startOtlpSink(): Promise<OtlpSink> {
     url: `http://127.0.0.1:${port}`,
     spans: [],
     logs: [],
+    bytes: 0,
     status: 200,
     close,
     [Symbol.asyncDispose]: close,

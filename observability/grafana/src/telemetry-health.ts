@@ -6,6 +6,10 @@ import { serviceOverrides, steps, zeroSteps } from './styles.ts'
 import { serviceVariable } from './variables.ts'
 
 const SERVICE = 'job=~"$service"'
+const REQUESTS =
+  'sum(rate(traces_spanmetrics_calls_total{service="gateway",span_kind="SPAN_KIND_SERVER"}[$__rate_interval]))'
+const perRequest = (metric: string) =>
+  `sum by (job, signal) (rate(${metric}{${SERVICE}}[$__rate_interval])) / on () group_left () (${REQUESTS} > 0)`
 
 export const telemetryHealth: Board = {
   uid: 'sightline-telemetry',
@@ -135,6 +139,45 @@ export const telemetryHealth: Board = {
                     '{{job}} {{signal}}',
                   ),
                 ],
+              }),
+            ],
+          ],
+        },
+      ],
+    },
+    {
+      title: 'What a request leaves',
+      lines: [
+        {
+          height: 8,
+          panels: [
+            [
+              8,
+              lines({
+                title: 'Spans and log records of a request',
+                description: 'What each service sends for one request at the gateway. npm run bill has it as a table.',
+                unit: 'short',
+                queries: [range(perRequest('telemetry_exported_total'), '{{job}} {{signal}}')],
+              }),
+            ],
+            [
+              8,
+              lines({
+                title: 'Bytes of a request',
+                description: 'OTLP before compression, by service and signal.',
+                unit: 'decbytes',
+                queries: [range(perRequest('telemetry_exported_bytes_total'), '{{job}} {{signal}}')],
+              }),
+            ],
+            [
+              8,
+              lines({
+                title: 'Series',
+                description:
+                  'Samples that each program gives at a scrape. A line that climbs with the requests is a label with too many values: npm run bill -- --check names it.',
+                unit: 'short',
+                overrides: serviceOverrides,
+                queries: [range('sum by (job) (scrape_samples_scraped)', '{{job}}')],
               }),
             ],
           ],
