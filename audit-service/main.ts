@@ -2,7 +2,7 @@
  * audit-service: the last service of the chain.
  *
  *   order-service ──POST /process──▶ routes ──▶ record-audit ──▶ (next service, where one is set)
- *                                       │             │
+ *                                       │             ├──▶ receipts ◀── tree-builder
  *                                       ├──▶ audit-log ◀──┘      sealer, tree-builder ──▶ checkpoint files ◀──▶ witnesses
  *                                       ├──▶ verification          │
  *                                       ├──▶ proofs                │  audit-records ──▶ OpenTelemetry
@@ -16,6 +16,7 @@ import { createAuditRecords } from './audit-records.ts'
 import { createCheckpointWriter } from './checkpoint.ts'
 import { type Config, environment } from './config.ts'
 import { createProofs } from './proofs.ts'
+import { createReceipts } from './receipts.ts'
 import { createRecordAudit } from './record-audit.ts'
 import { withCompactAnswer, withReleases } from './releases.ts'
 import { createApp } from './routes.ts'
@@ -28,10 +29,11 @@ import { createVerification } from './verification.ts'
 /** Puts the service together from what the kit made; tests do the same with parts of their own. */
 export function compose(kitParts: KitParts<Config>): ServiceParts {
   const parts = withReleases(kitParts)
-  const recordAudit = withCompactAnswer(createRecordAudit(parts), parts)
   const verification = createVerification(parts)
   const checkpoints = createCheckpointWriter(parts)
   const treeCheckpoints = createTreeCheckpoints(parts)
+  const receipts = createReceipts(parts, treeCheckpoints)
+  const recordAudit = withCompactAnswer(createRecordAudit({ ...parts, receipts }), parts)
   const sealer = createSealer(parts)
   return {
     app: createApp({
@@ -45,7 +47,7 @@ export function compose(kitParts: KitParts<Config>): ServiceParts {
       ...(checkpoints ? { checkpoints } : {}),
       treeCheckpoints,
       ...(parts.config.AUDIT_RECORDS === 'otlp' ? { auditRecords: createAuditRecords(parts, treeCheckpoints) } : {}),
-      treeBuilder: createTreeBuilder(parts),
+      treeBuilder: createTreeBuilder(parts, receipts.treeSeen),
       sealer,
       verification,
     },

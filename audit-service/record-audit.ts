@@ -2,25 +2,31 @@
 import { type AuditEvent, type AuditProcessAnswer, type ChainAnswer, chainAnswer } from '@sightline/contracts'
 import { checkDeadline, inSpan, type KitParts, ownChainEntry } from '@sightline/service-kit'
 import { type RecordedEvent, recordEvent } from './audit-log.ts'
+import type { Receipts } from './receipts.ts'
 
 /**
  * Resolves when the row is durable and the services behind have answered; the same event again gives the same row. Rejects
  * with a ProblemError when the time is up, when the database is away (503) and when a service behind fails (502 to 504).
+ * `receiptWait` asks for the row's leaf, and says how many seconds it is waited for: that never fails what is recorded.
  */
-export type RecordAudit = (event: AuditEvent) => Promise<AuditProcessAnswer>
+export type RecordAudit = (event: AuditEvent, receiptWait?: number) => Promise<AuditProcessAnswer>
 
 /** The use case on the parts of the service. */
 export function createRecordAudit(
-  deps: Pick<KitParts, 'service' | 'database' | 'nextService' | 'logger' | 'metrics'>,
+  deps: Pick<KitParts, 'service' | 'database' | 'nextService' | 'logger' | 'metrics'> & { receipts: Receipts },
 ): RecordAudit {
-  const { database, nextService, logger, service } = deps
+  const { database, nextService, logger, receipts, service } = deps
   const events = deps.metrics.counter('audit_events_total')
 
-  return async (event) => {
+  return async (event, receiptWait) => {
     checkDeadline()
     const { id, recordedAt } = await record(event)
     const behind = await forward(event)
-    return { audit: { id, recorded_at: recordedAt.toISOString() }, chain: [ownChainEntry(service), ...behind] }
+    const receipt = receiptWait === undefined ? {} : { receipt: await receipts.receiptOf(id, receiptWait) }
+    return {
+      audit: { id, recorded_at: recordedAt.toISOString(), ...receipt },
+      chain: [ownChainEntry(service), ...behind],
+    }
   }
 
   function record(event: AuditEvent): Promise<RecordedEvent> {

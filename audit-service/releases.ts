@@ -50,8 +50,8 @@ export function withReleases(parts: KitParts<Config>): KitParts<Config> {
 
 /** `audit.compact-answer`: the row is written, and the answer has another form than its caller was promised. */
 export function withCompactAnswer(recordAudit: RecordAudit, { flags }: Pick<KitParts, 'flags'>): RecordAudit {
-  return async (event) => {
-    const answer = await recordAudit(event)
+  return async (event, receiptWait) => {
+    const answer = await recordAudit(event, receiptWait)
     if (flags.enabled === undefined || !(await flags.settings('audit.compact-answer'))) return answer
     return [answer.audit.id, answer.audit.recorded_at] as unknown as typeof answer
   }

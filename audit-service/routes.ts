@@ -1,5 +1,5 @@
 /** Routes of audit-service: parse, call, status. */
-import { auditEndpoints, commonEndpoints, openApiDocument } from '@sightline/contracts'
+import { auditEndpoints, commonEndpoints, openApiDocument, receiptApplied, receiptWait } from '@sightline/contracts'
 import { addCommonRoutes, createHttpApp, type KitParts, page } from '@sightline/service-kit'
 import type Koa from 'koa'
 import { type AuditLogRow, listAuditLog, toAuditView } from './audit-log.ts'
@@ -21,7 +21,11 @@ export interface AppParts extends KitParts<Config> {
 export function createApp(parts: AppParts): Koa {
   const { database, recordAudit, verify, proofs, sealing } = parts
   return createHttpApp(parts, (routes) => {
-    routes.add(auditEndpoints.process, async ({ body }) => ({ status: 200, body: await recordAudit(body) }))
+    routes.add(auditEndpoints.process, async ({ body, headers }) => {
+      const wait = receiptWait(headers.prefer)
+      const answer = await recordAudit(body, wait)
+      return { status: 200, headers: receiptApplied(wait, answer.audit), body: answer }
+    })
 
     routes.add(auditEndpoints.listAudit, async ({ query }) => {
       const { limit, cursor, ...filter } = query

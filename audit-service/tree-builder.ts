@@ -14,9 +14,10 @@ const STATE = sql('tree_state', 'select audit_tree_size() as size')
 /** Four tiles: what a statement does in tens of milliseconds. */
 const BATCH = 1_024
 
-/** Lets the tree grow from its start on until it is stopped; a database that is away is tried again. */
+/** Lets the tree grow from its start on until it is stopped; a database that is away is tried again. `seen` hears of each look at it: it may have grown, here or by another service. */
 export function createTreeBuilder(
   deps: Pick<KitParts<Config>, 'config' | 'database' | 'logger' | 'metrics'>,
+  seen: () => void,
 ): Component {
   const { config, database, logger, metrics } = deps
   metrics.gauges(
@@ -27,10 +28,14 @@ export function createTreeBuilder(
 
   /** Resolves to how long to wait for more. */
   async function growBatch(): Promise<number> {
-    if ((await database.query(WAITING)).length === 0) return config.SEAL_POLL_MS
+    if ((await database.query(WAITING)).length === 0) {
+      seen()
+      return config.SEAL_POLL_MS
+    }
     return inSpan('grow_audit_tree', {}, async (span) => {
       const grown = await growTree(database, BATCH)
       span.setAttribute('audit.rows', grown)
+      seen()
       return grown === BATCH ? 0 : config.SEAL_POLL_MS
     })
   }

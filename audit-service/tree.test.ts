@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import { type BulkQueries, sessionQueries } from '@sightline/service-kit'
 import { until } from '@sightline/service-kit/poll'
-import { atOnce } from '@sightline/service-kit/testing'
+import { atOnce, type TestAnswer, type TestService } from '@sightline/service-kit/testing'
 import pg from 'pg'
 import { GENESIS, hashRow, type SealableRow, seal } from './chain.ts'
 import { makeKeys } from './checkpoint-format.ts'
@@ -444,6 +444,53 @@ test('a row that is not sealed, not in the tree or not signed yet is a 409 that 
   const receipt = await service.call('GET', '/audit/6/receipt')
   assert.equal(receipt.status, 200, receipt.text)
   assert.equal(verifyProof(receipt.text, DEFAULT_ORIGIN, publicKey).fault, undefined)
+})
+
+test('who prefers a receipt gets the leaf in the answer when it is there in time, else what the row waits for', async (t) => {
+  await using database = await cluster.createDatabase()
+  const { env, publicKey } = signing(t)
+  const [one, url] = [event(1), '/api/v1/audit/1/receipt']
+  const ask = (service: TestService<unknown>, headers: Record<string, string>) =>
+    service.call('POST', '/process', one, headers)
+  const told = ({ status, json, headers }: TestAnswer) => [
+    status,
+    json.audit.receipt,
+    headers.get('preference-applied'),
+  ]
+  {
+    // Nobody seals.
+    await using quiet = await startQuiet(database, env)
+    const plain = await ask(quiet, {})
+    assert.deepEqual([...told(plain), Object.keys(plain.json.audit)], [200, undefined, null, ['id', 'recorded_at']])
+    const waiting = [200, { state: 'waiting', url }, null]
+    assert.deepEqual(told(await ask(quiet, { prefer: 'receipt, wait=0' })), waiting)
+    const asked = performance.now()
+    const late = await ask(quiet, { prefer: 'receipt, wait=3600', 'x-request-deadline': '2500' })
+    assert.deepEqual(told(late), waiting)
+    assert.ok(performance.now() - asked > 1_000, 'it has waited as long as the request had')
+  }
+  await using service = await startAudit(database, { SEAL_POLL_MS: '20', ...env })
+  // Another session has the tree, so that this service seals and does not let it grow.
+  const other = new pg.Client(database.connection())
+  await other.connect()
+  try {
+    await other.query('begin; select from audit_growing for update')
+    await until('its seal', 20, async () => {
+      const answer = await ask(service, { prefer: 'receipt, wait=0' })
+      if (answer.json.audit.receipt.state === 'waiting') return false
+      assert.deepEqual(told(answer), [200, { state: 'sealed', url }, null])
+      return true
+    })
+    const answer = ask(service, { prefer: 'receipt, wait=9' })
+    await other.query('select audit_grow(10)')
+    await other.query('commit')
+    const receipt = (await service.call('GET', '/audit/1/receipt')).text
+    const { index, leaf_hash } = JSON.parse(receipt)
+    assert.deepEqual(told(await answer), [200, { state: 'in_tree', leaf_index: index, leaf_hash, url }, 'receipt'])
+    assert.equal(verifyProof(receipt, DEFAULT_ORIGIN, publicKey).fault, undefined)
+  } finally {
+    await other.end()
+  }
 })
 
 test('a checkpoint of the tree only moves on a tree that still begins with it', async (t) => {

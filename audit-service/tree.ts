@@ -25,6 +25,13 @@ const SEALED_ROW = sql(
   'sealed_row',
   `select ${SEALED_COLUMNS} from audit_chain c left join audit_logs a on a.id = c.audit_id where c.audit_id = $1`,
 )
+const LEAVES = sql(
+  'row_leaves',
+  `select c.audit_id, c.position,
+     substr(t.hashes, ((c.position - 1) % ${TILE_WIDTH})::integer * ${HASH_BYTES} + 1, ${HASH_BYTES}) as hash
+   from (select audit_id, min(position) as position from audit_chain where audit_id = any($1::bigint[]) group by audit_id) c
+     left join audit_tiles t on t.level = 0 and t.number = (c.position - 1) / ${TILE_WIDTH}`,
+)
 const ROW_EXISTS = sql('row_exists', 'select true as there from audit_logs where id = $1')
 
 /** Has the next rows of the chain brought into the tree, so many at most; resolves to their number, 0 when another session is at it. */
@@ -101,6 +108,24 @@ export interface RowInChain {
 export async function sealedRow(database: Queries, auditId: number): Promise<RowInChain | undefined> {
   const [row] = await database.query<SealedRow>(SEALED_ROW, [auditId])
   return row && { position: row.position, entry: entryOf(row) }
+}
+
+/** Where a sealed row stands, and the hash of its leaf, undefined while it is not in the tree. */
+export interface Leaf {
+  auditId: number
+  position: number
+  hash: Buffer | undefined
+}
+
+/** Of these rows those that are sealed. */
+export async function sealedLeaves(database: Queries, auditIds: readonly number[]): Promise<Leaf[]> {
+  const rows = await database.query<{ audit_id: number; position: number; hash: Buffer | null }>(LEAVES, [auditIds])
+  return rows.map(({ audit_id, position, hash }) => ({
+    auditId: audit_id,
+    position,
+    // What is behind the end of a tile is empty.
+    hash: hash?.length === HASH_BYTES ? hash : undefined,
+  }))
 }
 
 /** Whether there is an audit row of this id. */

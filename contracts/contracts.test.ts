@@ -16,9 +16,11 @@ import {
   orderRequest,
   pageQuery,
   personName,
+  preferReceipt,
   processRequest,
   quantityQuery,
   quantityText,
+  receiptWait,
   userEndpoints,
   userIdText,
   verifyQuery,
@@ -73,6 +75,41 @@ test('what a schema lets through can be logged, stored and hashed: no control ch
       assert.equal(accepted, fit, JSON.stringify(text))
     }),
   )
+})
+
+test('Prefer: receipt is read as RFC 7240 writes preferences, and what is malformed is left out', () => {
+  const waits: Array<[string | undefined, number | undefined]> = [
+    [undefined, undefined],
+    ['', undefined],
+    ['wait=5', undefined],
+    ['return=minimal', undefined],
+    ['receipts', undefined],
+    ['"receipt"', undefined],
+    ['receipt=full', undefined],
+    ['receipt wait=5', undefined],
+    ['foo="receipt, wait=5', undefined],
+    ['receipt', 2],
+    ['Receipt', 2],
+    ['receipt=""', 2],
+    ['receipt=', 2],
+    // A parameter of receipt, and no preference.
+    ['receipt; wait=5', 2],
+    ['receipt, wait=soon', 2],
+    ['receipt, wait=-1', 2],
+    ['receipt, wait="1', 2],
+    [', receipt ,', 2],
+    ['receipt, wait=5', 5],
+    ['wait = "5" ; for=sure,return=minimal, RECEIPT', 5],
+    ['foo="a, \\", wait=9", receipt, WAIT=5', 5],
+    // The first of a name counts.
+    ['wait=5, receipt, wait=9, receipt=full', 5],
+    ['receipt, wait=0', 0],
+    [`receipt, wait=${'9'.repeat(400)}`, 3_600],
+  ]
+  for (const [header, seconds] of waits) assert.equal(receiptWait(header), seconds, header)
+  assert.equal(receiptWait(preferReceipt(7).prefer), 7)
+  assert.deepEqual(preferReceipt(undefined), {})
+  assert.equal(receiptWait(`receipt, ${'"\\'.repeat(20_000)}`), 2)
 })
 
 test('between services a key is what it is in a header: PostgreSQL refuses U+0000', () => {

@@ -26,6 +26,8 @@ export interface Endpoint<
   problems: readonly number[]
   /** Takes an `Idempotency-Key` header. */
   idempotencyKey?: boolean
+  /** Takes `Prefer: receipt`. */
+  receipt?: boolean
 }
 
 function endpoint<
@@ -56,6 +58,7 @@ export const userEndpoints = {
     answers: { 200: m.processAnswer, 202: m.processAnswer },
     problems: [...BODY_PROBLEMS, 404, 409, ...HOP_PROBLEMS],
     idempotencyKey: true,
+    receipt: true,
   }),
   listUsers: endpoint({
     method: 'get',
@@ -85,6 +88,7 @@ export const orderEndpoints = {
     body: m.orderProcessRequest,
     answers: { 200: m.orderProcessAnswer, 202: m.orderProcessAnswer },
     problems: [...BODY_PROBLEMS, 404, 409, ...HOP_PROBLEMS],
+    receipt: true,
   }),
   placeOrder: endpoint({
     method: 'post',
@@ -186,6 +190,7 @@ export const auditEndpoints = {
     body: m.auditEvent,
     answers: { 200: m.auditProcessAnswer },
     problems: [...BODY_PROBLEMS, ...HOP_PROBLEMS],
+    receipt: true,
   }),
   listAudit: endpoint({
     method: 'get',

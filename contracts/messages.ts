@@ -101,11 +101,44 @@ export const chainEntry = z
   .meta({ id: 'Hop' })
 export type ChainEntry = z.infer<typeof chainEntry>
 
-/** The audit row once it is durable, or that it will follow. */
+/** A SHA-256 hash in base64. */
+const base64Hash = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'must be 32 bytes in base64')
+
+/**
+ * How far the row has come into the audit log's tree, for who asked with `Prefer: receipt`; `state` is what `GET /audit` calls `proof`.
+ * Where the time was not enough it says what the row waits for, `waiting` its seal and `sealed` its place in the tree. `url` is where
+ * it is proven then.
+ */
+export const leafReceipt = z
+  .union([
+    z
+      .object({
+        state: z.literal('in_tree'),
+        /** Counted from 0. */
+        leaf_index: z.int().min(0),
+        leaf_hash: base64Hash,
+        url: z.string(),
+      })
+      .meta({ id: 'LeafInTree' }),
+    z.object({ state: z.enum(['waiting', 'sealed']), url: z.string() }).meta({ id: 'LeafAwaited' }),
+  ])
+  .meta({ id: 'LeafReceipt' })
+export type LeafReceipt = z.infer<typeof leafReceipt>
+
+const auditRecorded = z
+  .object({ id: z.int(), recorded_at: timestamp, receipt: leafReceipt.optional() })
+  .meta({ id: 'AuditRecorded' })
+
+/** The audit row once it is durable, or that it will follow; then `receipt.url` is where it is listed once it has. */
 export const auditReceipt = z
   .union([
-    z.object({ id: z.int(), recorded_at: timestamp }).meta({ id: 'AuditRecorded' }),
-    z.object({ status: z.literal('pending') }).meta({ id: 'AuditPending' }),
+    auditRecorded,
+    z
+      .object({
+        status: z.literal('pending'),
+        receipt: z.object({ state: z.literal('pending'), url: z.string() }).optional(),
+      })
+      .meta({ id: 'AuditPending' }),
   ])
   .meta({ id: 'AuditReceipt' })
 export type AuditReceipt = z.infer<typeof auditReceipt>
@@ -291,7 +324,7 @@ export type AuditEvent = z.infer<typeof auditEvent>
 
 /** Answer of audit-service to that: the row of the event, old or new. */
 export const auditProcessAnswer = z
-  .object({ audit: z.object({ id: z.int(), recorded_at: timestamp }), chain: z.array(chainEntry) })
+  .object({ audit: auditRecorded, chain: z.array(chainEntry) })
   .meta({ id: 'AuditProcessAnswer' })
 export type AuditProcessAnswer = z.infer<typeof auditProcessAnswer>
 
@@ -377,9 +410,6 @@ export const consistencyQuery = z.strictObject({
   from: treeSize('Rows of the earlier tree'),
   to: treeSize('Rows of the later tree; the whole tree where it is absent').optional(),
 })
-
-/** A SHA-256 hash in base64. */
-const base64Hash = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'must be 32 bytes in base64')
 
 /**
  * Proves, without the database, that an entry is in the audit log: `hashes` lead from its leaf to the root of the tree of `size`

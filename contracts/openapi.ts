@@ -71,6 +71,15 @@ function operation(operationId: string, endpoint: Endpoint): ZodOpenApiOperation
             ),
           ]
         : []),
+      ...(endpoint.receipt
+        ? [
+            headerParameter(
+              'Prefer',
+              undefined,
+              'receipt: the answer waits until the audit row is in the log’s tree, and has its leaf; wait=SECONDS: no longer than that (RFC 7240)',
+            ),
+          ]
+        : []),
     ],
     ...(endpoint.body
       ? { requestBody: { required: true, content: { 'application/json': { schema: endpoint.body } } } }

@@ -1,5 +1,5 @@
 /** Hands the audit event of a committed order to the next service. Whatever happens there, the order stands. */
-import { type AuditProcessAnswer, auditProcessAnswer } from '@sightline/contracts'
+import { type AuditProcessAnswer, auditProcessAnswer, preferReceipt } from '@sightline/contracts'
 import { inSpan, type KitParts, unavailable, withBaggage } from '@sightline/service-kit'
 import { auditEventOf } from './audit-event.ts'
 import type { Config } from './config.ts'
@@ -10,7 +10,7 @@ import type { Outbox } from './outbox.ts'
 export type Delivery = ({ status: 'recorded' } & AuditProcessAnswer) | { status: 'pending' }
 
 /** Never rejects: what went wrong is logged and counted, and the relay takes over. */
-export type DeliverEvent = (order: OrderRecord) => Promise<Delivery>
+export type DeliverEvent = (order: OrderRecord, receiptWait?: number) => Promise<Delivery>
 
 /** The delivery within the request, in no more than HOP_TIMEOUT_MS. */
 export function createDeliverEvent(
@@ -20,12 +20,12 @@ export function createDeliverEvent(
   const deliveries = deps.metrics.counter('outbox_deliveries_total')
   const created = deps.metrics.counter('orders_created_total')
 
-  return (order) =>
+  return (order, receiptWait) =>
     withBaggage({ 'order.id': order.id }, async (): Promise<Delivery> => {
       try {
         const answer = await inSpan('deliver_audit_event', { 'audit.event_id': order.event_id }, async (span) => {
           try {
-            return await send(order)
+            return await send(order, receiptWait)
           } catch (error) {
             span.setAttributes({ 'fallback.used': true, 'audit.status': 'pending' })
             throw error
@@ -44,11 +44,17 @@ export function createDeliverEvent(
       }
     })
 
-  async function send(order: OrderRecord): Promise<AuditProcessAnswer> {
+  async function send(order: OrderRecord, receiptWait?: number): Promise<AuditProcessAnswer> {
     if (nextService === undefined) throw unavailable('no-next-hop', 'NEXT_SERVICE_URL is not set', 30)
     const event = auditEventOf(order, service.name)
     // The event's id makes a second delivery harmless.
-    return nextService.post({ path: '/process', body: event, idempotent: true, answer: auditProcessAnswer })
+    return nextService.post({
+      path: '/process',
+      body: event,
+      headers: preferReceipt(receiptWait),
+      idempotent: true,
+      answer: auditProcessAnswer,
+    })
   }
 
   async function handOver(order: OrderRecord, reason: Error): Promise<void> {

@@ -116,6 +116,11 @@ test('order and event commit together: with nobody behind, the answer is 202 and
   })
   assert.equal(refused.status, 409)
   assert.equal((await ledger(database)).waiting, 1, 'no order, no event')
+  // Who prefers a receipt is told where the row will be.
+  const preferred = await service.call('POST', '/process', body, { prefer: 'receipt' })
+  const url = `/api/v1/audit?order_id=${preferred.json.order.id}`
+  assert.deepEqual(preferred.json.audit, { status: 'pending', receipt: { state: 'pending', url } })
+  assert.deepEqual([preferred.status, preferred.headers.get('preference-applied')], [202, null])
 })
 
 test('an outage makes no dead letters, and ends with one audit row per order', async () => {

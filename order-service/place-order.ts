@@ -1,5 +1,5 @@
 /** The use case of order-service: commit the order with its audit event, deliver the event, tell the caller the whole story. */
-import type { OrderProcessAnswer } from '@sightline/contracts'
+import { type OrderProcessAnswer, rowUrl } from '@sightline/contracts'
 import { type KitParts, ownChainEntry } from '@sightline/service-kit'
 import type { CommitOrder, OrderDraft } from './commit-order.ts'
 import type { DeliverEvent } from './deliver-event.ts'
@@ -7,9 +7,9 @@ import { toOrderView } from './orders.ts'
 
 /**
  * Rejects as `CommitOrder` does, and only while nothing is committed; afterwards it resolves: `completed` with the audit row,
- * or `accepted` where that will follow.
+ * or `accepted` where that will follow. `receiptWait` asks for the leaf of the audit row, and says how many seconds it is waited for.
  */
-export type PlaceOrder = (draft: OrderDraft) => Promise<OrderProcessAnswer>
+export type PlaceOrder = (draft: OrderDraft, receiptWait?: number) => Promise<OrderProcessAnswer>
 
 /** The use case on its two steps. */
 export function createPlaceOrder(
@@ -17,13 +17,14 @@ export function createPlaceOrder(
 ): PlaceOrder {
   const { service, commitOrder, deliverEvent } = deps
 
-  return async (draft) => {
+  return async (draft, receiptWait) => {
     const committed = await commitOrder(draft)
-    const delivery = await deliverEvent(committed)
+    const delivery = await deliverEvent(committed, receiptWait)
     const order = toOrderView(committed)
     const own = ownChainEntry(service)
     if (delivery.status === 'pending') {
-      return { status: 'accepted', order, audit: { status: 'pending' }, chain: [own] }
+      const receipt = receiptWait === undefined ? {} : { receipt: { state: 'pending' as const, url: rowUrl(order.id) } }
+      return { status: 'accepted', order, audit: { status: 'pending', ...receipt }, chain: [own] }
     }
     return { status: 'completed', order, audit: delivery.audit, chain: [own, ...delivery.chain] }
   }

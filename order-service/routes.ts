@@ -1,5 +1,5 @@
 /** Routes of order-service: parse, call, status. */
-import { commonEndpoints, openApiDocument, orderEndpoints } from '@sightline/contracts'
+import { commonEndpoints, openApiDocument, orderEndpoints, receiptApplied, receiptWait } from '@sightline/contracts'
 import {
   type AnswerStore,
   addCommonRoutes,
@@ -39,16 +39,22 @@ export function createApp(parts: AppParts): Koa {
 }
 
 function addOrderRoutes(routes: Routes, { answers, database, placeOrder }: AppParts): void {
-  routes.add(orderEndpoints.process, async ({ body }) => {
+  routes.add(orderEndpoints.process, async ({ body, headers }) => {
     const { user_id, action, items, idempotency } = body
-    const answer = await placeOrder({
+    const draft = {
       userId: user_id,
       customer: null,
       action,
       items,
       idempotency: idempotency && { key: idempotency.key, requestHash: idempotency.request_hash },
-    })
-    return { status: answer.status === 'completed' ? 200 : 202, body: answer }
+    }
+    const wait = receiptWait(headers.prefer)
+    const answer = await placeOrder(draft, wait)
+    return {
+      status: answer.status === 'completed' ? 200 : 202,
+      headers: receiptApplied(wait, answer.audit),
+      body: answer,
+    }
   })
 
   routes.add(orderEndpoints.placeOrder, ({ body, headers }) =>

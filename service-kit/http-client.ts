@@ -37,6 +37,8 @@ export interface ServiceCall<Answer extends z.ZodType> {
   body: unknown
   /** Schema of the body of a 2xx answer. */
   answer: Answer
+  /** Besides what every call has. */
+  headers?: Record<string, string>
   /** Doing it twice is the same as once: a call that may have arrived can be tried again too. */
   idempotent: boolean
 }
@@ -121,7 +123,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
       try {
         return await breaker.run(async () => {
           if (span) countTry(span)
-          return readAnswer(await send('POST', call.path, left, call.body), peer)
+          return readAnswer(await send('POST', call.path, left, call), peer)
         })
       } catch (error) {
         const reason = retryReason(error, call.idempotent)
@@ -135,7 +137,12 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     }
   }
 
-  async function send(method: 'GET' | 'POST', path: string, timeoutMs: number, body?: unknown) {
+  async function send(
+    method: 'GET' | 'POST',
+    path: string,
+    timeoutMs: number,
+    { body, headers }: { body?: unknown; headers?: Record<string, string> | undefined } = {},
+  ) {
     const started = performance.now()
     const labels = { http_request_method: method, peer_service: peer, http_response_status_code: '', error_type: '' }
     try {
@@ -146,7 +153,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
         {
           method,
           path: prefix + path,
-          headers: requestHeaders(timeoutMs, body !== undefined),
+          headers: { ...requestHeaders(timeoutMs, body !== undefined), ...headers },
           body: body === undefined ? null : JSON.stringify(body),
         },
       )

@@ -5,6 +5,7 @@ import {
   orderProcessAnswer,
   type ProcessAnswer,
   type ProcessRequest,
+  preferReceipt,
 } from '@sightline/contracts'
 import {
   currentRequest,
@@ -19,9 +20,13 @@ import { findUser, storeUser, toUserView, type UserRow } from './users.ts'
 
 /**
  * Resolves when order and audit row are durable (`completed`) or the audit row will follow (`accepted`). Rejects with a
- * ProblemError: what order-service refuses (404, 409, 422) as it said it, else 502 to 504. The user stays stored.
+ * ProblemError: what order-service refuses (404, 409, 422) as it said it, else 502 to 504. The user stays stored. `receiptWait` asks
+ * for the leaf of the audit row, and says how many seconds it is waited for.
  */
-export type ProcessRequestUseCase = (request: ProcessRequest, idempotency?: Idempotency) => Promise<ProcessAnswer>
+export type ProcessRequestUseCase = (
+  request: ProcessRequest,
+  asked?: { idempotency?: Idempotency | undefined; receiptWait?: number | undefined },
+) => Promise<ProcessAnswer>
 
 /** The use case on the parts of the service. */
 export function createProcessRequest(
@@ -30,11 +35,11 @@ export function createProcessRequest(
   const { service, database, nextService, logger } = deps
   const upserted = deps.metrics.counter('users_upserted_total')
 
-  return (request, idempotency) =>
+  return (request, asked = {}) =>
     withBaggage({ 'user.id': request.user_id }, async () => {
       const user = await upsertUser(request)
       await recordProfile(user, request.action)
-      const ordered = await requestOrder(user, request, idempotency)
+      const ordered = await requestOrder(user, request, asked)
       const { requestId, traceId } = currentRequest()!
       const own = ownChainEntry(service)
       const { duration_ms } = own
@@ -78,7 +83,7 @@ export function createProcessRequest(
   async function requestOrder(
     user: UserRow,
     request: ProcessRequest,
-    idempotency?: Idempotency,
+    { idempotency, receiptWait }: NonNullable<Parameters<ProcessRequestUseCase>[1]>,
   ): Promise<OrderProcessAnswer> {
     if (nextService === undefined) throw unavailable('no-next-hop', 'NEXT_SERVICE_URL is not set', 30)
     return nextService.post({
@@ -89,6 +94,7 @@ export function createProcessRequest(
         items: request.items,
         idempotency: idempotency && { key: idempotency.key, request_hash: idempotency.requestHash },
       } satisfies OrderProcessRequest,
+      headers: preferReceipt(receiptWait),
       // With a key the order service notices a repetition; without one a second try could be a second order.
       idempotent: idempotency !== undefined,
       answer: orderProcessAnswer,

@@ -1,5 +1,5 @@
 /** Routes of user-service: parse, call, status. */
-import { commonEndpoints, openApiDocument, userEndpoints } from '@sightline/contracts'
+import { commonEndpoints, openApiDocument, receiptApplied, receiptWait, userEndpoints } from '@sightline/contracts'
 import { type AnswerStore, addCommonRoutes, createHttpApp, type KitParts, notFound, page } from '@sightline/service-kit'
 import type Koa from 'koa'
 import type { ProcessRequestUseCase } from './process-request.ts'
@@ -16,8 +16,13 @@ export function createApp(parts: AppParts): Koa {
   return createHttpApp(parts, (routes) => {
     routes.add(userEndpoints.process, ({ body, headers }) =>
       answers.once(headers, body, async (idempotency) => {
-        const answer = await processRequest(body, idempotency)
-        return { status: answer.status === 'completed' ? 200 : 202, body: answer }
+        const wait = receiptWait(headers.prefer)
+        const answer = await processRequest(body, { idempotency, receiptWait: wait })
+        return {
+          status: answer.status === 'completed' ? 200 : 202,
+          headers: receiptApplied(wait, answer.audit),
+          body: answer,
+        }
       }),
     )
 
