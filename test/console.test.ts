@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { until } from '@sightline/service-kit/poll'
+import pg from 'pg'
 import type { Browser, Page, ViewportSize } from 'playwright-core'
 import { buildConsole } from '../console/build.ts'
 import { createConsoleServer } from '../console/server.ts'
@@ -1011,15 +1012,13 @@ test('the JSON of a trace, and its download as HTML, are what the page asked for
   assert.deepEqual(problems, [])
 })
 
-test('the audit table is filtered, shows an intact chain, and leads to the trace', options, async () => {
+test('the audit table is filtered, shows an intact chain, and leads to the trace', options, async (t) => {
+  // The tree waits for who has this row's lock.
+  const db = new pg.Client(system.postgres)
+  t.after(() => db.end())
+  await db.connect()
+  await db.query('begin; select from audit_growing for update')
   const { traceId, orderId } = await storedOrder()
-  // It can be proven as soon as it is in the tree; the page shows what was when it was opened.
-  await until(
-    'the row is in the tree',
-    30,
-    () => system.api('GET', `/api/v1/audit?order_id=${orderId}`),
-    ({ json }) => assert.match(json.items[0].proof, /^(in_tree|signed)$/),
-  )
   const { page, problems } = await open('/audit')
   await page.locator('.verify.intact', { hasText: 'Chain intact' }).waitFor()
   const rows = page.locator('[aria-label="Audit rows"] tbody tr')
@@ -1029,8 +1028,11 @@ test('the audit table is filtered, shows an intact chain, and leads to the trace
   await page.waitForURL(new RegExp(`order_id=${orderId}$`))
   await until('one row', 10, async () => (await rows.count()) === 1)
 
-  // Proven here, with hashes that this page makes of what the server sends.
-  await page.getByRole('button', { name: /^Prove row \d+$/ }).click()
+  // Proven here, with hashes that this page makes of what the server sends; the page asks again until the row is in the tree.
+  const prove = page.getByRole('button', { name: /^Prove row \d+$/ })
+  assert.ok(await prove.isDisabled())
+  await db.query('commit')
+  await prove.click()
   await page.locator('.verdict.proven', { hasText: /^Proven: this row is number \d+ of \d+ in the log/ }).waitFor()
   assert.match((await page.locator('.proof-path').textContent()) ?? '', /^row[A-Za-z0-9+/]{43}=/)
   await page.getByText('Public key of the log: none given').click()

@@ -1,6 +1,6 @@
 /** /audit: the audit table with filters, each row linked to its trace, and whether the hash chain holds. */
 import { counted } from '@sightline/contracts/counted'
-import { useLayoutEffect, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks'
 import { type AuditFilter, auditPage, newestNote, PROOF_STATES, type Row, toField, verifyAudit } from '../data/audit.ts'
 import { openedCapture } from '../data/capture.ts'
 import type { Field, Frame } from '../data/frame.ts'
@@ -33,6 +33,9 @@ const COLUMNS: readonly { name: string; label: string; link?: string }[] = [
   { name: 'trace_id', label: 'Trace', link: '/trace/${__value.raw}' },
 ]
 
+/** Between two questions for rows that are on their way into the tree. */
+const AGAIN_MS = 1_500
+
 export function AuditPage() {
   const { params } = useAddress()
   const { tick } = useTime()
@@ -46,12 +49,23 @@ export function AuditPage() {
     ].join(' · '),
   )
   const cursor = params.get('cursor') ?? undefined
+  const [again, setAgain] = useState(0)
   const {
     data: found,
     error,
     loading,
-  } = useQuery(JSON.stringify([filter, cursor, tick]), (signal) => auditPage(newClient(signal), filter, 50, cursor))
+  } = useQuery(JSON.stringify([filter, cursor, tick, again]), (signal) =>
+    auditPage(newClient(signal), filter, 50, cursor),
+  )
   const isCapture = openedCapture() !== undefined
+  // Not while an answer is awaited: a further question would give it up.
+  const isOnTheWay = !isCapture && !loading && found?.items.some((row) => !canBeProven(row)) === true
+  useEffect(() => {
+    if (!isOnTheWay) return undefined
+    // A page nobody looks at asks nothing.
+    const timer = setInterval(() => document.visibilityState === 'visible' && setAgain((count) => count + 1), AGAIN_MS)
+    return () => clearInterval(timer)
+  }, [isOnTheWay])
   // A question that failed may be another one than what the rows answered.
   const data = error ? undefined : found
   const isSigned = !isCapture && data?.items.some(({ proof }) => proof === 'signed') === true
