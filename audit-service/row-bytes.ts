@@ -15,6 +15,8 @@ export const TIME_BYTES = 8
 export const ROW_COLUMNS = `a.id::bigint, a.event_id::uuid, a.event_type::text, a.occurred_at::timestamptz, a.recorded_at::timestamptz,
   a.source::text, a.user_id::integer, a.order_id::bigint, a.action::text, a.trace_id::text, a.request_id::text, a.details::jsonb`
 const ORDER_ID = 7
+/** The three digits of each number below 1,000. */
+const THREE_DIGITS = Buffer.from(Array.from({ length: 1_000 }, (_, n) => String(n).padStart(3, '0')).join(''))
 /** The times of a row. Each is mostly in the second that it was in one row before. */
 const [SEALED, OCCURRED, RECORDED] = [0, 1, 2]
 /** A bigint of PostgreSQL: a number where that is exact, else its text. */
@@ -59,6 +61,9 @@ export class RowWriter {
   end = 0
   /** Where the row begins that is in the entry: one byte before the quote of its id. */
   #rowStart = 0
+  /** Where the time of sealing is in the entry, without its quotes. */
+  #sealedStart = 0
+  #sealedEnd = 0
   /** By time of the row, its last second: from 2000, as `YYYY-MM-DDTHH:MM:SS.`, and what follows the Z. */
   #seconds = [SEALED, OCCURRED, RECORDED].map(() => ({ from2000: Number.NaN, text: NOTHING, era: NOTHING }))
 
@@ -83,7 +88,10 @@ export class RowWriter {
     this.#comma().#integer(version)
     this.#comma().#hash(rowHashes, hashAt)
     this.#comma().#hash(hashes, hashAt)
-    this.#comma().#time(sealedAt, timeAt, SEALED)
+    this.#comma()
+    this.#sealedStart = this.end + 1
+    this.#time(sealedAt, timeAt, SEALED)
+    this.#sealedEnd = this.end - 1
     this.#comma()
     this.#rowStart = this.end - 1
     this.#bigint(row, 0)
@@ -113,15 +121,14 @@ export class RowWriter {
     return this.bytes.subarray(this.#rowStart, this.end)
   }
 
-  /** What a seal is the hash of, as chain.ts has it; `sealedAt` is undefined where it does not cover that time. */
+  /** What the seal of the entry's row is the hash of, as chain.ts has it: with the time of sealing where it covers that. */
   seal(
     previous: Buffer,
     previousAt: number,
     position: number,
     rowHashes: Buffer,
     hashAt: number,
-    sealedAt: Buffer | undefined,
-    timeAt: number,
+    coversTime: boolean,
   ): Buffer {
     const entryEnd = this.end
     const { bytes } = this
@@ -130,11 +137,9 @@ export class RowWriter {
     bytes.writeUInt32BE(position >>> 0, entryEnd + HASH_BYTES + 4)
     const at = entryEnd + HASH_BYTES + 8
     for (let n = 0; n < HASH_BYTES; n++) bytes[at + n] = rowHashes[hashAt + n]!
-    this.end = at + HASH_BYTES
-    if (sealedAt !== undefined) this.#plainTime(sealedAt, timeAt, SEALED)
-    const statement = bytes.subarray(entryEnd, this.end)
-    this.end = entryEnd
-    return statement
+    let end = at + HASH_BYTES
+    if (coversTime) for (let n = this.#sealedStart; n < this.#sealedEnd; n++) bytes[end++] = bytes[n]!
+    return bytes.subarray(entryEnd, end)
   }
 
   #makeRoom(row: CopiedRow): void {
@@ -287,12 +292,9 @@ export class RowWriter {
     const { text, era } = this.#seconds[which]!
     let { end } = this
     for (let n = 0; n < text.length; n++) bytes[end++] = text[n]!
-    for (let digit = 5; digit >= 0; digit--) {
-      const tens = Math.floor(micros / 10)
-      bytes[end + digit] = ZERO + (micros - tens * 10)
-      micros = tens
-    }
-    end += 6
+    const millis = Math.floor(micros / 1_000)
+    for (let n = 3 * millis, last = n + 3; n < last; n++) bytes[end++] = THREE_DIGITS[n]!
+    for (let n = 3 * (micros - 1_000 * millis), last = n + 3; n < last; n++) bytes[end++] = THREE_DIGITS[n]!
     bytes[end++] = ZULU
     for (let n = 0; n < era.length; n++) bytes[end++] = era[n]!
     this.end = end

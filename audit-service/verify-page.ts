@@ -250,8 +250,7 @@ function rowFault(page: Page, index: number, row: CopiedRow, { tree, checkpoint 
     return 'the audit row was changed after it was sealed'
   const previous = index === 0 ? page.previous : hashes
   const previousFrom = index === 0 ? 0 : hashFrom - HASH_BYTES
-  const covered = version === 1 ? undefined : sealedAt
-  const statement = writer.seal(previous, previousFrom, position, rowHashes, hashFrom, covered, timeFrom)
+  const statement = writer.seal(previous, previousFrom, position, rowHashes, hashFrom, version !== 1)
   if (!hasText(hashes, hashFrom, hash('sha256', statement, 'binary')))
     return 'the seal does not follow from the one before it'
   if (checkpoint?.position === position && hashAt(page, index).toString('hex') !== checkpoint.hash)

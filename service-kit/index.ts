@@ -3,6 +3,7 @@ export { again, every } from './again.ts'
 export { ownChainEntry } from './chain-entry.ts'
 export { CLEAN_STEP, createCleaner } from './cleaner.ts'
 export { connectionOf, serviceEnvironment } from './config.ts'
+export type { CopiedRow, Copy } from './copy-rows.ts'
 export { elapsedMs } from './durations.ts'
 export { type AroundCall, type AroundStatement, aroundCalls, aroundStatements } from './flags/around.ts'
 export type { FlagSettings, Flags } from './flags/index.ts'
@@ -15,8 +16,6 @@ export { type Metrics, observe } from './metrics.ts'
 export { page } from './pages.ts'
 export {
   type BulkQueries,
-  type CopiedRow,
-  type Copy,
   createDatabase,
   type Database,
   type Queries,

@@ -3,17 +3,10 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import log4js from 'log4js'
+import type { CopiedRow } from './copy-rows.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { until } from './poll.ts'
-import {
-  type CopiedRow,
-  createDatabase,
-  type Database,
-  type DatabaseOptions,
-  isConnectionLoss,
-  SQLSTATE,
-  sql,
-} from './postgres.ts'
+import { createDatabase, type Database, type DatabaseOptions, isConnectionLoss, SQLSTATE, sql } from './postgres.ts'
 import { ProblemError } from './problems.ts'
 import { KIT_METRICS } from './test/catalogue.ts'
 import { sample } from './test/index.ts'
@@ -108,6 +101,22 @@ test('copied rows come in the order of their statements, with nulls and without 
     ],
   )
   assert.match((await opened.metrics.scrape()).body, /db_query_summary="two"/)
+  // Of every length: their messages end anywhere in what a socket gives, and some are longer than that.
+  const lengths: number[] = []
+  const many =
+    'select n, repeat(chr(97 + n % 26), case n when 300 then 200000 else n end) from generate_series(0, 600) n'
+  await db.copyRows('split', [
+    {
+      text: many,
+      onRow: ({ bytes, starts, lengths: of }) => {
+        const n = bytes.readInt32BE(starts[0]!)
+        const text = bytes.toString('latin1', starts[1]!, starts[1]! + of[1]!)
+        assert.equal(text, String.fromCharCode(97 + (n % 26)).repeat(n === 300 ? 200_000 : n))
+        lengths.push(n)
+      },
+    },
+  ])
+  assert.deepEqual(lengths, [...Array(601).keys()])
   await assert.rejects(
     db.copyRows('bad', [{ text: 'select 1 / (3 - n) from generate_series(1, 3) n', onRow: () => {} }]),
     {

@@ -2,6 +2,7 @@
 import { performance } from 'node:perf_hooks'
 import { trace } from '@opentelemetry/api'
 import pg from 'pg'
+import { type Copy, copyFrom } from './copy-rows.ts'
 import { roundMs } from './durations.ts'
 import type { Logger } from './logging.ts'
 import { type Metrics, observe } from './metrics.ts'
@@ -22,20 +23,6 @@ export function sql(name: string, text: string): Statement {
 export interface Queries {
   /** Runs a statement and returns its rows. */
   query<Row extends object>(statement: Statement, values?: unknown[]): Promise<Row[]>
-}
-
-/** A row as COPY's binary format writes it: what each field holds is `bytes` from its start on. Good until the next row comes. */
-export interface CopiedRow {
-  bytes: Buffer
-  /** By field: where its value begins, and its length in bytes; -1 for null. */
-  starts: Int32Array
-  lengths: Int32Array
-}
-
-/** SQL without parameters, and who takes each of its rows. */
-export interface Copy {
-  text: string
-  onRow: (row: CopiedRow) => void
 }
 
 /** For statements with more rows than objects should be made of. */
@@ -283,60 +270,6 @@ export function sessionQueries(client: pg.Client): BulkQueries {
     },
   }
 }
-
-/** What @types/pg leaves out of a query: it hears what COPY sends. */
-const QueryOfCopies = pg.Query as unknown as new (
-  text: string,
-  done: (error: Error | null) => void,
-) => pg.Submittable & { handleCopyData: (message: { chunk: Buffer }) => void }
-
-/** Resolves to the number of rows. PostgreSQL sends one message for each, the first with a header, and one without fields at the end. */
-function copyFrom(client: pg.ClientBase, copies: readonly Copy[]): Promise<number> {
-  return new Promise((resolve, reject) => {
-    let rows = 0
-    let failure: unknown
-    let under = 0
-    let isFirst = true
-    let row: CopiedRow | undefined
-    const text = copies.map((copy) => `copy (${copy.text}) to stdout (format binary)`).join('; ')
-    const query = new QueryOfCopies(text, (error) => {
-      if (error ?? failure) reject(error ?? failure)
-      else resolve(rows)
-    })
-    query.handleCopyData = ({ chunk }) => {
-      if (failure !== undefined) return
-      let at = isFirst ? COPY_HEADER + chunk.readInt32BE(COPY_HEADER - 4) : 0
-      isFirst = false
-      const fields = chunk.readInt16BE(at)
-      at += 2
-      if (fields < 0) {
-        under += 1
-        isFirst = true
-        row = undefined
-        return
-      }
-      row ??= { bytes: chunk, starts: new Int32Array(fields), lengths: new Int32Array(fields) }
-      row.bytes = chunk
-      for (let n = 0; n < fields; n++) {
-        const length = chunk.readInt32BE(at)
-        at += 4
-        row.starts[n] = at
-        row.lengths[n] = length
-        if (length > 0) at += length
-      }
-      rows += 1
-      try {
-        copies[under]!.onRow(row)
-      } catch (error) {
-        failure = error
-      }
-    }
-    client.query(query)
-  })
-}
-
-/** Signature, flags, and the length of an extension: https://www.postgresql.org/docs/current/sql-copy.html */
-const COPY_HEADER = 19
 
 /** SQLSTATEs by name, as far as they decide something here. */
 export const SQLSTATE = {
