@@ -24,9 +24,15 @@ export function trimId(id: string): string {
 
 /**
  * Values of a field on some spans. Of a span's events and links the one in `chosen` counts, or the first that has a value
- * where that one has none.
+ * where that one has none. `always`: a span without events or links has values of their intrinsics, too.
  */
-export function readValues(field: Field, table: SpanTable, rows: readonly number[], chosen: ChosenChild): TypedValue[] {
+export function readValues(
+  field: Field,
+  table: SpanTable,
+  rows: readonly number[],
+  chosen: ChosenChild,
+  always: boolean,
+): TypedValue[] {
   const scope = childScope(field)
   if (scope === undefined) {
     const vector = readField(field, frameOf(table, Uint32Array.from(rows)))
@@ -37,7 +43,7 @@ export function readValues(field: Field, table: SpanTable, rows: readonly number
     const own = values[chosen(scope, row)]
     return own !== undefined && own.type !== 'nil'
       ? own
-      : (values.find(({ type }) => type !== 'nil') ?? absentChild(field))
+      : (values.find(({ type }) => type !== 'nil') ?? (always ? absentChild(field) : NIL))
   })
 }
 

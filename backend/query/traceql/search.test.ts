@@ -91,6 +91,22 @@ test('of several events the one that the query asked for is shown', () => {
   })
 })
 
+test('a span without events shows none, but for who selects them', () => {
+  const span: PlainSpan = {
+    traceId: '1'.padStart(32, '0'),
+    spanId: '1'.padStart(16, '0'),
+    name: 'x',
+    startNs: BASE,
+    durationNs: 1,
+  }
+  const first = (query: string) => shown(ask(query, {}, plainSource([span]))[0]!.spanSets[0]!.spans[0]!.attributes)
+  assert.deepEqual(first('{ duration > 0 || event:name != "retry" || event:timeSinceStart < 1us }'), {})
+  assert.deepEqual(first('{ } | select(event:name, event:timeSinceStart)'), {
+    'event:name': '',
+    'event:timeSinceStart': 0,
+  })
+})
+
 test('a spanset shows its earliest spans up to the limit and counts them all', () => {
   const spansOf = (options: SearchOptions) => ask('{ rootName = "nightly" }', options)[0]!.spanSets[0]!
   assert.deepEqual([spansOf({}).spans.length, spansOf({}).matched], [3, 4])

@@ -234,7 +234,7 @@ function matches(rows: readonly number[], table: SpanTable, selected: SelectedFi
   const columns = selected.fields.map((field) => {
     const conditions = selected.conditions.filter(({ left }) => printField(left) === printField(field))
     const always = selected.always.has(printField(field))
-    const values = readValues(field, table, rows, chosen)
+    const values = readValues(field, table, rows, chosen, always)
     return { key: field.name, values: values.map((value) => selectedValue(value, conditions, always)) }
   })
   // The name is a member of its own, shown under the same conditions.
