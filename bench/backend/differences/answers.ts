@@ -11,16 +11,19 @@ export interface Window {
 }
 
 /** From the coarse to the fine: two answers differ in the first part that isn't the same. */
-type Answer = { readonly refused: string } | { readonly parts: readonly (readonly [string, Map<string, Value>])[] }
-type Value = string | number
+export type Answer =
+  | { readonly refused: string }
+  | { readonly parts: readonly (readonly [string, Map<string, Value>])[] }
+export type Value = string | number
+
+/** Whether a place may differ: what is documented does. Of the two values one may be absent. */
+export type Ignore = (part: string, key: string, here: Value | undefined, there: Value | undefined) => boolean
 
 export interface Difference {
   /** What differs and in which direction. */
   readonly what: string
-  /** One place where it does. */
+  /** One place where it does, or how the query was refused. */
   readonly example: string
-  /** All places: a trace, a span set, a series, a sample, a line; none when one of them refused the query. */
-  readonly places: readonly string[]
 }
 
 const ASK_SECONDS = 60
@@ -130,8 +133,7 @@ const lines: Read = ({ data }) => {
   )
   const by = (told: (entry: any) => Value) => new Map<string, Value>(all.map((entry: any) => [entry.time, told(entry)]))
   return [
-    ['lines', by(() => '')],
-    ['texts', by(({ line }) => line)],
+    ['lines', by(({ line }) => line)],
     ['labels', by(({ labels }) => JSON.stringify(sorted(labels)))],
   ]
 }
@@ -183,19 +185,21 @@ const read: Record<Way, Read> = {
   vector: samples,
 }
 
-/** undefined when both say the same. */
-export function difference(here: Answer, there: Answer): Difference | undefined {
+/** undefined when both say the same, but for what is ignored. */
+export function difference(here: Answer, there: Answer, ignore: Ignore = () => false): Difference | undefined {
   if ('refused' in here || 'refused' in there) {
-    if (!('refused' in here))
-      return { what: 'refused there', example: (there as { refused: string }).refused, places: [] }
-    if (!('refused' in there)) return { what: 'refused here', example: here.refused, places: [] }
+    if (!('refused' in here)) return { what: 'refused there', example: (there as { refused: string }).refused }
+    if (!('refused' in there)) return { what: 'refused here', example: here.refused }
     return undefined
   }
   for (const [at, [part, mine]] of here.parts.entries()) {
     const yours = there.parts[at]![1]
-    const onlyHere = [...mine].filter(([key]) => !yours.has(key))
-    const onlyThere = [...yours].filter(([key]) => !mine.has(key))
-    const other = [...mine].filter(([key, value]) => yours.has(key) && !same(value, yours.get(key)!))
+    const kept = [...new Set([...mine.keys(), ...yours.keys()])]
+      .map((key) => [key, mine.get(key), yours.get(key)] as const)
+      .filter(([key, a, b]) => (a === undefined || b === undefined || !same(a, b)) && !ignore(part, key, a, b))
+    const onlyHere = kept.filter(([, , b]) => b === undefined)
+    const onlyThere = kept.filter(([, a]) => a === undefined)
+    const other = kept.filter(([, a, b]) => a !== undefined && b !== undefined)
     const directions = [
       ...(onlyHere.length > 0 ? ['more here'] : []),
       ...(onlyThere.length > 0 ? ['more there'] : []),
@@ -204,14 +208,10 @@ export function difference(here: Answer, there: Answer): Difference | undefined 
     if (directions.length === 0) continue
     const examples = [
       ...onlyHere.slice(0, 1).map(([key, value]) => `only here: ${key} ${value}`),
-      ...onlyThere.slice(0, 1).map(([key, value]) => `only there: ${key} ${value}`),
-      ...other.slice(0, 1).map(([key, value]) => `${key}\n      here:  ${value}\n      there: ${yours.get(key)}`),
+      ...onlyThere.slice(0, 1).map(([key, , value]) => `only there: ${key} ${value}`),
+      ...other.slice(0, 1).map(([key, a, b]) => `${key}\n      here:  ${a}\n      there: ${b}`),
     ]
-    return {
-      what: `${part}: ${directions.join(', ')}`,
-      example: examples.join('\n    '),
-      places: [...onlyHere, ...onlyThere, ...other].map(([key]) => key),
-    }
+    return { what: `${part}: ${directions.join(', ')}`, example: examples.join('\n    ') }
   }
   return undefined
 }
