@@ -1,4 +1,7 @@
-/** A caller's trace is continued by whatever OTEL_PROPAGATORS lists, and the services are told the same. */
+/**
+ * A caller's trace is continued by whatever OTEL_PROPAGATORS lists, and the services are told the same; so is the caller, by
+ * every answer.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { runGateway } from './test/running-gateway.ts'
@@ -74,5 +77,41 @@ for (const [OTEL_PROPAGATORS, list] of Object.entries(cases)) {
       )
       assert.equal(told.headers['x-b3-traceid'], undefined)
     }
+  })
+}
+
+/** What a service says of its own is not passed on. */
+const SAID = { traceresponse: `00-${TRACE}-${SPAN}-01`, 'server-timing': 'db;dur=5' }
+for (const variant of ['stock', 'otel'] as const) {
+  test(`every answer tells its span, as traceresponse and Server-Timing (${variant})`, async () => {
+    await using gateway = await runGateway({}, variant, SAID)
+    const cases: [path: string, status: number, init?: RequestInit][] = [
+      ['/api/v1/users', 200],
+      ['/api/v1/users', 200, { headers: { traceparent: `00-${TRACE}-${SPAN}-01` } }],
+      ['/api/v1/users', 200, { headers: { traceparent: `00-${TRACE}-${SPAN}-00` } }],
+      ['/', 200],
+      ['/problems/not-published', 200],
+      ['/nowhere', 404],
+      ['/', 405, { method: 'DELETE' }],
+      ['/api/v1/users', 403, { headers: { origin: 'https://evil.example' } }],
+      ['/api/v1/audit', 502],
+      ['/api/v1/process', 413, { method: 'POST', body: 'x'.repeat(65_537) }],
+    ]
+    for (const [n, [path, status, init]] of cases.entries()) {
+      const named = `${init?.method ?? 'GET'} ${path} ${JSON.stringify(init?.headers ?? {})}`
+      const answer = await fetch(gateway.url + path, {
+        ...init,
+        headers: { ...init?.headers, 'x-request-id': `r${n}` },
+      })
+      await answer.arrayBuffer()
+      assert.equal(answer.status, status, named)
+      const { traceId, spanId, sampled } = await gateway.recordOf(`r${n}`)
+      const context = `00-${traceId}-${spanId}-0${sampled ? 1 : 0}`
+      assert.equal(answer.headers.get('traceresponse'), context, named)
+      assert.equal(answer.headers.get('server-timing'), `traceparent;desc="${context}"`, named)
+    }
+    // No record is written of it, and no trace begun.
+    const { headers } = await fetch(`${gateway.url}/health`)
+    assert.match(headers.get('traceresponse')!, /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/)
   })
 }

@@ -26,17 +26,21 @@ export interface RunningGateway extends AsyncDisposable {
   recordOf(requestId: string): Promise<AccessRecord>
 }
 
-/** Starts with these variables beside env/local.env; the rate limit is far away. `variant` as GATEWAY_TELEMETRY. */
+/**
+ * Starts with these variables beside env/local.env; the rate limit is far away. `variant` as GATEWAY_TELEMETRY; the service
+ * answers with the headers `said`, too.
+ */
 export async function runGateway(
   variables: NodeJS.ProcessEnv = {},
   variant: 'stock' | 'otel' = 'stock',
+  said: Record<string, string> = {},
 ): Promise<RunningGateway> {
   const home = mkdtempSync(join(tmpdir(), 'sightline-gateway-'))
   const ports = await freePorts()
   const settings = readSettings({ home, ports, env: { PATH: process.env.PATH, ...variables } })
   const service = createServer((request, response) => {
     const told: Told = { method: request.method!, url: request.url!, headers: request.headers }
-    response.setHeader('content-type', 'application/json')
+    response.writeHead(200, { 'content-type': 'application/json', ...said })
     request.resume().once('end', () => response.end(JSON.stringify(told)))
   })
   await new Promise<void>((listening) => service.listen(ports.USER_SERVICE_PORT, '127.0.0.1', listening))
