@@ -242,10 +242,13 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
   'unsupported-media-type': {
     status: 415,
     title: 'Unsupported media type',
-    from: ['every service'],
-    meaning: 'The body is absent, declared as something else than JSON in UTF-8, or compressed.',
+    from: ['gateway', 'every service'],
+    meaning:
+      'The body is absent, declared as something else than JSON in UTF-8, or compressed. The gateway says it of telemetry that is neither ' +
+      'JSON nor protobuf.',
     whatToDo:
-      'Send it plain, with `Content-Type: application/json`; or no body, and its fields (lists excepted) as query parameters.',
+      'Send it plain, with `Content-Type: application/json`; or no body, and its fields (lists excepted) as query parameters. ' +
+      'Telemetry may be `application/x-protobuf`, too.',
     retry: 'no',
   },
   'misdirected-request': {

@@ -71,6 +71,37 @@ export const EVENTS = {
 } as const
 export type EventName = keyof typeof EVENTS
 
+/**
+ * What the page of the gateway tells of a browser, and all that is taken from one: a span of another name is called `other`, an
+ * attribute or event that is not here is dropped (backend/receive/browser.ts, observability/collector.yaml).
+ */
+export const BROWSER = {
+  service: 'browser',
+  spans: {
+    documentLoad: 'from the request of the page to the end of its load event; below the span that gave the page',
+    documentFetch: 'the page itself',
+    resourceFetch: 'a file of the page',
+    click: 'a click, until what it began is done; a trace begins with it',
+    GET: 'a request of the page',
+    POST: 'likewise',
+    'browser.web_vital': 'one of the web vitals, when it is known',
+    exception: 'an error that nobody has caught, or a promise that was rejected',
+  },
+  attributes: {
+    'http.request.method': 'of a request',
+    'http.response.status_code': 'of its answer',
+    'url.full': 'without query, fragment and personal data',
+    'error.type': 'why it failed',
+    'browser.element': 'id of what was clicked',
+    'browser.web_vital.name': 'CLS, FCP, INP, LCP or TTFB',
+    'browser.web_vital.value': 'in milliseconds; CLS has no unit',
+    'browser.web_vital.rating': 'good, needs-improvement or poor',
+    'user_agent.name': 'family of the browser: Chrome, Edge, Firefox, Safari or other',
+    'exception.type': 'of an event',
+    'exception.message': 'likewise; e-mail addresses and queries masked',
+  },
+} as const
+
 /** Prometheus metrics: type, labels and meaning. */
 export const METRICS = {
   http_server_request_duration_seconds: {

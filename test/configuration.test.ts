@@ -7,8 +7,10 @@ import { test } from 'node:test'
 import { extraServices } from '@sightline/local'
 import { root } from '@sightline/local/settings'
 import { parse } from 'yaml'
+import { MOST_BROWSER_BYTES } from '../backend/receive/browser.ts'
 import { LATENCY_BUCKETS } from '../backend/service-graph/histogram.ts'
 import { GRAPH_ATTRIBUTES } from '../backend/service-graph/index.ts'
+import { BROWSER } from '../contracts/telemetry-names.ts'
 import { passwordFiles } from '../scripts/stack/compose.ts'
 import { stackPorts } from '../scripts/stack.ts'
 import { BRIDGE_HOURS } from './bridge.ts'
@@ -108,6 +110,7 @@ test('every address that a program of the stack is told leads to a service and a
     GATEWAY_ORDER_SERVICE: 'gateway',
     GATEWAY_AUDIT_SERVICE: 'gateway',
     GATEWAY_OTLP_GRPC_ENDPOINT: 'gateway',
+    GATEWAY_BROWSER_OTLP_ENDPOINT: 'gateway',
     TEMPO_URL: 'grafana',
     LOKI_URL: 'grafana',
     PROMETHEUS_URL: 'grafana',
@@ -203,7 +206,7 @@ test('the gateway asks for its services again and again, so that none of them ne
   )
 })
 
-test('the gateway’s templates find every variable they name, and an upstream for each service', () => {
+test('the gateway’s templates find every variable they name, and an upstream for each service and the Collector', () => {
   const templates = globSync('gateway/*.template', { cwd: root })
     .map((file) => read(file))
     .join('\n')
@@ -223,7 +226,7 @@ test('the gateway’s templates find every variable they name, and an upstream f
   for (const [, upstream, variable] of upstreams) {
     assert.equal(stack[variable!]?.split(':')[0], upstream!.replaceAll('_', '-'), `upstream ${upstream}`)
   }
-  assert.equal(upstreams.length, 3)
+  assert.equal(upstreams.length, 4)
 })
 
 test('Grafana’s data sources are the four the dashboards use, and know every variable they name', () => {
@@ -422,6 +425,26 @@ test('calls and spans are counted by status code, wherever that is done', () => 
   const labels = JSON.stringify(['client', 'server', 'connection_type', ...dimensions])
   assert.deepEqual(statements, [`aggregate_on_attributes("sum", ${labels.replaceAll(',', ', ')})`])
   assert.ok(GRAPH_ATTRIBUTES.has(dimensions[0]!))
+})
+
+test('what is taken from browsers is one list, in local mode and in the Collector', () => {
+  const collector = parse(read('observability/collector.yaml'))
+  const statements = (collector.processors['transform/browser'].trace_statements as { statements: string[] }[]).flatMap(
+    (part) => part.statements,
+  )
+  const kept = statements.flatMap((one) => /^keep_keys\(\w+\.attributes, (\[.*\])\)$/.exec(one)?.[1] ?? [])
+  assert.equal(kept.length, 2, 'those of spans and of their events')
+  for (const list of kept) assert.deepEqual(JSON.parse(list), Object.keys(BROWSER.attributes))
+  const [, names] = /^set\(span\.name, "other"\) where not IsMatch\(span\.name, "\^\((.*)\)\$"\)$/m.exec(
+    statements.join('\n'),
+  )!
+  assert.deepEqual(names!.replaceAll('\\\\', '').split('|'), Object.keys(BROWSER.spans))
+  assert.ok(statements.includes(`set(resource.attributes["service.name"], "${BROWSER.service}")`))
+  const { http } = collector.receivers['otlp/browser'].protocols
+  assert.deepEqual(
+    [http.traces_url_path, http.max_request_body_size, stack.GATEWAY_MAX_BODY],
+    ['/browser/v1/traces', MOST_BROWSER_BYTES, `${MOST_BROWSER_BYTES / 1024}k`],
+  )
 })
 
 test('what arrives as late as the bridge is long is kept by every engine, and found', () => {

@@ -1,7 +1,8 @@
 /**
  * Main thread. OTLP/HTTP: POST /v1/traces, /v1/logs and /v1/metrics as protobuf or JSON, gzip or zstd or plain. Answers in
  * the request's encoding (https://opentelemetry.io/docs/specs/otlp/#otlphttp). 200 means that the batch is on disk, or in
- * Prometheus. Beside it Zipkin's POST /api/v2/spans, in JSON, where that is 202.
+ * Prometheus. Beside it Zipkin's POST /api/v2/spans, in JSON, where that is 202, and
+ * POST /browser/v1/traces for what the gateway lets through from browsers.
  */
 import type { IncomingMessage, RequestListener } from 'node:http'
 import type { Message } from '@bufbuild/protobuf'
@@ -22,6 +23,7 @@ import type { ReadCounts } from '../otlp/traces.ts'
 import { isWireError } from '../otlp/wire.ts'
 import { logsResponse, METRICS_REFUSED, metricsResponse, NOT_STORED, RETRY_SECONDS, tracesResponse } from './answers.ts'
 import { contentCoding, decompressed, mediaType } from './body.ts'
+import { browserSpans, MOST_BROWSER_BYTES } from './browser.ts'
 import { isPreflight, type Origins, pageOf, preflightAnswer, readableBy } from './cors.ts'
 import { MOST_MESSAGES } from './metrics/decode.ts'
 import { jsonToProtobuf } from './otlp-json.ts'
@@ -47,13 +49,14 @@ export interface ReceiverDeps {
 
 type Encoding = 'protobuf' | 'json'
 
-/** What comes in at a path: a signal of OTLP, or Zipkin's spans. */
-type SignalName = 'traces' | 'logs' | 'metrics' | 'zipkin'
+/** What comes in at a path: a signal of OTLP, Zipkin's spans, or those of browsers. */
+type SignalName = 'traces' | 'logs' | 'metrics' | 'zipkin' | 'browser'
 const PATHS = new Map<string, SignalName>([
   ['/v1/traces', 'traces'],
   ['/v1/logs', 'logs'],
   ['/v1/metrics', 'metrics'],
   ['/api/v2/spans', 'zipkin'],
+  ['/browser/v1/traces', 'browser'],
 ])
 const WHERE = "OTLP/HTTP goes to /v1/traces, /v1/logs or /v1/metrics, Zipkin's JSON to /api/v2/spans."
 /** Where Loki itself takes OTLP: for log lines alone. */
@@ -121,8 +124,9 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
     if (encoding === undefined) {
       throw httpError(415, 'Content-Type must be application/x-protobuf or application/json.')
     }
-    return uploads.take(req, deps.maxBodyBytes, async (sent, grown) => {
-      const body = await decompressed(contentCoding(req.headers['content-encoding']), sent, deps.maxBodyBytes)
+    const most = signal === 'browser' ? MOST_BROWSER_BYTES : deps.maxBodyBytes
+    return uploads.take(req, most, async (sent, grown) => {
+      const body = await decompressed(contentCoding(req.headers['content-encoding']), sent, most)
       if (body !== sent) grown(body.length)
       started.bytes = body.length
       if (signal === 'zipkin') return takeZipkin(body)
@@ -130,11 +134,12 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
     })
   }
 
-  async function ingest(signal: 'traces' | 'logs', body: Buffer, encoding: Encoding): Promise<ApiResponse> {
-    const traces = signal === 'traces'
+  async function ingest(signal: 'traces' | 'logs' | 'browser', body: Buffer, encoding: Encoding): Promise<ApiResponse> {
+    const traces = signal !== 'logs'
     const isJson = encoding === 'json'
+    const spans = () => (isJson ? jsonToProtobuf(body, ExportTraceServiceRequestSchema) : body)
     const counts = traces
-      ? await deps.ingestTraces(isJson ? jsonToProtobuf(body, ExportTraceServiceRequestSchema) : body)
+      ? await deps.ingestTraces(signal === 'browser' ? browserSpans(spans()) : spans())
       : await deps.ingestLogs(isJson ? jsonToProtobuf(body, ExportLogsServiceRequestSchema) : body)
     return traces
       ? reply(200, ExportTraceServiceResponseSchema, tracesResponse(counts), encoding)

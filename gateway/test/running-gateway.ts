@@ -1,6 +1,6 @@
-/** A real Nginx with the gateway's configuration, before a service that repeats what it was told. */
+/** A real Nginx with the gateway's configuration, before a service and a telemetry backend that repeat what they were told. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type IncomingHttpHeaders } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type RequestListener, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -38,12 +38,12 @@ export async function runGateway(
   const home = mkdtempSync(join(tmpdir(), 'sightline-gateway-'))
   const ports = await freePorts()
   const settings = readSettings({ home, ports, env: { PATH: process.env.PATH, ...variables } })
-  const service = createServer((request, response) => {
+  const repeat: RequestListener = (request, response) => {
     const told: Told = { method: request.method!, url: request.url!, headers: request.headers }
     response.writeHead(200, { 'content-type': 'application/json', ...said })
     request.resume().once('end', () => response.end(JSON.stringify(told)))
-  })
-  await new Promise<void>((listening) => service.listen(ports.USER_SERVICE_PORT, '127.0.0.1', listening))
+  }
+  const behind = await Promise.all([ports.USER_SERVICE_PORT, ports.OTLP_HTTP_PORT].map((port) => listen(repeat, port)))
   const { spec, accessLog } = prepareGateway(settings, await findNginx(), await freePort(ports))
   if (variant === 'otel') standInForModule(join(home, 'gateway'))
   const gateway = await startComponent(spec, home)
@@ -70,11 +70,19 @@ export async function runGateway(
     },
     async [Symbol.asyncDispose]() {
       await gateway.stop()
-      service.closeAllConnections()
-      await new Promise((closed) => service.close(closed))
+      for (const server of behind) {
+        server.closeAllConnections()
+        await new Promise((closed) => server.close(closed))
+      }
       rmSync(home, { recursive: true, force: true })
     },
   }
+}
+
+async function listen(listener: RequestListener, port: number): Promise<Server> {
+  const server = createServer(listener)
+  await new Promise<void>((listening) => server.listen(port, '127.0.0.1', listening))
+  return server
 }
 
 /**
