@@ -1,9 +1,9 @@
 # One image for each of the three services (and, with SERVICE=db, for the migrations):
 #   docker build --build-arg SERVICE=order-service -t sightline/order-service .
-# Node runs the sources, so there is nothing to compile: the first stage only installs what package-lock.json says.
+# Node runs the sources, so there is nothing to compile but a page: what package-lock.json says is installed.
 ARG NODE_IMAGE=node:24.21.0-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6
 
-FROM ${NODE_IMAGE} AS dependencies
+FROM ${NODE_IMAGE} AS manifests
 WORKDIR /app
 # Only what decides about dependencies, so that a change of code keeps this layer. npm wants every workspace it knows of.
 COPY package.json package-lock.json .npmrc ./
@@ -18,6 +18,17 @@ COPY backend/package.json backend/
 COPY console/package.json console/
 COPY local/package.json local/
 COPY observability/grafana/package.json observability/grafana/
+
+# The gateway's page, which user-service gives: the same for every image, so it is built once.
+FROM manifests AS pages
+RUN npm ci --omit=dev --ignore-scripts --workspace console
+COPY contracts contracts
+COPY service-kit service-kit
+COPY observability/grafana observability/grafana
+COPY console console
+RUN node console/build.ts && mv console/dist/*/shop /shop
+
+FROM manifests AS dependencies
 ARG SERVICE
 # One service's dependencies: no embedded PostgreSQL (optional), no tools (dev), no install scripts.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --workspace "${SERVICE}"
@@ -32,6 +43,8 @@ COPY contracts contracts
 COPY service-kit service-kit
 ARG SERVICE
 COPY ${SERVICE} ${SERVICE}
+COPY --from=pages /shop shop-pages
+ENV SHOP_PAGES=/app/shop-pages
 RUN ln -s "${SERVICE}" service
 USER node
 EXPOSE 5001 5002 5003

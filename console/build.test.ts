@@ -5,20 +5,30 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { buildConsole } from './build.ts'
+import { buildConsole, SHOP } from './build.ts'
 import { TEMPLATE } from './src/data/trace-file.ts'
 
 const LIMIT = 300 * 1024
+const SHOP_LIMIT = 30 * 1024
 
 test('the console builds, into no more than 300 KB to download in all, and nothing inline', async () => {
   const { dist } = await buildConsole()
-  const files = globSync('**/*.{js,css,html,svg}', { cwd: dist })
-  const sizes = files.map((file) => [file, gzipSync(readFileSync(join(dist, file))).length] as const)
-  const total = sizes.reduce((sum, [, size]) => sum + size, 0)
-  assert.ok(total <= LIMIT, `${total} bytes: ${JSON.stringify(sizes)}`)
-  const page = readFileSync(join(dist, 'index.html'), 'utf8')
-  assert.doesNotMatch(page, /<style|<script(?![^>]*\bsrc=)|\son\w+=/)
+  assertSmall(dist, ['index.html', 'favicon.svg', 'assets/*'], LIMIT)
 })
+
+test('the page of the gateway is three files of 30 KB to download in all, and nothing inline', async () => {
+  const { dist } = await buildConsole()
+  assertSmall(join(dist, SHOP), ['**/*'], SHOP_LIMIT)
+  assert.deepEqual(readdirSync(join(dist, SHOP)).sort(), ['index.html', 'shop.css', 'shop.js'])
+})
+
+function assertSmall(folder: string, patterns: string[], limit: number): void {
+  const files = globSync(patterns, { cwd: folder })
+  const sizes = files.map((file) => [file, gzipSync(readFileSync(join(folder, file))).length] as const)
+  const total = sizes.reduce((sum, [, size]) => sum + size, 0)
+  assert.ok(total <= limit, `${total} bytes: ${JSON.stringify(sizes)}`)
+  assert.doesNotMatch(readFileSync(join(folder, 'index.html'), 'utf8'), /<style|<script(?![^>]*\bsrc=)|\son\w+=/)
+}
 
 test('a file with one trace weighs less than the pages, and a policy lets only its own script and style run', async () => {
   const { dist } = await buildConsole()

@@ -22,6 +22,8 @@ import { DATA_ID, TEMPLATE } from './src/data/trace-file.ts'
 
 const root = import.meta.dirname
 const BUILDS = join(root, 'dist')
+/** Folder of the gateway's page, among the sources and in what is built. */
+export const SHOP = 'shop'
 const KEEP_MS = 24 * 3_600_000
 
 /** Where the pages of the present sources are, or will be once they are built; reads the sources, loads nothing. */
@@ -41,6 +43,7 @@ export async function buildConsole(builds = BUILDS): Promise<{ dist: string; bui
   try {
     await build({ configFile: join(root, 'vite.config.ts'), build: { outDir } })
     await buildTraceFile(outDir)
+    await buildShop(outDir)
     // Temporary folders are their maker's alone, and so may be all that it makes; the next start may be another user's.
     for (const path of ['', ...readdirSync(outDir, { recursive: true })].map((name) => join(outDir, String(name))))
       chmodSync(path, statSync(path).isDirectory() ? 0o755 : 0o644)
@@ -100,6 +103,19 @@ async function buildTraceFile(dist: string): Promise<void> {
   )
 }
 
+/** The page of the gateway, in a folder beside the console's own: one script and one stylesheet, which the policy there lets run. */
+async function buildShop(dist: string): Promise<void> {
+  const { build } = await import('vite')
+  const named = { entryFileNames: 'shop.js', assetFileNames: 'shop[extname]' }
+  await build({
+    configFile: join(root, 'vite.config.ts'),
+    root: join(root, SHOP),
+    base: `/${SHOP}/`,
+    publicDir: false,
+    build: { outDir: join(dist, SHOP), emptyOutDir: false, rolldownOptions: { output: named } },
+  })
+}
+
 /** A console that was started before its sources changed still serves the build before this one, however old that is. */
 function removeOldBuilds(builds: string, current: string): void {
   const age = (folder: string) => Date.now() - (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0)
@@ -112,14 +128,16 @@ function removeOldBuilds(builds: string, current: string): void {
 
 function stampOfSources(): string {
   const files = globSync(
-    ['src/**/*.{ts,tsx,css}', 'public/*', 'index.html', 'package.json', 'vite.config.ts', 'build.ts'],
+    ['{src,shop}/**/*.{ts,tsx,css,html}', 'public/*', 'index.html', 'package.json', 'vite.config.ts', 'build.ts'],
     {
       cwd: root,
     },
   )
-  const shared = join(root, '../observability/grafana/src/colors.ts')
+  const shared = ['observability/grafana/src/colors.ts', 'contracts/telemetry-names.ts'].map((path) =>
+    join(root, '..', path),
+  )
   const hash = createHash('sha256')
-  for (const file of [...files.map((name) => join(root, name)), shared].sort()) {
+  for (const file of [...files.map((name) => join(root, name)), ...shared].sort()) {
     if (file.endsWith('.test.ts')) continue
     hash
       .update(`${relative(root, file)}\0`)

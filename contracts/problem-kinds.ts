@@ -349,6 +349,15 @@ export const PROBLEM_KINDS: Readonly<Record<string, ProblemKind>> = {
       'Try again after the seconds in `Retry-After`. When it stays, `GET /health` names the service whose database does not answer, and the service’s log has what PostgreSQL said.',
     retry: 'with-key',
   },
+  'page-not-built': {
+    status: 503,
+    title: 'Not available now',
+    from: ['user-service'],
+    meaning: 'The page is being built, as it is at the first start and after its sources have changed.',
+    whatToDo:
+      'Reload it in some seconds. When it stays, the log of the telemetry backend says why it could not be built.',
+    retry: 'safe',
+  },
   'next-hop-unavailable': {
     status: 503,
     title: 'Not available now',

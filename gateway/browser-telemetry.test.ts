@@ -11,7 +11,7 @@ const said = { 'access-control-allow-origin': '*', 'access-control-allow-credent
 for (const variant of ['stock', 'otel'] as const) {
   test(`what is no OTLP from a page of the gateway is refused by name (${variant})`, async () => {
     const limits = { GATEWAY_BROWSER_RATE_LIMIT: '1r/m', GATEWAY_BROWSER_RATE_BURST: '9' }
-    await using gateway = await runGateway(limits, variant, said)
+    await using gateway = await runGateway({ ...limits, GATEWAY_TRACE_VIEW: 'grafana' }, variant, said)
     const here = new URL(gateway.url).host
 
     // Taken: from a page that came from here, and from programs.
@@ -53,6 +53,13 @@ for (const variant of ['stock', 'otel'] as const) {
     for (const path of [`${PATH}/`, '/otlp/v1/logs', '/otlp/v1/metrics', '/browser/v1/traces', '/v1/traces']) {
       assert.equal((await problem(await post(gateway, JSON_TYPE, {}, path), 404)).type, '/problems/not-published')
     }
+
+    // Grafana shows a trace by what its address says.
+    const traceId = 'ab'.repeat(16)
+    const shown = await fetch(`${gateway.url}/shop/trace/${traceId}`, { redirect: 'manual' })
+    const panes = new URL(shown.headers.get('location')!).searchParams.get('panes')!
+    const [query] = JSON.parse(panes).t.queries
+    assert.deepEqual([query.queryType, query.query], ['traceql', traceId])
 
     // What is under the limits arrives, the rest is told to wait; what was taken is no line in the log.
     const many = await Promise.all(Array.from({ length: 12 }, () => post(gateway, { ...JSON_TYPE })))

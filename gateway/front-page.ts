@@ -52,6 +52,7 @@ export function publishedRoutes(): Route[] {
       path: `/api/v1${path.replace('{+', '{')}`,
       summary,
     })),
+    { method: 'GET', path: '/shop', summary: 'A page that places an order; its trace begins in the browser' },
     { method: 'GET', path: '/health', summary: 'The whole chain, each part with its state' },
     ...common,
   ]
@@ -83,6 +84,9 @@ export function renderFrontPage(): string {
     'map $http_host $gateway_here {\n  default "$scheme://$host";\n' +
     '  "~(?<gateway_asked_port>:[0-9]{1,5})$" "$scheme://$host$gateway_asked_port";\n}\n' +
     "map $gateway_front $gateway_policy {\n  default \"default-src 'none'; frame-ancestors 'none'\";\n" +
+    // Of the page at /shop: it runs its own files and asks its own origin, no other.
+    "  shop \"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; " +
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'\";\n" +
     `  page "default-src 'none'; style-src '${styleHash()}'; img-src data:; base-uri 'none'; form-action 'none'; ` +
     "frame-ancestors 'none'\";\n}\n" +
     renderParts('gateway_front_html', renderHtml()) +
@@ -133,7 +137,7 @@ function renderHtml(): string {
     `<style>${STYLE}</style>\n<main>\n<h1>Sightline</h1>\n` +
     '<p>The gateway of three services: user, order, audit. Every answer has its trace id in <code>X-Trace-Id</code>; ' +
     `<a href="${at('CONSOLE')}/">the console</a> shows the trace, its logs and metrics.</p>\n` +
-    `<h2>Try</h2>\n${commands.join('')}<h2>Look</h2>\n<ul>\n${places.join('')}</ul>\n` +
+    `<h2>Try</h2>\n<p><a href="/shop">The shop</a>: an order whose trace begins with your click.</p>\n${commands.join('')}<h2>Look</h2>\n<ul>\n${places.join('')}</ul>\n` +
     `<h2>Routes</h2>\n<dl>\n${routes.join('')}</dl>\n</main>\n</html>\n`
   )
 }

@@ -290,6 +290,30 @@ test('the front page takes GET and HEAD only, and repeats nothing of a Host that
   assert.match(named, /http:\/\/localhost:80\/api/)
 })
 
+test('the page at /shop runs its own files and asks its own origin, and leads to where a trace is shown', async () => {
+  const page = await fetch(`${url}/shop`, { headers: { 'x-request-id': 'shop' } })
+  assert.equal(((await page.json()) as Told).url, '/shop')
+  const policy = page.headers.get('content-security-policy')!
+  for (const part of ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"])
+    assert.ok(policy.includes(part), policy)
+  assert.doesNotMatch(policy, /unsafe/)
+  assert.equal((await recordOf('shop')).route, '/shop')
+  assert.equal((await told('/shop/shop.js')).url, '/shop/shop.js')
+  const shown = await fetch(`${url}/shop/trace/${TRACE}`, { redirect: 'manual' })
+  assert.deepEqual(
+    [shown.status, shown.headers.get('location')],
+    [302, `http://127.0.0.1:${consolePort}/trace/${TRACE}`],
+  )
+  for (const path of [
+    '/shop/',
+    '/shop/package.json',
+    '/shop/trace/',
+    `/shop/trace/${TRACE}0`,
+    '/shop/trace/%2f%2fevil',
+  ])
+    await problem(await fetch(url + path), 404, 'not-published')
+})
+
 test('the front page is what its program writes', () => {
   assert.equal(readFileSync(join(import.meta.dirname, '..', FRONT_PAGE), 'utf8'), renderFrontPage())
 })

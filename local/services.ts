@@ -1,6 +1,7 @@
 /** How the telemetry backend and the three services are run: the project's own Node on their sources, told by environment. */
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { locateConsole, SHOP } from '@sightline/console/build'
 import type { ServiceRole } from '@sightline/db/migrate'
 import { giveFolder, type PlainUser } from '@sightline/db/plain-user'
 import type { ComponentSpec } from './component.ts'
@@ -57,6 +58,7 @@ export function serviceSpec(
       LISTEN_FDS: socket ? '1' : undefined,
       NEXT_SERVICE_URL: next ? `http://127.0.0.1:${ports[next.port]}` : undefined,
       NEXT_SERVICE_NAME: next?.name,
+      SHOP_PAGES: name === 'user-service' ? join(locateConsole().dist, SHOP) : undefined,
       ...(role ? roleVariables(settings, role, passwords[role]) : {}),
       // What goes to the terminal is for people; the same lines as JSON are in the files.
       LOG_FORMAT: env.LOG_FORMAT ?? 'text',

@@ -6,11 +6,13 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readFlags } from '@sightline/local/flags'
 import { readSettings, root } from '@sightline/local/settings'
+import { until } from '@sightline/service-kit/poll'
 import type { Page } from 'playwright-core'
 import { chromiumPath, launch, NO_CHROMIUM, openPage, showAllPanels, unwell } from './screenshots/browser.ts'
 
 interface Picture {
   readonly name: string
+  /** Of the console, or a whole address. */
   readonly path: string
   readonly height: number
   readonly light?: boolean
@@ -18,9 +20,13 @@ interface Picture {
   readonly ready: (page: Page) => Promise<void>
 }
 
-readFlags('npm run screenshots\n\nMakes the pictures in docs/images from the running system.', {})
+const { values } = readFlags(
+  'npm run screenshots -- [--only NAME]\n\nMakes the pictures in docs/images from the running system, or one of them.',
+  { options: { only: { type: 'string' } } },
+)
 const { ports } = readSettings()
 const console_ = `http://127.0.0.1:${ports.CONSOLE_PORT}`
+const gateway = `http://127.0.0.1:${ports.GATEWAY_PORT}`
 const tempo = `http://127.0.0.1:${ports.TEMPO_PORT}`
 const folder = join(root, 'docs/images')
 
@@ -69,6 +75,22 @@ const pictures: readonly Picture[] = [
     ready: (page) => page.locator('.result-table tbody tr').first().waitFor(),
   },
   {
+    name: 'browser',
+    path: `${gateway}/shop`,
+    height: 640,
+    light: true,
+    ready: async (page) => {
+      await page.getByLabel('Product').selectOption('laptop-001')
+      await page.getByRole('button', { name: 'Place the order' }).click()
+      const link = page.locator('#done a').first()
+      const traceId = await link.getAttribute('data-trace-id')
+      await stored(`{ trace:id = "${traceId}" && resource.service.name = "browser" } && { name = "record_audit" }`)
+      await link.click()
+      await page.locator('.span-row', { hasText: 'browser' }).nth(1).click()
+      await page.locator('.span-details [role="status"]').waitFor({ state: 'detached' })
+    },
+  },
+  {
     name: 'audit',
     path: `/d/sightline-audit?${still}`,
     height: 900,
@@ -83,9 +105,10 @@ await mkdir(folder, { recursive: true })
 const browser = await launch(chromium)
 try {
   for (const { name, path, height, light, ready } of pictures) {
+    if (values.only !== undefined && values.only !== name) continue
     const viewport = { width: 1360, height }
     const { page, problems } = await openPage(browser, { viewport, colorScheme: light ? 'light' : 'dark' })
-    await page.goto(console_ + path)
+    await page.goto(new URL(path, console_).href)
     await ready(page)
     if (problems.length > 0) throw new Error(`${name}: ${problems.join('; ')}`)
     await page.screenshot({ path: join(folder, `${name}.png`) })
@@ -94,6 +117,11 @@ try {
   }
 } finally {
   await browser.close()
+}
+
+/** The page's own spans come a second after its answer. */
+async function stored(traceql: string): Promise<void> {
+  await until(`a trace for ${traceql}`, 20, () => latestTrace(traceql).catch(() => false))
 }
 
 async function latestTrace(traceql: string): Promise<string> {

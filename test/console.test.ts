@@ -1012,6 +1012,91 @@ test('the JSON of a trace, and its download as HTML, are what the page asked for
   assert.deepEqual(problems, [])
 })
 
+test(
+  'a trace begins with a click in the shop, goes on through all services, and the map shows browser',
+  options,
+  async () => {
+    const { page, problems } = await newcomer()
+    await page.goto(`${system.urls.gateway}/`)
+    await page.getByRole('link', { name: 'The shop' }).click()
+    await page.getByLabel('Product').selectOption('laptop-001')
+    await page.getByLabel('Quantity').fill('2')
+    await page.getByRole('button', { name: 'Place the order' }).click()
+    const link = page.locator('#done a').first()
+    await link.waitFor()
+    assert.match((await page.locator('#done li').first().textContent()) ?? '', /^Order \d+: 1999\.98 USD/)
+    const traceId = (await link.getAttribute('data-trace-id'))!
+    await assertAccessible(page)
+    await page.setViewportSize({ width: 390, height: 844 })
+    await assertFits(page)
+
+    await page.getByRole('button', { name: 'Break something' }).click()
+    await until('the fault is listed', 5, async () => (await page.locator('#done li').count()) === 2)
+    const brokenId = (await page.locator('#done a').first().getAttribute('data-trace-id'))!
+    await page.evaluate("setTimeout(() => { throw new RangeError('of nobody, for ann@example.com') })")
+    await until('the page says what it did not catch', 5, () => problems.length === 1)
+    assert.match(problems.splice(0)[0]!, /of nobody/)
+
+    const spans = await system.trace(traceId, 20, (found) => {
+      assert.deepEqual(
+        new Set(found.map(({ service }) => service)),
+        new Set(['browser', 'gateway', 'user-service', 'order-service', 'audit-service']),
+      )
+      assert.ok(found.some(({ name }) => name === 'record_audit'))
+    })
+    const [click] = spans.filter(({ parentId }) => !spans.some(({ id }) => id === parentId))
+    const asked = spans.find(({ service, name }) => service === 'browser' && name === 'POST')!
+    const taken = spans.find(({ service }) => service === 'gateway')!
+    assert.deepEqual(
+      [click!.name, click!.attributes['browser.element'], asked.parentId, taken.parentId],
+      ['click', 'place-order', click!.id, asked.id],
+    )
+    assert.equal(asked.attributes['url.full'], `${system.urls.gateway}/api/v1/process`)
+    await system.trace(brokenId, 20, (found) =>
+      assert.deepEqual(
+        found.map(({ name }) => name),
+        ['click'],
+      ),
+    )
+
+    // The page's own trace begins at the gateway, which gave it; vitals that are known only at its end are sent by then.
+    await page.locator(`#done a[data-trace-id="${traceId}"]`).click()
+    await page.waitForURL(`${system.urls.console.replace('localhost', '*')}/trace/${traceId}`)
+    await page.locator('.span-row', { hasText: 'click' }).first().waitFor()
+    const ofPage = await until('the trace of the page', 20, async () => {
+      const found = await system.search('{ resource.service.name = "browser" && name = "exception" }')
+      return found[0]
+    })
+    await system.trace(ofPage, 20, (found) => {
+      const names = found.map(({ service, name }) => `${service} ${name}`)
+      for (const name of [
+        'gateway GET /shop',
+        'browser documentLoad',
+        'browser resourceFetch',
+        'browser browser.web_vital',
+      ])
+        assert.ok(names.includes(name), `${name} is not in ${names.join(', ')}`)
+      assert.doesNotMatch(JSON.stringify(found.map(({ events }) => events)), /ann@/)
+      // The last of them is known when the page is left.
+      const vitals = found.map(({ attributes }) => attributes['browser.web_vital.name'])
+      for (const vital of ['TTFB', 'FCP', 'LCP', 'CLS']) assert.ok(vitals.includes(vital), `${vital}: ${vitals}`)
+      const load = found.find(({ name }) => name === 'documentLoad')!
+      assert.equal(load.parentId, found.find(({ service, name }) => service === 'gateway' && name === 'GET /shop')!.id)
+      assert.equal(load.attributes['user_agent.name'], 'Chrome')
+    })
+
+    await until('the edge was counted', 30, async () => {
+      const [edge] = await system.prometheusQuery(
+        'sum(traces_service_graph_request_total{client="browser",server="gateway"})',
+      )
+      return (edge?.value ?? 0) > 0
+    })
+    await page.goto(`${system.urls.console}/map?from=now-15m&to=now`)
+    await page.locator('.map-node', { hasText: 'browser' }).waitFor()
+    assert.deepEqual(problems, [])
+  },
+)
+
 test('the audit table is filtered, shows an intact chain, and leads to the trace', options, async (t) => {
   // The tree waits for who has this row's lock.
   const db = new pg.Client(system.postgres)

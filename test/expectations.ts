@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test'
 import { until } from '@sightline/service-kit/poll'
 import {
   askFor,
+  browserTrace,
   filled,
   readExpectations,
   type Sent,
@@ -16,8 +17,9 @@ export async function meetExpectations(t: TestContext, targets: Targets): Promis
   const file = readExpectations()
   const before = await sumsBefore(targets, file.expectations)
   const began = Date.now()
-  const answers: Record<string, Sent> = {}
-  for (const [name, request] of Object.entries(file.requests)) answers[name] = await sendRequest(targets, name, request)
+  const answers: Record<string, Sent> = { browser: browserTrace() }
+  for (const [name, request] of Object.entries(file.requests))
+    answers[name] = await sendRequest(targets, name, filled(request, answers))
 
   const deadline = performance.now() + file.deadline_seconds * 1000
   for (const expectation of file.expectations) {

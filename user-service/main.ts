@@ -11,13 +11,13 @@
  */
 import { METRICS } from '@sightline/contracts'
 import { createAnswerStore, type KitParts, runService, type ServiceParts } from '@sightline/service-kit'
-import { environment } from './config.ts'
+import { type Config, environment } from './config.ts'
 import { createProcessRequest } from './process-request.ts'
 import { withReleases } from './releases.ts'
 import { createApp } from './routes.ts'
 
 /** Puts the service together from what the kit made; tests do the same with parts of their own. */
-export function compose(kitParts: KitParts): ServiceParts {
+export function compose(kitParts: KitParts<Config>): ServiceParts {
   const parts = withReleases(kitParts)
   const answers = createAnswerStore(parts)
   const processRequest = createProcessRequest(parts)

@@ -11,9 +11,10 @@ import {
   outsideTraces,
   sql,
 } from '@sightline/service-kit'
+import type { Config } from './config.ts'
 
 /** The parts of the service with its flags around them. */
-export function withReleases(parts: KitParts): KitParts {
+export function withReleases(parts: KitParts<Config>): KitParts<Config> {
   const { flags } = parts
   const keepSession = createSessionCache(parts)
 

@@ -2,17 +2,19 @@
 import { commonEndpoints, openApiDocument, receiptApplied, receiptWait, userEndpoints } from '@sightline/contracts'
 import { type AnswerStore, addCommonRoutes, createHttpApp, type KitParts, notFound, page } from '@sightline/service-kit'
 import type Koa from 'koa'
+import type { Config } from './config.ts'
 import type { ProcessRequestUseCase } from './process-request.ts'
+import { addShop } from './shop.ts'
 import { findUser, listUsers, toUserView } from './users.ts'
 
-export interface AppParts extends KitParts {
+export interface AppParts extends KitParts<Config> {
   answers: AnswerStore
   processRequest: ProcessRequestUseCase
 }
 
 /** The HTTP side of user-service; errors become answers in the kit. */
 export function createApp(parts: AppParts): Koa {
-  const { answers, database, processRequest } = parts
+  const { answers, config, database, processRequest } = parts
   return createHttpApp(parts, (routes) => {
     routes.add(userEndpoints.process, ({ body, headers }) =>
       answers.once(headers, body, async (idempotency) => {
@@ -36,6 +38,8 @@ export function createApp(parts: AppParts): Koa {
       if (row === undefined) throw notFound('user', params.id)
       return { status: 200, body: toUserView(row) }
     })
+
+    addShop(routes, config.SHOP_PAGES)
 
     addCommonRoutes(routes, {
       ...parts,

@@ -104,14 +104,18 @@ export async function sendRequest(
   return { trace_id: traceId, request_id: requestId }
 }
 
-/** Puts the answers' ids in the place of {{request.field}}. */
-export function filled(expectation: Expectation, answers: Record<string, Sent>): Expectation {
-  const text = JSON.stringify(expectation).replace(/\{\{(\w+)\.(\w+)\}\}/g, (_, name: string, field: keyof Sent) => {
+/** What {{browser}} stands for: no answer, but the trace that a browser has begun. */
+export const browserTrace = (): Sent => ({ trace_id: randomBytes(16).toString('hex'), request_id: '' })
+
+/** A request or an expectation with the answers' ids in the place of {{request.field}}, and the nanoseconds now in that of {{now}}. */
+export function filled<T>(template: T, answers: Record<string, Sent>): T {
+  const timed = JSON.stringify(template).replaceAll('{{now}}', `${Date.now()}000000`)
+  const text = timed.replace(/\{\{(\w+)\.(\w+)\}\}/g, (_, name: string, field: keyof Sent) => {
     const value = answers[name]?.[field]
     if (value === undefined) throw new Error(`expectations.yaml: there is no {{${name}.${field}}}`)
     return value
   })
-  return JSON.parse(text) as Expectation
+  return JSON.parse(text) as T
 }
 
 /** How a filled expectation is asked. `began`: milliseconds since the epoch, before the first request. */
