@@ -93,6 +93,8 @@ export function consoleListener(options: ConsoleOptions): RequestListener {
     }
     const name = url.pathname.slice(1)
     const isFile = name.includes('.') || name.startsWith('assets/')
+    // Built beside these pages, and given at the gateway alone.
+    if (name.startsWith('shop/')) return refuse(res, 404, 'There is no such page.')
     const file = await pages.read(isFile ? name : 'index.html')
     if (!file) return refuse(res, 404, 'There is no such page.')
     if (!isFile) return sendFile(req, res, await pageOf(file), 'no-cache')

@@ -87,6 +87,11 @@ describe('the package of the backend', () => {
     const manifest = JSON.parse(readFileSync(join(folder, 'sightline-backend/package.json'), 'utf8'))
     assert.equal(manifest.dependencies, undefined)
     assert.ok(existsSync(join(folder, 'sightline-backend/LICENSE')))
+    assert.equal(
+      existsSync(join(folder, 'sightline-backend/pages/shop')),
+      false,
+      'a page that its notices do not cover',
+    )
   })
 
   test('says which Node it needs to one that is too old', () => {

@@ -1019,6 +1019,8 @@ test(
     const { page, problems } = await newcomer()
     await page.goto(`${system.urls.gateway}/`)
     await page.getByRole('link', { name: 'The shop' }).click()
+    const elsewhere = await fetch(`${system.urls.console}/shop/shop.js`)
+    assert.equal(elsewhere.status, 404, 'the page is given by the gateway alone')
     await page.getByLabel('Product').selectOption('laptop-001')
     await page.getByLabel('Quantity').fill('2')
     await page.getByRole('button', { name: 'Place the order' }).click()

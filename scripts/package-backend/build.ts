@@ -5,15 +5,19 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { buildConsole } from '@sightline/console/build'
+import { buildConsole, SHOP } from '@sightline/console/build'
 import { root } from '@sightline/local/settings'
 import { rolldown } from 'rolldown'
 import { dependenciesOf, noticesOf, packagesOf } from './notices.ts'
 
 export const NAME = 'sightline-backend'
 const ENTRIES = { main: 'scripts/backend/packaged.ts', worker: 'backend/query/worker.ts' }
-/** What the console asks for and its pages have nothing of. */
-const NOT_IN_PAGES = ['vite', 'pg']
+/** What the console asks for and its pages have nothing of; the gateway's page is not in the package. */
+const NOT_IN_PAGES = [
+  ...['vite', 'pg', 'web-vitals', '@opentelemetry/api', '@opentelemetry/core', '@opentelemetry/resources'],
+  ...['@opentelemetry/sdk-trace', '@opentelemetry/exporter-trace-otlp-http'],
+  ...['@opentelemetry/instrumentation-document-load', '@opentelemetry/instrumentation-fetch'],
+]
 
 /** Resolves to the file, `NAME-VERSION.tgz` in `out`; the folder it was packed from lies beside it. */
 export async function buildPackage(out: string): Promise<string> {
@@ -21,7 +25,7 @@ export async function buildPackage(out: string): Promise<string> {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   const { dist } = await buildConsole()
-  cpSync(dist, join(folder, 'pages'), { recursive: true })
+  cpSync(dist, join(folder, 'pages'), { recursive: true, filter: (path) => path !== join(dist, SHOP) })
   cpSync(join(root, 'observability/grafana/dashboards'), join(folder, 'dashboards'), { recursive: true })
   const bundled = new Set<string>()
   for (const [name, file] of Object.entries(ENTRIES))
