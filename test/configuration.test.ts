@@ -394,7 +394,7 @@ test('the images of the services are built on one Node, pinned by version and di
   const [, version] = /^ARG NODE_IMAGE=node:([\d.]+)-slim@sha256:[0-9a-f]{64}$/m.exec(read('Dockerfile')) ?? []
   assert.equal(version, JSON.parse(read('package.json')).devDependencies.node)
   for (const [, image] of read('Dockerfile').matchAll(/^FROM (\S+)/gm)) {
-    assert.match(image!, /^(\$\{NODE_IMAGE\}|dependencies|service|load)$/)
+    assert.match(image!, /^(\$\{NODE_IMAGE\}|manifests|dependencies|service|load)$/)
   }
 })
 
