@@ -1,6 +1,6 @@
 /** SQL of the audit trail: rows are added and read, never changed. */
 import type { AuditEvent, AuditRow } from '@sightline/contracts'
-import { type Queries, sql } from '@sightline/service-kit'
+import { LAST_ID, type Queries, sql } from '@sightline/service-kit'
 
 /** All conditions that are given have to hold. */
 export interface AuditFilter {
@@ -22,7 +22,7 @@ const COLUMNS = `a.id, a.event_id, a.event_type, a.occurred_at, a.recorded_at, a
   a.trace_id, a.request_id, a.details,
   (select min(c.position) from audit_chain c where c.audit_id = a.id) as position, (select audit_tree_size()) as tree_size`
 /** Further conditions narrow what the index of the first one finds. */
-const PAGE = `and ($2::bigint is null or a.id < $2) and ($4::bigint is null or a.order_id = $4)
+const PAGE = `and a.id < coalesce($2, ${LAST_ID}) and ($4::bigint is null or a.order_id = $4)
   and ($5::bigint is null or a.user_id = $5) order by a.id desc limit $3`
 /** One statement per leading filter: a statement that serves all of them at once would use no index well. */
 const LIST = {

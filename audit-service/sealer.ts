@@ -3,7 +3,7 @@
  * of audit services run: no role can write one that fits nothing. Seal and removal from the queue commit together, so a crash
  * at any moment loses nothing.
  */
-import { again, type Component, inSpan, type KitParts, sql } from '@sightline/service-kit'
+import { again, type Component, countOf, inSpan, type KitParts, sql } from '@sightline/service-kit'
 import type { Config } from './config.ts'
 import { type Progress, watchProgress } from './standstill.ts'
 
@@ -14,8 +14,8 @@ const WAITING = sql(
 const SEAL = sql('seal_rows', 'select audit_seal($1) as sealed')
 const STATE = sql(
   'seal_state',
-  `select (select count(*) from audit_unsealed) as unsealed,
-     coalesce((select extract(epoch from now() - min(recorded_at)) from audit_unsealed), 0)::double precision as lag,
+  `select ${countOf('audit_unsealed')} as unsealed,
+     coalesce((select extract(epoch from now() - recorded_at) from audit_unsealed order by audit_id limit 1), 0)::double precision as lag,
      coalesce((select max(position) from audit_chain), 0) as length`,
 )
 const BATCH = 1_000

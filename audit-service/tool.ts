@@ -5,6 +5,8 @@
  *   node audit-service/tool.ts verify --state FILE                            what is new since the last time with this file; goes on where one was stopped
  *   node audit-service/tool.ts verify --proof FILE [--checkpoint NOTE] --public-key FILE          the same codes; offline, without a database
  *   node audit-service/tool.ts verify ... --policy FILE | --witness KEY [--witness KEY] [--quorum N]     with enough witnesses, see below
+ *   node audit-service/tool.ts verify --archive FILE [--archive FILE] ...     the rows that have left as well; all of them are to be given
+ *   node audit-service/tool.ts archive --before DATE --out FILE --key FILE    moves rows sealed before DATE, and their orders, into a file
  *   node audit-service/tool.ts checkpoint --out FILE --key FILE               signs the end of the chain, and the tree in FILE.note
  *   node audit-service/tool.ts keys --out FOLDER                              makes an Ed25519 key pair
  *
@@ -23,6 +25,7 @@ import { withFiles } from '@sightline/service-kit/config'
 import { writeWhole } from '@sightline/service-kit/whole-file'
 import pg from 'pg'
 import { z } from 'zod'
+import { archive, boundaryFault, readBoundaries } from './archive.ts'
 import { renewCheckpoint } from './checkpoint.ts'
 import { type Checkpoint, isEmptied, makeKeys, readCheckpoint, readSigningKey } from './checkpoint-format.ts'
 import { cosignaturesOf, readWitnessKey } from './cosignature.ts'
@@ -35,8 +38,8 @@ import { type Agreed, agreedBy, askWitnesses, forkAmong, readWitnessed, treeAgai
 
 const USAGE =
   'Use: verify [--state FILE] [--checkpoint FILE --public-key FILE [--max-age SECONDS]] | verify --proof FILE [--checkpoint NOTE] --public-key FILE | ' +
-  'checkpoint --out FILE --key FILE | keys --out FOLDER; each with [--origin NAME], ' +
-  'verify also with --policy FILE, or --witness KEY for each witness and [--quorum N]'
+  'archive --before DATE --out FILE --key FILE | checkpoint --out FILE --key FILE | keys --out FOLDER; each with [--origin NAME], ' +
+  'verify also with --archive FILE for each archive, --policy FILE, or --witness KEY for each witness and [--quorum N]'
 const text = { type: 'string' } as const
 const flags = {
   checkpoint: text,
@@ -49,20 +52,24 @@ const flags = {
   policy: text,
   quorum: text,
   state: text,
+  before: text,
 }
-const witness = { type: 'string', multiple: true } as const
+const several = { type: 'string', multiple: true } as const
 const help = { type: 'boolean', short: 'h' } as const
-type Options = Partial<Record<keyof typeof flags, string>> & { witness?: string[] }
+type Options = Partial<Record<keyof typeof flags, string>> & { witness?: string[]; archive?: string[] }
 /** What `verify --state` keeps. */
 const stateSchema = z.strictObject({
   format: z.literal('sightline-audit-verified-1'),
   position: z.int().min(1),
   hash: z.string().regex(/^[0-9a-f]{64}$/),
 })
-const commands: Record<string, (options: Options) => Promise<number>> = { verify, checkpoint, keys }
+const commands: Record<string, (options: Options) => Promise<number>> = { verify, archive: moveOut, checkpoint, keys }
 
 try {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { ...flags, witness, help } })
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { ...flags, witness: several, archive: several, help },
+  })
   const name = positionals[0] ?? 'verify'
   if (!Object.hasOwn(commands, name)) throw new Error(USAGE)
   if (values.help) console.log(USAGE)
@@ -86,7 +93,10 @@ async function verify(options: Options): Promise<number> {
       `--max-age is the age of a checkpoint of the chain, or of what witnesses have signed, in seconds. ${USAGE}`,
     )
   }
-  const { result, witnesses } = await withDatabase(async (query) => {
+  const { result, boundaries, archiveFault, witnesses } = await withDatabase(async (query) => {
+    const boundaries = await readBoundaries(query)
+    const files = options.archive ?? []
+    const archiveFault = await boundaryFault(query, boundaries, options.origin ?? DEFAULT_ORIGIN, key, files)
     const result = await verifyChain(query, {
       ...(known ? { checkpoint: known } : {}),
       ...(treeCheckpoint ? { treeCheckpoint } : {}),
@@ -96,7 +106,12 @@ async function verify(options: Options): Promise<number> {
         if (process.stderr.isTTY) process.stderr.write(`\r${checked} of ${total} rows`)
       },
     })
-    return { result, witnesses: policy && key && (await holdAgainst(query, policy, options, key, treeCheckpoint)) }
+    return {
+      result,
+      boundaries,
+      archiveFault,
+      witnesses: policy && key && (await holdAgainst(query, policy, options, key, treeCheckpoint)),
+    }
   })
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
   const { first_broken: fault, checked, unsealed, last_hash, last_position, tree_size, duration_ms } = result
@@ -105,6 +120,17 @@ async function verify(options: Options): Promise<number> {
     `${counted(checked, 'row')} checked in ${(duration_ms / 1000).toFixed(1)} s, ${unsealed} not sealed yet, ` +
       `${Math.max(0, last_position - tree_size)} not in the tree yet`,
   )
+  const left = boundaries.at(-1)?.position ?? 0
+  if (archiveFault !== undefined) {
+    console.log(`BROKEN: ${archiveFault}`)
+    return 1
+  }
+  if (left > 0)
+    console.log(
+      `${counted(left, 'row')} before them left by ${counted(boundaries.length, 'archive')}` +
+        (options.archive ? ', each checked against its seal and its leaf' : ', not read: --archive FILE') +
+        (key ? '; the boundaries are signed' : '; --public-key FILE tells whether their boundaries are signed'),
+    )
   for (const line of witnesses?.silent ?? []) console.log(`a witness gave nothing: ${line}`)
   if (fault !== null) {
     console.log(
@@ -244,6 +270,26 @@ async function proof(options: Options, policy: Policy | undefined, key: KeyObjec
         ?.map(({ witness: { name }, seconds }) => `, and ${name} at ${new Date(seconds * 1000).toISOString()}`)
         .join('') ?? ''),
   )
+  return 0
+}
+
+async function moveOut({ before, out, key, origin = DEFAULT_ORIGIN }: Options): Promise<number> {
+  if (!before || !out || !key) throw new Error(USAGE)
+  const date = new Date(before)
+  if (Number.isNaN(date.getTime()))
+    throw new Error(`--before ${before} is no date: 2026-01-31, or with a time, 2026-01-31T12:00:00Z`)
+  const signingKey = readSigningKey(key)
+  const { boundary, removed } = await withDatabase((query) =>
+    archive(query, { before: date, file: out, key: signingKey, origin }),
+  )
+  if (boundary === undefined)
+    console.log(`No row to archive: none was sealed before ${date.toISOString()} and is free to leave.`)
+  else
+    console.log(
+      `${out}: rows ${boundary.first} to ${boundary.position} with their orders, SHA-256 ${boundary.file_hash}. ` +
+        'Keep it: with every archive the whole log can be verified.',
+    )
+  console.log(`${counted(removed, 'row')} removed`)
   return 0
 }
 

@@ -18,7 +18,9 @@ const ENDS = sql(
      coalesce((select max(id) from audit_logs), 0) as last_id,
      coalesce((select max(id) from order_events), 0) as last_order,
      (select count(*) from audit_unsealed) as unsealed,
-     audit_tree_size() as tree_size`,
+     audit_tree_size() as tree_size,
+     coalesce((select max(position) from audit_boundaries), 0) as boundary,
+     (select seal from audit_boundaries order by position desc limit 1) as boundary_seal`,
 )
 const SEAL_AT = sql('seal_at', 'select hash from audit_chain where position = $1')
 /** A row that is neither sealed nor waiting for it has lost its seal. */
@@ -52,18 +54,20 @@ const QUEUE_FAULT = sql(
    ) queue where reason is not null order by audit_id limit 1`,
 )
 /**
- * In one snapshot. Where each seal and each entry of the queue stands for a row of its own, no row is left over when their
+ * In one snapshot; the seal of a boundary stands for a row that has left. Where each seal and each entry of the queue stands for a row of its own, no row is left over when their
  * numbers agree; and where each row has its order, no order is left over when theirs do.
  */
 const COUNTS = sql(
   'chain_counts',
   `select (select count(*) from audit_logs) as rows,
-     (select count(*) from audit_chain) + (select count(*) from audit_unsealed) as known,
+     (select count(*) from audit_chain) + (select count(*) from audit_unsealed) - (
+       select count(*) from audit_chain c where position = (select max(position) from audit_boundaries)
+         and not exists (select from audit_logs where id = c.audit_id)) as known,
      (select count(*) from order_events) as orders,
      (select count(*) from waiting_events w where not exists (select from audit_logs a where a.event_id = w.event_id)) as underway`,
 )
 export interface VerifyOptions {
-  /** First position to check (default 1); the seal before it is taken on trust, unless `known` says what it was. */
+  /** First position to check (default 1, or the first behind the newest boundary); the seal before it is taken on trust, unless `known` says what it was. */
   from?: number
   /** A place up to which all was checked before: what is behind it is checked, and that its seal is still the same. In place of `from`. */
   known?: KnownPlace
@@ -88,10 +92,13 @@ export interface KnownPlace {
  * broken chain is a result, not an error; rejects only when the database does.
  */
 export async function verifyChain(database: BulkQueries, options: VerifyOptions = {}): Promise<AuditVerification> {
-  const { known, from = (known?.position ?? 0) + 1, withinMs = Number.POSITIVE_INFINITY } = options
+  const { withinMs = Number.POSITIVE_INFINITY } = options
   const started = performance.now()
   const [ends] = await database.query<Ends>(ENDS)
-  const { last_position, unsealed, tree_size } = ends!
+  const { last_position, unsealed, tree_size, boundary } = ends!
+  // What was verified before says nothing of rows that have left since.
+  const known = options.known && options.known.position > boundary ? options.known : undefined
+  const from = Math.max(options.from ?? (known?.position ?? 0) + 1, boundary + 1)
   const tree = createTreeCheck(tree_size, from - 1)
   let position = from - 1
   let previous = from === 1 ? GENESIS : await sealAt(database, from - 1)
@@ -99,7 +106,10 @@ export async function verifyChain(database: BulkQueries, options: VerifyOptions 
   const isMissing = previous === undefined && from - 1 <= last_position
   let fault = isMissing
     ? missingSeal(from - 1)
-    : (cutOff(ends!, options) ?? otherSeal(known, previous) ?? (await checkpointBefore(database, from, options)))
+    : (cutOff(ends!, options) ??
+      (await otherBoundary(database, ends!)) ??
+      otherSeal(known, previous) ??
+      (await checkpointBefore(database, from, ends!, options)))
   if (fault === undefined && position < last_position) {
     const start = { position, previous: previous! }
     const against = { tree, checkpoint: options.checkpoint }
@@ -143,6 +153,9 @@ interface Ends {
   last_order: number
   unsealed: number
   tree_size: number
+  /** The last position whose row has left by an archive; 0 when none has. */
+  boundary: number
+  boundary_seal: Buffer | null
 }
 
 /** The seal at a position; undefined when there is none. */
@@ -167,6 +180,15 @@ function cutOff({ last_position }: Ends, options: VerifyOptions): Fault | undefi
   }
 }
 
+/** A boundary from which the chain does not go on. */
+async function otherBoundary(database: Queries, { boundary, boundary_seal }: Ends): Promise<Fault | undefined> {
+  if (boundary_seal === null) return undefined
+  const seal = await sealAt(database, boundary)
+  if (seal?.equals(boundary_seal)) return undefined
+  const reason = 'the seal differs from that of the boundary of the archive'
+  return { position: boundary, audit_id: null, reason }
+}
+
 /** A seal that is not the one that was verified before. */
 function otherSeal(known: KnownPlace | undefined, seal: Buffer | undefined): Fault | undefined {
   if (known === undefined || known.position === 0 || seal?.toString('hex') === known.hash) return undefined
@@ -181,9 +203,10 @@ function otherSeal(known: KnownPlace | undefined, seal: Buffer | undefined): Fau
 async function checkpointBefore(
   database: Queries,
   from: number,
+  { boundary }: Ends,
   { checkpoint }: VerifyOptions,
 ): Promise<Fault | undefined> {
-  if (checkpoint === undefined || checkpoint.position >= from) return undefined
+  if (checkpoint === undefined || checkpoint.position >= from || checkpoint.position < boundary) return undefined
   const seal = await sealAt(database, checkpoint.position)
   if (seal?.toString('hex') === checkpoint.hash) return undefined
   return { position: checkpoint.position, audit_id: null, reason: OTHER_THAN_SIGNED }

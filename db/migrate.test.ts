@@ -139,6 +139,29 @@ test('an order is for a user, for a whole customer or for nobody', async () => {
   assert.equal(await order('customer_email,', `'a@example.com',`), '23514')
 })
 
+test('the first audit row of a time is found by halves, whatever ids are missing', async () => {
+  await using few = await cluster.createDatabase()
+  const first = (time: string) =>
+    few.query<{ id: string }>('select audit_id_at($1::timestamptz) as id', [time]).then(([row]) => Number(row!.id))
+  assert.equal(await first('2026-01-01'), 0)
+  await few.query(
+    `insert into audit_logs (id, event_id, event_type, occurred_at, recorded_at, source, action, details)
+     overriding system value
+     select id, gen_random_uuid(), 't', now(), timestamptz '2026-01-01' + id * interval '1 minute', 's', 'a', '{}'
+     from generate_series(3, 300) id where id % 7 > 0 and id not between 100 and 150`,
+  )
+  const wrong = await few.query(
+    `select minute, found, first_id, last_id
+     from generate_series(0, 310) minute, lateral (select timestamptz '2026-01-01' + minute * interval '1 minute' as at) times,
+       lateral (select audit_id_at(at) as found) search,
+       lateral (select min(id) as first_id from audit_logs where recorded_at >= at) behind,
+       lateral (select coalesce(max(id), 0) as last_id from audit_logs where recorded_at < at) before
+     where found > first_id or found <= last_id`,
+  )
+  assert.deepEqual(wrong, [])
+  assert.equal(await first('infinity'), 301)
+})
+
 async function as(role: ServiceRole | undefined, text: string): Promise<string> {
   const client = new pg.Client(database.connection(role))
   await client.connect()
@@ -213,6 +236,10 @@ test('and nothing else', async () => {
     [everyone, 'create temporary table mine (id integer)'],
     [['user_service', 'order_service'], 'select audit_seal(1)'],
     [['user_service', 'order_service'], 'select audit_grow(1)'],
+    [everyone, 'select audit_id_at(now())'],
+    [everyone, 'select audit_remove(1)'],
+    [everyone, `insert into audit_boundaries values (1, 1, sha256('a'), sha256('b'), 'x', sha512('c'))`],
+    [['user_service', 'order_service'], 'select * from audit_boundaries'],
     [['user_service', 'order_service'], 'select * from audit_tiles'],
     [everyone, 'update products set unit_price = 0'],
     [everyone, 'select * from schema_migrations'],

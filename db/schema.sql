@@ -1,5 +1,20 @@
 -- The schema after all migrations. Written by db/dump-schema.ts; change migrations, then write it anew.
 
+create table audit_boundaries (
+  "position" bigint not null,
+  first bigint not null,
+  seal bytea not null,
+  file_hash bytea not null,
+  origin text not null,
+  signature bytea not null,
+  made_at timestamp with time zone default clock_timestamp() not null,
+  constraint audit_boundaries_check CHECK (((first >= 1) AND (first <= "position"))),
+  constraint audit_boundaries_file_hash_check CHECK ((length(file_hash) = 32)),
+  constraint audit_boundaries_seal_check CHECK ((length(seal) = 32)),
+  constraint audit_boundaries_signature_check CHECK ((length(signature) = 64)),
+  constraint audit_boundaries_pkey PRIMARY KEY ("position")
+);
+
 create table audit_chain (
   "position" bigint not null,
   audit_id bigint not null,
@@ -210,10 +225,27 @@ CREATE INDEX audit_logs_order_id ON audit_logs USING btree (order_id, id DESC);
 CREATE INDEX audit_logs_trace_id ON audit_logs USING btree (trace_id, id DESC);
 CREATE INDEX audit_logs_user_id ON audit_logs USING btree (user_id, id DESC);
 CREATE INDEX idempotency_keys_created_at ON idempotency_keys USING btree (created_at);
+CREATE INDEX idempotency_keys_order_id ON idempotency_keys USING btree (order_id);
 CREATE INDEX idempotent_answers_created_at ON idempotent_answers USING btree (created_at);
 CREATE INDEX orders_user_id ON orders USING btree (user_id, id DESC);
-CREATE INDEX outbox_dead ON outbox USING btree (dead_at) WHERE (dead_at IS NOT NULL);
+CREATE INDEX outbox_dead ON outbox USING btree (order_id) WHERE (dead_at IS NOT NULL);
 CREATE INDEX outbox_due ON outbox USING btree (next_attempt_at) WHERE (dead_at IS NULL);
+CREATE INDEX outbox_order_id ON outbox USING btree (order_id);
+
+CREATE OR REPLACE FUNCTION audit_boundary_fits()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+begin
+  if new.first <> 1 + coalesce((select max(position) from audit_boundaries), 0) or new.position > audit_tree_size()
+    or new.seal is distinct from (select hash from audit_chain where position = new.position) then
+    raise exception 'INSERT on audit_boundaries refused: rows % to % are not the next of chain and tree', new.first, new.position
+      using errcode = 'integrity_constraint_violation';
+  end if;
+  return new;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION audit_chain_fits()
  RETURNS trigger
@@ -313,6 +345,32 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION audit_id_at(t timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+declare
+  low bigint := coalesce((select min(id) from audit_logs), 0);
+  high bigint := coalesce((select max(id) + 1 from audit_logs), 0);
+  middle bigint;
+  found_id bigint;
+  found_at timestamptz;
+begin
+  while low < high loop
+    middle := low + (high - low) / 2;
+    select id, recorded_at into found_id, found_at from audit_logs where id >= middle order by id limit 1;
+    if found_at >= t then
+      high := middle;
+    else
+      low := found_id + 1;
+    end if;
+  end loop;
+  return low;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION audit_queue_for_sealing()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -333,6 +391,51 @@ AS $function$
 begin
   raise exception '% on % refused: the audit trail is append-only', tg_op, tg_table_name
     using errcode = 'insufficient_privilege';
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION audit_refuse_removal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+declare
+  boundary bigint := (select max(position) from audit_boundaries);
+begin
+  if tg_table_name = 'audit_chain' then
+    if old.position < boundary and not exists (select from audit_logs where id = old.audit_id) then
+      return old;
+    end if;
+  elsif exists (select from audit_chain where audit_id = old.id and position <= boundary) then
+    return old;
+  end if;
+  raise exception '% on % refused: the audit trail is append-only', tg_op, tg_table_name
+    using errcode = 'insufficient_privilege';
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION audit_remove(most integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+declare
+  boundary bigint := (select max(position) from audit_boundaries);
+  ids bigint[];
+  order_ids bigint[];
+  reached bigint;
+begin
+  select array_agg(a.id), array_agg(a.order_id), max(c.position) into ids, order_ids, reached
+  from (select * from audit_chain where position <= boundary order by position limit most) c
+    join lateral (select id, order_id from audit_logs where id = c.audit_id limit 1) a on true;
+  if ids is null then
+    return 0;
+  end if;
+  delete from audit_logs where id = any (ids);
+  delete from audit_chain where position <= reached and position < boundary;
+  delete from order_items where order_id = any (order_ids);
+  delete from orders where id = any (order_ids);
+  return cardinality(ids);
 end
 $function$;
 
@@ -427,16 +530,22 @@ AS $function$
   select coalesce((select number * 256 + length(hashes) / 32 from audit_tiles where level = 0 order by number desc limit 1), 0)
 $function$;
 
-CREATE TRIGGER audit_chain_append_only BEFORE DELETE OR UPDATE ON audit_chain FOR EACH ROW EXECUTE FUNCTION audit_refuse_change();
+CREATE TRIGGER audit_boundaries_append_only BEFORE DELETE OR UPDATE ON audit_boundaries FOR EACH ROW EXECUTE FUNCTION audit_refuse_change();
+CREATE TRIGGER audit_boundaries_fit BEFORE INSERT ON audit_boundaries FOR EACH ROW EXECUTE FUNCTION audit_boundary_fits();
+CREATE TRIGGER audit_boundaries_no_truncate BEFORE TRUNCATE ON audit_boundaries FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
+CREATE TRIGGER audit_chain_append_only BEFORE UPDATE ON audit_chain FOR EACH ROW EXECUTE FUNCTION audit_refuse_change();
 CREATE TRIGGER audit_chain_fits AFTER INSERT ON audit_chain REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION audit_chain_fits();
+CREATE TRIGGER audit_chain_no_removal BEFORE DELETE ON audit_chain FOR EACH ROW EXECUTE FUNCTION audit_refuse_removal();
 CREATE TRIGGER audit_chain_no_truncate BEFORE TRUNCATE ON audit_chain FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
-CREATE TRIGGER audit_logs_append_only BEFORE DELETE OR UPDATE ON audit_logs FOR EACH ROW EXECUTE FUNCTION audit_refuse_change();
+CREATE TRIGGER audit_logs_append_only BEFORE UPDATE ON audit_logs FOR EACH ROW EXECUTE FUNCTION audit_refuse_change();
+CREATE TRIGGER audit_logs_no_removal BEFORE DELETE ON audit_logs FOR EACH ROW EXECUTE FUNCTION audit_refuse_removal();
 CREATE TRIGGER audit_logs_no_truncate BEFORE TRUNCATE ON audit_logs FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
 CREATE TRIGGER audit_logs_queue AFTER INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION audit_queue_for_sealing();
 CREATE TRIGGER audit_tiles_append_only BEFORE DELETE ON audit_tiles FOR EACH ROW EXECUTE FUNCTION audit_refuse_change();
 CREATE TRIGGER audit_tiles_grow BEFORE UPDATE ON audit_tiles FOR EACH ROW EXECUTE FUNCTION audit_tiles_grow_only();
 CREATE TRIGGER audit_tiles_no_truncate BEFORE TRUNCATE ON audit_tiles FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
 
+grant select on audit_boundaries to audit_service;
 grant select on audit_chain to audit_service;
 grant select, update (position) on audit_exported to audit_service;
 grant insert (action, details, event_id, event_type, occurred_at, order_id, request_id, source, trace_id, user_id), select on audit_logs to audit_service;

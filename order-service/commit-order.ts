@@ -1,5 +1,4 @@
 /** From wanted items to an order that is committed together with its audit event. */
-import { randomUUID } from 'node:crypto'
 import type { ItemRequest } from '@sightline/contracts'
 import {
   checkDeadline,
@@ -14,7 +13,7 @@ import {
   type Queries,
   storedContext,
 } from '@sightline/service-kit'
-import { newAuditEvent } from './audit-event.ts'
+import { newAuditEvent, newEventId } from './audit-event.ts'
 import type { Config } from './config.ts'
 import { claimKey } from './idempotency-keys.ts'
 import { lockStock, takeStock } from './inventory.ts'
@@ -136,7 +135,7 @@ export function createCommitOrder(
     return inSpan('persist_order', { 'order.total': majorUnits(priced.totalCents) }, async (span) => {
       const request = currentRequest()
       const record: Omit<OrderRecord, 'id'> = {
-        event_id: randomUUID(),
+        event_id: newEventId(),
         user_id: draft.userId,
         customer_name: draft.customer?.name ?? null,
         customer_email: draft.customer?.email ?? null,

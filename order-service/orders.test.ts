@@ -6,6 +6,7 @@ import { startTestCluster, type TestCluster, type TestDatabase } from '@sightlin
 import { until } from '@sightline/service-kit/poll'
 import { atOnce, sample, startProcess, type TestProcess, type TestService } from '@sightline/service-kit/testing'
 import fc from 'fast-check'
+import { newEventId } from './audit-event.ts'
 import { ledger, startOrderService } from './test/order-service.ts'
 
 let cluster: TestCluster
@@ -211,4 +212,12 @@ test('each of all these orders has exactly one audit row, and nothing waits', as
   const { text } = await service.call('GET', '/metrics')
   assert.equal(sample(text, 'outbox_pending'), 0)
   assert.equal(sample(text, 'inventory_available{product_id="laptop-001"}'), 940)
+})
+
+test('ids of events are UUIDs that begin with the time', () => {
+  const at = Date.parse('2026-01-02T03:04:05.678Z')
+  const ids = [at, at + 1, at + 60_000].map(newEventId)
+  assert.deepEqual(ids, ids.toSorted())
+  assert.equal(new Set([newEventId(at), newEventId(at)]).size, 2)
+  assert.match(ids[0]!, /^019b7ca9-8f2e-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
 })

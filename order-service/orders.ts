@@ -1,6 +1,6 @@
 /** SQL of orders and their items. */
 import type { AuditEvent, Order } from '@sightline/contracts'
-import { type Queries, sql } from '@sightline/service-kit'
+import { LAST_ID, type Queries, sql } from '@sightline/service-kit'
 import { majorUnits } from './money.ts'
 
 /** An order as the code handles it: money in cents. */
@@ -72,7 +72,8 @@ const VIEW = `select o.id, o.event_id, o.user_id, o.customer_name, o.customer_em
      from order_items i join products p on p.id = i.product_id where i.order_id = o.id) as items
   from orders o`
 const FIND = sql('find_order', `${VIEW} where o.id = $1`)
-const LIST = sql('list_orders', `${VIEW} where $1::bigint is null or o.id < $1 order by o.id desc limit $2`)
+/** No "or": a plan that serves first and later pages alike would read from the newest row to the page. */
+const LIST = sql('list_orders', `${VIEW} where o.id < coalesce($1, ${LAST_ID}) order by o.id desc limit $2`)
 
 /** Writes the order with its audit event; resolves to its id, or to undefined when there is no such user. */
 export async function insertOrder(tx: Queries, order: NewOrder): Promise<number | undefined> {

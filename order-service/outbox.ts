@@ -1,5 +1,5 @@
 /** SQL of the outbox: events wait here until the audit service has them. */
-import { type Component, type KitParts, outsideRequests, sql } from '@sightline/service-kit'
+import { type Component, countOf, type KitParts, outsideRequests, sql } from '@sightline/service-kit'
 import type { Config } from './config.ts'
 
 const DELETE = sql('delete_delivered_events', 'delete from outbox where event_id = any($1)')
@@ -9,9 +9,8 @@ const POSTPONE = sql(
 )
 const STATE = sql(
   'outbox_state',
-  `select count(*) filter (where dead_at is null) as pending, count(*) filter (where dead_at is not null) as dead,
-          coalesce(extract(epoch from now() - min(created_at) filter (where dead_at is null)), 0)::double precision as age
-   from outbox`,
+  `select ${countOf('outbox', 'dead_at is null')} as pending, ${countOf('outbox', 'dead_at is not null')} as dead,
+     coalesce(extract(epoch from now() - (select created_at from outbox where dead_at is null order by order_id limit 1)), 0)::double precision as age`,
 )
 const SWEEP_MS = 100
 const SWEEP_AT = 500

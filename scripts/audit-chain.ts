@@ -1,5 +1,5 @@
 /**
- * `npm run audit:verify`, `audit:checkpoint`, `audit:keys` and `audit:replay`: the audit chain and the dead letters of the
+ * `npm run audit:verify`, `audit:archive`, `audit:checkpoint`, `audit:keys` and `audit:replay`: the audit chain and the dead letters of the
  * local system, with the database role that may do it. PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE point elsewhere.
  */
 import { spawnSync } from 'node:child_process'
@@ -9,6 +9,7 @@ import { readSettings, root } from '@sightline/local/settings'
 
 const programs = {
   verify: { file: 'audit-service/tool.ts', args: ['verify'], role: 'audit_service' },
+  archive: { file: 'audit-service/tool.ts', args: ['archive'], role: 'sightline' },
   checkpoint: { file: 'audit-service/tool.ts', args: ['checkpoint'], role: 'audit_service' },
   keys: { file: 'audit-service/tool.ts', args: ['keys'], role: undefined },
   replay: { file: 'order-service/replay.ts', args: [], role: 'order_service' },

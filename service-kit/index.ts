@@ -16,8 +16,10 @@ export { type Metrics, observe } from './metrics.ts'
 export { page } from './pages.ts'
 export {
   type BulkQueries,
+  countOf,
   createDatabase,
   type Database,
+  LAST_ID,
   type Queries,
   SQLSTATE,
   type Statement,

@@ -6,7 +6,15 @@ import log4js from 'log4js'
 import type { CopiedRow } from './copy-rows.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { until } from './poll.ts'
-import { createDatabase, type Database, type DatabaseOptions, isConnectionLoss, SQLSTATE, sql } from './postgres.ts'
+import {
+  countOf,
+  createDatabase,
+  type Database,
+  type DatabaseOptions,
+  isConnectionLoss,
+  SQLSTATE,
+  sql,
+} from './postgres.ts'
 import { ProblemError } from './problems.ts'
 import { KIT_METRICS } from './test/catalogue.ts'
 import { sample } from './test/index.ts'
@@ -353,3 +361,19 @@ async function terminate(db: Database, pid: number): Promise<void> {
   await owner.query('select pg_terminate_backend($1)', [pid])
   await ended
 }
+
+test('what waits is counted one by one up to ten thousand, and told by the statistics beyond', async () => {
+  await using opened = open()
+  await owner.query('create table waiting (n integer) with (autovacuum_enabled = off)')
+  const add = (count: number) =>
+    owner.query('insert into waiting select n from generate_series(1, $1::integer) n', [count])
+  const count = async (condition?: string) =>
+    (await opened.db.query<{ n: number }>(sql('', `select ${countOf('waiting', condition)} as n`)))[0]!.n
+  await add(9_999)
+  assert.deepEqual([await count(), await count('n <= 20')], [9_999, 20])
+  await add(2)
+  // The statistics are not there yet, or they are.
+  assert.equal(await count(), 10_001)
+  await add(20_000)
+  await until('the statistics know', 10, async () => (await count()) === 30_001)
+})

@@ -19,6 +19,21 @@ export function sql(name: string, text: string): Statement {
   return { name, text: text.replace(/\s+/g, ' ').trim() }
 }
 
+/** In SQL: no id is beyond it, so that a page without a cursor is one with it. */
+export const LAST_ID = "'9223372036854775807'::bigint"
+
+/** So many rows are counted one by one. */
+const COUNTED = 10_000
+
+/**
+ * In SQL: how many rows of a table there are, with a condition if any. What waits for long is many rows, and a scrape must not read them all:
+ * beyond COUNTED it is what PostgreSQL's statistics have of the table, the other rows of which are few.
+ */
+export function countOf(table: string, condition = 'true'): string {
+  return `(select case when n <= ${COUNTED} then n else greatest(n, pg_stat_get_live_tuples('${table}'::regclass)) end
+    from (select count(*) as n from (select from ${table} where ${condition} limit ${COUNTED + 1}) first) counted)`
+}
+
 /** A pool or a transaction: both run statements. */
 export interface Queries {
   /** Runs a statement and returns its rows. */

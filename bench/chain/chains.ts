@@ -23,6 +23,11 @@ export interface Chain {
   stop(): Promise<void>
 }
 
+export interface NodeChain extends Chain {
+  /** Of user, order and audit. */
+  readonly urls: readonly string[]
+}
+
 interface NodeVariant {
   readonly name: string
   readonly about: string
@@ -53,14 +58,21 @@ export const nodeVariants: readonly NodeVariant[] = [
   { name: 'logs off', about: 'OTEL_LOGS_EXPORTER=none', register: kit, env: { OTEL_LOGS_EXPORTER: 'none' } },
 ]
 
+/** Where the services write, in place of a fresh database. */
+export interface Place {
+  readonly cluster: TestCluster
+  readonly database: TestDatabase
+}
+
 /** `otlp` is the address that telemetry goes to; `profileOf` names the file of a service's CPU profile (record-profile.ts). */
 export async function startNodeChain(
   variant: NodeVariant,
   otlp: string,
   profileOf?: (service: string) => string,
-): Promise<Chain> {
-  const cluster = await startTestCluster()
-  const database = await cluster.createDatabase()
+  place?: Place,
+): Promise<NodeChain> {
+  const cluster = place?.cluster ?? (await startTestCluster())
+  const database = place?.database ?? (await cluster.createDatabase())
   const register = variant.register?.()
   const ports = await servicePorts()
   const services = [
@@ -96,7 +108,8 @@ export async function startNodeChain(
   })
   for (const [n, { name, port }] of services.entries()) await ready(name, port, children[n]!)
   const spansSent = async () => (register === kit() ? total(ports) : undefined)
-  return { ...chainOf(variant.name, ports[0], children, cluster), database, spansSent }
+  const urls = ports.map((port) => `http://127.0.0.1:${port}`)
+  return { ...chainOf(variant.name, ports[0], children, cluster), database, spansSent, urls }
 }
 
 function chainOf(name: string, port: number, children: readonly ChildProcess[], cluster: TestCluster) {

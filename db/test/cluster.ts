@@ -24,6 +24,8 @@ const BEGINNINGS = path.resolve(DB, '../node_modules/.cache/sightline/test-clust
 export interface TestCluster {
   /** A fresh, migrated and seeded database. */
   createDatabase(): Promise<TestDatabase>
+  /** One that is there: in the data folder that the server began with. */
+  openDatabase(name: string): TestDatabase
   /** Stops the server, keeping its data. */
   pause(): Promise<void>
   /** Starts it again on the same port. */
@@ -46,8 +48,8 @@ export interface TestDatabase extends AsyncDisposable {
   drop(): Promise<void>
 }
 
-/** Starts a PostgreSQL in a temp folder, with fsync off: its data is worth nothing. */
-export async function startTestCluster(settings: Record<string, string> = {}): Promise<TestCluster> {
+/** Starts a PostgreSQL in a temp folder, with fsync off: its data is worth nothing. `from` is a data folder, not in use, to begin with a copy of. */
+export async function startTestCluster(settings: Record<string, string> = {}, from?: string): Promise<TestCluster> {
   const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-test-pg-'))
   fs.chmodSync(folder, 0o755)
   const options = {
@@ -56,7 +58,7 @@ export async function startTestCluster(settings: Record<string, string> = {}): P
     durable: false,
     settings: { ...SETTINGS, ...settings },
   }
-  copyFolder(await beginning(), options.dataDir)
+  copyFolder(from ?? (await beginning()), options.dataDir)
   let server = await startPostgres({ ...options, port: 0 })
   const owner = { host: server.host, port: server.port, user: server.user, password: PASSWORD }
   // A test process that dies must not leave a server behind.
@@ -74,6 +76,7 @@ export async function startTestCluster(settings: Record<string, string> = {}): P
   process.once('SIGINT', exit).once('SIGTERM', exit)
   return {
     createDatabase: () => createDatabase(owner),
+    openDatabase: (name) => openDatabase(owner, name),
     pause: () => server.stop(),
     async resume() {
       server = await startPostgres({ ...options, port: owner.port })
@@ -141,18 +144,24 @@ function stateOfDb(): string {
   return hash.digest('hex').slice(0, 16)
 }
 
-async function createDatabase(owner: {
+interface Owner {
   host: string
   port: number
   user: string
   password: string
-}): Promise<TestDatabase> {
+}
+
+async function createDatabase(owner: Owner): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`
   await withClient({ ...owner, database: 'postgres' }, async (client) => {
     await client.query(`create database ${name} template ${TEMPLATE}`)
     await client.query(`revoke all on database ${name} from public`)
     await client.query(`grant connect on database ${name} to user_service, order_service, audit_service, dashboards`)
   })
+  return openDatabase(owner, name)
+}
+
+function openDatabase(owner: Owner, name: string): TestDatabase {
   const pool = new pg.Pool({ ...owner, database: name, max: 4, allowExitOnIdle: true })
   pool.on('error', () => {})
   let dropped = false
