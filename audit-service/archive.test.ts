@@ -1,5 +1,6 @@
 /** Rows that leave by an archive: what stays verifies, with and without the file, and whoever removes rows another way is found. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +10,7 @@ import { startTestCluster, type TestCluster, type TestDatabase } from '@sightlin
 import { type BulkQueries, sessionQueries } from '@sightline/service-kit'
 import pg from 'pg'
 import { archive, boundaryFault, readArchive, readBoundaries } from './archive.ts'
-import { makeKeys } from './checkpoint-format.ts'
+import { type Checkpoint, makeKeys } from './checkpoint-format.ts'
 import { recordOrders, tamper } from './test/testing.ts'
 import { verifyChain } from './verify.ts'
 
@@ -86,7 +87,11 @@ test('rows leave with their orders; what stays verifies, and with every archive 
   assert.deepEqual([second.boundary?.first, second.boundary?.position, second.removed], [301, 650, 350])
   await log.grow(20)
   assert.equal(await log.verify(), 'intact')
-  assert.equal((await verifyChain(log.session)).checked, 20)
+  assert.equal((await verifyChain(log.session, { from: 1 })).checked, 20)
+  // What was verified, or signed, of rows that have left says nothing of those that stay.
+  const known = { position: 100, hash: 'ab'.repeat(32) }
+  const checkpoint = { ...known, created_at: '', signature: '' } as unknown as Checkpoint
+  assert.equal((await verifyChain(log.session, { known, checkpoint })).status, 'intact')
   assert.equal(await log.fault(), undefined)
   assert.equal(await log.fault('second', 'first'), undefined)
   assert.match((await log.fault('second'))!, /^the archive of the rows 1 to 300 is missing/)
@@ -178,4 +183,41 @@ test('rows that are gone without a boundary, and archives that are not what left
   assert.equal(await log.verify(), 'the seal at this position is missing')
   await tamper(log.database, 'delete from audit_boundaries')
   assert.equal(await log.verify(), 'the seal at this position is missing')
+})
+
+test('from the command line', async () => {
+  await using log = await newLog()
+  await log.grow(12)
+  const keys = makeKeys()
+  const files = { private: keys.privateKey, public: keys.publicKey }
+  const at = (name: string) => path.join(folder, `line-${name}`)
+  for (const [name, text] of Object.entries(files)) fs.writeFileSync(at(name), text, { mode: 0o600 })
+  const tool = (role: 'audit_service' | undefined, ...args: string[]) => {
+    const { host, port, user, password, database } = log.database.connection(role)
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['audit-service/tool.ts', ...args], {
+      cwd: path.join(import.meta.dirname, '..'),
+      encoding: 'utf8',
+      env: {
+        PATH: process.env.PATH,
+        PGHOST: host,
+        PGPORT: String(port),
+        PGUSER: user,
+        PGPASSWORD: password,
+        PGDATABASE: database,
+      },
+    })
+    return `${status} ${stdout}${stderr}`
+  }
+  const move = ['archive', '--before', LATER.toISOString(), '--out', at('file'), '--key', at('private')]
+  assert.match(tool('audit_service', ...move), /^2 permission denied/)
+  assert.match(
+    tool(undefined, ...move),
+    /^0 .*line-file: rows 1 to 12 with their orders, SHA-256 [0-9a-f]{64}.*\n12 rows removed/,
+  )
+  assert.equal(fs.statSync(at('file')).mode & 0o777, 0o600)
+  const said = tool('audit_service', 'verify', '--public-key', at('public'), '--archive', at('file'))
+  assert.match(
+    said,
+    /^0 0 rows checked .*\n12 rows before them left by 1 archive, each checked .*; the boundaries are signed\nintact/,
+  )
 })

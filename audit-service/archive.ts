@@ -104,13 +104,18 @@ export async function archive(
   if (position < first) return { boundary: undefined, removed }
   const part = `${file}.part`
   if (fs.existsSync(file)) throw new Error(`${file} exists already: name a new file for each archive`)
-  await writeRows(database, part, first, position)
-  const found = await readArchive(part, database)
-  if (found.fault !== undefined) throw new Error(`${found.fault}: nothing was removed; npm run audit:verify`)
-  if (found.previous !== (last?.seal ?? GENESIS.toString('hex')))
-    throw new Error(
-      `the row at position ${first} does not follow from the boundary: nothing was removed; npm run audit:verify`,
-    )
+  let found: Archived
+  try {
+    await writeRows(database, part, first, position)
+    found = await readArchive(part, database)
+    if (found.fault !== undefined) throw new Error(`${found.fault}: nothing was removed; npm run audit:verify`)
+    if (found.previous !== (last?.seal ?? GENESIS.toString('hex')))
+      throw new Error(`position ${first} does not follow from the boundary: nothing was removed; npm run audit:verify`)
+  } catch (error) {
+    // Names are in it.
+    fs.rmSync(part, { force: true })
+    throw error
+  }
   const unsigned = { first, position, seal: found.seal, file_hash: found.file_hash, origin }
   const boundary = { ...unsigned, signature: sign(null, statement(unsigned), key) }
   fs.renameSync(part, file)
@@ -194,7 +199,7 @@ export async function readArchive(file: string, database: Queries): Promise<Arch
   let position = 0
   let at: Buffer = GENESIS
   let fault: string | undefined
-  let leaves = { number: -1, hashes: GENESIS }
+  let leaves = { number: -1, hashes: GENESIS as Buffer }
   for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
     if (head === undefined) {
       head = parse(headSchema, line, file)

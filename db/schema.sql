@@ -12,7 +12,8 @@ create table audit_boundaries (
   constraint audit_boundaries_file_hash_check CHECK ((length(file_hash) = 32)),
   constraint audit_boundaries_seal_check CHECK ((length(seal) = 32)),
   constraint audit_boundaries_signature_check CHECK ((length(signature) = 64)),
-  constraint audit_boundaries_pkey PRIMARY KEY ("position")
+  constraint audit_boundaries_pkey PRIMARY KEY ("position"),
+  constraint audit_boundaries_first_key UNIQUE (first)
 );
 
 create table audit_chain (

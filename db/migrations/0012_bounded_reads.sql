@@ -36,7 +36,7 @@ grant execute on function audit_id_at(timestamptz) to dashboards;
 -- say, and what the log's key has signed, which audit-service/archive.ts checks; no role of a service can set one.
 create table audit_boundaries (
   position bigint primary key,
-  first bigint not null check (first between 1 and position),
+  first bigint not null unique check (first between 1 and position),
   seal bytea not null check (length(seal) = 32),
   file_hash bytea not null check (length(file_hash) = 32),
   origin text not null,
