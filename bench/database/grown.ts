@@ -5,15 +5,22 @@
  * time: to make it takes minutes. Linux only.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createPrivateKey } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { migrate } from '@sightline/db'
 import { growDatabase } from '@sightline/db/grown'
 import { startTestCluster, type TestDatabase } from '@sightline/db/testing'
 import { readFlags } from '@sightline/local/flags'
+import { sessionQueries } from '@sightline/service-kit'
 import { until } from '@sightline/service-kit/poll'
+import pg from 'pg'
 import { Pool } from 'undici'
+import { archive } from '../../audit-service/archive.ts'
+import { makeKeys } from '../../audit-service/checkpoint-format.ts'
+import { verifyChain } from '../../audit-service/verify.ts'
 import { type NodeChain, nodeVariants, type Place, startNodeChain } from '../chain/chains.ts'
 import { cpuOfMachine, cpuOfTrees } from '../chain/cpu.ts'
 import { closedLoop, order, quantile, shuffled, spread, textOf } from '../chain/slices.ts'
@@ -88,6 +95,7 @@ try {
   }
   report()
   await statements()
+  await archiveTenth(chains.at(-1)!.chain)
 } finally {
   for (const { chain } of chains) await chain.stop()
 }
@@ -185,7 +193,7 @@ async function settled(database: TestDatabase): Promise<void> {
   await pause(200)
 }
 
-/** Each list and each scrape, twelve times: a named statement is planned for good after five. */
+/** Each list and each scrape. */
 async function read(chain: NodeChain, rows: number): Promise<void> {
   for (const [service, path] of READS) {
     const response = await fetch(chain.urls[service] + path.replace('DEEP', String(Math.ceil(rows / 2))))
@@ -213,6 +221,33 @@ function report(): void {
   }
   const foreign = chains.flatMap(({ found }) => found.map((one) => one.foreign))
   console.log(`processors that others used meanwhile: ${textOf(spread(foreign))}`)
+}
+
+/** The oldest tenth leaves while nobody asks, and what stays is verified. */
+async function archiveTenth({ database }: NodeChain): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'sightline-archive-'))
+  const client = new pg.Client(database.connection())
+  await client.connect()
+  try {
+    const session = sessionQueries(client)
+    const { rows } = await client.query('select sealed_at from audit_chain where position = $1', [
+      Math.ceil(ROWS / 10) + 1,
+    ])
+    const key = createPrivateKey(makeKeys().privateKey)
+    const started = performance.now()
+    const options = { before: rows[0].sealed_at, file: join(folder, 'archive'), key, origin: 'bench' }
+    const { boundary, removed } = await archive(session, options)
+    const seconds = (performance.now() - started) / 1000
+    const { size } = statSync(options.file)
+    console.log(
+      `\n${removed} rows to position ${boundary?.position} left in ${seconds.toFixed(0)} s, ${(size / removed).toFixed(0)} bytes each in the file`,
+    )
+    const { status, checked, duration_ms } = await verifyChain(session)
+    console.log(`what stays is ${status}: ${checked} rows in ${(duration_ms / 1000).toFixed(0)} s`)
+  } finally {
+    await client.end()
+    rmSync(folder, { recursive: true })
+  }
 }
 
 interface Counted {
