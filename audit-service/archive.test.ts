@@ -95,15 +95,12 @@ test('rows leave with their orders; what stays verifies, and with every archive 
   assert.equal(await log.fault(), undefined)
   assert.equal(await log.fault('second', 'first'), undefined)
   assert.match((await log.fault('second'))!, /^the archive of the rows 1 to 300 is missing/)
-})
 
-test('an order that an Idempotency-Key or an event still points at stays, and what comes behind it', async () => {
-  await using log = await newLog()
-  await log.grow(10)
-  await log.database.query(
-    `insert into idempotency_keys (key, request_hash, order_id) select 'k', sha256('b'), order_id from audit_logs where id = 6`,
+  // Its Idempotency-Key still points at the sixth order: it stays, and so does what comes behind it.
+  await database.query(
+    `insert into idempotency_keys (key, request_hash, order_id) select 'k', sha256('b'), order_id from audit_logs order by id offset 5 limit 1`,
   )
-  assert.equal((await log.archive('part')).boundary?.position, 5)
+  assert.equal((await log.archive('part')).boundary?.position, 655)
   assert.equal(await log.verify(), 'intact')
 })
 
@@ -209,7 +206,6 @@ test('from the command line', async () => {
     return `${status} ${stdout}${stderr}`
   }
   const move = ['archive', '--before', LATER.toISOString(), '--out', at('file'), '--key', at('private')]
-  assert.match(tool('audit_service', ...move), /^2 permission denied/)
   assert.match(
     tool(undefined, ...move),
     /^0 .*line-file: rows 1 to 12 with their orders, SHA-256 [0-9a-f]{64}.*\n12 rows removed/,
