@@ -29,6 +29,7 @@ test('three variables are enough; numbers and switches come typed', () => {
     SIGHTLINE_ALLOWED_HOSTS: allowedHosts(),
     SIGHTLINE_PII: 'mask',
     SIGHTLINE_INSTRUMENTATION: 'own',
+    SIGHTLINE_STATEMENT_CONTEXT: 'carry',
     REQUEST_BUDGET_MS: 10_000,
     HOP_TIMEOUT_MS: 8_000,
     SHED_DELAY_MS: 1_000,
@@ -62,6 +63,7 @@ test('every bad variable is named at once, and none with its value', () => {
     LOG_LEVEL: 'loud',
     SIGHTLINE_PII: 'yes',
     SIGHTLINE_INSTRUMENTATION: 'lean',
+    SIGHTLINE_STATEMENT_CONTEXT: 'no',
     REQUEST_BUDGET_MS: '99',
   }
   assert.throws(
@@ -77,6 +79,7 @@ test('every bad variable is named at once, and none with its value', () => {
         'REQUEST_BUDGET_MS',
         'SIGHTLINE_INSTRUMENTATION',
         'SIGHTLINE_PII',
+        'SIGHTLINE_STATEMENT_CONTEXT',
       ])
       assert.doesNotMatch(message, /hunter2|secret-host|70000|loud/)
       return true

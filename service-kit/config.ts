@@ -37,6 +37,8 @@ export const serviceEnvironment = z.object({
   SIGHTLINE_PII: z.enum(['mask', 'show']).default('mask'),
   /** Whose spans: the kit's own, or the SDK's. Read where telemetry starts (telemetry/start.ts). */
   SIGHTLINE_INSTRUMENTATION: z.enum(['own', 'official']).default('own'),
+  /** off: PostgreSQL is not told in which trace a statement runs. */
+  SIGHTLINE_STATEMENT_CONTEXT: z.enum(['carry', 'off']).default('carry'),
   /** Longest time one request may take, milliseconds; a caller may ask for less. */
   REQUEST_BUDGET_MS: z.coerce.number().int().min(100).max(60_000).default(10_000),
   /** Longest time a call to the next hop may take, tries included, milliseconds. */

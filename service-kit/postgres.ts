@@ -2,11 +2,13 @@
 import { performance } from 'node:perf_hooks'
 import { trace } from '@opentelemetry/api'
 import pg from 'pg'
+import { CarryingQuery } from './carrying-query.ts'
 import { type Copy, copyFrom } from './copy-rows.ts'
 import { roundMs } from './durations.ts'
 import type { Logger } from './logging.ts'
 import { type Metrics, observe } from './metrics.ts'
 import { type ProblemError, unavailable } from './problems.ts'
+import { telemetry } from './telemetry/state.ts'
 
 /** A statement with the name it is prepared under; the name is also the span's and the metric's. */
 export interface Statement {
@@ -77,6 +79,8 @@ export interface DatabaseOptions {
   statementTimeoutMs?: number
   /** How long to wait for a free connection, milliseconds (default 2,000). */
   acquireTimeoutMs?: number
+  /** false: PostgreSQL is not told in which trace a statement runs (default true). */
+  carriesTrace?: boolean
   /** false: a side connection that the gauges of the service's pool leave out (default true). */
   poolMetrics?: boolean
 }
@@ -100,7 +104,7 @@ const types = {
  * state is not lent again.
  */
 export function createDatabase(options: DatabaseOptions): Database {
-  const { metrics, logger } = options
+  const { metrics, logger, carriesTrace = true } = options
   const pool = new pg.Pool({
     ...options.connection,
     max: options.poolMax,
@@ -125,7 +129,7 @@ export function createDatabase(options: DatabaseOptions): Database {
 
   function run<Row extends object>(client: pg.PoolClient, statement: Statement, values?: unknown[]): Promise<Row[]> {
     return observed(statement, async () => {
-      const result = await execute(client, statement, values)
+      const result = await execute(client, statement, values, carriesTrace)
       return [result.rows as Row[], result.rowCount ?? 0]
     })
   }
@@ -240,23 +244,26 @@ export function createDatabase(options: DatabaseOptions): Database {
   }
 }
 
-/** A query of pg as it runs it: named, and with a callback in place of promises. */
-type NamedQuery = pg.Query & { name: string; callback: (error: Error | null, result: pg.QueryResult) => void }
-
 /**
  * pg copies a config object by the descriptors of its properties and makes three promises of each query, its instrumentation four
  * more: its own query object with a callback does without either.
  */
 function execute(
   client: pg.Pool | pg.PoolClient,
-  { name, text }: Statement,
-  values?: unknown[],
+  statement: Statement,
+  values: unknown[] | undefined,
+  carriesTrace: boolean,
 ): Promise<pg.QueryResult> {
   return new Promise((resolve, reject) => {
-    const query = new pg.Query(text, values) as NamedQuery
-    query.name = name
+    const query = new CarryingQuery(statement, values)
     query.callback = (error, result) => (error ? reject(error) : resolve(result))
-    client.query(query)
+    // Its span is made inside of `client.query`, and is nobody's active one.
+    if (carriesTrace) telemetry.statement = query
+    try {
+      client.query(query)
+    } finally {
+      telemetry.statement = undefined
+    }
   })
 }
 

@@ -53,6 +53,7 @@ export function createParts<Config extends ServiceEnvironment>(
     connection: connectionOf(config),
     applicationName: service.name,
     poolMax: config.DB_POOL_MAX,
+    carriesTrace: config.SIGHTLINE_STATEMENT_CONTEXT === 'carry',
     metrics,
     logger,
   })

@@ -4,6 +4,7 @@ import { KoaInstrumentation, KoaLayerType } from '@opentelemetry/instrumentation
 import { PgInstrumentation } from '@opentelemetry/instrumentation-pg'
 import { makeClientSpans } from './client-spans.ts'
 import { ATTR_SERVICE_PEER_NAME } from './semconv.ts'
+import { telemetry } from './state.ts'
 
 /** Called once: instrumentations switch themselves on when they are made. `own`: client spans are the kit's, too. */
 export async function instrumentations(own: boolean): Promise<Instrumentation[]> {
@@ -15,8 +16,11 @@ export async function instrumentations(own: boolean): Promise<Instrumentation[]>
     new StatementInstrumentation({
       requireParentSpan: true,
       ignoreConnectSpans: true,
-      // Service maps name a database node by this; else all of them are called localhost.
-      requestHook: (span) => span.setAttribute(ATTR_SERVICE_PEER_NAME, 'postgresql'),
+      requestHook(span) {
+        // Service maps name a database node by this; else all of them are called localhost.
+        span.setAttribute(ATTR_SERVICE_PEER_NAME, 'postgresql')
+        if (telemetry.statement) telemetry.statement.spanContext = span.spanContext()
+      },
     }),
   ]
 }

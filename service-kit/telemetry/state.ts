@@ -1,5 +1,7 @@
 /** What the part loaded by --import and the service share: they meet in this module, and nowhere else. */
 
+import type { SpanContext } from '@opentelemetry/api'
+
 /** OpenTelemetry's signals that are exported; metrics are scraped. */
 export type Signal = 'traces' | 'logs'
 /** Label `reason` of telemetry_dropped_total. */
@@ -44,6 +46,8 @@ export interface TelemetryState {
    * requests, since no instrumentation does.
    */
   onlyPassesOn: boolean
+  /** The statement that is being handed to pg, which tells its span's context here; undefined where none of ours is. */
+  statement: { spanContext: SpanContext | undefined } | undefined
   /** Sends records past the queue; undefined where log records are exported nowhere. */
   deliver: Deliver | undefined
   /** Flushes and ends the SDK; nothing while it was not started. */
@@ -58,6 +62,7 @@ export const telemetry: TelemetryState = {
   untraced: undefined,
   logsWanted: false,
   onlyPassesOn: false,
+  statement: undefined,
   deliver: undefined,
   shutdown: async () => {},
 }

@@ -1,4 +1,5 @@
 /** What tests of services share. */
+export { CarryingQuery } from '../carrying-query.ts'
 export { atOnce } from './at-once.ts'
 export { type OtlpSink, type SinkLog, type SinkSpan, startOtlpSink } from './otlp-sink.ts'
 export { COMPILED, startProcess, type TestProcess } from './process.ts'
