@@ -51,6 +51,8 @@ const environment = z.object({
   GATEWAY_ACCESS_LOG: z.string().min(1).optional(),
   GATEWAY_PID_FILE: z.string().min(1).optional(),
   GATEWAY_STATUS_URL: z.url().optional(),
+  /** PostgreSQL's log in its format jsonlog. It need not exist yet. */
+  POSTGRES_JSON_LOG: z.string().min(1).optional(),
   DEPLOYMENT_ENVIRONMENT: z.string().min(1).default('local'),
   /** Set: the Prometheus at PROMETHEUS_URL is served there, to whom it may be. */
   PROMETHEUS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),

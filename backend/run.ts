@@ -27,6 +27,7 @@ import { createGrpcReceiver } from './receive/grpc.ts'
 import { createIngest, type Ingest } from './receive/ingest.ts'
 import { createLokiPush } from './receive/loki-push/index.ts'
 import { createMetricsSink } from './receive/metrics/index.ts'
+import { startPostgresLog } from './receive/postgres-log/index.ts'
 import { createReceiver, LOKI_OTLP_PATHS, type ReceiverDeps } from './receive/receiver.ts'
 import { createServiceGraph, GRAPH_ATTRIBUTES, graphSpan } from './service-graph/index.ts'
 import { type DataFolder, openFolder } from './store/folder.ts'
@@ -90,6 +91,7 @@ export async function runBackend(
   }
   let graphClock: NodeJS.Timeout
   let gateway: Follower | undefined
+  let postgres: Follower | undefined
 
   // First what keeps data, then what brings it. It stops the other way round: nothing that was answered 200 is on its way
   // any more when the log closes.
@@ -108,6 +110,12 @@ export async function runBackend(
       gateway = gatewayLogOf(config, ingest, metrics, logError)
     },
     stop: async () => gateway?.stop(),
+  })
+  group.add('PostgreSQL log', {
+    start: async () => {
+      postgres = postgresLogOf(config, ingest, logError)
+    },
+    stop: async () => postgres?.stop(),
   })
   const { OTLP_GRPC_PORT: grpcPort } = config
   group.add(
@@ -168,6 +176,11 @@ function gatewayLogOf(
     registry,
     onError,
   })
+}
+
+function postgresLogOf(config: Config, sink: Ingest, onError: OnError): Follower | undefined {
+  const { POSTGRES_JSON_LOG: log, DEPLOYMENT_ENVIRONMENT: environment } = config
+  return log === undefined ? undefined : startPostgresLog({ log, environment, env: process.env, sink, onError })
 }
 
 type Takers = Ingest & Pick<ReceiverDeps, 'ingestMetrics'>

@@ -28,6 +28,11 @@ export interface PostgresOptions {
   password: string
   /** Where the server's own log goes (default: `<dataDir>.log`). */
   logFile?: string
+  /**
+   * true: the server's logging collector writes the log, to `logFile` and, each entry as one line of JSON, beside it to the same name
+   * with the ending `.json`. The folder has to be one that the server's user may write in.
+   */
+  jsonLog?: boolean
   /** false turns fsync off: for throw-away data in tests only. */
   durable?: boolean
   /** Further server settings, passed as `-c name=value`. */
@@ -73,11 +78,13 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     log_parameter_max_length: '0',
     log_parameter_max_length_on_error: '0',
     log_line_prefix: '%m [%p] %q%u@%d ',
+    log_timezone: 'UTC',
+    ...(options.jsonLog ? collecting(logFile) : {}),
     ...(options.durable === false ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } : {}),
     ...options.settings,
   }
   fs.mkdirSync(path.dirname(logFile), { recursive: true })
-  const log = fs.openSync(logFile, 'a')
+  const log = openLog(logFile, launcher.user)
   const logStart = fs.fstatSync(log).size
   const args = ['-D', dataDir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
   // Detached: Ctrl-C reaches the whole foreground group, and the database must outlive the services that drain into it.
@@ -97,10 +104,39 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     // Whoever else has the port may take connections and never answer: asking on would keep this process alive.
     ended.abort()
     await terminate(child, exited)
-    const tail = fs.readFileSync(logFile).subarray(logStart).toString('utf8').trim().split('\n').slice(-12).join('\n')
+    const tail = await endOfLog(logFile, logStart, options.jsonLog === true)
     throw new Error(`PostgreSQL did not start on ${host}:${port} (log ${logFile}):\n${tail}`, { cause })
   }
   return { ...server, stop: () => terminate(child, exited) }
+}
+
+/** Everything in one file of each kind, appended: who cuts it finds it going on at its new beginning. */
+const collecting = (logFile: string): Record<string, string> => ({
+  logging_collector: 'on',
+  log_destination: 'stderr,jsonlog',
+  log_directory: path.dirname(logFile),
+  log_filename: path.basename(logFile),
+  log_rotation_age: '0',
+  log_rotation_size: '0',
+})
+
+/** For the server's user, whose collector opens it, too; never what a link names. */
+function openLog(logFile: string, user: PlainUser | null): number {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants
+  const log = fs.openSync(logFile, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
+  const { uid, nlink } = fs.fstatSync(log)
+  if (user !== null && uid !== user.uid && nlink === 1) fs.fchownSync(log, user.uid, user.gid)
+  return log
+}
+
+/** The last lines since `from`. A collector writes what it was sent a moment after the server has ended. */
+async function endOfLog(logFile: string, from: number, collected: boolean): Promise<string> {
+  const deadline = Date.now() + (collected ? 1_000 : 0)
+  for (;;) {
+    const text = fs.readFileSync(logFile).subarray(from).toString('utf8').trim()
+    if (Date.now() >= deadline || /FATAL|PANIC/.test(text)) return text.split('\n').slice(-12).join('\n')
+    await delay(50)
+  }
 }
 
 /** Paths of `initdb` and `postgres`: npm's platform package first, then PATH and Debian's folders. */

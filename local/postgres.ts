@@ -12,12 +12,20 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { plainUser } from '@sightline/db/plain-user'
 import { findPrograms, runningServerPid, startPostgres, stopLeftover } from '@sightline/db/server'
+import { handOver } from './access.ts'
 import { logFileOf, type RunningComponent, trackComponent } from './component.ts'
 import { listensOn } from './port-holder.ts'
 import { type Settings, startError } from './settings.ts'
 
 const OLDEST_MAJOR = 15
+
+/** From here on a statement is logged, with its plan. */
+const SLOW = '100ms'
+
+/** The log as JSON, in the state folder `home`: beside the one for people. */
+export const postgresJsonLogOf = (home: string) => logFileOf(home, 'postgres').replace(/\.log$/, '.json')
 
 /** The data folder in the state folder `home`. */
 export const postgresDataOf = (home: string) => join(home, 'postgres')
@@ -30,15 +38,17 @@ export async function startPostgresComponent(settings: Settings, password: strin
   hydrateSymlinks(program)
   assertUsable(program, dataDir)
   await clearLeftovers(dataDir)
-  const statements = existsSync(join(dirname(program), '../lib/postgresql/pg_stat_statements.so'))
-  mkdirSync(dirname(logFileOf(home, 'postgres')), { recursive: true, mode: 0o700 })
+  const logs = dirname(logFileOf(home, 'postgres'))
+  mkdirSync(logs, { recursive: true, mode: 0o700 })
+  const user = plainUser()
+  if (user) handOver(home, [logs], user)
   const server = await startPostgres({
     dataDir,
     port: ports.POSTGRES_PORT,
     password,
     logFile: logFileOf(home, 'postgres'),
-    // Times per statement for the database dashboard, where the build has the module.
-    settings: statements ? { shared_preload_libraries: 'pg_stat_statements', track_io_timing: 'on' } : {},
+    jsonLog: true,
+    settings: settingsOf(program),
   }).catch((error: Error) => {
     throw startError(error.message, error)
   })
@@ -47,6 +57,24 @@ export async function startPostgresComponent(settings: Settings, password: strin
     throw startError(`Another server than the one just started answers on port ${ports.POSTGRES_PORT} (POSTGRES_PORT).`)
   }
   return trackComponent('postgres', home, server)
+}
+
+/** What telemetry asks of PostgreSQL, as far as the build has the modules for it. */
+function settingsOf(program: string): Record<string, string> {
+  const has = (module: string) => existsSync(join(dirname(program), `../lib/postgresql/${module}.so`))
+  const [statements, plans] = [has('pg_stat_statements'), has('auto_explain')]
+  return {
+    shared_preload_libraries: [statements && 'pg_stat_statements', plans && 'auto_explain'].filter(Boolean).join(','),
+    log_min_duration_statement: SLOW,
+    log_lock_waits: 'on',
+    // Times per statement for the database dashboard.
+    ...(statements && { track_io_timing: 'on' }),
+    ...(plans && {
+      'auto_explain.log_min_duration': SLOW,
+      'auto_explain.log_format': 'json',
+      'auto_explain.log_parameter_max_length': '0',
+    }),
+  }
 }
 
 function findPostgres(): string {

@@ -11,6 +11,7 @@ import type { Gateway } from './gateway.ts'
 import { flagsFileOf } from './incident.ts'
 import type { Passwords } from './passwords.ts'
 import type { Place } from './ports.ts'
+import { postgresJsonLogOf } from './postgres.ts'
 import { httpOk } from './probes.ts'
 import { type PortName, root, type Settings, startError } from './settings.ts'
 import type { HeldSocket } from './shared-sockets.ts'
@@ -107,6 +108,7 @@ export function backendSpec(
     GATEWAY_ACCESS_LOG: gateway.accessLog,
     GATEWAY_PID_FILE: gateway.pidFile,
     GATEWAY_STATUS_URL: gateway.statusUrl,
+    POSTGRES_JSON_LOG: postgresJsonLogOf(home),
     PROMETHEUS_URL: behind.prometheus,
     PROMETHEUS_REMOTE_WRITE_URL: `${behind.prometheus}/api/v1/write`,
     ALERTMANAGER_URL: behind.alertmanager

@@ -16,6 +16,7 @@ import { endLeftIncident } from './incident.ts'
 import { type LocalOptions, type LocalSystem, urlsOf } from './local-system.ts'
 import { type Passwords, readOrMakePasswords } from './passwords.ts'
 import { assertPortsFree } from './ports.ts'
+import { postgresJsonLogOf } from './postgres.ts'
 import { readSettings, type Settings, startError } from './settings.ts'
 import { stopLeftovers, takeStateFolder } from './state-folder.ts'
 import { createSupervisor, type Supervisor } from './supervisor.ts'
@@ -114,7 +115,10 @@ function systemOf(
       if (env) components.configure(name, env)
       return supervisor.replace(name)
     },
-    follow: (print, signal) => followFiles(logFiles, print, signal),
+    follow: async (print, signal) => {
+      const bounded = followFiles({ postgres: postgresJsonLogOf(settings.home) }, null, signal)
+      await Promise.all([followFiles(logFiles, print, signal), bounded])
+    },
     stop: supervisor.stop,
     stopped: supervisor.stopped,
   }

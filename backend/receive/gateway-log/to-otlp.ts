@@ -7,8 +7,6 @@ import { create, toBinary } from '@bufbuild/protobuf'
 import {
   ExportLogsServiceRequestSchema,
   ExportTraceServiceRequestSchema,
-  type KeyValue,
-  KeyValueSchema,
   type LogRecord,
   LogRecordSchema,
   SeverityNumber,
@@ -17,6 +15,7 @@ import {
   SpanSchema,
   Status_StatusCode,
 } from '@sightline/otlp-messages'
+import { attributesOf } from '../key-values.ts'
 import type { AccessRecord } from './access-record.ts'
 
 export interface GatewayResource {
@@ -71,7 +70,7 @@ function toSpan(record: AccessRecord): Span {
     kind: Span_SpanKind.SERVER,
     startTimeUnixNano: record.startNs,
     endTimeUnixNano: record.endNs + CLOCK_GRAIN_NS,
-    attributes: attributes({
+    attributes: attributesOf({
       ...requestAttributes(record),
       ...connectionAttributes(record),
       ...upstreamAttributes(record),
@@ -145,7 +144,7 @@ function toLogRecord(record: AccessRecord): LogRecord {
     traceId: Buffer.from(record.traceId, 'hex'),
     spanId: Buffer.from(record.spanId, 'hex'),
     flags: record.sampled ? SAMPLED : 0,
-    attributes: attributes({
+    attributes: attributesOf({
       'request.id': record.requestId,
       logger: 'access',
       'http.request.method': KNOWN_METHODS.has(record.method) ? record.method : '_OTHER',
@@ -165,7 +164,7 @@ function severityOf(status: number): [SeverityNumber, string] {
 
 function resourceOf(resource: GatewayResource) {
   return {
-    attributes: attributes({
+    attributes: attributesOf({
       'service.namespace': 'sightline',
       'service.version': resource.version,
       'service.instance.id': resource.instanceId,
@@ -174,20 +173,4 @@ function resourceOf(resource: GatewayResource) {
       'service.name': 'gateway',
     }),
   }
-}
-
-/** Absent and empty values are left out: an empty attribute says nothing. All our numbers are whole. */
-function attributes(values: Record<string, Value>): KeyValue[] {
-  const set = Object.entries(values).filter(([, value]) => value !== null && value !== '')
-  return set.map(([key, value]) =>
-    create(KeyValueSchema, {
-      key,
-      value: {
-        value:
-          typeof value === 'number'
-            ? { case: 'intValue', value: BigInt(value) }
-            : { case: 'stringValue', value: value as string },
-      },
-    }),
-  )
 }
