@@ -1,13 +1,15 @@
 /** SQL of dashboards' files, run by the console's server on a real PostgreSQL as the role `dashboards`. */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
+import { until } from '@sightline/service-kit/poll'
 import fc from 'fast-check'
+import pg from 'pg'
 import { createReader } from './postgres.ts'
 import { createConsoleServer } from './server.ts'
 
@@ -116,6 +118,36 @@ test('a past range has its rows, the newest or the oldest first', async () => {
   assert.equal(((await ids(inRange, range(100, 4_000))) as unknown[]).length, 200)
   assert.deepEqual(await ids("action = 'refund' ORDER BY id DESC LIMIT 3"), [5_000, 4_950, 4_900])
   assert.deepEqual(await ids('$__timeFilter(recorded_at) ORDER BY id LIMIT 2', range(4_000, 5_000)), [4_000, 4_001])
+})
+
+test('the Database board leads from a statement that waits to the trace that holds what it waits for', async () => {
+  const board = await readFile(join(import.meta.dirname, '../observability/grafana/dashboards/database.json'), 'utf8')
+  const { panels } = JSON.parse(board) as { panels: { title: string; targets: { rawSql: string }[] }[] }
+  const panel = panels.find(({ title }) => title === 'Who waits for whom')!
+  const told = (n: number) => `set application_name = '00-${String(n).repeat(32)}-${String(n).repeat(16)}-01'`
+  const [holder, waiter] = [new pg.Client(database.connection()), new pg.Client(database.connection())]
+  await Promise.all([holder.connect(), waiter.connect()])
+  try {
+    await holder.query(`${told(1)}; begin; lock table users; select 'john@example.com'`)
+    const waiting = waiter.query(`${told(2)}; begin; lock table users`).catch((error: Error) => error)
+    const { schema, data } = await until(
+      'it waits',
+      15,
+      () => ask(panel.targets[0]!.rawSql),
+      ({ data }) => {
+        assert.equal(data.values[0]?.length, 1)
+      },
+    )
+    const row = Object.fromEntries(schema.fields.map(({ name }, i) => [name, data.values[i]![0]]))
+    const { Waits, Behind, State, 'Its trace': its, 'Trace of the holder': holders } = row
+    assert.deepEqual([Waits, Behind, State], ['sightline', 'sightline', 'idle in transaction'])
+    assert.deepEqual([its, holders], ['2'.repeat(32), '1'.repeat(32)])
+    assert.match(String(row['Last statement']), /select \?$/)
+    await holder.query('rollback')
+    await waiting
+  } finally {
+    await Promise.all([holder.end(), waiter.end()])
+  }
 })
 
 test('an answer without end is refused in words', async () => {

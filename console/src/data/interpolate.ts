@@ -68,7 +68,7 @@ const FORMATS: Readonly<Record<string, Formatter>> = {
   date: (values) => new Date(Number(values[0])).toISOString(),
 }
 
-const escapeRegex = (value: string): string => value.replaceAll(/[\\^$*+?.()|[\]{}]/g, '\\$&')
+export const escapeRegex = (value: string): string => value.replaceAll(/[\\^$*+?.()|[\]{}]/g, '\\$&')
 const escapeForString = (value: string): string => value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')
 
 /** `$__interval`, `$__rate_interval`, `$__range` and their kin for one query. */

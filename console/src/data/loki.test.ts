@@ -1,7 +1,20 @@
 import assert from 'node:assert/strict'
 import { mock, type TestContext, test } from 'node:test'
 import { newClient } from './http.ts'
-import { linesAround, nextLines, runLoki } from './loki.ts'
+import { linesAround, nextLines, queryOfTrace, runLoki } from './loki.ts'
+import type { Span, Trace } from './trace.ts'
+
+test('lines of a statement are those of its service and of its database', () => {
+  const trace = { traceId: 't' } as Trace
+  const span = (attributes: Span['attributes']) => ({ service: 'a.b', spanId: 's', attributes }) as Span
+  assert.equal(queryOfTrace(trace), '{service_name=~".+"} | trace_id="t"')
+  assert.equal(queryOfTrace(trace, span({})), '{service_name="a.b"} | trace_id="t" | span_id="s"')
+  const statement = span({ 'db.system.name': 'postgresql' })
+  assert.match(
+    queryOfTrace(trace, statement),
+    /^\{service_name=~"a\\\\\.b\|postgresql"\} \| trace_id="t" \| span_id="s"$/,
+  )
+})
 
 test('a hole in a counted series is a hole in its line', async (context) => {
   const result = [

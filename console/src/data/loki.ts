@@ -3,7 +3,7 @@
 import { type Frame, type LogLine, labelsText } from './frame.ts'
 import type { Target } from './grafana-json.ts'
 import { type Client, getJson } from './http.ts'
-import { interpolate } from './interpolate.ts'
+import { escapeRegex, interpolate } from './interpolate.ts'
 import { streamSelector } from './logql-edit.ts'
 import type { QueryContext, QueryResult } from './query.ts'
 import { type Labels, legendText, onGrid, parseSample, type Sample } from './series.ts'
@@ -98,8 +98,15 @@ export function timeOfTrace({ startNs, duration }: Trace): TimeRange {
 
 /** The query for the lines of a trace, or of one of its spans alone. */
 export function queryOfTrace(trace: Trace, span?: Span): string {
-  const service = span ? `=${JSON.stringify(span.service)}` : '=~".+"'
+  const service = span ? writersOf(span) : '=~".+"'
   return `{service_name${service}} | trace_id="${trace.traceId}"${span ? ` | span_id="${span.spanId}"` : ''}`
+}
+
+/** What a database writes about a statement has the statement's span, and is a service of its own. */
+function writersOf({ service, attributes }: Span): string {
+  const database = attributes['db.system.name']
+  if (typeof database !== 'string') return `=${JSON.stringify(service)}`
+  return `=~${JSON.stringify([service, database].map(escapeRegex).join('|'))}`
 }
 
 /** The lines of a trace, at most `most`, newest first; `span` is one of it whose lines alone are meant. */

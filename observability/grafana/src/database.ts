@@ -1,7 +1,7 @@
 /** What the services ask of PostgreSQL, and how PostgreSQL bears it. */
 import type { Board } from './board.ts'
-import { bars, gauge, lines, number, table } from './panels.ts'
-import { instant, instantTable, range, spans, withExemplars } from './queries.ts'
+import { bars, gauge, lines, logPanel, number, table } from './panels.ts'
+import { instant, instantTable, logLines, range, spans, sqlTable, withExemplars } from './queries.ts'
 import { serviceOverrides, steps, zeroSteps } from './styles.ts'
 import { serviceVariable } from './variables.ts'
 
@@ -9,6 +9,31 @@ const WORK = 'job=~"$service"'
 const perStatement = (metric: string) => `sum by (db_query_summary) (rate(${metric}{${WORK}}[$__rate_interval]))`
 const overRange = (metric: string, by: string) => `sum by (${by}) (rate(${metric}{${WORK}}[$__range]))`
 const DURATION = 'db_client_operation_duration_seconds'
+
+/** A statement tells its trace in application_name (service-kit/carrying-query.ts); who has none is shown by that name. */
+const WAITING = `WITH session AS (
+  SELECT pid, usename, state, query_start, xact_start, application_name, wait_event_type,
+    substring(application_name from '^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$') AS trace_id,
+    left(regexp_replace(query, '''[^'']*''', '?', 'g'), 300) AS statement
+  FROM pg_stat_activity
+)
+SELECT waiting.usename AS "Waits", round(extract(epoch FROM clock_timestamp() - waiting.query_start)::numeric, 1) AS "For",
+  waiting.statement AS "Statement", waiting.trace_id AS "Its trace",
+  coalesce(holder.usename, 'pid ' || blocker.pid) AS "Behind",
+  CASE WHEN holder.trace_id IS NULL THEN holder.application_name END AS "Program",
+  holder.state AS "State", round(extract(epoch FROM clock_timestamp() - holder.xact_start)::numeric, 1) AS "In transaction for",
+  holder.statement AS "Last statement", holder.trace_id AS "Trace of the holder"
+FROM session waiting
+CROSS JOIN LATERAL unnest(pg_blocking_pids(waiting.pid)) AS blocker (pid)
+LEFT JOIN session holder ON holder.pid = blocker.pid
+WHERE waiting.wait_event_type = 'Lock'
+ORDER BY waiting.query_start
+LIMIT 100`
+
+const toTrace = {
+  id: 'links',
+  value: [{ title: 'Open the trace', url: '/d/sightline-chain?${__url_time_range}&var-trace_id=${__value.raw}' }],
+}
 
 export const database: Board = {
   uid: 'sightline-database',
@@ -258,6 +283,47 @@ export const database: Board = {
                     },
                   },
                 ],
+              }),
+            ],
+          ],
+        },
+      ],
+    },
+    {
+      title: 'Locks',
+      lines: [
+        {
+          height: 7,
+          panels: [
+            [
+              24,
+              table({
+                title: 'Who waits for whom',
+                description:
+                  'Statements that wait for a lock now, and who holds it: both traces are a click away. A holder that idles in a transaction shows its last statement.',
+                noValue: 'No statement waits for a lock.',
+                queries: [sqlTable(WAITING)],
+                overrides: [
+                  ['For', [{ id: 'unit', value: 's' }]],
+                  ['In transaction for', [{ id: 'unit', value: 's' }]],
+                  ['Its trace', [toTrace]],
+                  ['Trace of the holder', [toTrace]],
+                ],
+              }),
+            ],
+          ],
+        },
+        {
+          height: 9,
+          panels: [
+            [
+              24,
+              logPanel({
+                title: 'What PostgreSQL writes',
+                description:
+                  'Its log: slow statements with their plans, waits for locks, deadlocks, errors. A line of a statement leads to its trace.',
+                noValue: 'PostgreSQL wrote nothing in this time.',
+                queries: [logLines('{service_name="postgresql"}', 200)],
               }),
             ],
           ],
