@@ -3,6 +3,7 @@
  *
  *   services ── OTLP ───────► receiver ─┐              ┌─► wal.db ──► worker: heads, blocks, TraceQL, LogQL
  *   gateway's access log ──► follower ──┼──► ingest ───┤                │
+ *   PostgreSQL's log ──────► follower ──┤              │                │
  *   Loki clients ── push ───────────────┘              └─► service      ├─► Tempo's API  ◄── console, curl, Grafana
  *                                                          graph        └─► Loki's API   ◄──
  *                                                            └─► /metrics ◄── Prometheus ◄── remote write: OTLP metrics

@@ -69,10 +69,16 @@ test('a busy port is said in the words of the server, and nothing stays behind',
   const squatter = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => squatter.once('listening', resolve))
   const { port } = squatter.address() as { port: number }
-  await assert.rejects(
-    startPostgres({ ...options(dataDir), port }),
-    new RegExp(`did not start on 127.0.0.1:${port}[^]*in use`),
-  )
+  const logs = path.join(folder, 'busy-logs')
+  fs.mkdirSync(logs)
+  fs.chmodSync(logs, 0o777)
+  for (const more of [{}, { jsonLog: true, logFile: path.join(logs, 'output.log') }]) {
+    await assert.rejects(
+      startPostgres({ ...options(dataDir), port, ...more }),
+      new RegExp(`did not start on 127.0.0.1:${port}[^]*in use`),
+    )
+  }
+  assert.match(fs.readFileSync(path.join(logs, 'output.json'), 'utf8'), /^\{.*"error_severity":"FATAL"/m)
   squatter.close()
   assert.equal(runningServerPid(dataDir), undefined)
 })

@@ -16,6 +16,7 @@ import {
   sql,
 } from './postgres.ts'
 import { ProblemError } from './problems.ts'
+import { telemetry } from './telemetry/state.ts'
 import { KIT_METRICS } from './test/catalogue.ts'
 import { sample } from './test/index.ts'
 
@@ -83,6 +84,27 @@ test('a statement is one line and prepared once per connection under its name; i
     (await opened.db.query<{ name: string }>(prepared)).map(({ name }) => name),
     ['add_thing', 'named', 'prepared'],
   )
+})
+
+test('a statement carries the span that it is told on its way to pg, unless it is not to', async () => {
+  const name = sql('own_name', "select current_setting('application_name') as name")
+  const spanContext = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), traceFlags: 0 }
+  for (const [carriesTrace, expected] of [
+    [true, `00-${'a'.repeat(32)}-${'b'.repeat(16)}-00`],
+    [false, 'postgres.test'],
+  ] as const) {
+    await using opened = open({ carriesTrace })
+    // As the instrumentation does, inside of the call.
+    opened.db.pool.on('connect', (client) => {
+      const send = client.query
+      client.query = ((...args: unknown[]) => {
+        if (telemetry.statement) telemetry.statement.spanContext = spanContext
+        return Reflect.apply(send, client, args)
+      }) as typeof send
+    })
+    assert.deepEqual(await opened.db.query(name), [{ name: expected }])
+    assert.equal(telemetry.statement, undefined)
+  }
 })
 
 test('copied rows come in the order of their statements, with nulls and without an end; failures are those of a query', async () => {

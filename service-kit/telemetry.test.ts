@@ -5,6 +5,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
+import { withClient } from '@sightline/db/with-client'
 import { until } from './poll.ts'
 import { type OtlpSink, type SinkSpan, sample, startOtlpSink, startProcess, type TestProcess } from './test/index.ts'
 
@@ -52,6 +53,22 @@ describe('one process and its backend', { concurrency: false }, () => {
     const arrived = () => sink.spans.some((span) => span.traceId === traceId && span.kind === 'server')
     await until('new spans arrive', 10, arrived)
     assert.deepEqual(user.stray, [], 'no unhandled rejection')
+  })
+
+  test('while a statement waits PostgreSQL names the span of that statement', async () => {
+    const name = await withClient(database.connection(), async (client) => {
+      await client.query('begin; lock table users')
+      const answering = user.call('GET', '/users')
+      // Not by the one that holds: within its transaction the sessions are those of its first look.
+      const ask = `select application_name as name from pg_stat_activity where wait_event_type = 'Lock'`
+      const waiting = await until('it waits', 15, async () => (await database.query<{ name: string }>(ask))[0])
+      await client.query('rollback')
+      assert.equal((await answering).status, 200)
+      return waiting.name
+    })
+    const [, traceId, spanId, flags] = name.split('-')
+    const statement = await until('its span', 15, () => sink.spans.find((span) => span.spanId === spanId))
+    assert.deepEqual([statement.traceId, statement.scope, flags], [traceId, '@opentelemetry/instrumentation-pg', '01'])
   })
 
   test('scrapes and probes make no trace of their own, and belong to one that they carry', async () => {

@@ -463,10 +463,8 @@ const agreeOn = (expected: Counted) =>
 // `npm run test:stack` demands the same of the real engines.
 test('requests leave behind what observability/expectations.yaml says', async (t) => {
   const { user, password, host, port, database } = system.postgres
-  await meetExpectations(t, {
-    ...system.urls,
-    database: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`,
-  })
+  const url = `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`
+  await meetExpectations(t, { ...system.urls, database: url }, 'local')
 })
 
 test('a load of orders leaves exactly one audit row and one complete trace each', async () => {

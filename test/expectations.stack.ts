@@ -10,14 +10,18 @@ const url = (name: string) => {
 }
 
 test('requests leave behind what observability/expectations.yaml says', (t) =>
-  meetExpectations(t, {
-    gateway: url('GATEWAY_URL'),
-    userService: url('USER_SERVICE_URL'),
-    tempo: url('TEMPO_URL'),
-    loki: url('LOKI_URL'),
-    prometheus: url('PROMETHEUS_URL'),
-    database: url('DATABASE_URL'),
-  }))
+  meetExpectations(
+    t,
+    {
+      gateway: url('GATEWAY_URL'),
+      userService: url('USER_SERVICE_URL'),
+      tempo: url('TEMPO_URL'),
+      loki: url('LOKI_URL'),
+      prometheus: url('PROMETHEUS_URL'),
+      database: url('DATABASE_URL'),
+    },
+    'stack',
+  ))
 
 test('Prometheus sends its alerts to an Alertmanager, which answers and tells nobody', async () => {
   const json = async <T>(address: string) => (await (await fetch(address)).json()) as T

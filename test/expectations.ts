@@ -13,7 +13,7 @@ import {
 } from '../scripts/expectations/ask.ts'
 
 /** The same code for local mode and for the real engines: every expectation is a subtest of `t`. */
-export async function meetExpectations(t: TestContext, targets: Targets): Promise<void> {
+export async function meetExpectations(t: TestContext, targets: Targets, where: 'local' | 'stack'): Promise<void> {
   const file = readExpectations()
   const before = await sumsBefore(targets, file.expectations)
   const began = Date.now()
@@ -24,7 +24,8 @@ export async function meetExpectations(t: TestContext, targets: Targets): Promis
   const deadline = performance.now() + file.deadline_seconds * 1000
   for (const expectation of file.expectations) {
     const ask = askFor(targets, filled(expectation, answers), before, began)
-    await t.test(expectation.that, async () => {
+    const skip = expectation.only !== undefined && expectation.only !== where && `only ${expectation.only}`
+    await t.test(expectation.that, { skip }, async () => {
       const seconds = Math.max(0, (deadline - performance.now()) / 1000)
       await until(expectation.that, seconds, async () => {
         await ask()

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { withClient } from '@sightline/db/with-client'
 import { root } from '@sightline/local/settings'
+import { until } from '@sightline/service-kit/poll'
 import { parse } from 'yaml'
 import { orphansOf, readTrace } from '../trace/spans.ts'
 
@@ -28,12 +29,16 @@ export interface Request {
   headers?: Record<string, string>
   body: unknown
   status: number
+  /** SQL that the database's owner runs before, in a transaction that is held until a statement has waited for it for a while. */
+  behind?: string
 }
 
 type Count = number | { at_least: number }
 
 export interface Expectation {
   that: string
+  /** `local`: of no use to the real engines, which the comment in the file says why. */
+  only?: 'local'
   traceql?: string
   matches?: Count
   trace?: string
@@ -82,7 +87,7 @@ export async function sumsBefore(
 
 /** Sends one of the file's requests. Rejects when it is not answered as the file says. */
 export async function sendRequest(
-  targets: Pick<Targets, 'gateway' | 'userService'>,
+  targets: Pick<Targets, 'gateway' | 'userService' | 'database'>,
   name: string,
   request: Request,
   headers: Record<string, string> = {},
@@ -90,11 +95,13 @@ export async function sendRequest(
   const [method, path] = request.send.split(' ')
   const base = request.to === 'user_service' ? targets.userService : targets.gateway
   const requestId = `expect-${name}-${randomBytes(6).toString('hex')}`
-  const response = await fetch(base + path, {
-    method: method!,
-    headers: { 'content-type': 'application/json', 'x-request-id': requestId, ...request.headers, ...headers },
-    body: JSON.stringify(request.body),
-  })
+  const send = () =>
+    fetch(base + path, {
+      method: method!,
+      headers: { 'content-type': 'application/json', 'x-request-id': requestId, ...request.headers, ...headers },
+      body: JSON.stringify(request.body),
+    })
+  const response = await (request.behind === undefined ? send() : sentBehind(targets.database, request.behind, send))
   const text = await response.text()
   if (response.status !== request.status) {
     throw new Error(`${request.send} at ${base} was answered ${response.status}, not ${request.status}: ${text}`)
@@ -102,6 +109,30 @@ export async function sendRequest(
   const traceId = response.headers.get('x-trace-id') ?? ''
   if (!/^[0-9a-f]{32}$/.test(traceId)) throw new Error(`${request.send}: the answer's X-Trace-Id is "${traceId}"`)
   return { trace_id: traceId, request_id: requestId }
+}
+
+/** PostgreSQL's deadlock_timeout, after which it says who waits, and some more. */
+const WAITS_FOR = '1.1 s'
+
+/** Holds what `sql` locks until a statement has waited for it for so long. */
+function sentBehind(database: string, sql: string, send: () => Promise<Response>): Promise<Response> {
+  return withClient({ connectionString: database }, async (client) => {
+    await client.query('begin')
+    await client.query(sql)
+    const answering = send()
+    const waits = async () => {
+      const { rowCount } = await client.query(
+        `select from pg_locks where not granted and waitstart < clock_timestamp() - $1::interval
+         and pg_backend_pid() = any(pg_blocking_pids(pid))`,
+        [WAITS_FOR],
+      )
+      return rowCount! > 0
+    }
+    // One that is answered did not wait, or no longer: what is expected of it will say so.
+    await Promise.race([until('a statement waits', 10, waits), answering])
+    await client.query('rollback')
+    return answering
+  })
 }
 
 /** What {{browser}} stands for: no answer, but the trace that a browser has begun. */

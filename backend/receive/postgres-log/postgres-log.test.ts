@@ -141,10 +141,26 @@ test('waits, slow statements with their plans and errors come with their trace, 
     assert.match(String(planned.fields['postgresql.plan']), /email = \?::text/)
     await assert.rejects(run(waiter, 3, 'add', 'insert into people values ($1, $2)', [3, EMAIL]), { code: '23505' })
     await assert.rejects(run(waiter, 4, 'number', 'select $1::int', [EMAIL]), { code: '22P02' })
+    await assert.rejects(run(waiter, 5, 'json', 'select $1::json', ['{"name": doe']), { code: '22P02' })
     const refused = await line(/^duplicate key value violates unique constraint "people_email_key"$/, 3)
     assert.deepEqual([refused.level, refused.fields['db.response.status_code']], ['ERROR', '23505'])
     assert.equal(refused.fields['db.query.text'], 'insert into people values ($1, $2)')
     assert.equal((await line(/^invalid input syntax/, 4)).body, 'invalid input syntax for type integer: ?')
+    assert.equal((await line(/^invalid input syntax/, 5)).fields['postgresql.context'], undefined)
+    await Promise.all([holder.query('begin'), waiter.query('begin')])
+    await run(holder, 6, 'one', 'update people set id = id where id = $1', [1])
+    await run(waiter, 7, 'one', 'update people set id = id where id = $1', [2])
+    const crossed = await Promise.allSettled([
+      run(holder, 6, 'other', 'update people set id = id where id = $1', [2]).finally(() => holder.query('rollback')),
+      run(waiter, 7, 'other', 'update people set id = id where id = $1', [1]).finally(() => waiter.query('rollback')),
+    ])
+    const victim = crossed[0].status === 'rejected' ? 6 : 7
+    const deadlock = await line(/^deadlock detected$/, victim)
+    assert.equal(deadlock.fields['db.response.status_code'], '40P01')
+    assert.match(
+      String(deadlock.fields['postgresql.detail']),
+      /waits for .* blocked by process[\s\S]*: update people set id = id/,
+    )
     await waiter.query(`select pg_sleep(0.06), '${EMAIL}', $$${EMAIL}$$`)
     await until('the last one', 10, () =>
       store.lines.some(({ body }) => /statement: select pg_sleep\(0\.06\), \?, \?/.test(body)),

@@ -42,7 +42,7 @@ const DURATION = /^duration: (\d+\.\d+) ms/
 const EXECUTED =
   /^duration: \d+\.\d+ ms {2}(?:(?:parse|bind|execute)(?: fetch from)? ([^:/\s]+)(?:\/[^:\s]*)?|statement): (.*)$/s
 const PLANNED = /^duration: \d+\.\d+ ms {2}plan:\s*(\{.*\})$/s
-/** Their details name processes and locks; a deadlock's quotes the statements. */
+/** Details and contexts of these name processes, locks and statements; of others they may quote what was sent. */
 const OF_LOCKS = /^(process \d+ |deadlock detected)/
 const HOLDERS = /^Process(?:es)? holding the locks?: (\d+(?:, \d+)*)\./
 /** More digits than a number has here. Quotes inside of values are escaped. */
@@ -59,7 +59,7 @@ export function parsePostgresRecord(line: string, showsPersonalData: boolean): P
   const message = text('message')
   const [, name = '', executed = ''] = EXECUTED.exec(message) ?? []
   const plan = planOf(message, safe)
-  const detail = OF_LOCKS.test(message) ? safe(text('detail')) : showsPersonalData ? text('detail') : ''
+  const more = (name: string) => (OF_LOCKS.test(message) || showsPersonalData ? safe(text(name)) : '')
   const carried = CARRIED.exec(text('application_name'))
   const state = text('state_code')
   const duration = DURATION.exec(message)
@@ -73,8 +73,8 @@ export function parsePostgresRecord(line: string, showsPersonalData: boolean): P
     role: text('user'),
     database: text('dbname'),
     state: state === NO_ERROR ? '' : state,
-    detail,
-    context: safe(text('context')),
+    detail: more('detail'),
+    context: more('context'),
     query: safe(executed || plan?.query || text('statement')).slice(0, MOST_TEXT),
     queryName: name === '<unnamed>' ? '' : name,
     queryId: plan ? '' : (QUERY_ID.exec(line)?.[1] ?? ''),
@@ -119,6 +119,6 @@ function withoutLiterals(text: string): string {
   const bare = text
     .replace(/'(?:[^']|'')*'?/g, '?')
     .replace(/\$(\w*)\$.*?(?:\$\1\$|$)/gs, '?')
-    .replace(/: "(?:[^"]|"")*"$/, ': ?')
+    .replace(/: "(?:[^"]|"")*"$/gm, ': ?')
   return maskText(bare)
 }
