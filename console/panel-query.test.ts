@@ -142,6 +142,11 @@ test('the Database board leads from a statement that waits to the trace that hol
     const { Waits, Behind, State, 'Its trace': its, 'Trace of the holder': holders } = row
     assert.deepEqual([Waits, Behind, State], ['sightline', 'sightline', 'idle in transaction'])
     assert.deepEqual([its, holders], ['2'.repeat(32), '1'.repeat(32)])
+    // A cell without a value would show what the panel says of no row.
+    assert.ok(
+      data.values.every(([cell]) => cell !== null),
+      JSON.stringify(row),
+    )
     assert.match(String(row['Last statement']), /select \?$/)
     await holder.query('rollback')
     await waiting

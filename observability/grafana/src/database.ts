@@ -13,16 +13,17 @@ const DURATION = 'db_client_operation_duration_seconds'
 /** A statement tells its trace in application_name (service-kit/carrying-query.ts); who has none is shown by that name. */
 const WAITING = `WITH session AS (
   SELECT pid, usename, state, query_start, xact_start, application_name, wait_event_type,
-    substring(application_name from '^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$') AS trace_id,
+    coalesce(substring(application_name from '^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$'), '') AS trace_id,
     left(regexp_replace(query, '''[^'']*''', '?', 'g'), 300) AS statement
   FROM pg_stat_activity
 )
 SELECT waiting.usename AS "Waits", round(extract(epoch FROM clock_timestamp() - waiting.query_start)::numeric, 1) AS "For",
-  waiting.statement AS "Statement", waiting.trace_id AS "Its trace",
-  coalesce(holder.usename, 'pid ' || blocker.pid) AS "Behind",
-  CASE WHEN holder.trace_id IS NULL THEN holder.application_name END AS "Program",
-  holder.state AS "State", round(extract(epoch FROM clock_timestamp() - holder.xact_start)::numeric, 1) AS "In transaction for",
-  holder.statement AS "Last statement", holder.trace_id AS "Trace of the holder"
+  waiting.trace_id AS "Its trace", coalesce(holder.usename, 'pid ' || blocker.pid) AS "Behind",
+  CASE WHEN holder.trace_id <> '' THEN '' ELSE coalesce(holder.application_name, '') END AS "Program",
+  coalesce(holder.state, '') AS "State",
+  round(extract(epoch FROM clock_timestamp() - coalesce(holder.xact_start, now()))::numeric, 1) AS "In transaction for",
+  coalesce(holder.trace_id, '') AS "Trace of the holder",
+  waiting.statement AS "Statement", coalesce(holder.statement, '') AS "Last statement"
 FROM session waiting
 CROSS JOIN LATERAL unnest(pg_blocking_pids(waiting.pid)) AS blocker (pid)
 LEFT JOIN session holder ON holder.pid = blocker.pid
