@@ -88,6 +88,7 @@ const GOOD_NEWS = [
   'Fail most: No dataNo request failed in this time range.',
   'Failed traces: No dataNo request failed in this time range.',
   'Slow traces: No dataNo request was that slow in this time range.',
+  'Who waits for whom: No dataNo statement waits for a lock.',
 ]
 
 /** Panels that show nothing, an error, or say they can't be drawn: `title: what it says`. */
