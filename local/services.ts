@@ -71,7 +71,7 @@ export function serviceSpec(
     ready: () => httpOk(`${url}/ready`),
     ports: socket ? [] : [ports[port]],
     ...(socket && { socket }),
-    readyWithinMs: 30_000,
+    readyWithinMs: 60_000,
     stopSignal: 'SIGTERM',
     // The services promise to be done within 10 s.
     stopWithinMs: 12_000,
@@ -152,7 +152,7 @@ export function backendProgram(
       ports.PROMETHEUS_PORT,
       ...more,
     ],
-    readyWithinMs: 30_000,
+    readyWithinMs: 60_000,
     stopSignal: 'SIGTERM',
     stopWithinMs: 15_000,
     writes: [join(home, 'telemetry')],

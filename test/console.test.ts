@@ -635,7 +635,9 @@ test('Explore completes names and values from the data, and runs', options, asyn
 test('a log line opens to its fields, which go into the query, and to the lines around it', options, async () => {
   const traceId = await refusedOrder()
   const query = `{service_name="gateway"} | trace_id="${traceId}"`
-  const { page, problems } = await open(`/explore?${new URLSearchParams({ source: 'loki', query, wrap: '1' })}`)
+  const { page, problems } = await open(
+    `/explore?${new URLSearchParams({ source: 'loki', query, wrap: '1', from: 'now-2m', to: 'now' })}`,
+  )
   const asked = () => new URL(page.url()).searchParams.get('query')
   await page.locator('.line-tools', { hasText: '1 line in ' }).waitFor()
   await page.locator('[aria-label="Found lines"]').focus()

@@ -160,7 +160,6 @@ const proofs: Record<string, Proof> = {
       'delta(process_resident_memory_bytes{job=~".*-service"}[30s])',
     ],
     mistaken: 'traffic-growth',
-    flags: { 'users.loyalty-points': { on: { days: 150_000 }, users: [2007] } },
     vague: ['{ resource.service.name = "order-service" }', 'http_server_active_requests'],
   },
   'everyone-waits': {
@@ -169,6 +168,7 @@ const proofs: Record<string, Proof> = {
       'sum by (db_query_summary) (rate(db_client_operation_duration_seconds_sum{job="user-service"}[30s]))',
     ],
     mistaken: 'traffic-growth',
+    flags: { 'users.loyalty-points': { on: { days: 150_000 }, users: [2007] } },
     vague: ['{ resource.service.name = "order-service" }', '{service_name="user-service"}'],
   },
   'impossible-timeline': {
@@ -239,7 +239,7 @@ for (const { name, seed, hints, cause } of incidents) {
     const earlier = await stateOfSystem()
     const note = await startIncident(place, incident, rate)
     for (const text of evidence) {
-      await until(`${name}: ${text}`, 30, async () => {
+      await until(`${name}: ${text}`, 45, async () => {
         const { shows, says } = await checkEvidence(place, incident, note, text)
         assert.ok(shows, says)
         return true

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { fromBinary } from '@bufbuild/protobuf'
 import { ExportLogsServiceRequestSchema, ExportTraceServiceRequestSchema } from '@sightline/otlp-messages'
 import { until } from '@sightline/service-kit/poll'
-import { type Follower, followAccessLog, type GatewayLogSink } from './follower.ts'
+import type { Follower } from './follow-file.ts'
+import { followAccessLog, type GatewayLogSink } from './follower.ts'
 import { recordLine } from './test/access-records.ts'
 
 let folder: string

@@ -6,9 +6,9 @@
  *                                  -> lines   + cursor "gateway-log/logs"   -> store
  */
 import { existsSync, readFileSync, renameSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
 import { type AccessRecord, parseAccessRecord } from './access-record.ts'
-import { type Line, LogReader, type Position } from './log-reader.ts'
+import { type Follower, followFile } from './follow-file.ts'
+import type { Line, LogReader, Position } from './log-reader.ts'
 import { type GatewayResource, logsFrom, tracesFrom } from './to-otlp.ts'
 
 /** What the follower needs of the store. A cursor is stored with the batch or not at all. */
@@ -37,53 +37,23 @@ export interface FollowerOptions {
   pollMs?: number
 }
 
-export interface Follower {
-  /** Takes what has been written so far, then stops. */
-  stop(): Promise<void>
-}
-
 const TRACES = 'gateway-log/traces'
 const LOGS = 'gateway-log/logs'
-const RETRY_MS = 1000
+const POLL_MS = 150
 
 /**
  * Begins to follow at once, where it left off. Never throws: what goes wrong is told to `onError` and tried again every
  * second.
  */
-export function followAccessLog(options: FollowerOptions): Follower {
-  const stopping = new AbortController()
-  const done = follow(options, stopping.signal)
-  return {
-    stop: async () => {
-      stopping.abort()
-      await done
-    },
-  }
-}
-
-async function follow(options: FollowerOptions, signal: AbortSignal): Promise<void> {
-  const reader = new LogReader(options.accessLog)
-  let ahead: Ahead | null = null
-  try {
-    for (;;) {
-      let pause = options.pollMs ?? 150
-      try {
-        ahead ??= resume(reader, options.sink)
-        if (await takeBatch(reader, ahead, options)) continue
-        rotateWhenLarge(reader, options)
-      } catch (error) {
-        options.onError(error)
-        // What was read and not stored is read again.
-        ahead = null
-        pause = RETRY_MS
-      }
-      if (signal.aborted) return
-      await delay(pause, undefined, { signal }).catch(() => undefined)
-    }
-  } finally {
-    reader.close()
-  }
-}
+export const followAccessLog = (options: FollowerOptions): Follower =>
+  followFile({
+    file: options.accessLog,
+    pollMs: options.pollMs ?? POLL_MS,
+    resume: (reader) => resume(reader, options.sink),
+    take: (reader, ahead) => takeBatch(reader, ahead, options),
+    onIdle: (reader) => rotateWhenLarge(reader, options),
+    onError: options.onError,
+  })
 
 /** Up to where a signal has everything already; null once reading has come there. */
 type Ahead = Record<'traces' | 'logs', Position | null>

@@ -1,10 +1,12 @@
 /** Main thread. The gateway's place in telemetry: its access log becomes spans, log lines and metrics. */
 import { hostname } from 'node:os'
-import { type Follower, followAccessLog, type GatewayLogSink } from './follower.ts'
+import type { Follower } from './follow-file.ts'
+import { followAccessLog, type GatewayLogSink } from './follower.ts'
 import { type ExemplarRegistry, registerGatewayMetrics } from './metrics.ts'
 import { gatewaySwitches } from './switches.ts'
 
-export type { Follower, GatewayLogSink } from './follower.ts'
+export type { Follower } from './follow-file.ts'
+export type { GatewayLogSink } from './follower.ts'
 
 export interface GatewayLogOptions {
   /** Path of the JSON access log (GATEWAY_ACCESS_LOG). It need not exist yet. */

@@ -2,12 +2,12 @@
  * Main thread. Follows PostgreSQL's log and hands its entries to the store as log lines, each exactly once: the position is written in the
  * same transaction as what was read up to it.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import { showsPersonalData } from '@sightline/service-kit/masking'
-import type { Follower, GatewayLogSink } from '../gateway-log/follower.ts'
-import { LogReader, type Position } from '../gateway-log/log-reader.ts'
+import { type Follower, followFile } from '../gateway-log/follow-file.ts'
+import type { GatewayLogSink } from '../gateway-log/follower.ts'
+import type { LogReader, Position } from '../gateway-log/log-reader.ts'
 import { gatewaySwitches } from '../gateway-log/switches.ts'
-import { parsePostgresRecord } from './record.ts'
+import { isNotUpYet, parsePostgresRecord } from './record.ts'
 import { logsFrom } from './to-otlp.ts'
 
 export interface PostgresLogOptions {
@@ -23,44 +23,17 @@ export interface PostgresLogOptions {
 }
 
 const CURSOR = 'postgres-log'
-const RETRY_MS = 1000
+const POLL_MS = 250
 
 /** Begins to follow at once, where it left off. Never throws. */
-export function startPostgresLog(options: PostgresLogOptions): Follower {
-  const stopping = new AbortController()
-  const done = follow(options, stopping.signal)
-  return {
-    stop: async () => {
-      stopping.abort()
-      await done
-    },
-  }
-}
-
-async function follow(options: PostgresLogOptions, signal: AbortSignal): Promise<void> {
-  const reader = new LogReader(options.log)
-  const take = takerOf(options)
-  let found = false
-  try {
-    for (;;) {
-      let pause = options.pollMs ?? 250
-      try {
-        if (!found) reader.seek([positionIn(options.sink)])
-        found = true
-        if (await take(reader)) continue
-      } catch (error) {
-        options.onError(error)
-        // What was read and not stored is read again.
-        found = false
-        pause = RETRY_MS
-      }
-      if (signal.aborted) return
-      await delay(pause, undefined, { signal }).catch(() => undefined)
-    }
-  } finally {
-    reader.close()
-  }
-}
+export const startPostgresLog = (options: PostgresLogOptions): Follower =>
+  followFile({
+    file: options.log,
+    pollMs: options.pollMs ?? POLL_MS,
+    resume: (reader) => void reader.seek([positionIn(options.sink)]),
+    take: takerOf(options),
+    onError: options.onError,
+  })
 
 function positionIn(sink: PostgresLogOptions['sink']): Position | null {
   const value = sink.cursor(CURSOR)
@@ -77,7 +50,8 @@ function takerOf({ env, environment, sink, onError }: PostgresLogOptions): (read
     const last = lines.at(-1)
     if (!last) return false
     const records = lines.flatMap(({ text }) => parsePostgresRecord(text, shows) ?? [])
-    const bytes = logsFrom(unwanted.logs ? [] : records, resource)
+    const told = unwanted.logs ? [] : records.filter((record) => !isNotUpYet(record))
+    const bytes = logsFrom(told, resource)
     await sink.ingestLogs(bytes, { name: CURSOR, value: JSON.stringify(last.next) })
     if (records.length < lines.length) {
       onError(new Error(`PostgreSQL's log: ${lines.length - records.length} lines are no entries of jsonlog`))

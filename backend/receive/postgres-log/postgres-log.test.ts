@@ -10,7 +10,7 @@ import { ExportLogsServiceRequestSchema, type LogRecord } from '@sightline/otlp-
 import { until } from '@sightline/service-kit/poll'
 import { CarryingQuery } from '@sightline/service-kit/testing'
 import pg from 'pg'
-import type { Follower } from '../gateway-log/follower.ts'
+import type { Follower } from '../gateway-log/follow-file.ts'
 import { type PostgresLogOptions, startPostgresLog } from './index.ts'
 import { parsePostgresRecord } from './record.ts'
 
@@ -174,16 +174,17 @@ test('waits, slow statements with their plans and errors come with their trace, 
   }
 })
 
-const entry = (n: number) =>
-  `${JSON.stringify({ timestamp: '2026-11-30 12:00:00.123 UTC', error_severity: 'WARNING', message: `m${n}`, pid: n })}\n`
+const entry = (n: number, more = {}) =>
+  `${JSON.stringify({ timestamp: '2026-11-30 12:00:00.123 UTC', error_severity: 'WARNING', message: `m${n}`, pid: n, ...more })}\n`
 
-test('each entry once: across restarts, a refusal of the store, and a file that was cut to bound it', async () => {
+test('each entry once: across restarts, a refusal of the store, and a file that was cut to bound it; not that a server is not up yet', async () => {
   const path = join(folder, 'made.json')
   const { store, follow } = memoryStore()
   const bodies = () => store.lines.map(({ body }) => body).join(' ')
   let follower: Follower = follow(path)
   try {
-    writeFileSync(path, `${entry(1)}no entry\n${entry(2).slice(0, 30)}`)
+    const notUp = entry(0, { error_severity: 'FATAL', state_code: '57P03' })
+    writeFileSync(path, `${notUp}${entry(1)}no entry\n${entry(2).slice(0, 30)}`)
     await until('the first', 10, () => bodies() === 'm1')
     assert.match(String(store.errors), /1 lines are no entries of jsonlog/)
     await follower.stop()

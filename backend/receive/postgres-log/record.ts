@@ -49,6 +49,9 @@ const HOLDERS = /^Process(?:es)? holding the locks?: (\d+(?:, \d+)*)\./
 const QUERY_ID = /"query_id":(-?[1-9]\d*)/
 const NO_ERROR = '00000'
 
+/** Who asks whether a server is up already is told that it is not (cannot_connect_now), as often as it asks: that is no event. */
+export const isNotUpYet = ({ state }: Pick<PostgresRecord, 'state'>): boolean => state === '57P03'
+
 /** The values of a line, or null when it is no complete entry. `showsPersonalData`: nothing is taken out. */
 export function parsePostgresRecord(line: string, showsPersonalData: boolean): PostgresRecord | null {
   const entry = parseJson(line)

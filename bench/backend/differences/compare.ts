@@ -1,7 +1,8 @@
 /** Asks the backend and another engine the same query, and tells whether what differs is documented. */
 import { type Answer, ask, type Difference, difference, type Ignore, type Way, type Window } from './answers.ts'
-import { KINDS, type Kind } from './documented.ts'
+import { KINDS } from './documented.ts'
 import { DATA_SECONDS, type Engines } from './fill.ts'
+import type { Kind } from './kind.ts'
 import { ODD_PART } from './spans.ts'
 
 export interface Comparison {

@@ -1,6 +1,6 @@
 /** The rows of the table in docs/logql.md that a random query can show. */
 import type { Value } from './answers.ts'
-import type { Kind, Place } from './documented.ts'
+import type { Kind, Place } from './kind.ts'
 import { type Node, rewrite } from './rewrite.ts'
 
 const LOKI = ['lines', 'range', 'vector'] as const

@@ -1,6 +1,6 @@
 /** The rows of the table in docs/traceql.md that a random query can show. */
 import type { Value, Way } from './answers.ts'
-import type { Kind, Place } from './documented.ts'
+import type { Kind, Place } from './kind.ts'
 import { condition, conditionText, type Node, rewrite } from './rewrite.ts'
 
 const TEMPO = ['search', 'metrics', 'instant'] as const

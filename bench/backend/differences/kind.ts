@@ -1,0 +1,29 @@
+/** A kind of difference from another engine that is meant, and how it is told. */
+import type { Value, Way } from './answers.ts'
+
+export interface Kind {
+  readonly name: string
+  readonly ways: readonly Way[]
+  /** Queries it is looked for in; all when absent. */
+  readonly query?: RegExp
+  /** There such a query is refused in these words. */
+  readonly refused?: RegExp
+  /** A query to which the backend answers what the other one answers to this; itself when there is nothing of the kind in it. */
+  asThere?(query: string, way: Way): string
+  /** The query without what differs, to which both answer the same; itself when there is nothing of the kind in it. */
+  without?(query: string, way: Way): string
+  /** Where the answers may differ. */
+  ignores?(place: Place): boolean
+  /** They differ only where traces have no root, or several, which a series does not show. */
+  readonly tidy?: boolean
+}
+
+export interface Place {
+  readonly way: Way
+  readonly query: string
+  /** Which part of an answer: traces, spans, heads, series, lines, labels, … */
+  readonly part: string
+  readonly key: string
+  readonly here: Value | undefined
+  readonly there: Value | undefined
+}
