@@ -75,18 +75,18 @@ test('the checks fail when audit rows are not unique', async () => {
   await owner.query(`
     select from audit_sealing for update;
     select from audit_growing for update;
-    alter table audit_logs disable trigger audit_logs_append_only;
-    alter table audit_chain disable trigger audit_chain_append_only;
+    alter table audit_logs disable trigger audit_logs_no_removal;
+    alter table audit_chain disable trigger audit_chain_no_removal;
     delete from audit_logs a using audit_logs b where a.event_id = b.event_id and a.id > b.id;
     delete from audit_unsealed u where not exists (select from audit_logs a where a.id = u.audit_id);
-    alter table audit_logs enable trigger audit_logs_append_only;
+    alter table audit_logs enable trigger audit_logs_no_removal;
     alter table audit_logs add constraint audit_logs_event_id_key unique (event_id);
     -- The copy may have been sealed: the chain up to it stays, as it was before.
     delete from audit_chain c where c.position >=
       (select min(position) from audit_chain d where not exists (select from audit_logs a where a.id = d.audit_id));
     insert into audit_unsealed (audit_id) select id from audit_logs a
       where not exists (select from audit_chain c where c.audit_id = a.id) on conflict do nothing;
-    alter table audit_chain enable trigger audit_chain_append_only;
+    alter table audit_chain enable trigger audit_chain_no_removal;
     -- And so the tree, which is built anew of the chain.
     alter table audit_tiles disable trigger audit_tiles_append_only;
     delete from audit_tiles;
