@@ -106,10 +106,9 @@ function spawnComponent(spec: ComponentSpec, home: string): RunningComponent & {
   const exited = new Promise<Exit>((ended) => {
     child.once('exit', (code, signal) => ended({ code, signal }))
     child.once('error', () => ended({ code: 127, signal: null }))
-    // At once, so that nobody is let into a queue that nobody reads.
-    child.once('exit', () => socket?.release())
-    child.once('error', () => socket?.release())
   }).then(async (exit) => {
+    // First, so that nobody is let into a queue that nobody reads.
+    socket?.release()
     // Nginx' workers outlive a master that was killed, and keep its ports.
     if (child.pid) await endProcessGroup(child.pid)
     return exit

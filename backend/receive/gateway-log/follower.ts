@@ -64,7 +64,8 @@ function resume(reader: LogReader, sink: GatewayLogSink): Ahead {
   return { traces, logs }
 }
 
-function positionOf(sink: GatewayLogSink, name: string): Position | null {
+/** Up to where the store has the log of this cursor; null where it has nothing of it. */
+export function positionOf(sink: Pick<GatewayLogSink, 'cursor'>, name: string): Position | null {
   const value = sink.cursor(name)
   return value === undefined ? null : (JSON.parse(value) as Position)
 }

@@ -4,8 +4,8 @@
  */
 import { showsPersonalData } from '@sightline/service-kit/masking'
 import { type Follower, followFile } from '../gateway-log/follow-file.ts'
-import type { GatewayLogSink } from '../gateway-log/follower.ts'
-import type { LogReader, Position } from '../gateway-log/log-reader.ts'
+import { type GatewayLogSink, positionOf } from '../gateway-log/follower.ts'
+import type { LogReader } from '../gateway-log/log-reader.ts'
 import { gatewaySwitches } from '../gateway-log/switches.ts'
 import { isNotUpYet, parsePostgresRecord } from './record.ts'
 import { logsFrom } from './to-otlp.ts'
@@ -30,15 +30,10 @@ export const startPostgresLog = (options: PostgresLogOptions): Follower =>
   followFile({
     file: options.log,
     pollMs: options.pollMs ?? POLL_MS,
-    resume: (reader) => void reader.seek([positionIn(options.sink)]),
+    resume: (reader) => void reader.seek([positionOf(options.sink, CURSOR)]),
     take: takerOf(options),
     onError: options.onError,
   })
-
-function positionIn(sink: PostgresLogOptions['sink']): Position | null {
-  const value = sink.cursor(CURSOR)
-  return value === undefined ? null : (JSON.parse(value) as Position)
-}
 
 /** Stores what has become complete; false when there was nothing. */
 function takerOf({ env, environment, sink, onError }: PostgresLogOptions): (reader: LogReader) => Promise<boolean> {
