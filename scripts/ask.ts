@@ -13,7 +13,7 @@ import { type List, type Next, type Row, render } from './ask/answer.ts'
 import { tools } from './ask/index.ts'
 import { type System, systemOf } from './ask/system.ts'
 import type { Tool } from './ask/tool.ts'
-import { Unanswered } from './incident/place.ts'
+import { isTold } from './incident/place.ts'
 import { didYouMean } from './usage/closest.ts'
 
 const FOLLOW_MS = 1000
@@ -50,8 +50,7 @@ try {
   if (flags.follow) await follow(tool, given, system)
   else print(render(await tool.run(given, system), Number(given.bytes), format, spelled))
 } catch (error) {
-  const isTold = error instanceof Unanswered || (error as Error).name === 'StartError'
-  const message = isTold ? (error as Error).message : explain(error)
+  const message = isTold(error) ? error.message : explain(error)
   if (flags.json) print(JSON.stringify({ error: message }))
   else console.error(message)
   process.exitCode = 1

@@ -10,7 +10,7 @@ import { systemOf } from './ask/system.ts'
 import { exploded, MOST_VALUES, readSeries } from './bill/budget.ts'
 import { readBill } from './bill/figures.ts'
 import { billText, explodedText } from './bill/text.ts'
-import { Unanswered } from './incident/place.ts'
+import { isTold } from './incident/place.ts'
 
 const usage = `npm run bill [-- --minutes N] [--check [--values N]] [--stack] [--json]
 
@@ -41,8 +41,7 @@ try {
   }
   if (over.length > 0) process.exitCode = 1
 } catch (error) {
-  const isTold = error instanceof Unanswered || (error as Error).name === 'StartError'
-  console.error(isTold ? (error as Error).message : explain(error))
+  console.error(isTold(error) ? error.message : explain(error))
   process.exitCode = 1
 }
 

@@ -5,7 +5,7 @@ import { type CallToolResult, McpServer, ResourceTemplate } from '@modelcontextp
 import { root } from '@sightline/local/settings'
 import { explain } from '@sightline/local/terminal'
 import { z } from 'zod'
-import { Unanswered } from '../incident/place.ts'
+import { isTold } from '../incident/place.ts'
 import { DEFAULT_BYTES, type Next, render } from './answer.ts'
 import { docs, pages } from './docs.ts'
 import { tools } from './index.ts'
@@ -43,8 +43,7 @@ async function call(tool: Tool, { format, ...args }: Record<string, unknown>, sy
     const answer = await tool.run(args, system)
     return { content: [{ type: 'text', text: render(answer, Number(args.bytes), format as 'text' | 'json', spelled) }] }
   } catch (error) {
-    const isTold = error instanceof Unanswered || (error as Error).name === 'StartError'
-    if (!isTold) console.error(explain(error))
+    if (!isTold(error)) console.error(explain(error))
     return { isError: true, content: [{ type: 'text', text: (error as Error).message }] }
   }
 }

@@ -57,6 +57,10 @@ export class Unanswered extends Error {
   }
 }
 
+/** Whether its message was written for who asked, and says all that is to be said. */
+export const isTold = (error: unknown): error is Error =>
+  error instanceof Unanswered || (error as Error).name === 'StartError'
+
 /** An engine that stands still does not keep a player waiting longer. */
 const PATIENCE_MS = 20_000
 
