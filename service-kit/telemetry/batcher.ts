@@ -52,6 +52,8 @@ export function createBatcher<Item extends { resource?: unknown }>(options: Batc
     size: 0,
     capacity,
     exported: 0,
+    // From the first scrape on: of a series that begins with a value, a rate knows nothing.
+    ...(exporter.lastBytes && { exportedBytes: 0 }),
     dropped: { queue_full: 0, export_failed: 0, shutdown: 0 },
   }
   telemetry.queues.set(signal, counts)
@@ -102,7 +104,7 @@ export function createBatcher<Item extends { resource?: unknown }>(options: Batc
     telemetry.onExport?.(signal, (performance.now() - started) / 1000)
     if (result.code === ExportResultCode.SUCCESS) {
       counts.exported += batch.length
-      if (exporter.lastBytes) counts.exportedBytes = (counts.exportedBytes ?? 0) + bytes
+      if (counts.exportedBytes !== undefined) counts.exportedBytes += bytes
     } else {
       drop('export_failed', batch.length)
       diag.warn(`${signal}: export failed, items dropped: ${result.error?.message ?? 'no reason given'}`)
