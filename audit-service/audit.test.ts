@@ -14,7 +14,7 @@ import { atOnce, sample, startProcess } from '@sightline/service-kit/testing'
 import { makeCheckpoint, renewCheckpoint } from './checkpoint.ts'
 import { makeKeys, readCheckpoint, readSigningKey, signCheckpoint } from './checkpoint-format.ts'
 import { createSealer } from './sealer.ts'
-import { event, placeOrders, recordOrders, sealedRows, startAudit, tamper } from './test/testing.ts'
+import { event, placeOrders, recordOrders, sealedRows, startAudit, startQuiet, tamper } from './test/testing.ts'
 import { verifyChain } from './verify.ts'
 
 let cluster: TestCluster
@@ -168,7 +168,7 @@ for (const [what, statement, where, reason] of changes) {
   test(`verification names ${what}`, async () => {
     await using database = await cluster.createDatabase()
     await sealedRows(database, 50)
-    await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+    await using service = await startQuiet(database)
     const verification = async () => {
       const { status, json } = await service.call('GET', '/audit/verify')
       assert.equal(status, 200)
@@ -186,7 +186,7 @@ for (const [what, statement, where, reason] of changes) {
 test('a signed checkpoint shows a cut-off end and a chain made anew, which the chain alone can not', async () => {
   await using database = await cluster.createDatabase()
   await sealedRows(database, 30)
-  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+  await using service = await startQuiet(database)
   const queries = service.parts.database
   const { privateKey, publicKey } = makeKeys()
   const made = await makeCheckpoint(queries, createPrivateKey(privateKey))
@@ -233,7 +233,7 @@ function checkpointFile(t: TestContext): string {
 test('a checkpoint file moves on a chain that still holds it, and is kept otherwise', async (t) => {
   await using database = await cluster.createDatabase()
   await sealedRows(database, 30)
-  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+  await using service = await startQuiet(database)
   const queries = service.parts.database
   const file = checkpointFile(t)
   const key = createPrivateKey(makeKeys().privateKey)
@@ -249,7 +249,7 @@ test('a checkpoint file moves on a chain that still holds it, and is kept otherw
 test('a checkpoint file that was emptied is written anew, one that was put back does not count, an old one is dated anew', async (t) => {
   await using database = await cluster.createDatabase()
   await sealedRows(database, 30)
-  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+  await using service = await startQuiet(database)
   const queries = service.parts.database
   const file = checkpointFile(t)
   const { privateKey, publicKey } = makeKeys()
@@ -280,7 +280,7 @@ test('a checkpoint file that was emptied is written anew, one that was put back 
 test('a check in parts finds what a whole one finds, and no part of it hides or invents a fault', async () => {
   await using database = await cluster.createDatabase()
   await sealedRows(database, 30)
-  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+  await using service = await startQuiet(database)
   const verify = async (from: number) => (await service.call('GET', `/audit/verify?from=${from}`)).json
   const ok = async () => sample((await service.call('GET', '/metrics')).text, 'audit_verify_ok')
   assert.equal((await verify(1)).status, 'intact')
@@ -301,7 +301,7 @@ test('a check in parts finds what a whole one finds, and no part of it hides or 
 test('a verification without enough time says where to go on', async () => {
   await using database = await cluster.createDatabase()
   await sealedRows(database, 3_000)
-  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+  await using service = await startQuiet(database)
   const queries = service.parts.database
   const first = await verifyChain(queries, { withinMs: 0 })
   assert.deepEqual([first.status, first.complete, first.checked, first.next_position], ['intact', false, 1_000, 1_001])
@@ -427,7 +427,7 @@ test('pages of any ids are checked: far apart, out of order, sealed a second tim
      update audit_logs set id = id * 1000000000000 where id > 5; update orders set id = id * 1000000 where id > 3;
      update audit_logs set order_id = order_id * 1000000 where order_id > 3; delete from audit_unsealed`,
   )
-  await using service = await startAudit(database, { SEAL_POLL_MS: '60000' })
+  await using service = await startQuiet(database)
   const queries = service.parts.database
   for (const half of ['id % 2 = 0', 'id % 2 = 1'] as const) {
     await tamper(database, `insert into audit_unsealed (audit_id) select id from audit_logs where ${half}`)
@@ -564,7 +564,7 @@ test('what PostgreSQL can not store is 422, not a failure', async () => {
 test('one verification at a time, on a connection of its own: the same one is shared, another is refused, orders go on', async () => {
   await using database = await cluster.createDatabase()
   await sealedRows(database, 3_000)
-  await using service = await startAudit(database, { SEAL_POLL_MS: '60000', DB_POOL_MAX: '1' })
+  await using service = await startQuiet(database, { DB_POOL_MAX: '1' })
   const sessions = () =>
     database.query<{ pid: number }>(
       `select pid from pg_stat_activity

@@ -20,7 +20,7 @@ import { DEFAULT_ORIGIN, readVerifierKey, SIGNATURE, verifierKey } from './note.
 import { quorumOf, readPolicy } from './policy.ts'
 import { createSealer } from './sealer.ts'
 import { KIND_NAMES, type Outcome, ownerOf, tamperInWindow, tamperOnce } from './test/tamperings.ts'
-import { recordOrders, sealedRows, startAudit, tamper } from './test/testing.ts'
+import { recordOrders, sealedRows, startAudit, startQuiet, tamper } from './test/testing.ts'
 import { verifyChain } from './verify.ts'
 import { verifyProof } from './verify-proof.ts'
 import { beginWitness, openWitness } from './witness.ts'
@@ -35,9 +35,6 @@ before(async () => {
 after(async () => {
   await cluster?.stop()
 })
-
-/** A service that looks for rows to seal once, at its start. */
-const startQuiet = (database: TestDatabase) => startAudit(database, { SEAL_POLL_MS: '60000' })
 
 /** While the owner of the database holds the row by which sealers take turns, nobody seals. */
 async function withoutSealing(database: TestDatabase, work: () => Promise<void>): Promise<void> {
@@ -449,7 +446,7 @@ test('with witnesses a receipt bears their signatures, and nothing that the owne
     [env.AUDIT_SIGNING_KEY_FILE, 200],
     [path.join(folder, 'other.pem'), 404],
   ] as const) {
-    await using service = await startAudit(database, { ...env, SEAL_POLL_MS: '60000', AUDIT_SIGNING_KEY_FILE: keyFile })
+    await using service = await startQuiet(database, { ...env, AUDIT_SIGNING_KEY_FILE: keyFile })
     const kept = await service.call('GET', '/audit/checkpoint')
     assert.deepEqual([kept.status, status === 200 ? withoutWitnesses(kept.text) : last], [status, last])
   }

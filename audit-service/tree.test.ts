@@ -18,7 +18,7 @@ import { entryBytes, entryOf, SEALED_COLUMNS, type SealedRow } from './entry.ts'
 import { foldHashes, hashesOf, leafHash, provesConsistency, rootRanges } from './merkle.ts'
 import { DEFAULT_ORIGIN, readTreeCheckpoint } from './note.ts'
 import { createSealer } from './sealer.ts'
-import { event, placeOrders, recordOrders, sealedRows, startAudit, tamper } from './test/testing.ts'
+import { event, placeOrders, recordOrders, sealedRows, startAudit, startQuiet, tamper } from './test/testing.ts'
 import { growTree, treeHead, treeSize } from './tree.ts'
 import { renewTreeCheckpoint } from './tree-checkpoint.ts'
 import { verifyChain } from './verify.ts'
@@ -33,9 +33,6 @@ before(async () => {
 after(async () => {
   await cluster?.stop()
 })
-
-/** A service that looks for rows once, at its start. */
-const startQuiet = (database: TestDatabase, env = {}) => startAudit(database, { SEAL_POLL_MS: '60000', ...env })
 
 /** A connection of a role that reads numbers as the service does, in tests where no service may seal or build beside them. */
 async function connect(database: TestDatabase): Promise<BulkQueries & AsyncDisposable> {

@@ -32,6 +32,7 @@ export function createVerification(
     connection: connectionOf(config),
     applicationName: `${service.name} verification`,
     poolMax: 1,
+    acquireTimeoutMs: config.DB_ACQUIRE_TIMEOUT_MS,
     poolMetrics: false,
     // Counting tens of millions of rows takes longer than any statement of a request may.
     statementTimeoutMs: config.REQUEST_BUDGET_MS,

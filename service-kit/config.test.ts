@@ -24,6 +24,8 @@ test('three variables are enough; numbers and switches come typed', () => {
     PGUSER: 'u',
     PGPASSWORD: 'p',
     DB_POOL_MAX: 10,
+    DB_ACQUIRE_TIMEOUT_MS: 2_000,
+    DB_STATEMENT_TIMEOUT_MS: 5_000,
     LOG_LEVEL: 'info',
     LOG_FORMAT: 'auto',
     SIGHTLINE_ALLOWED_HOSTS: allowedHosts(),

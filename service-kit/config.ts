@@ -27,6 +27,10 @@ export const serviceEnvironment = z.object({
   PGUSER: z.string(),
   PGPASSWORD: z.string(),
   DB_POOL_MAX: z.coerce.number().int().min(1).max(500).default(10),
+  /** How long to wait for a free connection, a new one included, milliseconds. */
+  DB_ACQUIRE_TIMEOUT_MS: z.coerce.number().int().min(50).max(60_000).default(2_000),
+  /** Longest time a statement of a request may take, milliseconds; PostgreSQL cancels it then. */
+  DB_STATEMENT_TIMEOUT_MS: z.coerce.number().int().min(50).max(60_000).default(5_000),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'off']).default('info'),
   LOG_FORMAT: z.enum(['json', 'text', 'auto']).default('auto'),
   LOG_DIR: optional,

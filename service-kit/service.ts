@@ -53,6 +53,8 @@ export function createParts<Config extends ServiceEnvironment>(
     connection: connectionOf(config),
     applicationName: service.name,
     poolMax: config.DB_POOL_MAX,
+    acquireTimeoutMs: config.DB_ACQUIRE_TIMEOUT_MS,
+    statementTimeoutMs: config.DB_STATEMENT_TIMEOUT_MS,
     carriesTrace: config.SIGHTLINE_STATEMENT_CONTEXT === 'carry',
     metrics,
     logger,

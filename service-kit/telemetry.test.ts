@@ -139,7 +139,7 @@ const REQUESTS: readonly [method: string, path: string, body?: unknown, headers?
   ['GET', '/nowhere'],
   ['POST', '/process', { user_id: 'none' }],
   ...['answer', 'refuse', 'fail', 'hang_up'].map((action) => order(action)),
-  order('be_silent', { 'x-request-deadline': '1500' }),
+  order('be_silent', { 'x-request-deadline': '4000' }),
   order('be_away'),
 ]
 

@@ -377,13 +377,15 @@ test('a database that stands still is 503, and its return needs no restart', asy
     catalogue: METRICS,
     compose,
     connection,
-    env: { DB_POOL_MAX: '1' },
+    env: { DB_POOL_MAX: '1', DB_STATEMENT_TIMEOUT_MS: '1000', DB_ACQUIRE_TIMEOUT_MS: '500' },
   })
   const [row] = await service.parts.database.query<{ pid: number }>(sql('own_pid', 'select pg_backend_pid() as pid'))
   const { pid } = row!
   process.kill(pid, 'SIGSTOP')
   try {
+    const asked = performance.now()
     assertProblem(await service.call('GET', '/users'), 503, 'database-unavailable')
+    assert.ok(performance.now() - asked >= 1_000, 'the statement had its time')
     await until('a new connection', 10, async () => (await service.call('GET', '/users')).status === 200)
   } finally {
     process.kill(pid, 'SIGCONT')

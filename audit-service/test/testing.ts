@@ -13,6 +13,19 @@ export function startAudit(database: TestDatabase, env: Record<string, string> =
   return startInProcess({ name: 'audit-service', schema: environment, catalogue: METRICS, compose, connection, env })
 }
 
+/** The same, whose sealer has looked for rows, and looks no more: who seals is the test. */
+export async function startQuiet(
+  database: TestDatabase,
+  env: Record<string, string> = {},
+): Promise<TestService<Config>> {
+  const service = await startAudit(database, { SEAL_POLL_MS: '60000', ...env })
+  await until('the sealer has looked', 20, async () => {
+    const { text } = await service.call('GET', '/metrics')
+    return /^db_client_operation_duration_seconds_count\{.*"unsealed_row"/m.test(text)
+  })
+  return service
+}
+
 export function event(orderId: number, fields: Partial<AuditEvent> = {}): AuditEvent {
   return {
     event_id: randomUUID(),

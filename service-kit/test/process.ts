@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { SharedSocket } from '../shared-socket.ts'
-import { call, type TestAnswer } from './service.ts'
+import { call, type TestAnswer, UNHURRIED } from './service.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 /**
@@ -46,6 +46,7 @@ export async function startProcess(
       ...COMPILED,
       PORT: '0',
       LOG_FORMAT: 'json',
+      ...UNHURRIED,
       PGHOST: connection.host,
       PGPORT: String(connection.port),
       PGUSER: connection.user,

@@ -23,6 +23,15 @@ export interface TestAnswer {
   json: any
 }
 
+/** A machine that stands still for seconds must not become a 503 where a test wants a 200. A test of a limit sets its own. */
+export const UNHURRIED = {
+  SHED_DELAY_MS: '0',
+  REQUEST_BUDGET_MS: '60000',
+  HOP_TIMEOUT_MS: '60000',
+  DB_ACQUIRE_TIMEOUT_MS: '60000',
+  DB_STATEMENT_TIMEOUT_MS: '60000',
+}
+
 /** Starts what `compose` makes on a free port, without telemetry; rejects as the service's own start would. */
 export async function startInProcess<Schema extends z.ZodType<ServiceEnvironment>>(options: {
   name: string
@@ -35,8 +44,7 @@ export async function startInProcess<Schema extends z.ZodType<ServiceEnvironment
   const { host, port, user, password, database } = options.connection
   const config = readConfig(options.schema, {
     PORT: '0',
-    // A machine that stands still for seconds must not become a 503 where a test wants a 200.
-    SHED_DELAY_MS: '0',
+    ...UNHURRIED,
     PGHOST: host,
     PGPORT: String(port),
     PGUSER: user,
