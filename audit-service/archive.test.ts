@@ -184,7 +184,7 @@ test('rows that are gone without a boundary, and archives that are not what left
 
 test('from the command line', async () => {
   await using log = await newLog()
-  await log.grow(12)
+  await log.grow(6)
   const keys = makeKeys()
   const files = { private: keys.privateKey, public: keys.publicKey }
   const at = (name: string) => path.join(folder, `line-${name}`)
@@ -205,6 +205,8 @@ test('from the command line', async () => {
     })
     return `${status} ${stdout}${stderr}`
   }
+  assert.match(tool('audit_service', 'checkpoint', '--out', at('signed'), '--key', at('private')), /^0 /)
+  await log.grow(6)
   const move = ['archive', '--before', LATER.toISOString(), '--out', at('file'), '--key', at('private')]
   assert.match(
     tool(undefined, ...move),
@@ -215,5 +217,18 @@ test('from the command line', async () => {
   assert.match(
     said,
     /^0 0 rows checked .*\n12 rows before them left by 1 archive, each checked .*; the boundaries are signed\nintact/,
+  )
+
+  const against = ['verify', '--public-key', at('public'), '--checkpoint', at('signed')]
+  assert.match(
+    tool('audit_service', ...against),
+    /^2 The checkpoint is of position 6, and rows up to 12 have left: give their archives with --archive FILE/,
+  )
+  assert.match(tool('audit_service', ...against, '--archive', at('file')), /agrees with the checkpoint at 6\n/)
+  const checkpoint = { ...JSON.parse(fs.readFileSync(at('signed'), 'utf8')), hash: 'ab'.repeat(32) } as Checkpoint
+  const boundaries = await readBoundaries(log.session)
+  assert.match(
+    (await boundaryFault(log.session, boundaries, boundaries[0]!.origin, undefined, [at('file')], checkpoint))!,
+    /position 6 of the archive: the seal differs from the signed checkpoint/,
   )
 })

@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline'
 import { type Queries, sql } from '@sightline/service-kit'
 import { z } from 'zod'
 import { GENESIS, seal } from './chain.ts'
+import type { Checkpoint } from './checkpoint-format.ts'
 import {
   type EntryElements,
   entryBytes,
@@ -24,6 +25,7 @@ import {
 import { leafHash, TILE_WIDTH } from './merkle.ts'
 import { readTiles } from './tree.ts'
 import { sealAt } from './verify.ts'
+import { OTHER_THAN_SIGNED } from './verify-page.ts'
 
 const FORMAT = 'sightline-audit-archive-1'
 const PAGE = 2_048
@@ -190,8 +192,11 @@ export interface Archived {
   fault: string | undefined
 }
 
-/** Checks every row of a file against its seal, the seal against the one before, and its leaf against the tree. Throws for a file that is none. */
-export async function readArchive(file: string, database: Queries): Promise<Archived> {
+/**
+ * Checks every row of a file against its seal, the seal against the one before and against a checkpoint of its position, and its leaf against
+ * the tree. Throws for a file that is none.
+ */
+export async function readArchive(file: string, database: Queries, checkpoint?: Checkpoint): Promise<Archived> {
   const sum = createHash('sha256')
   const input = fs.createReadStream(file)
   input.on('data', (chunk) => sum.update(chunk))
@@ -217,6 +222,8 @@ export async function readArchive(file: string, database: Queries): Promise<Arch
     const found = rowFault(entry, position, at, leaves.hashes)
     fault ??= found.fault
     at = found.seal
+    if (position === checkpoint?.position && at.toString('hex') !== checkpoint.hash)
+      fault ??= `position ${position} of the archive: ${OTHER_THAN_SIGNED}`
   }
   if (head === undefined) throw new Error(`${file} is empty, and no archive of an audit log`)
   if (position !== head.last) fault ??= `${file} ends with position ${position}, and says that it goes to ${head.last}`
@@ -248,21 +255,30 @@ function rowFault(elements: EntryElements, position: number, previous: Buffer, l
   return { seal: own, fault: undefined }
 }
 
-/** What is wrong with boundaries, and with the archives that are given; undefined when all that is given fits. */
+/**
+ * What is wrong with boundaries, and with the archives that are given; undefined when all that is given fits. Throws for a checkpoint of a row
+ * that has left, when its archive is not given: nothing that is here could contradict it.
+ */
 export async function boundaryFault(
   database: Queries,
   boundaries: Boundary[],
   origin: string,
   key: KeyObject | undefined,
   files: string[],
+  checkpoint?: Checkpoint,
 ): Promise<string | undefined> {
+  const left = boundaries.at(-1)?.position ?? 0
+  if (checkpoint !== undefined && checkpoint.position < left && files.length === 0)
+    throw new Error(
+      `The checkpoint is of position ${checkpoint.position}, and rows up to ${left} have left: give their archives with --archive FILE, or a newer checkpoint.`,
+    )
   const gap = boundaries.find(({ first }, n) => first !== (boundaries[n - 1]?.position ?? 0) + 1)
   if (gap) return `the boundary before position ${gap.first} is missing`
   const forged = key && boundaries.find((boundary) => !isSigned(boundary, origin, key))
   if (forged) return `the boundary at position ${forged.position} was not signed by this log: rows up to it are missing`
   const given = new Set<number>()
   for (const file of files) {
-    const found = await readArchive(file, database)
+    const found = await readArchive(file, database, checkpoint)
     if (found.fault !== undefined) return `${file}: ${found.fault}`
     const n = boundaries.findIndex(({ position }) => position === found.last)
     const boundary = boundaries[n]

@@ -96,7 +96,7 @@ async function verify(options: Options): Promise<number> {
   const { result, boundaries, archiveFault, witnesses } = await withDatabase(async (query) => {
     const boundaries = await readBoundaries(query)
     const files = options.archive ?? []
-    const archiveFault = await boundaryFault(query, boundaries, options.origin ?? DEFAULT_ORIGIN, key, files)
+    const archiveFault = await boundaryFault(query, boundaries, options.origin ?? DEFAULT_ORIGIN, key, files, known)
     const result = await verifyChain(query, {
       ...(known ? { checkpoint: known } : {}),
       ...(treeCheckpoint ? { treeCheckpoint } : {}),
