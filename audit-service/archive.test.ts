@@ -8,6 +8,7 @@ import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import { type BulkQueries, sessionQueries } from '@sightline/service-kit'
+import { COMPILED, QUICK_START } from '@sightline/service-kit/testing'
 import pg from 'pg'
 import { archive, boundaryFault, readArchive, readBoundaries } from './archive.ts'
 import { type Checkpoint, makeKeys } from './checkpoint-format.ts'
@@ -191,11 +192,12 @@ test('from the command line', async () => {
   for (const [name, text] of Object.entries(files)) fs.writeFileSync(at(name), text, { mode: 0o600 })
   const tool = (role: 'audit_service' | undefined, ...args: string[]) => {
     const { host, port, user, password, database } = log.database.connection(role)
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['audit-service/tool.ts', ...args], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...QUICK_START, 'audit-service/tool.ts', ...args], {
       cwd: path.join(import.meta.dirname, '..'),
       encoding: 'utf8',
       env: {
         PATH: process.env.PATH,
+        ...COMPILED,
         PGHOST: host,
         PGPORT: String(port),
         PGUSER: user,

@@ -209,7 +209,7 @@ function bundledPackages() {
 function runScript() {
   const follow = pathToFileURL(join(root, 'scripts/bootstrap/end-with-parent.mjs')).href
   const packages = pathToFileURL(join(root, 'service-kit/packages.ts')).href
-  const preloads = ['start', 'backend'].includes(name) ? [packages, follow] : [follow]
+  const preloads = [packages, follow]
   const { flags, memory } = memorySettings()
   const imports = preloads.flatMap((file) => ['--import', file])
   const command = [...flags, ...imports, join(root, 'scripts', `${name}.ts`), ...args]

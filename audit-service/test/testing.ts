@@ -1,12 +1,15 @@
 /** What the tests of this service share: the service itself, events with their orders, sealed rows, and ways to damage them. */
+import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { type AuditEvent, METRICS } from '@sightline/contracts'
 import type { TestDatabase } from '@sightline/db/testing'
+import { sessionQueries } from '@sightline/service-kit'
 import { until } from '@sightline/service-kit/poll'
 import { sample, startInProcess, type TestService } from '@sightline/service-kit/testing'
 import pg from 'pg'
 import { type Config, environment } from '../config.ts'
 import { compose } from '../main.ts'
+import { verifyChain } from '../verify.ts'
 
 export function startAudit(database: TestDatabase, env: Record<string, string> = {}): Promise<TestService<Config>> {
   const connection = database.connection('audit_service')
@@ -81,6 +84,31 @@ export async function sealedRows(database: TestDatabase, count: number): Promise
     })
   } finally {
     await service[Symbol.asyncDispose]()
+  }
+}
+
+/** What was done to a log: in words, as a statement, which place verification must name, and with which reason. */
+export type Damage = [
+  what: string,
+  statement: string,
+  where: { position: number | null; audit_id: number | null },
+  reason: RegExp,
+]
+
+/** What audit-service's role finds after a change that only the database's owner can make. It is taken back: one log serves many. */
+export async function assertNamed(database: TestDatabase, [, statement, where, reason]: Damage): Promise<void> {
+  const client = new pg.Client(database.connection())
+  await client.connect()
+  try {
+    await client.query('begin; set local session_replication_role = replica')
+    await client.query(`${statement}; set local role audit_service`)
+    const { status, first_broken } = await verifyChain(sessionQueries(client))
+    assert.equal(status, 'broken')
+    const { position, audit_id, reason: given } = first_broken!
+    assert.deepEqual({ position, audit_id }, where, given)
+    assert.match(given, reason)
+  } finally {
+    await client.end()
   }
 }
 

@@ -18,6 +18,9 @@ export const COMPILED: Record<string, string> = Object.fromEntries(
   }),
 )
 
+/** What makes use of them in a program that does not register telemetry. */
+export const QUICK_START = ['--import', import.meta.resolve('../packages.ts')]
+
 /** A service that runs. */
 export interface TestProcess extends AsyncDisposable {
   url: string
