@@ -8,6 +8,7 @@ import { format } from 'node:util'
 import log4js from 'log4js'
 import { openTelemetryAppender, stdoutAppender } from './log-appenders.ts'
 import { jsonLine, logEntry, textLine } from './log-entry.ts'
+import { telemetry } from './telemetry/state.ts'
 
 /** log4js' logger: `info('text', {field: value}, error)`; see log-entry.ts for what becomes of each argument. */
 export type Logger = log4js.Logger
@@ -54,6 +55,7 @@ export function startLogging(options: LoggingOptions): void {
     disableClustering: true,
   })
   captureLibraries()
+  for (const say of telemetry.untold.splice(0)) say()
 }
 
 /** log4js hands an event to all outputs before the next one comes: what the first makes of it is good for the others. */

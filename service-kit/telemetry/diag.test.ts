@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
 import log4js from 'log4js'
-import { diagLogger } from './diag.ts'
+import { diagLogger, tell } from './diag.ts'
+import { telemetry } from './state.ts'
 
 test('what the SDK complains of every second is said once per half minute, each complaint by itself', () => {
   log4js.configure({
@@ -41,4 +42,21 @@ test('what the SDK complains of every second is said once per half minute, each 
   } finally {
     mock.timers.reset()
   }
+})
+
+test('what is said before there is a log waits for it', async () => {
+  await new Promise((done) => log4js.shutdown(done))
+  tell('warn', 'a name is unknown')
+  log4js.configure({
+    appenders: { kept: { type: log4js.recording() } },
+    categories: { default: { appenders: ['kept'], level: 'trace' } },
+  })
+  for (const say of telemetry.untold.splice(0)) say()
+  assert.deepEqual(
+    log4js
+      .recording()
+      .replay()
+      .map(({ data }) => data[0]),
+    ['a name is unknown'],
+  )
 })

@@ -50,6 +50,8 @@ export interface TelemetryState {
   statement: { spanContext: SpanContext | undefined } | undefined
   /** Sends records past the queue; undefined where log records are exported nowhere. */
   deliver: Deliver | undefined
+  /** What is to be said as soon as there is a log. */
+  untold: (() => void)[]
   /** Flushes and ends the SDK; nothing while it was not started. */
   shutdown: () => Promise<void>
 }
@@ -64,5 +66,6 @@ export const telemetry: TelemetryState = {
   onlyPassesOn: false,
   statement: undefined,
   deliver: undefined,
+  untold: [],
   shutdown: async () => {},
 }
