@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { VERSION } from '../backend/version.ts'
-import { entryPackage } from '../service-kit/telemetry/start.ts'
+import { entryPackage } from '../service-kit/telemetry/entry-package.ts'
 
 const root = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')

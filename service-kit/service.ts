@@ -12,6 +12,7 @@ import { type Catalogue, createMetrics, type Metrics } from './metrics.ts'
 import { createDatabase, type Database } from './postgres.ts'
 import type { ProblemError } from './problems.ts'
 import { type Component, createRunGroup } from './run-group.ts'
+import { entryPackage } from './telemetry/entry-package.ts'
 
 /** What the kit makes for a service; the service builds its app on it. */
 export interface KitParts<Config = ServiceEnvironment> {
@@ -80,7 +81,7 @@ export async function runService<Schema extends z.ZodType<ServiceEnvironment>>(
 ): Promise<void> {
   // Where a process is run, it is there already (register.ts). Elsewhere it would be most of what the kit imports: half a second
   // of each command and test that only wants a part of the kit.
-  const { entryPackage, stopTelemetry } = await import('./telemetry/start.ts')
+  const { stopTelemetry } = await import('./telemetry/start.ts')
   const service = entryPackage(process.argv[1])
   const config = readConfig(schema, process.env)
   startLogging({

@@ -147,9 +147,23 @@ function order(action: string, headers = {}): [string, string, unknown, Record<s
   return ['POST', '/process', { user_id: 1001, action }, headers]
 }
 
-test('SIGHTLINE_INSTRUMENTATION=official: SDK and instrumentations make the spans, and they are the same', async () => {
+/** Of the variables those that the file refers to are obeyed; these would leave nothing of any span. */
+const BY_FILE = {
+  OTEL_CONFIG_FILE: 'observability/otel-config.yaml',
+  OTEL_SDK_DISABLED: 'true',
+  OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT: '1',
+  OTEL_TRACES_SAMPLER: 'always_off',
+}
+
+test('SIGHTLINE_INSTRUMENTATION=official and OTEL_CONFIG_FILE: SDK, instrumentations and a file of settings make the same spans', async () => {
   const [own, official] = [await spansOf({}), await spansOf({ SIGHTLINE_INSTRUMENTATION: 'official' })]
   assert.deepEqual(own, official)
+  const byFile = await spansOf(BY_FILE, (lines) => {
+    const [said] = lines.filter(({ logger }) => logger === 'opentelemetry')
+    const ignored = 'OTEL_SDK_DISABLED, OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT, OTEL_TRACES_SAMPLER'
+    assert.match(String(said?.message), new RegExp(`otel-config.yaml is obeyed. .* ignored for it: ${ignored}$`))
+  })
+  assert.deepEqual(own, byFile)
   const hops = own.flat().filter(({ kind, attributes }) => kind === 'client' && attributes?.['url.full'])
   const ends = new Set(hops.map(({ attributes }) => String(attributes?.['error.type'])))
   assert.deepEqual(ends, new Set(['undefined', '404', '500', 'UND_ERR_SOCKET', 'HopTimeout', 'ECONNREFUSED']))
@@ -160,7 +174,10 @@ test('SIGHTLINE_INSTRUMENTATION=official: SDK and instrumentations make the span
 })
 
 /** The spans of each request, by name, without what is never the same twice. */
-async function spansOf(env: Record<string, string>): Promise<Partial<SinkSpan>[][]> {
+async function spansOf(
+  env: Record<string, string>,
+  check = (_: TestProcess['lines']) => {},
+): Promise<Partial<SinkSpan>[][]> {
   await using sink = await startOtlpSink()
   await using next = await startObedientService()
   await using user = await startUser({
@@ -175,6 +192,7 @@ async function spansOf(env: Record<string, string>): Promise<Partial<SinkSpan>[]
     await user.call(method, path, body, { ...ids, ...headers })
   }
   await user.stop()
+  check(user.lines)
   const told = next.taken.map(({ traceparent, baggage }) => {
     const sender = sink.spans.find(({ spanId }) => spanId === String(traceparent).slice(36, 52))
     return [sender?.kind, sender?.traceId === String(traceparent).slice(3, 35), baggage]

@@ -5,6 +5,8 @@ import { OTLPExporterBase } from '@opentelemetry/otlp-exporter-base'
 import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from '@opentelemetry/otlp-exporter-base/node-http'
 import {
   type ISerializer,
+  JsonLogsSerializer,
+  JsonTraceSerializer,
   LogsExporterMetricsHelper,
   TraceExporterMetricsHelper,
 } from '@opentelemetry/otlp-transformer'
@@ -15,31 +17,56 @@ import { spanSerializer } from './otlp/spans.ts'
 
 /** undefined for `none`: spans are still made, so that trace ids reach logs, answers and the next hop. */
 export function spanExporter(name: string): (SpanExporter & Measured) | undefined {
-  return choose('OTEL_TRACES_EXPORTER', name, otlpSpanExporter, () => new ConsoleSpanExporter())
+  return choose(
+    'OTEL_TRACES_EXPORTER',
+    name,
+    () => otlpSpanExporter(),
+    () => new ConsoleSpanExporter(),
+  )
 }
 
 /** undefined for `none`: log lines then go to stdout and files only. */
 export function logExporter(name: string): (LogRecordExporter & Measured) | undefined {
-  return choose('OTEL_LOGS_EXPORTER', name, otlpLogExporter, () => new ConsoleLogRecordExporter())
+  return choose(
+    'OTEL_LOGS_EXPORTER',
+    name,
+    () => otlpLogExporter(),
+    () => new ConsoleLogRecordExporter(),
+  )
+}
+
+/** How OTLP is sent over HTTP, the encoding included. */
+export type OtlpHttpSettings = Parameters<typeof createOtlpHttpExportDelegate>[0] & { encoding: Encoding }
+export type Encoding = 'protobuf' | 'json'
+
+/** What an encoding is called in a request. */
+export const contentType = (encoding: Encoding) => ({
+  'Content-Type': encoding === 'json' ? 'application/json' : 'application/x-protobuf',
+})
+
+/** Settings are those of OTEL_EXPORTER_OTLP_* unless they are given. */
+export function otlpSpanExporter(settings = fromEnvironment('TRACES')): OTLPExporterBase<ReadableSpan[]> & Measured {
+  const serializer = settings.encoding === 'json' ? JsonTraceSerializer : spanSerializer
+  const name = 'otlp_http_span_exporter'
+  return measured(serializer, (counting) =>
+    createOtlpHttpExportDelegate(settings, counting, name, TraceExporterMetricsHelper, undefined),
+  )
+}
+
+/** The same for log records. */
+export function otlpLogExporter(settings = fromEnvironment('LOGS')): OTLPExporterBase<ReadableLogRecord[]> & Measured {
+  const serializer = settings.encoding === 'json' ? JsonLogsSerializer : logSerializer
+  const name = 'otlp_http_log_exporter'
+  return measured(serializer, (counting) =>
+    createOtlpHttpExportDelegate(settings, counting, name, LogsExporterMetricsHelper, undefined),
+  )
 }
 
 // The SDK's exporters, but for what writes the bytes: settings (OTEL_EXPORTER_OTLP_*), retries, TLS and compression are its own.
-const PROTOBUF = { 'Content-Type': 'application/x-protobuf' }
-
-function otlpSpanExporter(): OTLPExporterBase<ReadableSpan[]> & Measured {
-  const settings = convertLegacyHttpOptions({}, 'TRACES', 'v1/traces', PROTOBUF)
-  const name = 'otlp_http_span_exporter'
-  return measured(spanSerializer, (serializer) =>
-    createOtlpHttpExportDelegate(settings, serializer, name, TraceExporterMetricsHelper, undefined),
-  )
-}
-
-function otlpLogExporter(): OTLPExporterBase<ReadableLogRecord[]> & Measured {
-  const settings = convertLegacyHttpOptions({}, 'LOGS', 'v1/logs', PROTOBUF)
-  const name = 'otlp_http_log_exporter'
-  return measured(logSerializer, (serializer) =>
-    createOtlpHttpExportDelegate(settings, serializer, name, LogsExporterMetricsHelper, undefined),
-  )
+function fromEnvironment(signal: 'TRACES' | 'LOGS'): OtlpHttpSettings {
+  const encoding = 'protobuf'
+  const settings = convertLegacyHttpOptions({}, signal, `v1/${signal.toLowerCase()}`, contentType(encoding))
+  return { ...settings, encoding }
 }
 
 /** What knows how much it sends: `BatcherOptions` says what it is for. */
@@ -92,7 +119,7 @@ function choose<Items, Otlp extends Exporter<Items>, Console extends Exporter<It
 }
 
 /** All get everything; it has failed when one of them has. */
-function together<Items>(exporters: readonly Exporter<Items>[]): Exporter<Items> {
+export function together<Items>(exporters: readonly Exporter<Items>[]): Exporter<Items> {
   const exportTo = (exporter: Exporter<Items>, items: Items) =>
     new Promise<ExportResult>((done) => exporter.export(items, done))
   return {

@@ -2,21 +2,30 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { context, propagation, ROOT_CONTEXT, SpanStatusCode, trace } from '@opentelemetry/api'
-import { InMemoryLogRecordExporter, LoggerProvider } from '@opentelemetry/sdk-logs'
+import { InMemoryLogRecordExporter, LoggerProvider, type LogRecordExporter } from '@opentelemetry/sdk-logs'
 import {
   AlwaysOffSampler,
   AlwaysOnSampler,
   InMemorySpanExporter,
   type Sampler,
+  type SpanExporter,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
-import { logProcessor, spanProcessor } from './processors.ts'
+import { logProcessor, spanProcessor, waysFromEnvironment } from './processors.ts'
 import { telemetry } from './state.ts'
+
+const spanWays = (exporter: SpanExporter | undefined, env: NodeJS.ProcessEnv = {}) =>
+  waysFromEnvironment(exporter, 'OTEL_BSP', env)
+const logWays = (exporter: LogRecordExporter, env: NodeJS.ProcessEnv = {}) =>
+  waysFromEnvironment(exporter, 'OTEL_BLRP', env)
 
 function pipeline(options: { showPersonalData?: boolean; sampler?: Sampler; env?: NodeJS.ProcessEnv } = {}) {
   const { showPersonalData = false, sampler = new AlwaysOnSampler(), env = {} } = options
   const exporter = new InMemorySpanExporter()
-  const provider = new TracerProvider({ sampler, spanProcessors: [spanProcessor(exporter, env, showPersonalData)] })
+  const provider = new TracerProvider({
+    sampler,
+    spanProcessors: [spanProcessor(spanWays(exporter, env), env, showPersonalData)],
+  })
   return {
     tracer: (scope = 'test') => provider.getTracer(scope),
     async spans() {
@@ -75,7 +84,7 @@ test('baggage of the caller whose keys are listed: masked like all else, and nev
 
 test('log records get the listed baggage, too, and keep what they say themselves', async () => {
   const exporter = new InMemoryLogRecordExporter()
-  const provider = new LoggerProvider({ processors: [logProcessor(exporter, { SIGHTLINE_BAGGAGE_KEYS })] })
+  const provider = new LoggerProvider({ processors: [logProcessor(logWays(exporter), { SIGHTLINE_BAGGAGE_KEYS })] })
   const logger = provider.getLogger('test')
   logger.emit({ body: 'a line', attributes: { 'http.route': '/real' }, context: CALLER })
   logger.emit({ body: 'of nobody', context: ROOT_CONTEXT })
@@ -129,7 +138,7 @@ test('a span that was not sampled is not queued', async () => {
 
 test('without an exporter spans are made all the same, and flush and shutdown have nothing to do', async () => {
   telemetry.queues.delete('traces')
-  const processor = spanProcessor(undefined, {}, false)
+  const processor = spanProcessor(spanWays(undefined), {}, false)
   const provider = new TracerProvider({ spanProcessors: [processor] })
   const span = provider.getTracer('test').startSpan('work')
   assert.match(span.spanContext().traceId, /^[0-9a-f]{32}$/)
@@ -141,20 +150,20 @@ test('without an exporter spans are made all the same, and flush and shutdown ha
 
 test('the queues take their sizes from the standard variables, and their defaults where those make no sense', () => {
   const traces = (env: NodeJS.ProcessEnv) => {
-    spanProcessor(new InMemorySpanExporter(), env, false)
+    spanProcessor(spanWays(new InMemorySpanExporter(), env), env, false)
     return telemetry.queues.get('traces')!.capacity
   }
   assert.equal(traces({ OTEL_BSP_MAX_QUEUE_SIZE: '50' }), 50)
   for (const useless of [undefined, '', '0', '-1', '1.5', 'many']) {
     assert.equal(traces({ OTEL_BSP_MAX_QUEUE_SIZE: useless }), 16_384, useless)
   }
-  logProcessor(new InMemoryLogRecordExporter(), { OTEL_BLRP_MAX_QUEUE_SIZE: '60' })
+  logProcessor(logWays(new InMemoryLogRecordExporter(), { OTEL_BLRP_MAX_QUEUE_SIZE: '60' }), {})
   assert.equal(telemetry.queues.get('logs')!.capacity, 60)
 })
 
 test('log records are queued as they are: the appender has masked them', async () => {
   const exporter = new InMemoryLogRecordExporter()
-  const provider = new LoggerProvider({ processors: [logProcessor(exporter, {})] })
+  const provider = new LoggerProvider({ processors: [logProcessor(logWays(exporter), {})] })
   provider.getLogger('test').emit({ body: 'a line', attributes: { n: 1 } })
   await provider.forceFlush()
   assert.deepEqual(

@@ -19,14 +19,16 @@ const MAKERS: Record<string, () => TextMapPropagator | Promise<TextMapPropagator
   },
 }
 
+/** The names that are known. */
+export const PROPAGATORS: readonly string[] = Object.keys(MAKERS)
+
 /** `list` is comma separated; `none` propagates nothing. */
 export async function propagator(list: string): Promise<TextMapPropagator | null> {
   const names = [...new Set(list.split(',').map((name) => name.trim()))].filter(Boolean)
   if (names.includes('none')) return null
   const known = names.filter((name) => Object.hasOwn(MAKERS, name))
   for (const name of names) {
-    if (!known.includes(name))
-      diag.warn(`OTEL_PROPAGATORS: ${name} is unknown; known are ${Object.keys(MAKERS).join(', ')}`)
+    if (!known.includes(name)) diag.warn(`OTEL_PROPAGATORS: ${name} is unknown; known are ${PROPAGATORS.join(', ')}`)
   }
   return new CompositePropagator({ propagators: await Promise.all(known.map((name) => MAKERS[name]!())) })
 }

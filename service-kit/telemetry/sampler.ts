@@ -42,7 +42,8 @@ function ratioFromEnvironment(): number {
   return 1
 }
 
-function ratioSampler(ratio: number): Sampler {
+/** The same share of all traces at every service: `isKept` says which. */
+export function ratioSampler(ratio: number): Sampler {
   return {
     shouldSample(_, traceId) {
       const kept = isValidTraceId(traceId) && isKept(traceId, ratio)

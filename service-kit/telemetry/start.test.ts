@@ -3,7 +3,8 @@ import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
-import { entryPackage, known, stopTelemetry } from './start.ts'
+import { entryPackage } from './entry-package.ts'
+import { known, stopTelemetry } from './start.ts'
 import { telemetry } from './state.ts'
 
 const folder = fs.mkdtempSync(path.join(tmpdir(), 'sightline-entry-'))

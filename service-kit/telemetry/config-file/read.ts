@@ -1,0 +1,154 @@
+/** OTEL_CONFIG_FILE: a file of OpenTelemetry's declarative configuration, read and checked as a whole, or refused with all that is wrong in it. */
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
+import type { z } from 'zod'
+import { entryPackage } from '../entry-package.ts'
+import { type ConfigurationModel, configurationModel, UNUSED } from './schema.ts'
+import { substitute } from './substitute.ts'
+
+/** A file that was read. */
+export interface ConfigFile {
+  /** Absolute. */
+  path: string
+  model: ConfigurationModel
+  /** Variables that are set and ignored: the file doesn't refer to them. */
+  ignored: string[]
+  /** What of the file has no effect here, and why, a sentence each. */
+  unused: string[]
+}
+
+/** The file can't be obeyed. Its message says where, what is wrong and what to write; nothing has been started. */
+export class ConfigFileError extends Error {
+  override name = 'ConfigFileError'
+}
+
+/**
+ * Reads `file` and puts variables of `env` in. ${OTEL_SERVICE_NAME} is there in any case: the name of the program's package where
+ * it is not set. So one file serves several services. Throws a ConfigFileError.
+ */
+export function readConfigFile(file: string, env: NodeJS.ProcessEnv): ConfigFile {
+  const lines = new LineCounter()
+  const absolute = path.resolve(file)
+  const document = parseDocument(textOf(absolute), { version: '1.2', lineCounter: lines, prettyErrors: false })
+  const problems = document.errors.map(({ code, pos, message }) => {
+    const what = code === 'MULTIPLE_DOCS' ? 'a second document begins here' : message.replace(/\s+/g, ' ')
+    return `line ${lines.linePos(pos[0]).line}: ${what}`
+  })
+  const at = (node: Node | undefined) => (node?.range ? `line ${lines.linePos(node.range[0]).line}, ` : '')
+  const names = substitute(document, { ...env, OTEL_SERVICE_NAME: serviceName(env) }, (node, reference) =>
+    problems.push(`${at(node)}${reference} is no reference: write \${NAME} or \${NAME:-default}, and $$ for a dollar`),
+  )
+  refuse(absolute, problems)
+  const content = contentOf(document, absolute)
+  refuse(absolute, formatProblems(content, at(nodeAt(document, ['file_format']))))
+  const result = configurationModel.safeParse(content, { reportInput: true })
+  if (!result.success)
+    throw refusal(
+      absolute,
+      result.error.issues.flatMap((issue) => linesOf(issue, document, at)),
+    )
+  const told = new Set([...names, 'OTEL_CONFIG_FILE'])
+  const ignored = Object.keys(env).filter((name) => name.startsWith('OTEL_') && env[name] && !told.has(name))
+  return {
+    path: absolute,
+    model: result.data,
+    ignored: ignored.sort(),
+    unused: UNUSED.flatMap(([where, instead]) =>
+      document.hasIn(where) ? [`${pathText(where)} is not used: ${instead}`] : [],
+    ),
+  }
+}
+
+/** What a service is called where nobody says. */
+function serviceName(env: NodeJS.ProcessEnv): string {
+  return env.OTEL_SERVICE_NAME || entryPackage(process.argv[1]).name
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new ConfigFileError(`OTEL_CONFIG_FILE=${file} can't be read: ${(error as Error).message}`)
+  }
+}
+
+/** A reference within YAML (`*name`) may lead nowhere, or to more than anybody means. */
+function contentOf(document: Document, file: string): unknown {
+  try {
+    return document.toJS()
+  } catch (error) {
+    throw refusal(file, [(error as Error).message])
+  }
+}
+
+function refusal(file: string, problems: readonly string[]): ConfigFileError {
+  return new ConfigFileError(
+    `OTEL_CONFIG_FILE=${file} can't be obeyed:\n${problems.map((one) => `  ${one}`).join('\n')}`,
+  )
+}
+
+function refuse(file: string, problems: readonly string[]): void {
+  if (problems.length > 0) throw refusal(file, problems)
+}
+
+/** A newer minor version may say more; what is unknown of that is named as such. What came before 1.0 means other things by the same names. */
+function formatProblems(content: unknown, place: string): string[] {
+  const format = (content as { file_format?: unknown } | null)?.file_format
+  if (typeof format === 'string' && /^1\.\d+$/.test(format)) return []
+  const said = format === undefined ? 'is missing' : `is ${JSON.stringify(format)}`
+  return [`${place}file_format: ${said}; write file_format: "1.0", in quotes`]
+}
+
+/** An issue of the schema as lines. */
+function linesOf(issue: z.core.$ZodIssue, document: Document, at: (node: Node | undefined) => string): string[] {
+  const where = issue.path as (string | number)[]
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => {
+      const parent = document.getIn(where, true) ?? document.contents
+      const pair = isMap(parent) ? parent.items.find((item) => isScalar(item.key) && item.key.value === key) : undefined
+      return `${at(pair?.key as Node | undefined)}${pathText([...where, key])} ${issue.message}`
+    })
+  const node = document.getIn(where, true)
+  // As it stands in the file: what a reference stands for may be a secret.
+  const written = isScalar(node) && node.source ? `, and is ${node.source}` : ''
+  return [`${at(nodeAt(document, where))}${pathText(where)}: ${meaning(issue, written)}`]
+}
+
+/** The node at a path, or the nearest above it where the file has none. */
+function nodeAt(document: Document, where: readonly (string | number)[]): Node | undefined {
+  for (let length = where.length; length > 0; length--) {
+    const node = document.getIn(where.slice(0, length), true)
+    if (node) return node as Node
+  }
+  return document.contents as Node | undefined
+}
+
+const KINDS: Record<string, string> = { object: 'a map', array: 'a list', int: 'a whole number', record: 'a map' }
+
+function meaning(issue: z.core.$ZodIssue, written: string): string {
+  if (issue.code === 'custom') return issue.message
+  if (issue.input === undefined) return 'is missing'
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${KINDS[issue.expected] ?? `a ${issue.expected}`}${written}`
+    case 'invalid_value':
+      return `must be one of ${issue.values.join(', ')}${written}`
+    case 'too_small':
+      if (issue.origin === 'array') return 'must have an entry'
+      return issue.origin === 'string' ? 'must not be empty' : `must be at least ${issue.minimum}${written}`
+    case 'too_big':
+      return `must be at most ${issue.maximum}${written}`
+    default:
+      return `${issue.message}${written}`
+  }
+}
+
+function pathText(where: readonly (string | number)[]): string {
+  return (
+    where
+      .map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))
+      .join('')
+      .replace(/^\./, '') || 'the file'
+  )
+}
