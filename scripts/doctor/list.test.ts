@@ -44,9 +44,11 @@ test('variables that hide everything, something and nothing', () => {
   for (const env of [
     { OTEL_PROPAGATORS: 'b3' },
     { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' },
+    { OTEL_CONFIG_FILE: 'otel.yaml' },
   ]) {
     assert.deepEqual(blinds(env), [false], JSON.stringify(env))
   }
+  assert.deepEqual(blinds({ OTEL_CONFIG_FILE: 'otel.yaml', OTEL_SDK_DISABLED: 'true' }), [false, false])
   for (const env of [
     {},
     { OTEL_TRACES_EXPORTER: 'otlp,console', OTEL_PROPAGATORS: 'b3, tracecontext', OTEL_TRACES_SAMPLER: 'always_on' },

@@ -17,8 +17,11 @@ interface Remark {
 /** What the variables of one service hide. `otlpPort` is where our own telemetry goes. */
 export function remarksOn(env: Environment, otlpPort: number): Remark[] {
   const remarks: Remark[] = []
+  // The services do what the file says; of the variables then only the gateway knows, and what it makes of them the order shows.
+  const byFile = Boolean(env.OTEL_CONFIG_FILE?.trim())
   const add = (blinds: boolean, name: string, hides: string, remedy = `unset ${name}, then start again`) =>
-    remarks.push({ blinds, says: `${name}=${env[name]}: ${hides}`, remedy })
+    remarks.push({ blinds: blinds && !byFile, says: `${name}=${env[name]}: ${hides}`, remedy })
+  if (byFile) add(false, 'OTEL_CONFIG_FILE', 'the services do what it says, other variables are for the gateway alone')
   if (env.OTEL_SDK_DISABLED?.toLowerCase() === 'true') add(true, 'OTEL_SDK_DISABLED', 'no span, no log line is sent')
   for (const [name, what] of [
     ['OTEL_TRACES_EXPORTER', 'span'],
