@@ -12,8 +12,8 @@ import { chromiumPath, launch, NO_CHROMIUM, openPage, showAllPanels, unwell } fr
 
 interface Picture {
   readonly name: string
-  /** Of the console, or a whole address. */
-  readonly path: string
+  /** Of the console, or a whole address; asked for when it is this picture's turn. */
+  readonly path: string | (() => Promise<string>)
   readonly height: number
   readonly light?: boolean
   /** What must be on the page, and what is clicked before the picture is taken. */
@@ -35,12 +35,7 @@ if (!chromium) {
   console.error(`No pictures: ${NO_CHROMIUM}.`)
   process.exit(1)
 }
-// The audit board shows the last verification: there must have been one.
-const [order, failed] = await Promise.all([
-  latestTrace('{ name = "record_audit" }'),
-  latestTrace('{ name = "create_order" && status = error }'),
-  fetch(`${console_}/api/audit/audit/verify`),
-])
+const SLOW = '{ name =~ "pg.query:lock_inventory.*" && duration > 250ms }'
 // Boards open with the minutes that there are, up to their own range.
 const still = 'refresh=off'
 const range = `from=now-5m&to=now&${still}`
@@ -50,10 +45,16 @@ const board = async (page: Page) => {
   if (states.length > 0) throw new Error(`Not everything has data yet:\n  ${states.join('\n  ')}`)
 }
 const pictures: readonly Picture[] = [
-  { name: 'chain', path: `/d/sightline-chain?${still}&var-trace_id=${failed}`, height: 2130, ready: board },
+  {
+    name: 'chain',
+    path: async () =>
+      `/d/sightline-chain?${still}&var-trace_id=${await latestTrace('{ name = "create_order" && status = error }')}`,
+    height: 2130,
+    ready: board,
+  },
   {
     name: 'trace',
-    path: `/trace/${order}`,
+    path: async () => `/trace/${await latestTrace('{ name = "record_audit" }')}`,
     height: 860,
     ready: async (page) => {
       await page.locator('.span-row', { hasText: 'create_order' }).click()
@@ -91,8 +92,22 @@ const pictures: readonly Picture[] = [
     },
   },
   {
+    name: 'postgresql',
+    path: async () => `/trace/${await latestTrace(SLOW, 'npm run incident -- start stuck-checkout')}`,
+    height: 860,
+    ready: async (page) => {
+      await page.locator('.span-row', { hasText: 'lock_inventory' }).last().click()
+      await page.locator('.query-plan').waitFor()
+      await page.locator('.query-plan').scrollIntoViewIfNeeded()
+    },
+  },
+  {
     name: 'audit',
-    path: `/d/sightline-audit?${still}`,
+    path: async () => {
+      // The board shows the last verification: there must have been one.
+      await fetch(`${console_}/api/audit/audit/verify`)
+      return `/d/sightline-audit?${still}`
+    },
     height: 900,
     ready: async (page) => {
       await board(page)
@@ -108,7 +123,7 @@ try {
     if (values.only !== undefined && values.only !== name) continue
     const viewport = { width: 1360, height }
     const { page, problems } = await openPage(browser, { viewport, colorScheme: light ? 'light' : 'dark' })
-    await page.goto(new URL(path, console_).href)
+    await page.goto(new URL(typeof path === 'string' ? path : await path(), console_).href)
     await ready(page)
     if (problems.length > 0) throw new Error(`${name}: ${problems.join('; ')}`)
     await page.screenshot({ path: join(folder, `${name}.png`) })
@@ -124,10 +139,11 @@ async function stored(traceql: string): Promise<void> {
   await until(`a trace for ${traceql}`, 20, () => latestTrace(traceql).catch(() => false))
 }
 
-async function latestTrace(traceql: string): Promise<string> {
+/** `bring` is the command that makes such a trace. */
+async function latestTrace(traceql: string, bring = 'npm run load'): Promise<string> {
   const response = await fetch(`${tempo}/api/search?${new URLSearchParams({ q: traceql, limit: '1' })}`)
   const { traces } = (await response.json()) as { traces: { traceID: string }[] }
   const [found] = traces
-  if (!found) throw new Error(`No trace for ${traceql} yet. Run npm run load for a minute first.`)
+  if (!found) throw new Error(`No trace for ${traceql} yet. Run ${bring} for a minute first.`)
   return found.traceID.padStart(32, '0')
 }

@@ -409,6 +409,34 @@ test('an error panel leads to an error trace, its span and its log lines', optio
   assert.deepEqual(problems, [])
 })
 
+test('the span of a statement that took long has PostgreSQL’s plan beside it', options, async (t) => {
+  const holder = new pg.Client(system.postgres)
+  t.after(() => holder.end())
+  await holder.connect()
+  await holder.query(`begin; select from inventory where product_id = 'laptop-001' for update`)
+  const answering = system.api('POST', '/api/v1/orders', { user_id: 1001, product_id: 'laptop-001', quantity: 1 })
+  await until('it waits', 15, async () => {
+    const { rows } = await holder.query(`select from pg_locks where not granted`)
+    return rows.length > 0
+  })
+  // Behind it, the tenth of a second from which a statement counts as slow.
+  await holder.query('select pg_sleep(0.15); rollback')
+  const traceId = (await answering).headers.get('x-trace-id')!
+  const plans = `{service_name="postgresql"} | trace_id="${traceId}" | postgresql_plan!=""`
+  await until('its plan is stored', 15, async () => (await system.logs(plans)).length > 0)
+  const isLock = ({ name }: { name: string }) => name.startsWith('pg.query:lock_inventory')
+  const spans = await system.trace(traceId, 15, (found) => assert.ok(found.some(isLock)))
+  const { page, problems } = await open(`/trace/${traceId}?span=${spans.find(isLock)!.id}`)
+  const plan = page.getByRole('table').filter({ has: page.getByRole('columnheader', { name: 'Cost' }) })
+  await plan.locator('tbody tr', { hasText: 'LockRows' }).first().waitFor()
+  await plan
+    .locator('tbody tr', { hasText: /Scan .*on inventory/ })
+    .first()
+    .waitFor()
+  await assertAccessible(page)
+  assert.deepEqual(problems, [])
+})
+
 test('an exemplar leads to its trace', options, async () => {
   const { page } = await open('/d/sightline-chain?from=now-5m&to=now&refresh=off')
   await until('exemplars are drawn', 60, async () => {

@@ -12,6 +12,9 @@ import type { Span, Trace } from './trace.ts'
 
 const ROOT = '/api/loki/loki/api/v1'
 
+/** Where a line of PostgreSQL’s log has the plan of a slow statement: docs/postgresql.md. */
+export const PLAN_FIELD = 'postgresql_plan'
+
 interface Answer {
   data: {
     resultType: 'streams' | 'matrix' | 'vector'

@@ -5,13 +5,14 @@ import { serviceColor } from '../data/colors.ts'
 import type { LogLine } from '../data/frame.ts'
 import { LOG_KEYS, meaningOf } from '../data/keys.ts'
 import { type FieldSign, isFieldName, type LogField, withField } from '../data/logql-edit.ts'
-import { logField, logKey, logLevel } from '../data/loki.ts'
+import { logField, logKey, logLevel, PLAN_FIELD } from '../data/loki.ts'
 import { localDateTime, localTime } from '../data/time-range.ts'
 import { CopyButton } from '../shell/copy.tsx'
 import { Icon } from '../shell/icons.tsx'
 import { useKeyTable } from '../shell/keys.ts'
 import { LinesInFile } from './in-file.ts'
 import { LogContext } from './log-context.tsx'
+import { QueryPlan } from './query-plan.tsx'
 import './log-list.css'
 
 const PAGE = 200
@@ -140,6 +141,7 @@ function LogDetails({ line, asked }: { line: LogLine; asked: AskedLines | undefi
         />
       </p>
       {around && <LogContext line={line} />}
+      <QueryPlan text={logField(line, PLAN_FIELD) ?? ''} />
       <dl class="attributes">
         {fields.map((field) => (
           <div key={field.name}>

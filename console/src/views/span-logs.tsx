@@ -2,12 +2,13 @@
 import { useContext, useMemo } from 'preact/hooks'
 import { exploreHref } from '../data/explore-address.ts'
 import { newClient } from '../data/http.ts'
-import { linesOfTrace, logField, queryOfTrace, timeOfTrace } from '../data/loki.ts'
+import { linesOfTrace, logField, PLAN_FIELD, queryOfTrace, timeOfTrace } from '../data/loki.ts'
 import type { Span, Trace } from '../data/trace.ts'
 import { Failure, Loading } from '../shell/states.tsx'
 import { useQuery } from '../shell/use-query.ts'
 import { LinesInFile } from './in-file.ts'
 import { LogList } from './log-list.tsx'
+import { QueryPlan } from './query-plan.tsx'
 import { Section } from './section.tsx'
 
 const MOST_LINES = 200
@@ -26,16 +27,24 @@ export function SpanLogs({ trace, span }: { trace: Trace; span: Span }) {
     query: queryOfTrace(trace, span),
     hrefOf: (query: string) => exploreHref('loki', query, { from: String(from), to: String(to) }),
   }
+  const plan = lines?.map((line) => logField(line, PLAN_FIELD)).find((text) => text !== undefined)
   return (
-    <Section title="Logs of this span" open {...(lines && { count: lines.length })}>
-      {loading && !lines && <Loading />}
-      {error && <Failure message={error} />}
-      {lines &&
-        (lines.length ? (
-          <LogList lines={lines} label="Logs of this span" wrap {...(!inFile && { asked })} />
-        ) : (
-          <p class="muted">No line was written inside this span.</p>
-        ))}
-    </Section>
+    <>
+      {plan && (
+        <Section title="PostgreSQL’s plan" open>
+          <QueryPlan text={plan} />
+        </Section>
+      )}
+      <Section title="Logs of this span" open {...(lines && { count: lines.length })}>
+        {loading && !lines && <Loading />}
+        {error && <Failure message={error} />}
+        {lines &&
+          (lines.length ? (
+            <LogList lines={lines} label="Logs of this span" wrap {...(!inFile && { asked })} />
+          ) : (
+            <p class="muted">No line was written inside this span.</p>
+          ))}
+      </Section>
+    </>
   )
 }
