@@ -1,6 +1,6 @@
 /**
- * Every name of our own that telemetry carries: spans, attributes, events, metrics. Dashboards, tests and docs use this
- * list; names of the OpenTelemetry semantic conventions are not repeated here.
+ * Every name of our own that programs use: spans, attributes, events, metrics. Made of contracts/telemetry by
+ * `node scripts/telemetry/write.ts`; all that is sent stands in docs/telemetry.md.
  */
 
 /** Business spans and what they cover. */
@@ -26,7 +26,12 @@ export type SpanName = keyof typeof SPANS
 /** Attributes on spans (and, where said, in baggage). */
 export const ATTRIBUTES = {
   'request.id': 'X-Request-ID of the request; baggage; on every span of the request',
-  'user.id': 'numeric id of the user; baggage',
+  'deadline.remaining_ms': 'time left of the caller when a hop took the request, milliseconds; on the server span',
+  'recovery.attempt': 'which try this was, from 1',
+  'recovery.attempts': 'how many tries were made below the span, by whoever repeated them',
+  'recovery.reason': 'why another try was made',
+  'fallback.used': 'true when the answer was given without the next hop',
+  'idempotency.replayed': 'true when a stored answer was returned',
   'order.id': 'id of the order; baggage from the commit on',
   'order.action': 'action of the request',
   'order.items.count': 'number of lines',
@@ -35,13 +40,11 @@ export const ATTRIBUTES = {
   'order.product_ids': 'product of each line, in order',
   'order.quantities': 'quantity of each line, in order',
   'order.line_totals': 'total of each line in major units, in order',
+  'user.created': 'true when this request made the user',
   'item.product_id': 'product of the line an event is about',
   'item.quantity': 'quantity of that line',
   'item.unit_price': 'price of one piece in major units',
   'inventory.available': 'pieces available when it was checked',
-  'user.name': 'name of the user; masked unless SIGHTLINE_PII=show',
-  'user.email': 'e-mail address of the user; masked likewise',
-  'user.created': 'true when this request made the user',
   'audit.id': 'id of the audit row',
   'audit.event_id': 'id of the audit event, unique per order',
   'audit.duplicate': 'true when the event had been recorded before',
@@ -50,12 +53,9 @@ export const ATTRIBUTES = {
   'audit.leaf_hash': 'hash of its leaf in the tree, base64; likewise',
   'audit.proof': 'signed, or in_tree where the log signs nothing; likewise; on await_leaf how far the row has come',
   'audit.rows': 'rows sealed by the span, or brought into the tree',
-  'recovery.attempt': 'which try this was, from 1',
-  'recovery.attempts': 'how many tries were made below the span, by whoever repeated them',
-  'recovery.reason': 'why another try was made',
-  'fallback.used': 'true when the answer was given without the next hop',
-  'deadline.remaining_ms': 'time left of the caller when a hop took the request, milliseconds; on the server span',
-  'idempotency.replayed': 'true when a stored answer was returned',
+  'user.id': 'numeric id of the user; baggage',
+  'user.name': 'name of the user; masked unless SIGHTLINE_PII=show',
+  'user.email': 'e-mail address of the user; masked likewise',
 } as const
 export type AttributeName = keyof typeof ATTRIBUTES
 
@@ -102,14 +102,18 @@ export const BROWSER = {
   },
 } as const
 
-/** Prometheus metrics: type, labels and meaning. */
+/** Prometheus metrics of the services: type, labels and meaning. */
 export const METRICS = {
   http_server_request_duration_seconds: {
     type: 'histogram',
     labels: ['http_request_method', 'http_route', 'http_response_status_code', 'error_type'],
     help: 'Duration of requests by route; error_type says why one got no status. Exemplars carry trace_id and span_id.',
   },
-  http_server_active_requests: { type: 'gauge', labels: [], help: 'Requests in flight.' },
+  http_server_active_requests: {
+    type: 'gauge',
+    labels: [],
+    help: 'Requests in flight.',
+  },
   http_client_request_duration_seconds: {
     type: 'histogram',
     labels: ['http_request_method', 'peer_service', 'http_response_status_code', 'error_type'],
@@ -135,79 +139,211 @@ export const METRICS = {
     labels: ['db_query_summary', 'error_type'],
     help: 'Duration of named statements, waiting for the answer included.',
   },
-  db_client_connection_count: { type: 'gauge', labels: ['state'], help: 'Connections of the pool: idle or used.' },
-  db_client_connection_max: { type: 'gauge', labels: [], help: 'Most connections the pool may open.' },
-  db_client_connection_pending_requests: { type: 'gauge', labels: [], help: 'Callers waiting for a connection.' },
+  db_client_connection_count: {
+    type: 'gauge',
+    labels: ['state'],
+    help: 'Connections of the pool: idle or used.',
+  },
+  db_client_connection_max: {
+    type: 'gauge',
+    labels: [],
+    help: 'Most connections the pool may open.',
+  },
+  db_client_connection_pending_requests: {
+    type: 'gauge',
+    labels: [],
+    help: 'Callers waiting for a connection.',
+  },
   db_client_connection_timeouts_total: {
     type: 'counter',
     labels: [],
     help: 'Callers that waited in vain for a connection.',
   },
-  pg_stat_database_numbackends: { type: 'gauge', labels: [], help: 'Open sessions of the database.' },
+  pg_stat_database_numbackends: {
+    type: 'gauge',
+    labels: [],
+    help: 'Open sessions of the database.',
+  },
   pg_stat_database_xact_commit: {
     type: 'gauge',
     labels: [],
     help: 'Transactions committed since the statistics began.',
   },
-  pg_stat_database_xact_rollback: { type: 'gauge', labels: [], help: 'Transactions rolled back, likewise.' },
-  pg_stat_database_blks_hit: { type: 'gauge', labels: [], help: 'Pages found in shared buffers, likewise.' },
-  pg_stat_database_blks_read: { type: 'gauge', labels: [], help: 'Pages read from outside them, likewise.' },
-  pg_stat_database_deadlocks: { type: 'gauge', labels: [], help: 'Deadlocks, likewise.' },
-  pg_locks_waiting: { type: 'gauge', labels: [], help: 'Locks that a session waits for.' },
-  pg_table_size_bytes: { type: 'gauge', labels: ['relname'], help: 'Table with its indexes on disk.' },
-  users_upserted_total: { type: 'counter', labels: ['outcome'], help: 'Users taken from requests: created or known.' },
-  orders_created_total: { type: 'counter', labels: ['audit_status'], help: 'Committed orders: recorded or pending.' },
-  orders_rejected_total: { type: 'counter', labels: ['reason'], help: 'Refused orders by problem type.' },
-  orders_items_total: { type: 'counter', labels: ['product_id'], help: 'Pieces ordered.' },
-  orders_revenue_total: { type: 'counter', labels: ['currency'], help: 'Sum of order totals in major units.' },
-  inventory_available: { type: 'gauge', labels: ['product_id'], help: 'Pieces available, read at each scrape.' },
-  inventory_reserved: { type: 'gauge', labels: ['product_id'], help: 'Pieces reserved, read at each scrape.' },
+  pg_stat_database_xact_rollback: {
+    type: 'gauge',
+    labels: [],
+    help: 'Transactions rolled back, likewise.',
+  },
+  pg_stat_database_blks_hit: {
+    type: 'gauge',
+    labels: [],
+    help: 'Pages found in shared buffers, likewise.',
+  },
+  pg_stat_database_blks_read: {
+    type: 'gauge',
+    labels: [],
+    help: 'Pages read from outside them, likewise.',
+  },
+  pg_stat_database_deadlocks: {
+    type: 'gauge',
+    labels: [],
+    help: 'Deadlocks, likewise.',
+  },
+  pg_locks_waiting: {
+    type: 'gauge',
+    labels: [],
+    help: 'Locks that a session waits for.',
+  },
+  pg_table_size_bytes: {
+    type: 'gauge',
+    labels: ['relname'],
+    help: 'Table with its indexes on disk.',
+  },
+  users_upserted_total: {
+    type: 'counter',
+    labels: ['outcome'],
+    help: 'Users taken from requests: created or known.',
+  },
+  orders_created_total: {
+    type: 'counter',
+    labels: ['audit_status'],
+    help: 'Committed orders: recorded or pending.',
+  },
+  orders_rejected_total: {
+    type: 'counter',
+    labels: ['reason'],
+    help: 'Refused orders by problem type.',
+  },
+  orders_items_total: {
+    type: 'counter',
+    labels: ['product_id'],
+    help: 'Pieces ordered.',
+  },
+  orders_revenue_total: {
+    type: 'counter',
+    labels: ['currency'],
+    help: 'Sum of order totals in major units.',
+  },
+  inventory_available: {
+    type: 'gauge',
+    labels: ['product_id'],
+    help: 'Pieces available, read at each scrape.',
+  },
+  inventory_reserved: {
+    type: 'gauge',
+    labels: ['product_id'],
+    help: 'Pieces reserved, read at each scrape.',
+  },
   inventory_operations_total: {
     type: 'counter',
     labels: ['operation', 'outcome'],
     help: 'reserve, release, add and order; done or refused.',
   },
-  outbox_pending: { type: 'gauge', labels: [], help: 'Audit events that wait for delivery.' },
-  outbox_oldest_age_seconds: { type: 'gauge', labels: [], help: 'Age of the oldest of them.' },
+  outbox_pending: {
+    type: 'gauge',
+    labels: [],
+    help: 'Audit events that wait for delivery.',
+  },
+  outbox_oldest_age_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'Age of the oldest of them.',
+  },
   outbox_deliveries_total: {
     type: 'counter',
     labels: ['path', 'outcome'],
     help: 'By request or relay; done or failed.',
   },
-  outbox_dead_letters: { type: 'gauge', labels: [], help: 'Audit events the relay gave up on.' },
-  audit_events_total: { type: 'counter', labels: ['outcome'], help: 'Received events: recorded or duplicate.' },
-  audit_rows_sealed_total: { type: 'counter', labels: [], help: 'Rows added to the hash chain by this process.' },
-  audit_unsealed_rows: { type: 'gauge', labels: [], help: 'Rows that wait for their seal.' },
-  audit_seal_lag_seconds: { type: 'gauge', labels: [], help: 'Age of the oldest of them.' },
+  outbox_dead_letters: {
+    type: 'gauge',
+    labels: [],
+    help: 'Audit events the relay gave up on.',
+  },
+  audit_events_total: {
+    type: 'counter',
+    labels: ['outcome'],
+    help: 'Received events: recorded or duplicate.',
+  },
+  audit_rows_sealed_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Rows added to the hash chain by this process.',
+  },
+  audit_unsealed_rows: {
+    type: 'gauge',
+    labels: [],
+    help: 'Rows that wait for their seal.',
+  },
+  audit_seal_lag_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'Age of the oldest of them.',
+  },
   audit_seal_waiting_since_seconds: {
     type: 'gauge',
     labels: [],
     help: 'Unix time since which rows wait and none is sealed, once that is five seconds, by the clock of this process; else 0.',
   },
-  audit_tree_size: { type: 'gauge', labels: [], help: 'Rows in the Merkle tree.' },
+  audit_tree_size: {
+    type: 'gauge',
+    labels: [],
+    help: 'Rows in the Merkle tree.',
+  },
   audit_witness_size: {
     type: 'gauge',
     labels: ['witness'],
     help: 'Rows of the largest tree that a witness has signed.',
   },
-  audit_witness_timestamp_seconds: { type: 'gauge', labels: ['witness'], help: 'When it signed last.' },
+  audit_witness_timestamp_seconds: {
+    type: 'gauge',
+    labels: ['witness'],
+    help: 'When it signed last.',
+  },
   audit_witness_answers_total: {
     type: 'counter',
     labels: ['witness', 'outcome'],
     help: 'cosigned; behind: it had signed another tree meanwhile; refused: it has seen another history; failed: no answer, or none of use.',
   },
-  audit_records_exported_total: { type: 'counter', labels: [], help: 'Audit records that the telemetry backend took.' },
-  audit_records_waiting: { type: 'gauge', labels: [], help: 'Provable rows whose audit record waits for the backend.' },
-  audit_chain_length: { type: 'gauge', labels: [], help: 'Position of the last seal.' },
+  audit_records_exported_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Audit records that the telemetry backend took.',
+  },
+  audit_records_waiting: {
+    type: 'gauge',
+    labels: [],
+    help: 'Provable rows whose audit record waits for the backend.',
+  },
+  audit_chain_length: {
+    type: 'gauge',
+    labels: [],
+    help: 'Position of the last seal.',
+  },
   audit_verify_ok: {
     type: 'gauge',
     labels: [],
     help: 'Last verification: 1 intact, 0 broken or overdue; absent before the first.',
   },
-  audit_verify_timestamp_seconds: { type: 'gauge', labels: [], help: 'When that was.' },
-  telemetry_queue_size: { type: 'gauge', labels: ['signal'], help: 'Spans or log records waiting for export.' },
-  telemetry_queue_capacity: { type: 'gauge', labels: ['signal'], help: 'Most that may wait.' },
-  telemetry_exported_total: { type: 'counter', labels: ['signal'], help: 'Spans or log records the backend accepted.' },
+  audit_verify_timestamp_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'When that was.',
+  },
+  telemetry_queue_size: {
+    type: 'gauge',
+    labels: ['signal'],
+    help: 'Spans or log records waiting for export.',
+  },
+  telemetry_queue_capacity: {
+    type: 'gauge',
+    labels: ['signal'],
+    help: 'Most that may wait.',
+  },
+  telemetry_exported_total: {
+    type: 'counter',
+    labels: ['signal'],
+    help: 'Spans or log records the backend accepted.',
+  },
   telemetry_exported_bytes_total: {
     type: 'counter',
     labels: ['signal'],
@@ -218,7 +354,11 @@ export const METRICS = {
     labels: ['signal', 'reason'],
     help: 'Lost: queue_full, export_failed, or shutdown.',
   },
-  telemetry_export_duration_seconds: { type: 'histogram', labels: ['signal'], help: 'Duration of one export.' },
+  telemetry_export_duration_seconds: {
+    type: 'histogram',
+    labels: ['signal'],
+    help: 'Duration of one export.',
+  },
   service_build_info: {
     type: 'gauge',
     labels: ['service_name', 'service_version', 'node_version'],

@@ -25,7 +25,9 @@ const ROOM_NEEDED_MB = 800
 
 const [name, ...args] = process.argv.slice(2)
 // What these write is read by programs.
-const say = ['mcp', 'ask', 'capture', 'capacity', 'bill'].includes(name) ? console.error : console.log
+const say = ['mcp', 'ask', 'capture', 'capacity', 'bill', 'telemetry-check'].includes(name)
+  ? console.error
+  : console.log
 if (Number(process.versions.node.split('.')[0]) < 18) {
   fail(`Node ${process.versions.node} is too old: 18 or newer is needed to begin (https://nodejs.org).`)
 }

@@ -39,7 +39,7 @@ const sharingOne = [
   'service-kit/{problems,process-flags,request-context,run-group,whole-file}.test.ts',
   'service-kit/telemetry/{batcher,clock,processors,propagators}.test.ts',
   'gateway/{container-start,hosts,masking,open-files,problem-pages,propagation}.test.ts',
-  'scripts/{ask,capture,doctor,incident,learn,load,stack,start,trace,usage}/**/*.test.ts',
+  'scripts/{ask,capture,doctor,incident,learn,load,stack,start,telemetry,trace,usage}/**/*.test.ts',
   'local/**/*.test.ts',
   'backend/*.test.ts',
   'backend/{otlp,query,receive,service-graph,store}/**/*.test.ts',

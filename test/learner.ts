@@ -3,12 +3,13 @@
  * pages tell to type is typed, and what they show is compared with what comes.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { freePort, freePorts } from '@sightline/local'
 import type { Apis } from '@sightline/local/apis'
 import { type Ports, root } from '@sightline/local/settings'
@@ -45,6 +46,9 @@ const ASKED_AGAIN_MS = 250
 const START = /^([A-Z_]+=\S+ +)*npm start\n$/
 const settingsOf = (commands: string) =>
   Object.fromEntries([...commands.matchAll(/([A-Z_]+)=(\S+)/g)].map(([, name, value]) => [name!, value!]))
+
+/** Goes before a start: it makes a source file. */
+const GENERATE = 'node scripts/telemetry/write.ts\n'
 
 export class Learner {
   readonly folder = mkdtempSync(join(tmpdir(), 'sightline-learner-'))
@@ -100,6 +104,7 @@ export class Learner {
       for (const step of readSteps(readFileSync(join(root, 'docs/learn', page), 'utf8'))) {
         if (step.kind === 'edit') this.edit(step.diff)
         else if (step.commands.startsWith('npm run new-service')) await this.#addService(step.commands)
+        else if (step.commands === GENERATE) await this.#generate()
         else if (START.test(step.commands)) Object.assign(settings, settingsOf(step.commands))
         else left.push([page, step])
       }
@@ -117,6 +122,10 @@ export class Learner {
     assert.ok(name, commands)
     addService(this.folder, name)
     this.#ports[`${name.toUpperCase()}_SERVICE_PORT`] = await freePort(this.#ports as Ports)
+  }
+
+  async #generate(): Promise<void> {
+    await promisify(execFile)(process.execPath, GENERATE.trim().split(' ').slice(1), { cwd: this.folder })
   }
 
   async #type({ commands, shows, info }: Step & { kind: 'type' }): Promise<void> {
