@@ -95,6 +95,17 @@ describe('documented queries', () => {
     assert.match(explodes.stdout, /the label http_route has \d+ values, 3 are in the budget: /)
   })
 
+  test('npm run telemetry:check', async () => {
+    // What the load leaves, and with the other files of this process whatever they have asked for.
+    await until('all that is declared is stored', 60, async () => {
+      const check = run(process.execPath, ['scripts/telemetry-check.ts', '--json'], { cwd: root, env: asked() })
+      const { findings, read } = JSON.parse((await check.catch((failed) => failed)).stdout)
+      assert.deepEqual(findings, [])
+      assert.ok(read.spans > 100 && read.lines > 100 && read.series > 1000, JSON.stringify(read))
+      return true
+    })
+  })
+
   test('npm run ask', async (t) => {
     const ask = async (...args: string[]) =>
       (await run(process.execPath, ['scripts/ask.ts', ...args], { cwd: root, env: asked() })).stdout
