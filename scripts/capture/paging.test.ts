@@ -63,12 +63,12 @@ describe('traces', () => {
 
   test('a window with more than an answer holds is halved, and each trace is written once', async () => {
     const asked: number[][] = []
-    await using engines = await startEngines(tempo((n) => (n < 500 ? 4 : 20), asked))
+    await using engines = await startEngines(tempo((n) => (n < 590 ? 3 : 33), asked))
     const { archive, notes, files, left } = collect()
     const found = await captureTraces(engines.system, RANGE, undefined, archive, notes)
-    assert.deepEqual(found, { traces: 4000, spans: 4000 })
+    assert.deepEqual(found, { traces: 2100, spans: 2100 })
     const ids = objects(files['traces.jsonl']).map((line) => line.resourceSpans[0].scopeSpans[0].spans[0].traceId)
-    assert.equal(new Set(ids).size, 4000)
+    assert.equal(new Set(ids).size, 2100)
     assert.deepEqual(asked[0], [0, 600])
     assert.ok(asked.length > 2)
     assert.deepEqual(left, [])
