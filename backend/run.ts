@@ -15,6 +15,7 @@ import { giveBackMemory } from './give-back.ts'
 import { serveApi } from './http.ts'
 import type { Log } from './log.ts'
 import { type BackendMetrics, createMetrics } from './metrics.ts'
+import type { ReadCounts } from './otlp/traces.ts'
 import { type ConsolePages, consolePort } from './ports/console.ts'
 import { lokiPort, withOtlp } from './ports/loki.ts'
 import { createPorts, type PortSpec } from './ports/open-ports.ts'
@@ -23,6 +24,7 @@ import { tempoPort } from './ports/tempo.ts'
 import { attachTail } from './query/loki-api/tail.ts'
 import { attachStreaming } from './query/tempo-api/stream.ts'
 import { createWorkerHandle, type WorkerHandle } from './query/worker-handle.ts'
+import { METRICS_REFUSED } from './receive/answers.ts'
 import { type Follower, startGatewayLog } from './receive/gateway-log/index.ts'
 import { createGrpcReceiver } from './receive/grpc.ts'
 import { createIngest, type Ingest } from './receive/ingest.ts'
@@ -30,6 +32,7 @@ import { createLokiPush } from './receive/loki-push/index.ts'
 import { createMetricsSink } from './receive/metrics/index.ts'
 import { startPostgresLog } from './receive/postgres-log/index.ts'
 import { createReceiver, LOKI_OTLP_PATHS, type ReceiverDeps } from './receive/receiver.ts'
+import { createRefusals, type TellRefusal } from './receive/refusals.ts'
 import { createServiceGraph, GRAPH_ATTRIBUTES, graphSpan } from './service-graph/index.ts'
 import { type DataFolder, openFolder } from './store/folder.ts'
 import { openWal, type Wal } from './store/wal.ts'
@@ -84,7 +87,8 @@ export async function runBackend(
       worker.accepted()
     },
   })
-  const takers = { ...ingest, ingestMetrics: metricsSinkOf(config, metrics, log) }
+  const tell = createRefusals((message) => log('warn', message))
+  const takers = takersOf(ingest, metricsSinkOf(config, metrics, log), tell)
   const ports = portsOf(config, pages, takers, worker, metrics, logError)
   const rest = () => {
     giveBackMemory()
@@ -184,14 +188,30 @@ function postgresLogOf(config: Config, sink: Ingest, onError: OnError): Follower
   return log === undefined ? undefined : startPostgresLog({ log, environment, env: process.env, sink, onError })
 }
 
-type Takers = Ingest & Pick<ReceiverDeps, 'ingestMetrics'>
+type Takers = Ingest & Pick<ReceiverDeps, 'ingestMetrics' | 'onNoMetrics'>
+
+/** Everything that senders bring; what is refused of it is told. */
+function takersOf(ingest: Ingest, sink: ReceiverDeps['ingestMetrics'], tell: TellRefusal): Takers {
+  const telling = async (signal: string, taken: Promise<ReadCounts>) => {
+    const counts = await taken
+    tell(signal, counts.reason)
+    return counts
+  }
+  return {
+    ...ingest,
+    ingestTraces: (bytes, cursor) => telling('traces', ingest.ingestTraces(bytes, cursor)),
+    ingestLogs: (bytes, cursor) => telling('logs', ingest.ingestLogs(bytes, cursor)),
+    ingestMetrics: sink && ((bytes) => telling('metrics', sink(bytes))),
+    onNoMetrics: () => tell('metrics', METRICS_REFUSED),
+  }
+}
 
 /** Where OTLP metrics go: undefined for nowhere. */
 function metricsSinkOf(
   { PROMETHEUS_REMOTE_WRITE_URL: url }: Config,
   metrics: BackendMetrics,
   log: Log,
-): Takers['ingestMetrics'] {
+): ReceiverDeps['ingestMetrics'] {
   if (url === undefined) return undefined
   return createMetricsSink({
     url,

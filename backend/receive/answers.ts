@@ -11,7 +11,7 @@ import {
 import type { ReadCounts } from '../otlp/traces.ts'
 
 export const METRICS_REFUSED =
-  'Metrics are not stored here: let Prometheus scrape them, or set OTEL_METRICS_EXPORTER=none.'
+  'Metrics are not stored here: let Prometheus scrape them, name one in PROMETHEUS_REMOTE_WRITE_URL, or set OTEL_METRICS_EXPORTER=none.'
 export const NOT_STORED = 'The batch could not be stored. Send it again.'
 /** How long a sender should wait after that. */
 export const RETRY_SECONDS = 5

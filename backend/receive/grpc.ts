@@ -35,6 +35,8 @@ export interface GrpcDeps {
   ingestLogs(bytes: Uint8Array): Promise<ReadCounts>
   /** Undefined where there is no Prometheus to write to: metrics are then refused by name. */
   ingestMetrics?: ((bytes: Uint8Array) => Promise<ReadCounts>) | undefined
+  /** Metrics have come, and been refused for that. */
+  onNoMetrics?(): void
   readonly host: string
   /** 0: any free one. */
   readonly port: number
@@ -92,7 +94,10 @@ export function createGrpcReceiver(deps: GrpcDeps): GrpcReceiver {
   const { ingestMetrics } = deps
   const metrics: Handler =
     ingestMetrics === undefined
-      ? () => Promise.reject(grpcError(status.UNIMPLEMENTED, METRICS_REFUSED))
+      ? () => {
+          deps.onNoMetrics?.()
+          return Promise.reject(grpcError(status.UNIMPLEMENTED, METRICS_REFUSED))
+        }
       : taking('metrics', async (bytes) =>
           toBinary(ExportMetricsServiceResponseSchema, metricsResponse(await ingestMetrics(bytes))),
         )

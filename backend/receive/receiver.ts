@@ -34,6 +34,8 @@ export interface ReceiverDeps {
   ingestLogs(bytes: Uint8Array): Promise<ReadCounts>
   /** Undefined where there is no Prometheus to write to: metrics are then refused by name. */
   ingestMetrics?: ((bytes: Uint8Array) => Promise<ReadCounts>) | undefined
+  /** Metrics have come, and been refused for that. */
+  onNoMetrics?(): void
   readonly hosts: AllowedHosts
   /** Besides those of this machine: pages that may send from a browser. Undefined: none may, not even those. */
   readonly origins?: Origins
@@ -158,7 +160,10 @@ export function createReceiver(deps: ReceiverDeps): RequestListener {
   }
 
   async function takeMetrics(body: Buffer, encoding: Encoding): Promise<ApiResponse> {
-    if (deps.ingestMetrics === undefined) return refuseMetrics(encoding)
+    if (deps.ingestMetrics === undefined) {
+      deps.onNoMetrics?.()
+      return refuseMetrics(encoding)
+    }
     const bytes = encoding === 'json' ? jsonToProtobuf(body, ExportMetricsServiceRequestSchema, MOST_MESSAGES) : body
     const counts = await deps.ingestMetrics(bytes)
     return reply(200, ExportMetricsServiceResponseSchema, metricsResponse(counts), encoding)

@@ -169,6 +169,7 @@ describe('the embedded backend', { concurrency: false }, () => {
     const response = await post(`${backend.otlp}/v1/metrics`, Buffer.from('{}'), { 'content-type': 'application/json' })
     assert.equal(response.status, 200)
     assert.match(await response.text(), /rejectedDataPoints.*Prometheus/)
+    await until('the log tells it', 20, () => backend.output().includes('Refused metrics: Metrics are not stored here'))
   })
 
   test('unknown ids: 404 in v1, an empty trace in v2; ids that are none: 400', async () => {

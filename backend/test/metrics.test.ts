@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib'
 import { fromBinary } from '@bufbuild/protobuf'
 import { Client, compressionAlgorithms, credentials, type ServiceError, status } from '@grpc/grpc-js'
 import { AggregationTemporality, ExportMetricsServiceResponseSchema } from '@sightline/otlp-messages'
+import { until } from '@sightline/service-kit/poll'
 import { startPrometheus, type TestPrometheus } from '../../local/test/prometheus.ts'
 import { post, startBackend, type TestBackend } from './backend.ts'
 import { metricBytes } from './otlp.ts'
@@ -92,6 +93,15 @@ test('delta temporality is a partial success that says what to set, and is count
   assert.match(metrics, /^embedded_accepted_items_total\{signal="metrics"\} [5-9]$/m)
   assert.match(metrics, /^embedded_rejected_items_total\{signal="metrics"\} 1$/m)
   assert.match(metrics, /^embedded_otlp_requests_total\{signal="metrics",status="200"\} \d+$/m)
+})
+
+test('the log tells once what was refused, for senders that keep it to themselves', async () => {
+  const quiet = metricBytes([sum('quiet', AggregationTemporality.DELTA)])
+  await send(quiet)
+  await call(backend.grpc, quiet, compressionAlgorithms.identity)
+  await send(metricBytes([sum('quiet.too', AggregationTemporality.DELTA)]))
+  await until('the log tells the last', 20, () => backend.output().includes('Refused metrics: quiet.too: delta'))
+  assert.equal(backend.output().match(/Refused metrics: quiet: delta/g)?.length, 1)
 })
 
 test('bytes that are no request are a 400, and pages of other sites may not send', async () => {
