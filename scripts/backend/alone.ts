@@ -29,6 +29,7 @@ Variables, each with what it is without:
   OTLP_MAX_BODY_BYTES=16MB                     the largest request
   OTLP_CORS_ORIGINS                            pages that may send besides those of this machine, https://shop.example
   SIGHTLINE_ALLOWED_HOSTS                      names it may be asked by besides localhost and IP addresses
+  PROMETHEUS_REMOTE_WRITE_URL                  where metrics go, http://localhost:9090/api/v1/write; without it they are refused
   PROMETHEUS_URL=none                          an URL: the console has metrics, alerts, services and the map from there`
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
