@@ -1,15 +1,11 @@
 /** Spans from browsers are a browser's whatever they say, and say nothing but what is listed. */
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import { BROWSER } from '@sightline/contracts/telemetry-names'
 import { ExportTraceServiceRequestSchema, type KeyValue } from '@sightline/otlp-messages'
-import { allowedHosts } from '@sightline/service-kit/allowed-hosts'
-import { readTraces } from '../otlp/traces.ts'
 import { browserSpans, MOST_BROWSER_BYTES } from './browser.ts'
-import { createReceiver } from './receiver.ts'
+import { startTraceReceiver } from './test/trace-receiver.ts'
 
 const written = (request: MessageInitShape<typeof ExportTraceServiceRequestSchema>) =>
   toBinary(ExportTraceServiceRequestSchema, create(ExportTraceServiceRequestSchema, request))
@@ -106,29 +102,11 @@ test('what the page sends stays as it is', () => {
 })
 
 async function receiver(t: TestContext) {
-  const taken: Uint8Array[] = []
-  const listener = createReceiver({
-    async ingestTraces(bytes) {
-      taken.push(bytes)
-      return readTraces(bytes, () => {})
-    },
-    ingestLogs: () => assert.fail('no logs'),
-    hosts: allowedHosts(),
-    maxBodyBytes: 1_000_000,
-    onError: (error) => assert.fail(String(error)),
-  })
-  const server = createServer(listener)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/browser/v1/traces`
-  const post = async (body: string | Uint8Array<ArrayBuffer>, type: string) => {
-    const response = await fetch(url, { method: 'POST', body, headers: { 'content-type': type } })
-    return [response.status, await response.text()] as const
+  const { taken, post } = await startTraceReceiver(t, '/browser/v1/traces')
+  return {
+    taken,
+    post: (body: string | Uint8Array<ArrayBuffer>, type: string) => post(body, { 'content-type': type }),
   }
-  return { taken, post }
 }
 
 test('POST /browser/v1/traces takes JSON and protobuf, and no more than a page sends', async (t) => {

@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { fromBinary } from '@bufbuild/protobuf'
 import { ExportTraceServiceRequestSchema, type KeyValue, type Span } from '@sightline/otlp-messages'
-import { allowedHosts } from '@sightline/service-kit/allowed-hosts'
-import { readTraces } from '../otlp/traces.ts'
-import { createReceiver } from './receiver.ts'
+import { startTraceReceiver } from './test/trace-receiver.ts'
 import { zipkinToProtobuf } from './zipkin.ts'
 
 const pairs = (attributes: readonly KeyValue[]) =>
@@ -156,30 +152,12 @@ test('what is absent or null has a default, what tags say goes before the endpoi
 })
 
 async function receiver(t: TestContext) {
-  const taken: Uint8Array[] = []
-  const listener = createReceiver({
-    async ingestTraces(bytes) {
-      taken.push(bytes)
-      return readTraces(bytes, () => {})
-    },
-    ingestLogs: () => assert.fail('no logs'),
-    hosts: allowedHosts(),
-    maxBodyBytes: 1_000_000,
-    onError: (error) => assert.fail(String(error)),
-  })
-  const server = createServer(listener)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const { port } = server.address() as AddressInfo
-  const post = async (body: string | Buffer<ArrayBuffer>, headers: Record<string, string> = {}) => {
-    const init = { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } }
-    const response = await fetch(`http://127.0.0.1:${port}/api/v2/spans`, init)
-    return [response.status, await response.text()] as const
+  const { taken, post } = await startTraceReceiver(t, '/api/v2/spans')
+  return {
+    taken,
+    post: (body: string | Buffer<ArrayBuffer>, headers: Record<string, string> = {}) =>
+      post(body, { 'content-type': 'application/json', ...headers }),
   }
-  return { taken, post }
 }
 
 test('POST /api/v2/spans answers 202 as Zipkin does, and says what it left out', async (t) => {
