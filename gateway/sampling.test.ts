@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { isKept } from '../service-kit/telemetry/sampler.ts'
+import { isKept, thresholdOf } from '../service-kit/telemetry/consistent-sampling.ts'
 import { runGateway, type Told } from './test/running-gateway.ts'
 
 const SPAN = 'b7ad6b7169203331'
@@ -67,7 +67,53 @@ for (const variant of ['stock', 'otel'] as const) {
   })
 }
 
-test('for any ratio the pattern keeps what the services keep', () => {
+const KEPT = '0123456789abcdef01f0000000000000'
+const DROPPED = '0123456789abcdef0100000000000000'
+/** What a caller says: trace id, flags and tracestate; and what a service is told of it: sampled, and tracestate. */
+const states: Record<
+  string,
+  [traceId: string, flags: string, state: string, kept: boolean, told: string | undefined][]
+> = {
+  'traceidratio 0.1': [
+    [KEPT, '00', '', true, 'ot=th:e6666666'],
+    [DROPPED, '01', '', false, undefined],
+    [KEPT, '01', 'a=b,ot=th:8,c=d', true, 'ot=th:e6666666,a=b,c=d'],
+    [DROPPED, '01', 'a=b, ot=th:8', false, 'a=b'],
+    // The caller's random bits stand in for the trace id's, and stay.
+    [DROPPED, '01', 'ot=th:8;rv:f0000000000000', true, 'ot=th:e6666666;rv:f0000000000000'],
+    [KEPT, '01', 'ot=rv:00000000000000;th:8;x:1,a=b', false, 'ot=rv:00000000000000;x:1,a=b'],
+  ],
+  'parentbased_traceidratio 0.5': [
+    [DROPPED, '01', 'ot=th:c', true, 'ot=th:c'],
+    [DROPPED, '01', 'a=b', true, 'a=b'],
+    [KEPT, '00', 'ot=rv:f0000000000000', false, 'ot=rv:f0000000000000'],
+  ],
+  // Who keeps all of its own accord keeps no share.
+  always_on: [[DROPPED, '01', 'ot=th:c,a=b', true, 'a=b']],
+  'traceidratio 0': [[KEPT, '01', 'ot=th:c', false, undefined]],
+}
+for (const variant of ['stock', 'otel'] as const) {
+  for (const [setting, cases] of Object.entries(states)) {
+    test(`tracestate says how many a trace stands for: ${setting} (${variant})`, async () => {
+      const [OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG = ''] = setting.split(' ')
+      await using gateway = await runGateway({ OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG }, variant)
+      for (const [n, [traceId, flags, tracestate, kept, state]] of cases.entries()) {
+        const headers = { traceparent: `00-${traceId}-${SPAN}-${flags}`, 'x-request-id': `s${n}` }
+        const told = await gateway.told('/api/v1/users', tracestate ? { ...headers, tracestate } : headers)
+        assert.deepEqual([contextOf(told)[1], told.headers.tracestate], [kept, state], `${flags} ${tracestate}`)
+        assert.equal((await gateway.recordOf(`s${n}`)).traceState, state ?? '', "the gateway's own span")
+      }
+      if (!setting.startsWith('parentbased')) return
+      // Without a traceparent tracestate means nothing, and the decision is the gateway's.
+      for (let n = 0; n < 20; n++) {
+        const told = await gateway.told('/api/v1/users', { tracestate: 'ot=rv:00000000000000,a=b' })
+        assert.equal(told.headers.tracestate, contextOf(told)[1] ? 'ot=th:8' : undefined)
+      }
+    })
+  }
+}
+
+test('for any ratio the pattern keeps what the services keep, and the threshold is theirs', () => {
   const script = join(import.meta.dirname, 'switches.sh')
   for (const ratio of [
     '0',
@@ -83,10 +129,10 @@ test('for any ratio the pattern keeps what the services keep', () => {
     '1.0',
   ]) {
     const env = { PATH: process.env.PATH, OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: ratio }
-    const ids = execFileSync('sh', ['-c', '. "$0"; printf %s "$GATEWAY_SAMPLED_IDS"', script], {
-      encoding: 'utf8',
-      env,
-    })
+    const command = '. "$0"; printf "%s %s" "$GATEWAY_SAMPLED_IDS" "$GATEWAY_THRESHOLD"'
+    const [ids, said] = execFileSync('sh', ['-c', command, script], { encoding: 'utf8', env }).split(' ')
+    const own = thresholdOf(Number(ratio))
+    assert.equal(said, own === undefined ? '' : `th:${own}`, ratio)
     const pattern = new RegExp(`^[0-9a-f]{18}(?:${ids})[0-9a-f]*$`)
     const threshold = Math.floor((1 - Number(ratio)) * 2 ** 32)
     for (let n = 0; n < 200; n++) {

@@ -2,7 +2,8 @@
 # Read with `.`: by container-start.envsh in the stack, by local/gateway.ts in local mode, so that both begin traces alike.
 #
 #   GATEWAY_SAMPLER_PARENT  follow: a caller's decision stands (parentbased_*); ignore: it does not
-#   GATEWAY_SAMPLED_IDS     pattern of the last 56 bits (14 digits) of the trace ids that are kept where nobody has decided
+#   GATEWAY_SAMPLED_IDS     pattern of the 56 random bits (14 digits) of the traces that are kept where nobody has decided
+#   GATEWAY_THRESHOLD       `th:` and what these bits have to reach, for tracestate; nothing where it is no ratio that decides
 #   GATEWAY_PROPAGATORS     whose headers a caller may continue a trace with
 #   GATEWAY_ALLOWED_HOSTS   pattern of the hosts that requests may be for, and pages from
 #   GATEWAY_PII             mask or show, for masking.conf
@@ -19,20 +20,33 @@
 #   GATEWAY_WORKER_CONNECTIONS  of one worker, to clients and to services together
 #   GATEWAY_MAX_CONNECTIONS     of one client: as given, or a quarter of those where there are fewer than 4096
 
-# The digits that are at least (1 - $1) of all: what OpenTelemetry's consistent probability sampling keeps
-# (https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/), and service-kit/telemetry/sampler.ts.
-# 8 digits of the threshold are enough for one trace in four billion.
-sampled_ids() {
+# What the digits have to reach for a share of $1 to be kept: 1 - $1 of all, or nothing where nothing is kept. So OpenTelemetry's
+# consistent probability sampling has it (https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/), and
+# service-kit/telemetry/consistent-sampling.ts. 8 digits of it are enough for one trace in four billion.
+threshold() {
   awk -v ratio="$1" 'BEGIN {
-    if (ratio + 0 >= 1) { print "."; exit }
-    if (ratio + 0 <= 0) { print "(?!)"; exit }
-    rest = 1 - ratio
+    if (ratio + 0 <= 0) exit
+    rest = ratio + 0 >= 1 ? 0 : 1 - ratio
     for (place = 1; place <= 8; place++) {
       rest *= 16
       digit = int(rest)
       rest -= digit
-      if (digit < 15) pattern = pattern same "[" substr("0123456789abcdef", digit + 2) "]|"
-      same = same substr("0123456789abcdef", digit + 1, 1)
+      digits = digits substr("0123456789abcdef", digit + 1, 1)
+    }
+    print digits
+  }'
+}
+
+# The digits that reach a threshold, as a pattern.
+sampled_ids() {
+  awk -v threshold="$1" 'BEGIN {
+    if (threshold == "") { print "(?!)"; exit }
+    if (threshold ~ /^0*$/) { print "."; exit }
+    hex = "0123456789abcdef"
+    for (place = 1; place <= 8; place++) {
+      digit = substr(threshold, place, 1)
+      if (digit != "f") pattern = pattern same "[" substr(hex, index(hex, digit) + 1) "]|"
+      same = same digit
     }
     print pattern same
   }'
@@ -94,7 +108,12 @@ case "${SIGHTLINE_PII:-mask}" in
   *) GATEWAY_PII=mask GATEWAY_REQUEST_ERRORS=crit ;;
 esac
 
-GATEWAY_SAMPLED_IDS=$(sampled_ids "$ratio")
+digits=$(threshold "$ratio")
+GATEWAY_SAMPLED_IDS=$(sampled_ids "$digits")
+GATEWAY_THRESHOLD=''
+case "${OTEL_TRACES_SAMPLER:-}${digits:+ kept}" in
+  *traceidratio\ kept) GATEWAY_THRESHOLD="th:$(printf %s "$digits" | sed 's/\(.\)0*$/\1/')" ;;
+esac
 
 # The first name server, as the C library has it; Nginx would ask each in turn, also those that know nothing of the stack.
 GATEWAY_RESOLVER='' GATEWAY_RESOLVE=''
@@ -115,4 +134,4 @@ if [ "$files" -lt 4160 ] && [ "${GATEWAY_MAX_CONNECTIONS:=1000}" -gt "$quarter" 
 fi
 : "${GATEWAY_MAX_CONNECTIONS:=1000}"
 
-export GATEWAY_RESOLVER GATEWAY_RESOLVE GATEWAY_WORKER_CONNECTIONS GATEWAY_MAX_CONNECTIONS GATEWAY_ALLOWED_HOSTS GATEWAY_SAMPLER_PARENT GATEWAY_SAMPLED_IDS GATEWAY_PII GATEWAY_REQUEST_ERRORS GATEWAY_PROPAGATORS
+export GATEWAY_THRESHOLD GATEWAY_RESOLVER GATEWAY_RESOLVE GATEWAY_WORKER_CONNECTIONS GATEWAY_MAX_CONNECTIONS GATEWAY_ALLOWED_HOSTS GATEWAY_SAMPLER_PARENT GATEWAY_SAMPLED_IDS GATEWAY_PII GATEWAY_REQUEST_ERRORS GATEWAY_PROPAGATORS

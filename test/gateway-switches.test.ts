@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { until } from '@sightline/service-kit/poll'
-import { isKept } from '../service-kit/telemetry/sampler.ts'
+import { isKept } from '../service-kit/telemetry/consistent-sampling.ts'
 import { startSystem } from './system.ts'
 
 const switches = {

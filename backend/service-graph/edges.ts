@@ -24,6 +24,8 @@ export interface Edge {
   readonly clientSeconds: number | undefined
   readonly serverSeconds: number | undefined
   readonly traceId: string
+  /** For how many calls it stands. */
+  readonly count: number
 }
 
 export interface EdgeFinderOptions {
@@ -160,5 +162,6 @@ function edge(
     clientSeconds: clientEnd?.seconds,
     serverSeconds: serverEnd?.seconds,
     traceId: (clientEnd ?? serverEnd)!.traceId,
+    count: (clientEnd ?? serverEnd)!.count,
   }
 }

@@ -22,13 +22,13 @@ export class Histogram {
   private sum = 0
   private count = 0
 
-  /** `traceId` in raw characters. */
-  observe(value: number, traceId: string, nowMs: number): void {
+  /** `traceId` in raw characters; `count`: how many there were of that value. */
+  observe(value: number, traceId: string, nowMs: number, count: number): void {
     let bucket = 0
     while (bucket < LATENCY_BUCKETS.length && value > LATENCY_BUCKETS[bucket]!) bucket++
-    this.counts[bucket]!++
-    this.sum += value
-    this.count++
+    this.counts[bucket]! += count
+    this.sum += value * count
+    this.count += count
     const last = this.exemplars[bucket]
     if (last === undefined || nowMs - last.timeMs >= EXEMPLAR_EVERY_MS) {
       this.exemplars[bucket] = { traceId, value, timeMs: nowMs }

@@ -28,7 +28,7 @@ export function createServiceGraph(registry: Registry<OpenMetricsContentType>, w
   let nowMs = 0
   let reads = 0
   const finder = createEdgeFinder({
-    onEdge: count,
+    onEdge: countEdge,
     onUnpaired: ({ service }) => lost.unpaired.set(service, (lost.unpaired.get(service) ?? 0) + 1),
     onDropped: () => lost.dropped++,
     ...(waitMs !== undefined && { waitMs }),
@@ -49,17 +49,18 @@ export function createServiceGraph(registry: Registry<OpenMetricsContentType>, w
 
   function measure(span: GraphSpan): void {
     const series = spans.of(span, reads)
-    series.calls++
-    series.bytes += span.bytes
-    series.latency.observe(span.seconds, span.traceId, nowMs)
+    series.calls += span.count
+    series.bytes += span.bytes * span.count
+    series.latency.observe(span.seconds, span.traceId, nowMs, span.count)
   }
 
-  function count(edge: Edge): void {
+  function countEdge(edge: Edge): void {
+    const { clientSeconds, serverSeconds, traceId, count } = edge
     const series = edges.of(edge, reads)
-    series.total++
-    if (edge.failed) series.failed++
-    if (edge.clientSeconds !== undefined) series.client.observe(edge.clientSeconds, edge.traceId, nowMs)
-    if (edge.serverSeconds !== undefined) series.server.observe(edge.serverSeconds, edge.traceId, nowMs)
+    series.total += count
+    if (edge.failed) series.failed += count
+    if (clientSeconds !== undefined) series.client.observe(clientSeconds, traceId, nowMs, count)
+    if (serverSeconds !== undefined) series.server.observe(serverSeconds, traceId, nowMs, count)
   }
 
   return {

@@ -222,6 +222,34 @@ test('names without end fill one series, not the memory', async () => {
   assert.match(text, /calls_total\{service="_other",span_name="_other"[^}]*\} 7\d{3}/)
 })
 
+test('a span that says which share was kept stands for those that were not sent', async () => {
+  const { graph, registry } = newGraph()
+  const shared = { trace: 'a', traceState: 'ot=th:c', ms: 20 }
+  graph.add(
+    staged([
+      { ...shared, id: '1', service: 'a', kind: CLIENT, status: 2 },
+      { ...shared, id: '2', parent: '1', service: 'b', kind: SERVER },
+      { trace: 'b', id: '1', service: 'b', name: 'alone', ms: 20 },
+    ]),
+    1,
+  )
+  assert.deepEqual(await edges(registry), ['a -> b (): 4/4'])
+  const text = await secondReading(registry)
+  const all = [
+    ...text.matchAll(/traces_spanmetrics_(calls_total|latency_count|latency_sum)\{.*span_name="(\w+)".*\} (\S+)/g),
+  ]
+  assert.deepEqual(
+    all.map(([, name, span, value]) => [name, span, Number(value)]),
+    [
+      ...['op', 'op', 'alone'].map((span) => ['calls_total', span, span === 'op' ? 4 : 1]),
+      ...['op', 'op', 'alone'].flatMap((span) => [
+        ['latency_sum', span, span === 'op' ? 0.08 : 0.02],
+        ['latency_count', span, span === 'op' ? 4 : 1],
+      ]),
+    ],
+  )
+})
+
 test('what waits is bounded in number and in time', () => {
   const left: string[] = []
   let dropped = 0

@@ -24,6 +24,7 @@ export interface TestSpan {
   /** Milliseconds since the epoch, and length in milliseconds. */
   readonly startMs?: number
   readonly ms?: number
+  readonly traceState?: string
   readonly attributes?: Record<string, Value>
   readonly events?: readonly { name: string; attributes?: Record<string, Value> }[]
   readonly links?: readonly { trace: string; id: string }[]
@@ -64,6 +65,7 @@ function spanInit(span: TestSpan): MessageInitShape<typeof SpanSchema> {
     spanId: hex(span.id, 16),
     ...(span.parent !== undefined && { parentSpanId: hex(span.parent, 16) }),
     name: span.name ?? 'op',
+    traceState: span.traceState ?? '',
     kind: (span.kind ?? 1) as 1,
     startTimeUnixNano: start,
     endTimeUnixNano: start + BigInt(Math.round((span.ms ?? 1) * 1e6)),

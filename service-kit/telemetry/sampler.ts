@@ -4,7 +4,7 @@
  * gateway (gateway/switches.sh): with `traceidratio`, where each hop decides by itself, all keep the same traces.
  * https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/
  */
-import { diag, isValidTraceId } from '@opentelemetry/api'
+import { createTraceState, diag, isValidTraceId, trace } from '@opentelemetry/api'
 import { getNumberFromEnv, getStringFromEnv } from '@opentelemetry/core'
 import {
   AlwaysOffSampler,
@@ -13,6 +13,7 @@ import {
   type Sampler,
   SamplingDecision,
 } from '@opentelemetry/sdk-trace'
+import { isKept, thresholdOf, withOt, withThreshold } from './consistent-sampling.ts'
 
 const DEFAULT = 'parentbased_always_on'
 const MAKERS: Record<string, () => Sampler> = {
@@ -42,18 +43,24 @@ function ratioFromEnvironment(): number {
   return 1
 }
 
-/** The same share of all traces at every service: `isKept` says which. */
+/**
+ * The same share of all traces at every service: `isKept` says which. It writes its threshold into tracestate where it keeps, and
+ * takes a caller's out: the decision is this sampler's now.
+ */
 export function ratioSampler(ratio: number): Sampler {
+  const threshold = thresholdOf(ratio)
   return {
-    shouldSample(_, traceId) {
-      const kept = isValidTraceId(traceId) && isKept(traceId, ratio)
-      return { decision: kept ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD }
+    shouldSample(parent, traceId) {
+      const state = trace.getSpanContext(parent)?.traceState
+      const ot = state?.get('ot')
+      const kept = isValidTraceId(traceId) && isKept(traceId, ratio, ot)
+      const decision = kept ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD
+      if (!kept && ot === undefined) return { decision }
+      return {
+        decision,
+        traceState: withOt(state ?? createTraceState(), withThreshold(ot, kept ? threshold : undefined)),
+      }
     },
     toString: () => `TraceIdRatioBased{${ratio}}`,
   }
-}
-
-/** Whether a trace is among the share of all, 0 to 1, that is kept. The first 8 of the last 14 digits of its id decide. */
-export function isKept(traceId: string, ratio: number): boolean {
-  return Number.parseInt(traceId.slice(18, 26), 16) >= Math.floor((1 - ratio) * 2 ** 32)
 }

@@ -1,4 +1,4 @@
-import { isKept } from '../../../service-kit/telemetry/sampler.ts'
+import { isKept } from '../../../service-kit/telemetry/consistent-sampling.ts'
 import { type Lesson, near, verdict, withTraceId, wrong } from '../question.ts'
 
 /** Lesson 10: what to keep, for how long, and what that costs. */

@@ -1,6 +1,6 @@
 /** The exercises: something is to be changed, and the program looks whether it works. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { isKept } from '../../../service-kit/telemetry/sampler.ts'
+import { isKept } from '../../../service-kit/telemetry/consistent-sampling.ts'
 import type { Live } from '../live.ts'
 import { type Lesson, type Verdict, verdict, wrong } from '../question.ts'
 
