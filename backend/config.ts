@@ -70,6 +70,13 @@ const environment = z.object({
   PGUSER: z.string().min(1).default('dashboards'),
   PGPASSWORD: z.string().min(1).optional(),
   TRACES_RETENTION: duration.default(7 * 86_400_000),
+  /** The share of traces that is kept besides those that failed, were slow, are rare or asked for; all without it. */
+  TRACES_SAMPLE: z.coerce
+    .number('write a share of 1, e.g. 0.1')
+    .min(0)
+    .max(1)
+    .default(1)
+    .transform((share) => (share === 1 ? undefined : share)),
   LOGS_RETENTION: duration.default(7 * 86_400_000),
   TRACES_MAX_BYTES: bytes.default(10 * 2 ** 30),
   LOGS_MAX_BYTES: bytes.default(10 * 2 ** 30),

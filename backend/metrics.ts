@@ -11,6 +11,7 @@ import {
 import type { ReadCounts } from './otlp/traces.ts'
 import type { Api } from './query/worker-protocol.ts'
 import type { Signal, SignalStats } from './store/signal-store.ts'
+import type { SamplingStats } from './store/trace-sampler.ts'
 import type { Wal } from './store/wal.ts'
 import type { StoreStats } from './store/worker-store.ts'
 
@@ -70,6 +71,42 @@ export function createMetrics(wal: Wal, store: () => StoreStats | undefined): Ba
       for (const [signal, value] of Object.entries(wal.stats().bytes)) this.set({ signal }, value)
     },
   })
+  const sampled = (
+    name: string,
+    help: string,
+    read: (stats: SamplingStats) => Readonly<Record<string, number>>,
+    label: string,
+  ) =>
+    new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers,
+      collect() {
+        this.reset()
+        const sampling = store()?.sampling
+        if (sampling !== undefined)
+          for (const [key, value] of Object.entries(read(sampling))) this.inc({ [label]: key }, value)
+      },
+    })
+  sampled(
+    'embedded_sampled_traces_total',
+    'Traces by why they are kept, or left_out, with TRACES_SAMPLE.',
+    (stats) => stats.traces,
+    'why',
+  )
+  sampled(
+    'embedded_sampled_spans_total',
+    'Spans of traces that are kept or left_out.',
+    (stats) => stats.spans,
+    'decision',
+  )
+  sampled(
+    'embedded_sampled_span_bytes_total',
+    'Bytes of these spans, as they were sent.',
+    (stats) => stats.bytes,
+    'decision',
+  )
   const perSignal = (name: string, help: string, read: (stats: SignalStats) => number) =>
     new Gauge({
       name,

@@ -33,7 +33,13 @@ import { createMetricsSink } from './receive/metrics/index.ts'
 import { startPostgresLog } from './receive/postgres-log/index.ts'
 import { createReceiver, LOKI_OTLP_PATHS, type ReceiverDeps } from './receive/receiver.ts'
 import { createRefusals, type TellRefusal } from './receive/refusals.ts'
-import { createServiceGraph, GRAPH_ATTRIBUTES, graphSpan } from './service-graph/index.ts'
+import {
+  createKeptTraces,
+  createServiceGraph,
+  GRAPH_ATTRIBUTES,
+  graphSpan,
+  type KeptTraces,
+} from './service-graph/index.ts'
 import { type DataFolder, openFolder } from './store/folder.ts'
 import { openWal, type Wal } from './store/wal.ts'
 import { VERSION } from './version.ts'
@@ -74,8 +80,10 @@ export async function runBackend(
   const logError = (error: unknown) => log('error', stackOf(error))
   const { folder, wal } = openData(config.EMBEDDED_DATA_DIR, log)
   const metrics = createMetrics(wal, () => worker.stats())
-  const graph = createServiceGraph(metrics.registry)
-  const worker = workerOf(config, folder, wal, metrics, log)
+  const { TRACES_SAMPLE: share } = config
+  const kept = share === undefined ? undefined : createKeptTraces(share)
+  const graph = createServiceGraph(metrics.registry, { kept })
+  const worker = workerOf(config, folder, wal, metrics, log, kept)
   const ingest = createIngest({
     wal,
     maxBacklogBytes: MAX_BACKLOG_BYTES,
@@ -151,7 +159,14 @@ function openData(path: string, log: Log): { folder: DataFolder; wal: Wal } {
   }
 }
 
-function workerOf(config: Config, folder: DataFolder, wal: Wal, metrics: BackendMetrics, log: Log): WorkerHandle {
+function workerOf(
+  config: Config,
+  folder: DataFolder,
+  wal: Wal,
+  metrics: BackendMetrics,
+  log: Log,
+  kept: KeptTraces | undefined,
+): WorkerHandle {
   const settings = {
     dataDir: folder.path,
     epoch: wal.epoch,
@@ -159,8 +174,13 @@ function workerOf(config: Config, folder: DataFolder, wal: Wal, metrics: Backend
     maxBytes: { traces: config.TRACES_MAX_BYTES, logs: config.LOGS_MAX_BYTES },
     cacheBytes: config.QUERY_CACHE_BYTES,
     queryTimeoutMs: config.QUERY_TIMEOUT,
+    tracesSample: config.TRACES_SAMPLE,
   }
-  return createWorkerHandle(settings, { log, sealed: wal.trim, answered: metrics.answered }, config.QUERY_NOW_MS)
+  return createWorkerHandle(
+    settings,
+    { log, sealed: wal.trim, answered: metrics.answered, ...(kept && { kept: kept.tell }) },
+    config.QUERY_NOW_MS,
+  )
 }
 
 function gatewayLogOf(

@@ -1,6 +1,7 @@
 /** prom-client with a registry of its own, OpenMetrics output, and names that must stand in the catalogue. */
-import { TraceFlags, trace } from '@opentelemetry/api'
+import { type SpanContext, TraceFlags, trace } from '@opentelemetry/api'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { surelyKept } from './telemetry/consistent-sampling.ts'
 import { telemetry } from './telemetry/state.ts'
 
 /** Every metric of a service by name: `counter`, `gauge` or `histogram`, its labels, and what it means. */
@@ -81,12 +82,25 @@ function atScrape<Metric>(collect: (metric: Metric) => void | Promise<void>) {
   }
 }
 
-/** One observation in seconds; the active trace becomes its exemplar when it is sampled. */
+/** One observation in seconds; the active trace becomes its exemplar when it is sampled, and surely kept. */
 export function observe(histogram: Histogram, labels: Record<string, string | number>, value: number): void {
   const span = trace.getActiveSpan()?.spanContext()
   const sampled = span !== undefined && (span.traceFlags & TraceFlags.SAMPLED) !== 0
-  const exemplarLabels = sampled ? { trace_id: span.traceId, span_id: span.spanId } : undefined
+  const exemplarLabels =
+    sampled && isThere(span, labels, value) ? { trace_id: span.traceId, span_id: span.spanId } : undefined
   histogram.observe({ labels, value, exemplarLabels } as never)
+}
+
+function isThere(
+  { traceId, traceState }: SpanContext,
+  labels: Record<string, string | number>,
+  seconds: number,
+): boolean {
+  const { tracesSample } = telemetry
+  if (tracesSample === undefined) return true
+  // Of a server span, which fails with 5xx alone.
+  const failed = Number(labels.http_response_status_code) >= 500
+  return surelyKept(traceId, traceState?.get('ot'), { seconds, failed }, tracesSample)
 }
 
 /** What the export queues hold and lost: the counts are kept by them, so a scrape only copies. */

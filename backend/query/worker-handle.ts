@@ -27,6 +27,8 @@ export interface WorkerEvents {
   log(level: 'info' | 'warn' | 'error', message: string): void
   /** Batches of `signal` below `below` are in blocks: they can leave the log. */
   sealed(signal: Signal, below: number): void
+  /** Traces, by their raw ids, that are kept for another reason than their share. */
+  kept?(traces: string[]): void
   answered?(api: Api, status: number, seconds: number): void
 }
 
@@ -99,6 +101,7 @@ export function createWorkerHandle(settings: StoreSettings, events: WorkerEvents
     } else if (message.kind === 'sealed') events.sealed(message.signal, message.below)
     else if (message.kind === 'log') events.log(message.level, message.message)
     else if (message.kind === 'stats') latest = message.stats
+    else if (message.kind === 'kept') events.kept?.(message.traces)
     else stopped()
   }
 

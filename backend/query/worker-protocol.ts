@@ -29,4 +29,6 @@ export type FromWorker =
   | { kind: 'sealed'; signal: Signal; below: number }
   | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string }
   | { kind: 'stats'; stats: StoreStats }
+  /** Traces, their ids as raw characters, that are kept for another reason than their share. */
+  | { kind: 'kept'; traces: string[] }
   | { kind: 'stopped' }

@@ -28,6 +28,7 @@ const store = createWorkerStore(settings, {
   log: (level, message) => tell({ kind: 'log', level, message }),
   sealed: (signal, below) => tell({ kind: 'sealed', signal, below }),
   stats: (stats) => tell({ kind: 'stats', stats }),
+  kept: (traces) => tell({ kind: 'kept', traces }),
 })
 
 const clock = nowMs === undefined ? {} : { nowNs: () => BigInt(nowMs) * 1_000_000n }

@@ -24,6 +24,7 @@ export interface Edge {
   readonly clientSeconds: number | undefined
   readonly serverSeconds: number | undefined
   readonly traceId: string
+  readonly randomBits: number
   /** For how many calls it stands. */
   readonly count: number
 }
@@ -153,6 +154,7 @@ function edge(
   clientEnd: GraphSpan | undefined,
   serverEnd: GraphSpan | undefined,
 ): Edge {
+  const told = (clientEnd ?? serverEnd)!
   return {
     client: from?.service ?? USER,
     server,
@@ -161,7 +163,8 @@ function edge(
     httpStatus: clientEnd?.httpStatus || serverEnd?.httpStatus || '',
     clientSeconds: clientEnd?.seconds,
     serverSeconds: serverEnd?.seconds,
-    traceId: (clientEnd ?? serverEnd)!.traceId,
-    count: (clientEnd ?? serverEnd)!.count,
+    traceId: told.traceId,
+    randomBits: told.randomBits,
+    count: told.count,
   }
 }

@@ -1,5 +1,6 @@
 /** Main thread. What the service graph and the span metrics keep of a span until its batch is on disk. */
 import { adjustedCount } from '@sightline/service-kit/consistent-sampling'
+import { randomBits } from '../otlp/random-bits.ts'
 import type { OwnerRecord, SpanRecord } from '../otlp/traces.ts'
 import type { AttributeList } from '../otlp/wire.ts'
 
@@ -16,6 +17,8 @@ export interface GraphSpan {
   readonly seconds: number
   /** As it was sent. */
   readonly bytes: number
+  /** What the share of traces that is kept is decided by. */
+  readonly randomBits: number
   /** For how many spans it stands: more than 1 where who sent it has kept a share and says which. */
   readonly count: number
   /** Raw ids as one character per byte: cheap keys. Span ids are '' for spans that can't be an edge's end. */
@@ -64,6 +67,7 @@ export function graphSpan(span: SpanRecord): GraphSpan {
     status: span.status,
     seconds: Math.max(0, elapsed) / 1e9,
     bytes: span.size,
+    randomBits: randomBits(span),
     count: adjustedCount(span.traceState),
     traceId: traceIdText(bytes, span.traceIdAt),
     spanId: edgeEnd ? bytes.toString('latin1', span.spanIdAt, span.spanIdAt + 8) : '',

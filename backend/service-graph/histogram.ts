@@ -3,36 +3,63 @@
  * observation.
  */
 
+import type { KeptTraces } from './kept-traces.ts'
+
 /** As observability/tempo.yaml tells Tempo; 0.25 is the limit of the latency objective in prometheus/rules/slo.yml. */
 export const LATENCY_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const
 
 /** An exemplar this fresh is kept: naming every span would cost more than counting it. */
 const EXEMPLAR_EVERY_MS = 1000
 
-interface Exemplar {
-  readonly traceId: string
+interface Exemplar extends Observed {
   readonly value: number
   readonly timeMs: number
 }
 
-/** In seconds, over LATENCY_BUCKETS. */
+/** Of which span a value is; `traceId` in raw characters. */
+export interface Observed {
+  readonly traceId: string
+  readonly randomBits: number
+  /** How many there were of that value. */
+  readonly count: number
+}
+
+/** In seconds, over LATENCY_BUCKETS. Its exemplars name traces that are kept alone. */
 export class Histogram {
+  private readonly kept: KeptTraces
   private readonly counts = new Float64Array(LATENCY_BUCKETS.length + 1)
+  /** The last one seen of each bucket: whether it is kept may not be known yet. */
+  private readonly seen: (Exemplar | undefined)[] = []
   private readonly exemplars: (Exemplar | undefined)[] = []
   private sum = 0
   private count = 0
 
-  /** `traceId` in raw characters; `count`: how many there were of that value. */
-  observe(value: number, traceId: string, nowMs: number, count: number): void {
+  constructor(kept: KeptTraces) {
+    this.kept = kept
+  }
+
+  observe(value: number, { traceId, randomBits, count }: Observed, nowMs: number): void {
     let bucket = 0
     while (bucket < LATENCY_BUCKETS.length && value > LATENCY_BUCKETS[bucket]!) bucket++
     this.counts[bucket]! += count
     this.sum += value * count
     this.count += count
-    const last = this.exemplars[bucket]
-    if (last === undefined || nowMs - last.timeMs >= EXEMPLAR_EVERY_MS) {
-      this.exemplars[bucket] = { traceId, value, timeMs: nowMs }
+    const last = this.seen[bucket]
+    // One that is kept for sure takes the place of one that may be.
+    if (last === undefined || nowMs - last.timeMs >= EXEMPLAR_EVERY_MS || this.betterThan(last, traceId, randomBits)) {
+      this.exemplars[bucket] = this.exemplar(bucket)
+      this.seen[bucket] = { traceId, randomBits, count, value, timeMs: nowMs }
     }
+  }
+
+  private betterThan(last: Exemplar, traceId: string, randomBits: number): boolean {
+    return !this.kept.has(last.traceId, last.randomBits) && this.kept.has(traceId, randomBits)
+  }
+
+  /** The newest whose trace is kept. */
+  private exemplar(bucket: number): Exemplar | undefined {
+    const seen = this.seen[bucket]
+    return seen !== undefined && this.kept.has(seen.traceId, seen.randomBits) ? seen : this.exemplars[bucket]
   }
 
   /** Samples as prom-client's registry prints them. */
@@ -44,7 +71,7 @@ export class Histogram {
     for (let bucket = 0; bucket <= LATENCY_BUCKETS.length; bucket++) {
       below += this.counts[bucket]!
       const le = LATENCY_BUCKETS[bucket] === undefined ? '+Inf' : String(LATENCY_BUCKETS[bucket])
-      const exemplar = this.exemplars[bucket]
+      const exemplar = this.exemplar(bucket)
       samples.push({
         metricName: `${name}_bucket`,
         labels: { ...labels, le },

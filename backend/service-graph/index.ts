@@ -6,9 +6,11 @@ import type { Metric, OpenMetricsContentType, Registry } from 'prom-client'
 import { createEdgeFinder, type Edge } from './edges.ts'
 import type { GraphSpan } from './graph-span.ts'
 import type { Sample } from './histogram.ts'
+import { ALL_TRACES, type KeptTraces } from './kept-traces.ts'
 import { type EdgeSeries, EdgeSeriesSet, type SpanSeries, SpanSeriesSet } from './series.ts'
 
 export { GRAPH_ATTRIBUTES, type GraphSpan, graphSpan } from './graph-span.ts'
+export { createKeptTraces, type KeptTraces } from './kept-traces.ts'
 
 export interface ServiceGraph {
   /** Spans of a batch that has been accepted. */
@@ -17,13 +19,20 @@ export interface ServiceGraph {
   expire(nowMs: number): void
 }
 
-/**
- * A graph without edges, its metrics registered in `registry`. `waitMs`: how long one end of a call waits for the
- * other, 30,000 by default.
- */
-export function createServiceGraph(registry: Registry<OpenMetricsContentType>, waitMs?: number): ServiceGraph {
-  const edges = new EdgeSeriesSet()
-  const spans = new SpanSeriesSet()
+export interface ServiceGraphOptions {
+  /** How long one end of a call waits for the other, 30,000 by default. */
+  readonly waitMs?: number
+  /** Which traces exemplars may name; all by default. */
+  readonly kept?: KeptTraces | undefined
+}
+
+/** A graph without edges, its metrics registered in `registry`. */
+export function createServiceGraph(
+  registry: Registry<OpenMetricsContentType>,
+  { waitMs, kept = ALL_TRACES }: ServiceGraphOptions = {},
+): ServiceGraph {
+  const edges = new EdgeSeriesSet(kept)
+  const spans = new SpanSeriesSet(kept)
   const lost = { dropped: 0, unpaired: new Map<string, number>() }
   let nowMs = 0
   let reads = 0
@@ -51,16 +60,16 @@ export function createServiceGraph(registry: Registry<OpenMetricsContentType>, w
     const series = spans.of(span, reads)
     series.calls += span.count
     series.bytes += span.bytes * span.count
-    series.latency.observe(span.seconds, span.traceId, nowMs, span.count)
+    series.latency.observe(span.seconds, span, nowMs)
   }
 
   function countEdge(edge: Edge): void {
-    const { clientSeconds, serverSeconds, traceId, count } = edge
+    const { clientSeconds, serverSeconds, count } = edge
     const series = edges.of(edge, reads)
     series.total += count
     if (edge.failed) series.failed += count
-    if (clientSeconds !== undefined) series.client.observe(clientSeconds, traceId, nowMs, count)
-    if (serverSeconds !== undefined) series.server.observe(serverSeconds, traceId, nowMs, count)
+    if (clientSeconds !== undefined) series.client.observe(clientSeconds, edge, nowMs)
+    if (serverSeconds !== undefined) series.server.observe(serverSeconds, edge, nowMs)
   }
 
   return {

@@ -4,6 +4,7 @@
 import type { Edge } from './edges.ts'
 import type { GraphSpan } from './graph-span.ts'
 import { Histogram } from './histogram.ts'
+import type { KeptTraces } from './kept-traces.ts'
 
 export interface EdgeSeries {
   readonly labels: Record<string, string>
@@ -37,7 +38,12 @@ const httpLabel = (status: string): Record<string, string> =>
 
 /** Series of edges by client, server, connection type and status code. */
 export class EdgeSeriesSet {
+  private readonly kept: KeptTraces
   private readonly byKey = new Map<string, EdgeSeries>()
+
+  constructor(kept: KeptTraces) {
+    this.kept = kept
+  }
 
   /** The edge's series, made when it is first asked for. */
   of({ client, server, connection, httpStatus }: Edge, born: number): EdgeSeries {
@@ -48,7 +54,14 @@ export class EdgeSeriesSet {
     const labels = full
       ? { client: OTHER, server: OTHER, connection_type: '' }
       : { client, server, connection_type: connection, ...httpLabel(httpStatus) }
-    const series = { labels, born, total: 0, failed: 0, client: new Histogram(), server: new Histogram() }
+    const series = {
+      labels,
+      born,
+      total: 0,
+      failed: 0,
+      client: new Histogram(this.kept),
+      server: new Histogram(this.kept),
+    }
     this.byKey.set(full ? OTHER : key, series)
     return series
   }
@@ -60,9 +73,14 @@ export class EdgeSeriesSet {
 
 /** Series of spans by service, name, kind, status and status code. */
 export class SpanSeriesSet {
+  private readonly kept: KeptTraces
   /** Looked up for every span: maps cost less than a key made of five parts. */
   private readonly byService = new Map<string, Map<string, Map<string | number, SpanSeries>>>()
   private count = 0
+
+  constructor(kept: KeptTraces) {
+    this.kept = kept
+  }
 
   /** The span's series, made when it is first asked for. */
   of(span: GraphSpan, born: number): SpanSeries {
@@ -102,7 +120,7 @@ export class SpanSeriesSet {
         status_code: `STATUS_CODE_${STATUSES[status]}`,
         ...httpLabel(httpStatus),
       }
-      series = { labels, born, calls: 0, bytes: 0, latency: new Histogram() }
+      series = { labels, born, calls: 0, bytes: 0, latency: new Histogram(this.kept) }
       slots.set(slot, series)
       this.count++
     }

@@ -20,7 +20,7 @@ function staged(spans: readonly TestSpan[]): GraphSpan[] {
 function newGraph() {
   const registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>()
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
-  return { graph: createServiceGraph(registry, 10_000), registry }
+  return { graph: createServiceGraph(registry, { waitMs: 10_000 }), registry }
 }
 
 type Metrics = Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>

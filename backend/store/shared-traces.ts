@@ -12,8 +12,8 @@ import { traceKey } from './trace-index.ts'
 import type { TraceJoiner } from './trace-joiner.ts'
 
 export interface SharedTraces {
-  /** A trace has got its first span in the head: blocks may have parts of it already. */
-  began(trace: HeadTrace): void
+  /** A trace has got its first span in the head: whether blocks have parts of it already. */
+  began(trace: HeadTrace): boolean
   /** Blocks, besides the one that is being written, with parts of a trace that leaves the head; by the trace's key. */
   elsewhere(leaving: ReadonlySet<string>): (key: number) => readonly number[]
   /** These traces have left the head. */
@@ -41,9 +41,10 @@ export function createSharedTraces(head: SpanHead, blocks: IndexedBlocks, { join
   let ofHead = new Map<string, number[]>()
   let joined: { key: string; table: StoredSpans } | undefined
 
-  function look(id: string): void {
+  function look(id: string): boolean {
     const found = blocks.blocksOf(keyOf(id))
     if (found.length > 0) ofHead.set(id, found)
+    return found.length > 0
   }
 
   function withoutSharedOfBlocks(): (table: StoredSpans) => StoredSpans {

@@ -23,6 +23,10 @@ export interface HeadTrace {
   /** When its first and last span arrived, ms since the epoch. */
   firstSeen: number
   lastSeen: number
+  /** About what its spans take, as they were sent. */
+  bytes: number
+  /** That it is to be kept, where only a share is. */
+  kept: boolean
 }
 
 /** A table under construction. Traces and spans keep the order they came in until it is frozen. */
@@ -100,6 +104,7 @@ export class SpanBuilder {
     this.scopeOf.push(this.scopes.ordinal(span.scope))
     addAttributes(this.attributes, this.meta, row, span.attributes)
     this.bytes += span.size
+    trace.bytes += span.size
     const { meta } = this
     meta.column('name').set(row, TYPE.string, span.name)
     if (span.statusMessage) meta.column('statusMessage').set(row, TYPE.string, span.statusMessage)
@@ -131,7 +136,11 @@ export class SpanBuilder {
       const id = table.traceIds.toString('latin1', ordinal * 16, ordinal * 16 + 16)
       const before = seen?.(id)
       const trace = this.trace(table.traceIds, ordinal * 16, before?.firstSeen ?? 0)
-      if (before) trace.lastSeen = before.lastSeen
+      if (before) {
+        trace.lastSeen = before.lastSeen
+        trace.bytes = before.bytes
+        trace.kept = before.kept
+      }
       const end = table.traceStart[ordinal + 1]!
       trace.rows += end - table.traceStart[ordinal]! - 1
       for (let row = table.traceStart[ordinal]!; row < end; row++) {
@@ -225,7 +234,7 @@ export class SpanBuilder {
     const id = bytes.toString('latin1', at, at + 16)
     let trace = this.traces.get(id)
     if (trace === undefined) {
-      trace = { ordinal: this.traces.size, id, rows: 0, firstSeen: now, lastSeen: now }
+      trace = { ordinal: this.traces.size, id, rows: 0, firstSeen: now, lastSeen: now, bytes: 0, kept: false }
       this.traces.set(id, trace)
       this.traceIds.push(bytes, at, 16)
     }

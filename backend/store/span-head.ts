@@ -3,6 +3,8 @@
  *
  * A trace leaves the head for a block when it has been quiet for a while, so almost every trace ends up in one block. A
  * head that grows too large or too old lets go of traces before that, those that were quiet longest first.
+ *
+ * Where only a share of the traces is kept, queries see those alone that are, and the others leave for nowhere.
  */
 import type { SpanRecord } from '../otlp/traces.ts'
 import { toBigInt } from '../otlp/wire.ts'
@@ -21,12 +23,17 @@ export interface SpanHead {
   append(span: SpanRecord, batch: Batch): HeadTrace
   /** Ids of the traces here, as raw characters. */
   ids(): Iterable<string>
-  /** All spans here, each trace whole; undefined when there are none. */
+  /** The trace is one of those that are kept. */
+  keep(trace: HeadTrace): void
+  /** The spans here that are kept, each trace whole; undefined when there are none. */
   table(): StoredSpans | undefined
-  /** Ids of the traces that are to become a block now; undefined when that can wait. */
+  /** Ids of the traces that are to leave now; undefined when that can wait. */
   due(nowMs: number): ReadonlySet<string> | undefined
-  /** Hands traces over to `take` as one table, and forgets them. When `take` throws, they stay. */
-  handOver(ids: ReadonlySet<string>, take: (table: StoredSpans) => void): void
+  /**
+   * Hands traces over to `take` as one table, those that are kept, and forgets them all; `leaveOut` is told of the others. When
+   * `take` throws, they stay.
+   */
+  handOver(ids: ReadonlySet<string>, take: (table: StoredSpans) => void, leaveOut?: (trace: HeadTrace) => void): void
   /** The first batch that any span here came in; Infinity when there is none. */
   lowestBatch(): number
 }
@@ -38,38 +45,73 @@ const MAX_BYTES = 64 << 20
 const QUIET_MS = 10_000
 const MAX_AGE_MS = 15 * 60_000
 
-/** An empty head. */
-export function createSpanHead(): SpanHead {
+/** Where a share is kept: traces to leave out are let go of when they have so many spans, or after so long. */
+const LEFT_OUT_ROWS = 10_000
+const LEAVE_OUT_EVERY_MS = 30_000
+/** And what is kept becomes a block when so many have gone: the log keeps all of them until then. */
+const MAX_LEFT_OUT_ROWS = 200_000
+
+/** An empty head. `sampled`: only traces for which `keep` is called are kept. */
+export function createSpanHead(sampled = false): SpanHead {
   let builder: SpanBuilder | undefined
-  let frozen: { version: number; table: StoredSpans } | undefined
+  let frozen: { version: number; all: StoredSpans; kept: StoredSpans | undefined } | undefined
   /** When the oldest span here came in. */
   let oldestMs = Number.POSITIVE_INFINITY
+  /** Spans that were left out since a block was made. */
+  let leftOutRows = 0
+  let leftOutMs = 0
 
-  function table(): StoredSpans | undefined {
+  function freeze(): typeof frozen {
     if (builder === undefined || builder.rows === 0) return undefined
-    if (frozen?.version !== builder.version) frozen = { version: builder.version, table: builder.freeze() }
-    return frozen.table
+    if (frozen?.version !== builder.version) {
+      const all = builder.freeze()
+      frozen = { version: builder.version, all, kept: sampled ? picked(builder, all) : all }
+    }
+    return frozen
   }
 
   function due(nowMs: number): ReadonlySet<string> | undefined {
     if (builder === undefined || builder.rows === 0) return undefined
     const quiet = [...builder.traces.values()].filter((trace) => trace.lastSeen <= nowMs - QUIET_MS)
-    const quietRows = quiet.reduce((sum, trace) => sum + trace.rows, 0)
+    const toLeaveOut = sampled ? quiet.filter((trace) => !trace.kept) : []
+    const leavingRows = rowsOf(toLeaveOut)
+    const quietRows = rowsOf(quiet) - leavingRows
     const tooLarge = builder.bytes + builder.ownerBytes >= MAX_BYTES || builder.columns >= MAX_COLUMNS
     const full = builder.rows >= MAX_ROWS || tooLarge
-    const old = nowMs - oldestMs > MAX_AGE_MS
-    if (quietRows >= BLOCK_ROWS || (old && quietRows > 0)) return new Set(quiet.map((trace) => trace.id))
+    const old = nowMs - oldestMs > MAX_AGE_MS || leftOutRows >= MAX_LEFT_OUT_ROWS
+    if (quietRows >= BLOCK_ROWS || (old && quietRows > 0)) return ids(quiet)
+    const byTime = nowMs - leftOutMs > LEAVE_OUT_EVERY_MS
+    if (leavingRows >= LEFT_OUT_ROWS || ((full || old || byTime) && leavingRows > 0)) {
+      leftOutMs = nowMs
+      return ids(toLeaveOut)
+    }
     if (full || old) return longestQuiet(builder, full ? (builder.rows * 2) / 3 : builder.rows)
     return undefined
   }
 
-  function handOver(ids: ReadonlySet<string>, take: (table: StoredSpans) => void): void {
+  function handOver(
+    leavingIds: ReadonlySet<string>,
+    take: (table: StoredSpans) => void,
+    leaveOut: (trace: HeadTrace) => void = () => {},
+  ): void {
     const before = builder!
-    const whole = table()!
+    const whole = freeze()!.all
     const leaving: number[] = []
     const staying: number[] = []
-    for (let t = 0; t < whole.traces; t++) (ids.has(rawId(whole, t)) ? leaving : staying).push(t)
-    take(pickTraces(whole, leaving))
+    const leftOut: HeadTrace[] = []
+    for (let t = 0; t < whole.traces; t++) {
+      const id = rawId(whole, t)
+      const trace = before.traces.get(id)!
+      if (!leavingIds.has(id)) staying.push(t)
+      else if (sampled && !trace.kept) leftOut.push(trace)
+      else leaving.push(t)
+    }
+    if (leaving.length > 0) {
+      take(pickTraces(whole, leaving))
+      leftOutRows = 0
+    }
+    for (const trace of leftOut) leaveOut(trace)
+    leftOutRows += rowsOf(leftOut)
     const rest = new SpanBuilder(whole.baseNs)
     rest.appendTraces(whole, staying, (id) => before.traces.get(id))
     rest.bytes = before.bytes * (rest.rows / before.rows)
@@ -89,8 +131,13 @@ export function createSpanHead(): SpanHead {
       oldestMs = Math.min(oldestMs, batch.receivedMs)
       return builder.append(span, batch.id, batch.receivedMs)
     },
+    keep(trace) {
+      trace.kept = true
+      // Its table is another one now.
+      if (builder !== undefined) builder.version++
+    },
     ids: () => builder?.traces.keys() ?? [],
-    table,
+    table: () => freeze()?.kept,
     due,
     handOver,
     lowestBatch: () => builder?.lowestBatch() ?? Number.POSITIVE_INFINITY,
@@ -100,6 +147,16 @@ export function createSpanHead(): SpanHead {
 /** A trace's id as raw characters: a cheap key. */
 export const rawId = (table: StoredSpans, trace: number) =>
   table.traceIds.toString('latin1', trace * 16, trace * 16 + 16)
+
+const ids = (traces: readonly HeadTrace[]) => new Set(traces.map(({ id }) => id))
+const rowsOf = (traces: readonly HeadTrace[]) => traces.reduce((sum, { rows }) => sum + rows, 0)
+
+/** The traces that are kept; undefined where none is. */
+function picked({ traces }: SpanBuilder, all: StoredSpans): StoredSpans | undefined {
+  const kept: number[] = []
+  for (let t = 0; t < all.traces; t++) if (traces.get(rawId(all, t))!.kept) kept.push(t)
+  return kept.length === 0 ? undefined : pickTraces(all, kept)
+}
 
 function longestQuiet(from: SpanBuilder, rows: number): Set<string> {
   const chosen = new Set<string>()

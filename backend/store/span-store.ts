@@ -19,6 +19,7 @@ import type { Batch, SignalStore, SignalStoreDeps } from './signal-store.ts'
 import { createSpanHead } from './span-head.ts'
 import type { StoredSpans } from './stored-spans.ts'
 import { createTraceJoiner } from './trace-joiner.ts'
+import type { TraceSampler } from './trace-sampler.ts'
 
 /** What queries ask of the store. */
 export interface StoredSpanSource extends SpanSource {
@@ -34,14 +35,16 @@ export interface SpanStoreDeps extends SignalStoreDeps {
   readonly dir: string
   /** Traces that lie in several places are joined in memory, up to so many spans at once; 200,000 by default. */
   readonly maxJoinedRows?: number
+  /** Says which traces are kept; all by default. */
+  readonly sampler?: TraceSampler | undefined
 }
 
 const MAX_JOINED_ROWS = 200_000
 
 /** Opens the blocks and the index in the folders of `deps`. Throws what the file system and SQLite throw. */
 export function createSpanStore(deps: SpanStoreDeps): SpanStore {
-  const { maxJoinedRows = MAX_JOINED_ROWS, log } = deps
-  const head = createSpanHead()
+  const { maxJoinedRows = MAX_JOINED_ROWS, log, sampler } = deps
+  const head = createSpanHead(sampler !== undefined)
   const blocks = openIndexedBlocks(deps)
   const joiner = createTraceJoiner({ head, blocks, maxJoinedRows, log })
   const shared = createSharedTraces(head, blocks, joiner)
@@ -54,15 +57,17 @@ export function createSpanStore(deps: SpanStoreDeps): SpanStore {
     else sealedBefore = undefined
     readTraces(batch.bytes, (span) => {
       if (sealedBefore?.has(spanKey(span.bytes, span.traceIdAt, span.bytes, span.spanIdAt, span.kind))) return
+      if (sampler?.late(span)) return
       const trace = head.append(span, batch)
-      if (trace.rows === 1) shared.began(trace)
+      const stored = trace.rows === 1 && shared.began(trace)
+      if (sampler?.keeps(trace, span, stored) && !trace.kept) head.keep(trace)
     })
   }
 
   function seal(nowMs: number): boolean {
     const due = head.due(nowMs)
     if (due === undefined) return false
-    head.handOver(due, (table) => blocks.write(table, shared.elsewhere(due)))
+    head.handOver(due, (table) => blocks.write(table, shared.elsewhere(due)), sampler?.leaveOut)
     shared.left(due)
     return true
   }

@@ -12,6 +12,7 @@ import { createLogStore, type LogStore } from './log-store.ts'
 import { createRetention } from './retention.ts'
 import type { Signal, SignalStats } from './signal-store.ts'
 import { createSpanStore, type SpanStore, type StoredSpanSource } from './span-store.ts'
+import { createTraceSampler, type SamplingStats, type TraceSampler } from './trace-sampler.ts'
 import { SIGNALS } from './wal-file.ts'
 import { openWalReader, type WalReader } from './wal-reader.ts'
 
@@ -22,6 +23,8 @@ export interface StoreSettings {
   readonly maxBytes: Record<Signal, number>
   readonly cacheBytes: number
   readonly queryTimeoutMs: number
+  /** The share of traces that is kept besides those that are kept for their own sake; undefined for all. */
+  readonly tracesSample?: number | undefined
 }
 
 export interface StoreStats {
@@ -31,12 +34,16 @@ export interface StoreStats {
   /** Memory of the worker's JavaScript heap and of its buffers. */
   readonly heapBytes: number
   readonly bufferBytes: number
+  /** Where a share of the traces is kept. */
+  readonly sampling?: SamplingStats
 }
 
 export interface WorkerStoreEvents {
   log(level: 'info' | 'warn' | 'error', message: string): void
   sealed(signal: Signal, below: number): void
   stats(stats: StoreStats): void
+  /** Ids, as raw characters, of traces that are kept for another reason than their share. */
+  kept?(traces: string[]): void
 }
 
 export interface WorkerStore {
@@ -67,10 +74,11 @@ export function createWorkerStore(settings: StoreSettings, events: WorkerStoreEv
     events.log('error', `Batch ${id} of the write-ahead log can't be read and is left out: ${String(error)}`)
   const reader = openWalReader(settings.dataDir, broken)
   const cache = createCache(settings.cacheBytes)
-  const stores = openStores(settings, cache, events)
-  const { catchUp, replay } = createIntake(reader, stores, events, broken)
+  const sampler = settings.tracesSample === undefined ? undefined : createTraceSampler(settings.tracesSample)
+  const stores = openStores(settings, cache, events, sampler)
+  const { catchUp, replay } = createIntake({ reader, stores, events, sampler, broken })
   const retention = createRetention({ stores, retentionMs: settings.retentionMs, log: events.log })
-  const keepHouse = createHousekeeping(stores, cache, retention, events)
+  const keepHouse = createHousekeeping({ stores, cache, retention, events, sampler })
   let lastQuery = Number.NEGATIVE_INFINITY
 
   function* timed<T>(tables: Iterable<T>): Generator<T> {
@@ -112,7 +120,12 @@ interface Stores {
   readonly logs: LogStore
 }
 
-function openStores(settings: StoreSettings, cache: TableCache, { log }: WorkerStoreEvents): Stores {
+function openStores(
+  settings: StoreSettings,
+  cache: TableCache,
+  { log }: WorkerStoreEvents,
+  sampler: TraceSampler | undefined,
+): Stores {
   const { dataDir, epoch, retentionMs, maxBytes } = settings
   const common = { blocksDir: join(dataDir, 'blocks'), epoch, cache, log }
   return {
@@ -121,6 +134,7 @@ function openStores(settings: StoreSettings, cache: TableCache, { log }: WorkerS
       dir: dataDir,
       retentionMs: retentionMs.traces,
       maxBytes: maxBytes.traces,
+      sampler,
     }),
     logs: createLogStore({ ...common, retentionMs: retentionMs.logs, maxBytes: maxBytes.logs }),
   }
@@ -133,17 +147,26 @@ function setAside(stores: Stores, error: unknown): boolean {
 }
 
 /** From the log into the heads, and from full heads into blocks. */
-function createIntake(
-  reader: WalReader,
-  stores: Stores,
-  events: WorkerStoreEvents,
-  broken: (id: number, error: unknown) => void,
-): { catchUp(): void; replay(): void } {
+function createIntake({
+  reader,
+  stores,
+  events,
+  sampler,
+  broken,
+}: {
+  reader: WalReader
+  stores: Stores
+  events: WorkerStoreEvents
+  sampler: TraceSampler | undefined
+  broken(id: number, error: unknown): void
+}): { catchUp(): void; replay(): void } {
   const position: Record<Signal, number> = { traces: 0, logs: 0 }
   let lastFailure = Number.NEGATIVE_INFINITY
 
   function read(replayed: boolean): void {
     for (const signal of SIGNALS) while (readSome(signal, replayed));
+    const kept = sampler?.kept() ?? []
+    if (kept.length > 0) events.kept?.(kept)
   }
 
   /** Takes over some batches; false when there are no more. */
@@ -192,12 +215,19 @@ function createIntake(
  * What is due from time to time: blocks expire and are merged, figures are told. The returned function takes times of the
  * process (`performance.now`): a wall clock that is set back would put everything off for as long.
  */
-function createHousekeeping(
-  stores: Stores,
-  cache: TableCache,
-  retention: (nowMs: number, steadyMs: number) => void,
-  events: WorkerStoreEvents,
-): (steadyMs: number, lastQueryMs: number) => void {
+function createHousekeeping({
+  stores,
+  cache,
+  retention,
+  events,
+  sampler,
+}: {
+  stores: Stores
+  cache: TableCache
+  retention(nowMs: number, steadyMs: number): void
+  events: WorkerStoreEvents
+  sampler: TraceSampler | undefined
+}): (steadyMs: number, lastQueryMs: number) => void {
   let lastExpiry = Number.NEGATIVE_INFINITY
   let lastStats = Number.NEGATIVE_INFINITY
 
@@ -212,7 +242,8 @@ function createHousekeeping(
   function tellStats(): void {
     const { heapTotal, external } = process.memoryUsage()
     const memory = { heapBytes: heapTotal, bufferBytes: external, cacheBytes: cache.bytes() }
-    events.stats({ traces: stores.traces.stats(), logs: stores.logs.stats(), ...memory })
+    const sampling = sampler && { sampling: sampler.stats() }
+    events.stats({ traces: stores.traces.stats(), logs: stores.logs.stats(), ...memory, ...sampling })
   }
 
   return (steadyMs, lastQueryMs) => {

@@ -26,6 +26,7 @@ Variables, each with what it is without:
   OTLP_HTTP_PORT=4318  OTLP_GRPC_PORT=4317  TEMPO_PORT=3200  LOKI_PORT=3100  CONSOLE_PORT=3000
   HOST=127.0.0.1                               where it listens
   TRACES_RETENTION=7d  LOGS_RETENTION=7d       how long it keeps; TRACES_MAX_BYTES=10GB and LOGS_MAX_BYTES=10GB, how much
+  TRACES_SAMPLE=1                              the share of traces it keeps, besides all that failed, were slow, are rare or asked for
   OTLP_MAX_BODY_BYTES=16MB                     the largest request
   OTLP_CORS_ORIGINS                            pages that may send besides those of this machine, https://shop.example
   SIGHTLINE_ALLOWED_HOSTS                      names it may be asked by besides localhost and IP addresses

@@ -17,12 +17,40 @@ export function isKept(traceId: string, ratio: number, ot = ''): boolean {
 }
 const RANDOMNESS = /(?:^|;)rv:([0-9a-f]{14})(?:;|$)/
 
+/** Longer than the objective (docs/slo.md) by what two clocks may differ. */
+const SURELY_SLOW_SECONDS = 0.3
+
+/**
+ * Whether a backend that keeps this share of the traces (TRACES_SAMPLE), and those that failed or were slow, has that of a call.
+ * To be asked before a trace is named as an exemplar: of what else is kept nobody but the backend knows.
+ */
+export function surelyKept(traceId: string, ot: string | undefined, call: Call, share: number | undefined): boolean {
+  if (share === undefined || call.failed || call.seconds > SURELY_SLOW_SECONDS) return true
+  return isKept(traceId, share, ot)
+}
+
+/** A call that has ended; `failed`: its span has status error. */
+export interface Call {
+  readonly seconds: number
+  readonly failed: boolean
+}
+
+/** The share of TRACES_SAMPLE; undefined for what is none, where all is kept. */
+export function shareFrom(variable: string | undefined): number | undefined {
+  const share = Number(variable || Number.NaN)
+  return share >= 0 && share < 1 ? share : undefined
+}
+
 /** The threshold of a share of all, as `th` has it; undefined where nothing is kept. */
 export function thresholdOf(ratio: number): string | undefined {
   const threshold = Math.floor((1 - ratio) * ALL)
   if (threshold >= ALL) return undefined
   return Math.max(threshold, 0).toString(16).padStart(DIGITS, '0').replace(/0+$/, '') || '0'
 }
+
+/** What a serialized tracestate says under `ot`. */
+export const otOf = (traceState: string): string | undefined => OT.exec(traceState)?.[1]
+const OT = /(?:^|,)[ \t]*ot=([^,]*)/
 
 /** `ot` with this threshold in place of another's; the rest of it stays. */
 export function withThreshold(ot: string | undefined, threshold: string | undefined): string {

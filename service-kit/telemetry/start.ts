@@ -14,6 +14,7 @@ import { showsPersonalData } from '../masking.ts'
 import { warnOfBaggageKeys } from './baggage.ts'
 import { fineStart } from './clock.ts'
 import type { ConfigFile } from './config-file/read.ts'
+import { shareFrom } from './consistent-sampling.ts'
 import { diagLogger, tell } from './diag.ts'
 import { entryPackage } from './entry-package.ts'
 import { together } from './exporters.ts'
@@ -67,6 +68,7 @@ export async function startTelemetry(env: NodeJS.ProcessEnv, file?: ConfigFile):
   sdk.start()
   if (own && processor) trace.setGlobalTracerProvider(createTracerProvider({ resource, ...traces, processor }))
   telemetry.logsWanted = logs.length > 0
+  telemetry.tracesSample = shareFrom(env.TRACES_SAMPLE)
   telemetry.deliver = logs.length > 0 ? deliverBy(together(logs.map(({ exporter }) => exporter)), resource) : undefined
   const running = own && processor ? [sdk, processor] : [sdk]
   telemetry.shutdown = async () => {

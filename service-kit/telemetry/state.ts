@@ -39,6 +39,8 @@ export interface TelemetryState {
   probes: Set<string>
   /** Paths of requests that make no span because a sampling rule leaves them out; undefined without such a rule. */
   untraced: RegExp | undefined
+  /** The share of traces that the backend keeps, where it doesn't keep all: TRACES_SAMPLE. */
+  tracesSample: number | undefined
   /** True when log lines go to OpenTelemetry too. */
   logsWanted: boolean
   /**
@@ -62,6 +64,7 @@ export const telemetry: TelemetryState = {
   onExport: undefined,
   probes: new Set(),
   untraced: undefined,
+  tracesSample: undefined,
   logsWanted: false,
   onlyPassesOn: false,
   statement: undefined,

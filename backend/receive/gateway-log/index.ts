@@ -1,5 +1,6 @@
 /** Main thread. The gateway's place in telemetry: its access log becomes spans, log lines and metrics. */
 import { hostname } from 'node:os'
+import { shareFrom } from '@sightline/service-kit/consistent-sampling'
 import type { Follower } from './follow-file.ts'
 import { followAccessLog, type GatewayLogSink } from './follower.ts'
 import { type ExemplarRegistry, registerGatewayMetrics } from './metrics.ts'
@@ -29,7 +30,9 @@ export interface GatewayLogOptions {
 export function startGatewayLog(options: GatewayLogOptions): Follower {
   const { attributes, unwanted } = gatewaySwitches(options.env, options.onError)
   const { version, environment } = options
-  const metrics = registerGatewayMetrics(options.registry, options.statusUrl)
+  const metrics = registerGatewayMetrics(options.registry, options.statusUrl, {
+    share: shareFrom(options.env.TRACES_SAMPLE),
+  })
   return followAccessLog({
     accessLog: options.accessLog,
     pidFile: options.pidFile,

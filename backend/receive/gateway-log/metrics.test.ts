@@ -33,7 +33,7 @@ test('connections come from stub_status; a gateway that is down says nginx_up 0'
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as { port: number }).port}/stub_status`
   const up = openMetrics()
-  registerGatewayMetrics(up, url, 30_000)
+  registerGatewayMetrics(up, url, { timeoutMs: 30_000 })
   const text = await up.metrics()
   assert.match(text, /nginx_up 1/)
   assert.match(text, /nginx_connections_waiting 2/)

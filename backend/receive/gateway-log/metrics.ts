@@ -5,6 +5,7 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
+import { otOf, surelyKept } from '@sightline/service-kit/consistent-sampling'
 import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from 'prom-client'
 import type { AccessRecord } from './access-record.ts'
 
@@ -19,11 +20,14 @@ const STATUS_TIMEOUT_MS = 1000
 /** An OpenMetrics registry: the other text format has no exemplars, and prom-client refuses them there. */
 export type ExemplarRegistry = Registry<OpenMetricsContentType>
 
-/** Registers the collectors. `statusUrl` is where stub_status answers; without it there are no connection metrics. */
+/**
+ * Registers the collectors. `statusUrl` is where stub_status answers; without it there are no connection metrics. `share`: of the
+ * traces, where the store doesn't keep all.
+ */
 export function registerGatewayMetrics(
   registry: ExemplarRegistry,
   statusUrl: string | undefined,
-  timeoutMs = STATUS_TIMEOUT_MS,
+  { share, timeoutMs = STATUS_TIMEOUT_MS }: { share?: number | undefined; timeoutMs?: number } = {},
 ): GatewayMetrics {
   const requests = new Counter({
     name: 'nginx_http_requests_total',
@@ -53,7 +57,9 @@ export function registerGatewayMetrics(
       const labels = { method, route: record.route, status: String(record.status) }
       requests.inc(labels)
       const value = Number(record.endNs - record.startNs) / 1e9
-      const exemplarLabels = record.sampled ? { trace_id: record.traceId, span_id: record.spanId } : undefined
+      const call = { seconds: value, failed: record.status >= 500 }
+      const named = record.sampled && surelyKept(record.traceId, otOf(record.traceState), call, share)
+      const exemplarLabels = named ? { trace_id: record.traceId, span_id: record.spanId } : undefined
       duration.observe({ labels, value, exemplarLabels })
     },
     onMalformed: (count) => malformed.inc(count),

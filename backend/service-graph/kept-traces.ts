@@ -1,0 +1,33 @@
+/**
+ * Main thread. Which traces an exemplar may name where TRACES_SAMPLE keeps a share: those that are there when somebody follows it.
+ * A trace's share is known from its id; of the others the store tells which it keeps (store/trace-sampler.ts).
+ */
+import { leastBits } from '../otlp/random-bits.ts'
+
+export interface KeptTraces {
+  /** The store keeps these; ids as raw characters. */
+  tell(traces: readonly string[]): void
+  /** Whether a trace with these random bits is kept, as far as is known by now. */
+  has(traceId: string, randomBits: number): boolean
+}
+
+/** All are kept. */
+export const ALL_TRACES: KeptTraces = { tell() {}, has: () => true }
+
+/** So many that were told are remembered at least. */
+const REMEMBERED = 10_000
+
+export function createKeptTraces(share: number): KeptTraces {
+  const least = leastBits(share)
+  let young = new Set<string>()
+  let old = new Set<string>()
+  return {
+    tell(traces) {
+      for (const id of traces) young.add(id)
+      if (young.size < REMEMBERED) return
+      old = young
+      young = new Set()
+    },
+    has: (traceId, randomBits) => randomBits >= least || young.has(traceId) || old.has(traceId),
+  }
+}
