@@ -10,6 +10,7 @@ import { parse } from 'yaml'
 import { MOST_BROWSER_BYTES } from '../backend/receive/browser.ts'
 import { LATENCY_BUCKETS } from '../backend/service-graph/histogram.ts'
 import { GRAPH_ATTRIBUTES } from '../backend/service-graph/index.ts'
+import { BUSY_ROUTES, REASONS, SLOW_NS } from '../backend/store/trace-sampler.ts'
 import { BROWSER } from '../contracts/telemetry-names.ts'
 import { passwordFiles } from '../scripts/stack/compose.ts'
 import { stackPorts } from '../scripts/stack.ts'
@@ -425,6 +426,22 @@ test('calls and spans are counted by status code, wherever that is done', () => 
   const labels = JSON.stringify(['client', 'server', 'connection_type', ...dimensions])
   assert.deepEqual(statements, [`aggregate_on_attributes("sum", ${labels.replaceAll(',', ', ')})`])
   assert.ok(GRAPH_ATTRIBUTES.has(dimensions[0]!))
+})
+
+test('which traces are kept is one set of policies, in local mode, the stack and a cluster', () => {
+  const { policies } = parse(read('deploy/kubernetes/collector/sample.yaml')).processors.tail_sampling
+  const byName = Object.fromEntries(policies.map((policy: { name: string }) => [policy.name, policy]))
+  const { few, ...both } = byName
+  assert.equal(few.type, 'rate_limiting')
+  assert.deepEqual(Object.keys(both), [...REASONS])
+  assert.equal(both.slow.latency.threshold_ms * 1e6, SLOW_NS)
+  assert.deepEqual(both.failed.status_code, { status_codes: ['ERROR'] })
+  assert.deepEqual(both.asked_for.trace_state, { key: 'sightline', values: ['keep'] })
+  const [rare] = both.rare_route.ottl_condition.span as string[]
+  const [, routes] = /IsMatch\(span\.attributes\["http\.route"\], "(.*)"\)$/.exec(rare!)!
+  assert.equal(routes!.replaceAll('$$', '$'), BUSY_ROUTES.source.replaceAll('\\/', '/'))
+  const [share] = both.share.ottl_condition.span as string[]
+  assert.match(share!, /Substring\(span\.trace_id\.string, 18, 8\), 16\) >= 4294967296\.0 - 4294967296\.0 \* /)
 })
 
 test('what is taken from browsers is one list, in local mode and in the Collector', () => {

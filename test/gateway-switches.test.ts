@@ -30,6 +30,12 @@ test('a tenth of the traces, each of them whole, under the names of all four and
       assert.deepEqual([...new Set(spans.map(({ service }) => service))].sort(), services)
       assert.equal(spans.filter(({ parentId }) => parentId === '').length, 1)
     })
+    // Every one of its spans says of how many it is one.
+    const stored = await (await fetch(`${system.urls.tempo}/api/traces/${traceId}`)).text()
+    const [spans, thresholds] = [/"spanId"/g, /"traceState":\s*"ot=th:e6666666"/g].map(
+      (one) => stored.match(one)!.length,
+    )
+    assert.equal(thresholds, spans)
   }
   for (const service of services) {
     const query = `{ resource.deployment.environment.name = "staging" && resource.service.name = "${service}" }`

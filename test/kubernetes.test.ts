@@ -302,7 +302,14 @@ test('each Collector has parts for all that its pipelines name, and metrics are 
     'observability/collector-stack.yaml',
     ...['gateway', 'receive', 'sample'].map((name) => `${DEPLOY}/collector/${name}.yaml`),
   ]) {
-    const over = parse(read(tier))
+    // The stack's Collector reads that of the second tier first.
+    const alone = parse(read(tier))
+    const before = tier.includes('stack') ? parse(read(`${DEPLOY}/collector/sample.yaml`)) : {}
+    const over = {
+      ...alone,
+      processors: { ...before.processors, ...alone.processors },
+      connectors: { ...before.connectors, ...alone.connectors },
+    }
     const there = (kind: string) => Object.keys({ ...parts[kind], ...over[kind] })
     for (const [name, pipeline] of Object.entries<Record<string, string[]>>(over.service.pipelines)) {
       for (const [role, kinds] of Object.entries({

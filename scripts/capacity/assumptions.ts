@@ -42,7 +42,7 @@ export const ASSUMPTIONS = {
   num_traces: { value: 100_000, unit: 'traces a pod', source: 'deploy/kubernetes/collector/sample.yaml' },
   collector_disk: { value: 3, unit: 'GiB a pod', source: `${PODS}/collector-pod.yaml` },
   collector_queue: { value: 1, unit: 'GiB on disk for each way out', source: 'observability/collector.yaml' },
-  kept_share: { value: 0.1, unit: 'of traces', source: 'deploy/kubernetes/overlays/production, TRACES_KEPT_PERCENT' },
+  kept_share: { value: 0.1, unit: 'of traces', source: 'deploy/kubernetes/overlays/production, TRACES_SAMPLE' },
   failed_or_slow_share: { value: 0.02, unit: 'of traces, kept besides', source: 'assumed' },
 
   tempo_distributor: { value: 10, unit: 'MB/s a pod of 2 cores and 2 GiB', source: TEMPO },

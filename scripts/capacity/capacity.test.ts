@@ -186,11 +186,7 @@ test('what is said to be from a file of ours is there', () => {
   const said: [keyof typeof assumptions, string, (value: number) => string][] = [
     ['decision_wait', 'deploy/kubernetes/collector/sample.yaml', (value) => `decision_wait: ${value}s`],
     ['num_traces', 'deploy/kubernetes/collector/sample.yaml', (value) => `num_traces: ${value}`],
-    [
-      'kept_share',
-      'deploy/kubernetes/overlays/production/kustomization.yaml',
-      (value) => `KEPT_PERCENT=${value * 100}\n`,
-    ],
+    ['kept_share', 'deploy/kubernetes/overlays/production/kustomization.yaml', (value) => `TRACES_SAMPLE=${value}\n`],
     ['kafka_partitions', 'deploy/kubernetes/overlays/production/kafka.yaml', (value) => `partitions: ${value}\n`],
     [
       'kafka_hours',
