@@ -11,6 +11,16 @@ const REQUESTS =
 const perRequest = (metric: string) =>
   `sum by (job, signal) (rate(${metric}{${SERVICE}}[$__rate_interval])) / on () group_left () (${REQUESTS} > 0)`
 
+/** Traces by what was decided: in local mode with TRACES_SAMPLE, and by a Collector that samples. */
+const DECIDED = 'rate(embedded_sampled_traces_total[$__rate_interval])'
+const KEPT = 'rate(embedded_sampled_traces_total{why!="left_out"}[$__rate_interval])'
+const COLLECTOR_DECIDED =
+  'rate({__name__=~"otelcol_processor_tail_sampling_global_count_traces_sampled(_total)?"}[$__rate_interval])'
+const COLLECTOR_KEPT = COLLECTOR_DECIDED.replace('"}', '", sampled="true"}')
+/** Of all traces; 1 where nobody decides. */
+const KEPT_RATIO = `(sum(${KEPT}) / sum(${DECIDED}) or sum(${COLLECTOR_KEPT}) / sum(${COLLECTOR_DECIDED}) or vector(1))`
+const SPAN_BYTES = 'sum(rate(telemetry_exported_bytes_total{signal="traces"}[$__rate_interval]))'
+
 export const telemetryHealth: Board = {
   uid: 'sightline-telemetry',
   title: 'Telemetry health',
@@ -178,6 +188,54 @@ export const telemetryHealth: Board = {
                 unit: 'short',
                 overrides: serviceOverrides,
                 queries: [range('sum by (job) (scrape_samples_scraped)', '{{job}}')],
+              }),
+            ],
+          ],
+        },
+      ],
+    },
+    {
+      title: 'What is kept',
+      lines: [
+        {
+          height: 8,
+          panels: [
+            [
+              8,
+              lines({
+                title: 'Traces kept',
+                description:
+                  'Of those that came in, by TRACES_SAMPLE or the Collector. 100 % where nobody decides. Metrics are made of all of them (docs/sampling.md).',
+                unit: 'percentunit',
+                queries: [range(KEPT_RATIO, 'kept')],
+              }),
+            ],
+            [
+              8,
+              lines({
+                title: 'Why traces are kept',
+                description:
+                  'Traces per second by the policy that keeps them; a trace may have several reasons in the Collector. None where nobody decides.',
+                unit: 'ops',
+                queries: [
+                  range(
+                    `sum by (why) (${DECIDED}) or sum by (why) (label_replace(rate({__name__=~"otelcol_processor_tail_sampling_count_traces_sampled(_total)?", sampled="true"}[$__rate_interval]), "why", "$1", "policy", "(.+)")) or label_replace(vector(0), "why", "nobody decides", "", "")`,
+                    '{{why}}',
+                  ),
+                ],
+              }),
+            ],
+            [
+              8,
+              lines({
+                title: 'Bytes of spans kept and saved',
+                description:
+                  'OTLP of the services per second, divided as their traces are: an estimate, because failed and slow traces have more spans than others.',
+                unit: 'Bps',
+                queries: [
+                  range(`${SPAN_BYTES} * on () ${KEPT_RATIO}`, 'kept'),
+                  range(`${SPAN_BYTES} * on () (1 - ${KEPT_RATIO})`, 'saved'),
+                ],
               }),
             ],
           ],
