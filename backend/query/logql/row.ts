@@ -13,6 +13,8 @@ export class Row {
   readonly columns: ReadonlyMap<string, LogColumn>
   private text: string | undefined
   private readonly removed = new Set<string>()
+  /** Of these, what a stage had set. */
+  private readonly lost = new Set<string>()
 
   constructor(table: LogTable) {
     this.table = table
@@ -30,7 +32,10 @@ export class Row {
     this.error = ''
     this.errorDetails = ''
     if (this.parsed.size > 0) this.parsed.clear()
-    if (this.removed.size > 0) this.removed.clear()
+    if (this.removed.size > 0) {
+      this.removed.clear()
+      this.lost.clear()
+    }
   }
 
   get timeNs(): bigint {
@@ -81,10 +86,27 @@ export class Row {
     return Object.hasOwn(labels, name) ? labels[name] : undefined
   }
 
-  /** Sets what a parser found, the first time. A name that the line was stored with gets the suffix `_extracted`. */
+  /**
+   * Sets what a parser found, the first time, and not again what a stage took away. A name that the line was stored with gets the
+   * suffix `_extracted`; one of its stream even when a stage took that away or set it, as in Loki.
+   */
   extract(name: string, value: string): void {
-    const own = !this.removed.has(name) && this.base(name) !== undefined ? `${name}_extracted` : name
-    if (!this.parsed.has(own)) this.parsed.set(own, value)
+    const own = this.nameOfFound(name)
+    if (!this.parsed.has(own) && !this.lost.has(own)) this.parsed.set(own, value)
+  }
+
+  /** The same with what an expression asked for, which the last one has. */
+  assign(name: string, value: string): void {
+    this.parsed.set(this.nameOfFound(name), value)
+  }
+
+  isStored(name: string): boolean {
+    if (Object.hasOwn(this.stream, name)) return true
+    return !this.removed.has(name) && !this.parsed.has(name) && this.base(name) !== undefined
+  }
+
+  private nameOfFound(name: string): string {
+    return this.isStored(name) ? `${name}_extracted` : name
   }
 
   set(name: string, value: string): void {
@@ -92,7 +114,7 @@ export class Row {
   }
 
   remove(name: string): void {
-    this.parsed.delete(name)
+    if (this.parsed.delete(name)) this.lost.add(name)
     this.removed.add(name)
     if (name === '__error__') this.error = ''
     if (name === '__error_details__') this.errorDetails = ''

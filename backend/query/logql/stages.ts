@@ -92,6 +92,7 @@ function formatted(row: Row, format: (row: Row) => string): string | undefined {
 function compileLabelFormat({ formats }: Stage & { kind: 'label-format' }): (row: Row) => void {
   const steps = formats.map(({ label, source }): ((row: Row) => void) => {
     if (source.kind === 'label') {
+      if (source.value === label) return () => {}
       return (row) => {
         const value = row.find(source.value)
         if (value === undefined) return

@@ -3,7 +3,7 @@ import { tick } from '../../language/turn.ts'
 import type { BinaryOp, CompareOp, Matching, MetricQuery } from '../ast.ts'
 import { COMPARISONS, isComparison } from '../comparisons.ts'
 import { evaluationError } from '../errors.ts'
-import { labelsKey, omitLabels, pickLabels, printLabels } from '../labels.ts'
+import { fullLabels, labelsKey, omitLabels, pickLabels, printLabels } from '../labels.ts'
 import type { Labels } from '../log-table.ts'
 import { emptySeries, type Grid, type Series } from './series.ts'
 
@@ -64,9 +64,11 @@ function withNumber({ op, bool }: Binary, series: Series, number: number, number
   return out
 }
 
+/** A label that is empty meets one that is absent. */
 function matchKey(labels: Labels, matching: Matching | undefined): string {
-  if (!matching) return labelsKey(labels)
-  return labelsKey(matching.on ? pickLabels(labels, matching.labels) : omitLabels(labels, matching.labels))
+  const all = fullLabels(labels, [])
+  if (!matching) return labelsKey(all)
+  return labelsKey(matching.on ? pickLabels(all, matching.labels) : omitLabels(all, matching.labels))
 }
 
 function indexSeries(input: readonly Series[], matching: Matching | undefined): Map<string, Series[]> {
@@ -174,9 +176,10 @@ function duplicate(labels: Labels, side: 'left' | 'right'): Error {
 }
 
 function resultLabels(many: Labels, one: Labels, matching: Matching | undefined): Labels {
-  if (!matching) return many
+  if (!matching) return fullLabels(many, [])
   if (!matching.group) {
-    return matching.on ? pickLabels(many, matching.labels) : omitLabels(many, matching.labels)
+    const all = fullLabels(many, [])
+    return matching.on ? pickLabels(all, matching.labels) : omitLabels(all, matching.labels)
   }
   const { include } = matching.group
   return { ...omitLabels(many, include), ...pickLabels(one, include) }

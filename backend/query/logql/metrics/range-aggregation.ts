@@ -1,5 +1,5 @@
 /** `rate({...}[5m])` and its kin: log lines -> series. */
-import type { Grouping, LogQuery, RangeAggregation, Unwrap } from '../ast.ts'
+import type { Grouping, LogQuery, RangeAggregation, Stage, Unwrap } from '../ast.ts'
 import type { Budget } from '../budget.ts'
 import { evaluationError, limitError } from '../errors.ts'
 import { CONVERTERS, compileLabelFilter, conversionProblem, type RowTest } from '../label-filter.ts'
@@ -12,6 +12,12 @@ import { windowFunction } from './window-functions.ts'
 
 /** Series a single aggregation may hold while it runs. */
 const MAX_HELD = 100_000
+
+/** Loki computes these in parts; where parts meet because labels were taken away, empty ones are left out. */
+const MERGED = new Set([
+  ...['rate', 'count_over_time', 'bytes_rate', 'bytes_over_time', 'sum_over_time'],
+  ...['avg_over_time', 'min_over_time', 'max_over_time'],
+])
 
 const COUNTING = new Set(['count_over_time', 'bytes_over_time', 'bytes_rate', 'absent_over_time'])
 
@@ -156,11 +162,16 @@ function collect(
   }
 }
 
-/** When no label is asked for and no stage looks at one, lines need not be parsed, nor can parsing them fail. */
-function withoutIdleParsers({ query, unwrap }: RangeAggregation, grouping: Grouping | undefined): LogQuery {
-  const idle = grouping && !grouping.without && grouping.labels.length === 0 && !unwrap
+/** When no label is asked for, as by `absent_over_time`, and no stage looks at one, lines need not be parsed, nor can parsing them fail. */
+function withoutIdleParsers({ op, query, unwrap }: RangeAggregation, grouping: Grouping | undefined): LogQuery {
+  const unlabelled = op === 'absent_over_time' || (grouping && !grouping.without && grouping.labels.length === 0)
+  const idle = unlabelled && !unwrap
   const parsers = new Set(['json', 'logfmt', 'regexp', 'pattern'])
-  if (!idle || !query.stages.every(({ kind }) => kind === 'line-filter' || parsers.has(kind))) return query
+  // Where lines are only counted, it makes no difference either that they become others, unless a filter looks at them then.
+  if (!op.startsWith('bytes')) for (const kind of ['unpack', 'line-format']) parsers.add(kind)
+  const last = query.stages.findLastIndex(({ kind }) => kind === 'line-filter')
+  const isIdle = ({ kind }: Stage, at: number) => parsers.has(kind) && (at > last || !/unpack|line-format/.test(kind))
+  if (!idle || !query.stages.every((stage, at) => stage.kind === 'line-filter' || isIdle(stage, at))) return query
   return { ...query, stages: query.stages.filter(({ kind }) => kind === 'line-filter') }
 }
 
@@ -209,6 +220,7 @@ function addRows(table: LogTable, rows: Uint32Array, shift: number, job: RowJob)
   const row = new Row(table)
   const { grouping, query } = job
   const unwrapped = query.unwrap ? [query.unwrap.label] : []
+  const labelsLeft = MERGED.has(query.op) && query.query.stages.some(takesLabels) ? fullLabels : omitLabels
   const ordinals = new Map<string, number>()
   for (const [k, index] of rows.entries()) {
     if ((k & 255) === 0) job.budget.tick()
@@ -218,17 +230,26 @@ function addRows(table: LogTable, rows: Uint32Array, shift: number, job: RowJob)
     if (value === undefined) continue
     if (row.error && row.get('__preserve_error__') !== 'true') throw pipelineError(row)
     const signature =
-      grouping && !grouping.without ? grouping.labels.map((name) => row.get(name)).join('\0') : signatureOf(row, query)
+      grouping && !grouping.without
+        ? grouping.labels.map((name) => row.find(name) ?? '\x01').join('\0')
+        : signatureOf(row, query)
     let series = ordinals.get(signature)
     if (series === undefined) {
-      const labels = omitLabels(row.labels(), unwrapped)
+      const labels = labelsLeft(row.labels(), unwrapped)
       if (!grouping) series = job.seriesOf(labels)
-      else if (grouping.without) series = job.seriesOf(fullLabels(labels, grouping.labels))
+      else if (grouping.without)
+        series = job.seriesOf((MERGED.has(query.op) ? fullLabels : omitLabels)(labels, grouping.labels))
       else series = job.seriesOf(pickLabels(row.labels(), grouping.labels))
       ordinals.set(signature, series)
     }
     job.collector.add(series, shift + table.timeOffset[index]!, value)
   }
+}
+
+/** Whether series may become one by what a stage takes away. */
+function takesLabels(stage: Stage): boolean {
+  if (stage.kind === 'label-format') return stage.formats.some(({ source }) => source.kind === 'label')
+  return stage.kind === 'drop' || stage.kind === 'keep'
 }
 
 /** Without the unwrapped value, which differs from row to row and is no label of the series. */
@@ -278,7 +299,7 @@ function absent(query: RangeAggregation, grid: Grid, found: readonly Series[]): 
   const labels: Record<string, string> = {}
   const names = query.query.selector.map((matcher) => matcher.name)
   for (const { name, op, value } of query.query.selector) {
-    if (op === '=' && names.indexOf(name) === names.lastIndexOf(name)) labels[name] = value
+    if (op === '=' && value !== '' && names.indexOf(name) === names.lastIndexOf(name)) labels[name] = value
   }
   const series = emptySeries(labels, grid)
   for (let k = 0; k < grid.count; k += 1) {

@@ -1,6 +1,6 @@
 /** `| json` and `| unpack`: labels out of lines that are JSON objects. */
 import { type JsonPath, parseJsonPath, walkJsonPath } from './json-path.ts'
-import { MALFORMED, NOT_AN_OBJECT, scanJson } from './json-scan.ts'
+import { type LeafVisitor, MALFORMED, NOT_AN_OBJECT, scanJson } from './json-scan.ts'
 import { type Extraction, labelName, type ParsedRow, type RowStep } from './row-step.ts'
 
 /**
@@ -13,13 +13,16 @@ export function compileJson(extractions: readonly Extraction[]): RowStep {
     return (row) => {
       if (row.line === '') return
       const value = parseObject(row.line)
-      if (value === NOT_AN_OBJECT && !/^\s*\[/.test(row.line)) {
+      if (value === NOT_AN_OBJECT && !/^\s*[["]/.test(row.line)) {
         row.fail('JSONParserErr', value)
         return
       }
-      const find =
-        typeof value === 'object' ? (path: JsonPath) => jsonText(walkJsonPath(value, path)) : lookUp(row.line)
-      for (const [label, path] of paths) row.extract(label, find(path) ?? '')
+      const find = typeof value === 'object' ? (path: JsonPath) => jsonText(walkJsonPath(value, path)) : lookUp(row)
+      for (const [label, path] of paths) {
+        const found = find(path)
+        if (found !== undefined) row.assign(label, found)
+        else if (row.find(label) === undefined) row.assign(label, '')
+      }
     }
   }
   return (row) => {
@@ -39,13 +42,22 @@ export function compileJson(extractions: readonly Extraction[]): RowStep {
 /** Characters of all names of a line: each leaf repeats the keys above it. */
 const MAX_NAMES = 4 << 20
 
-/** A line that breaks off still has what stands before the break. */
-function lookUp(line: string): (path: JsonPath) => string | undefined {
+/** A line that breaks off still has what stands before the break; a value that was asked for and breaks marks the row. */
+function lookUp(row: ParsedRow): (path: JsonPath) => string | undefined {
   const leaves = new Map<string, string>()
-  scanJson(line, (path, text) => {
-    leaves.set(path.join('\0'), text)
+  let broken: string | undefined
+  const visit: LeafVisitor = (path, text) => {
+    const key = path.join('\0')
+    if (!leaves.has(key)) leaves.set(key, text)
+  }
+  const problem = scanJson(row.line, visit, (_, path) => {
+    broken = path.join('\0')
   })
-  return (path) => leaves.get(path.join('\0'))
+  return (path) => {
+    const key = path.join('\0')
+    if (problem === MALFORMED && key === broken) row.fail('JSONParserErr', problem)
+    return leaves.get(key)
+  }
 }
 
 /** Keys of nested objects are joined by underscores. */
@@ -70,9 +82,15 @@ const keepNumberText = ((_key: string, value: unknown, context: { source?: strin
   typeof value === 'number' ? { [NUMBER_TEXT]: context.source ?? String(value) } : value) as Reviver
 const NUMBER_TEXT = Symbol('number')
 
-/** The object in the line; undefined, with the row marked, when it is none. */
+/** The object that the line begins with; undefined, with the row marked, when there is none. */
 function readJson(row: ParsedRow): object | undefined {
-  const value = parseObject(row.line)
+  let value = parseObject(row.line)
+  if (value === MALFORMED) {
+    const read = (end: number) => {
+      value = parseObject(row.line.slice(0, end))
+    }
+    scanJson(row.line, () => {}, read)
+  }
   if (typeof value === 'object') return value
   row.fail('JSONParserErr', value)
   return undefined

@@ -15,12 +15,18 @@ export function compileLogfmt(
   extractions: readonly Extraction[],
   { strict, keepEmpty }: { readonly strict: boolean; readonly keepEmpty: boolean },
 ): RowStep {
-  const wanted = extractions.map((one): [string, string] => [one.label, String(parseJsonPath(one.expression)[0])])
+  // Of two expressions for one label the last counts.
+  const wanted = new Map(extractions.map((one) => [one.label, String(parseJsonPath(one.expression)[0])]))
   return (row) => {
     const { pairs, problem } = parseLogfmt(row.line, strict)
-    if (wanted.length > 0) {
+    if (wanted.size > 0) {
       const found = new Map(pairs)
-      for (const [label, key] of wanted) row.extract(label, found.get(key) ?? '')
+      for (const [label, key] of wanted) {
+        const value = found.get(key)
+        // As in Loki: of several values the last, beside a label that the line was stored with the first.
+        if (!row.isStored(label)) row.assign(label, value ?? '')
+        else if (value !== undefined) row.extract(label, pairs.find(([name]) => name === key)![1])
+      }
     } else {
       for (const [key, value] of pairs) if (value !== '' || keepEmpty) row.extract(labelName(key), value)
     }

@@ -6,6 +6,12 @@ export interface ParsedRow {
   line: string
   /** Sets a label that was found, unless one was set under this name before. */
   extract(name: string, value: string): void
+  /** Sets what an expression of the query asked for, whatever was set under this name before. */
+  assign(name: string, value: string): void
+  /** The value of a label, from wherever it comes. */
+  find(name: string): string | undefined
+  /** Whether the line was stored with such a label. */
+  isStored(name: string): boolean
   /** Marks the row with `__error__` and `__error_details__`, which keeps it. */
   fail(error: string, details: string): void
 }

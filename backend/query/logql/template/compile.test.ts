@@ -40,6 +40,7 @@ const cases: [template: string, text: string][] = [
     '{{ replace "o" "0" .app }} {{ Replace "aaa" "a" "b" 2 }} {{ title "ab cd" }} {{ repeat 2 "x" }}',
     'sh0p bba Ab Cd xx',
   ],
+  [`{{ title "with \\"quotes\\" a.b u_v ünï" }}`, 'With "Quotes" A.B U_v Ünï'],
   [
     '{{ Replace .app "" "-" -1 }} {{ Replace .app "" "-" 2 }} {{ Replace .app "o" "0" 9 }} {{ replace "" "+" "ab" }}',
     '-s-h-o-p- -s-hop sh0p +a+b+',

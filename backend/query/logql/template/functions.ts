@@ -34,6 +34,9 @@ const text = (value: Value): string => (value === undefined ? '' : formatValue(v
 const texts = (count: number, call: (...values: string[]) => Value): TemplateFunction =>
   fixed(count, (...values) => call(...values.map(text)))
 
+/** A letter begins a word unless a letter, a digit, `_`, or a sign beyond ASCII stands before it. */
+const FIRST_LETTER = /(?<![\p{L}\p{N}_]|(?![\s\x21-\x7e])\P{Cc})\p{L}/gu
+
 /** As a lenient cast: what is no number is 0. */
 function float(value: Value): number {
   if (typeof value === 'number') return value
@@ -220,9 +223,7 @@ export const TEMPLATE_FUNCTIONS: Readonly<Record<string, TemplateFunction>> = Ob
   ToUpper: upper,
   lower,
   upper,
-  title: texts(1, (value) =>
-    value.replace(/(^|\s)(\S)/g, (_, blank: string, first: string) => blank + first.toUpperCase()),
-  ),
+  title: texts(1, (value) => value.replace(FIRST_LETTER, (first) => first.toUpperCase())),
   Replace: fixed(4, (value, from, to, count) => replace(text(value), text(from), text(to), int(count))),
   replace: texts(3, (from, to, value) => replace(value, from, to, -1)),
   Trim: texts(2, (value, set) => trimRight(trimLeft(value, set), set)),
