@@ -16,46 +16,173 @@ interface Labels {
   readonly parsed?: Record<string, string>
 }
 
-/** Labels of a line that the two sides read in another way, or undefined where the line is not on both. */
-function labelsThatDiffer({ part, here, there }: Place): Differing | undefined {
-  if (part !== 'labels' || here === undefined || there === undefined) return undefined
-  const flat = (text: Value): Record<string, string> => {
-    const { stream, structuredMetadata, parsed } = JSON.parse(String(text)) as Labels
-    return { ...stream, ...structuredMetadata, ...parsed }
-  }
-  const [a, b] = [flat(here), flat(there)]
-  const all = new Set(Object.keys({ ...a, ...b }))
-  return { names: [...all].filter((name) => a[name] !== b[name]), all, marked: all.has('__error__') }
+/** All labels of a line. */
+function labelsOf(text: Value): Record<string, string> {
+  const { stream, structuredMetadata, parsed } = JSON.parse(String(text)) as Labels
+  return { ...stream, ...structuredMetadata, ...parsed }
 }
 
-interface Differing {
-  readonly names: readonly string[]
-  /** Of both sides. */
-  readonly all: ReadonlySet<string>
-  /** One side could not read the line. */
-  readonly marked: boolean
+/** The line is on both sides, with an error on each, and nothing else is different. */
+function isMarkedOtherwise({ part, here, there }: Place): boolean {
+  if (part !== 'labels' || here === undefined || there === undefined) return false
+  const [{ __error__: mine, ...a }, { __error__: yours, ...b }] = [labelsOf(here), labelsOf(there)]
+  return mine !== undefined && yours !== undefined && areEqual(a, b)
+}
+
+const areEqual = (a: Record<string, string>, b: Record<string, string>): boolean =>
+  Object.keys({ ...a, ...b }).every((name) => a[name] === b[name])
+
+/** A label made of nothing that differs, for a stage that must have one. */
+const MADE = { label: 'made_of_nothing', source: { kind: 'template', value: 'x' }, at: 0 }
+
+const isFilter = ({ kind }: Node): boolean => kind === 'label-filter'
+
+/** Each filter behind the last parser. */
+function filteredLast(query: Node): Node {
+  const stages = query.stages as readonly Node[]
+  const parser = stages.findLastIndex(({ kind }) => /^(json|logfmt|unpack|pattern|regexp)$/.test(kind))
+  const filters = stages.slice(0, parser + 1).filter(isFilter)
+  if (filters.length === 0) return query
+  const others = stages.slice(0, parser + 1).filter((stage) => !isFilter(stage))
+  return { ...query, stages: [...others, ...filters, ...stages.slice(parser + 1)] }
+}
+
+/** Without all parsers but the last. */
+function parsedOnce(query: Node): Node {
+  const stages = query.stages as readonly Node[]
+  const isParser = ({ kind }: Node): boolean => /^(json|logfmt|unpack|pattern|regexp)$/.test(kind)
+  const last = stages.findLastIndex(isParser)
+  const kept = stages.filter((stage, at) => at === last || !isParser(stage))
+  return kept.length === stages.length ? query : { ...query, stages: kept }
+}
+
+/** What a comparison can read as a number of its unit, of the values of the data set. */
+const READABLE: Record<string, string> = {
+  number: '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)(e[+-]?[0-9]+)?',
+  duration: '[+-]?([0-9.]+(ns|us|ms|s|m|h))+|0',
+  bytes: '[0-9.]+ ?[kKMGT]?i?B?',
+}
+
+/** The query whose comparisons behind `__error__=""` look only at values that they can read: both engines compare those alike. */
+function comparingReadable(query: Node): Node {
+  const stages = query.stages as readonly Node[]
+  const isDemand = (filter: Node): boolean => {
+    if (filter.kind === 'and') return isDemand(filter.left as Node) || isDemand(filter.right as Node)
+    const { name, op, value } = (filter.matcher ?? {}) as { name?: string; op?: string; value?: string }
+    return filter.kind === 'match' && name === '__error__' && op === '=' && value === ''
+  }
+  const compared = (filter: Node): Node[] => {
+    if (filter.kind === 'and' || filter.kind === 'or')
+      return [...compared(filter.left as Node), ...compared(filter.right as Node)]
+    return filter.kind === 'compare' ? [filter] : []
+  }
+  const readable = ({ name, unit }: Node): Node => {
+    const matcher = { name, op: '=~', value: READABLE[unit as string]!, at: 0 }
+    return { kind: 'label-filter', filter: { kind: 'match', matcher }, at: 0 } as Node
+  }
+  const demand = stages.findIndex(({ kind, filter }) => kind === 'label-filter' && isDemand(filter as Node))
+  const made = stages.flatMap((stage, at) =>
+    demand >= 0 && at > demand && stage.kind === 'label-filter'
+      ? [...compared(stage.filter as Node).map(readable), stage]
+      : [stage],
+  )
+  return made.length === stages.length ? query : { ...query, stages: made }
 }
 
 export const LOKI_KINDS: readonly Kind[] = [
   {
-    name: 'a line with two errors is marked with the first; labels read again keep what was read first',
+    name: 'a line with two errors is marked with the first',
     ways: ['lines'],
-    query: /json|logfmt|unpack|regexp|label_format/,
-    ignores: (place) => {
-      const labels = labelsThatDiffer(place)
-      return (
-        labels?.names.every(
-          (name) =>
-            name === '__error__' || labels.marked || labels.all.has(`${name}_extracted`) || /_extracted$/.test(name),
-        ) ?? false
-      )
+    ignores: isMarkedOtherwise,
+  },
+  {
+    name: 'after `keep`, `drop`, `label_format` the labels of a line are told apart as before',
+    ways: ['lines'],
+    query: /\| (json|logfmt|pattern|regexp|unpack)\b.*\| (keep|drop|label_format) /,
+    ignores: ({ part, here, there }) =>
+      part === 'labels' && here !== undefined && there !== undefined && areEqual(labelsOf(here), labelsOf(there)),
+  },
+  {
+    name: '`label_format x=x` leaves x as it is',
+    ways: LOKI,
+    without: changed((node) => {
+      if (node.kind !== 'label-format') return node
+      const formats = node.formats as readonly { label: string; source: { kind: string; value: string } }[]
+      const kept = formats.filter(({ label, source }) => source.kind !== 'label' || source.value !== label)
+      return kept.length === formats.length ? node : { ...node, formats: kept.length > 0 ? kept : [MADE] }
+    }),
+  },
+  {
+    name: 'a parser behind a filter does what it does before it',
+    ways: LOKI,
+    without: changed((node) => (node.kind === 'log' ? filteredLast(node) : node)),
+  },
+  {
+    name: '`stddev` and `stdvar` `without` labels: series that are equal but for empty labels are one',
+    ways: SERIES,
+    without: changed((node) =>
+      node.kind === 'vector' &&
+      /^std/.test(String(node.op)) &&
+      (node.grouping as { without: boolean } | undefined)?.without
+        ? { ...node, op: 'max' }
+        : node,
+    ),
+  },
+  {
+    name: 'a line filter behind `decolorize` looks at the line without its colours',
+    ways: LOKI,
+    without: changed((node) => {
+      const stages = node.stages as readonly Node[] | undefined
+      const kept = stages?.filter(({ kind }) => kind !== 'decolorize')
+      return stages
+        ?.slice(stages.findIndex(({ kind }) => kind === 'decolorize'))
+        .some(({ kind }) => kind === 'line-filter')
+        ? { ...node, stages: kept }
+        : node
+    }),
+  },
+  {
+    name: 'what is no JSON is read up to where it is none',
+    ways: ['lines'],
+    query: /json/,
+    ignores: ({ part, here, there }) => {
+      if (part !== 'labels' || here === undefined || there === undefined) return false
+      const [mine, yours] = [labelsOf(here), labelsOf(there)]
+      const isMarked = mine.__error__ === 'JSONParserErr' && yours.__error__ === 'JSONParserErr'
+      return isMarked && Object.keys(mine).every((name) => mine[name] === yours[name])
     },
+  },
+  {
+    name: 'a label filter behind a parser matches the whole value',
+    ways: LOKI,
+    without: changed((node) => {
+      const matcher = node.matcher as { op: string; value: string } | undefined
+      return node.kind === 'match' && matcher?.op === '!~'
+        ? { ...node, matcher: { ...matcher, value: `^(${matcher.value})$` } }
+        : node
+    }),
+  },
+  {
+    name: 'a grouping by the label that is unwrapped',
+    ways: SERIES,
+    without: (query) => {
+      const names = [...query.matchAll(/\| unwrap (?:\w+\()?(\w+)/g)].map(([, name]) => name)
+      return rewrite('logql', query, (node) => {
+        const grouping = node.grouping as { without: boolean; labels: readonly string[] } | undefined
+        if (!grouping?.labels.some((label) => names.includes(label))) return node
+        return { ...node, grouping: { ...grouping, labels: grouping.labels.filter((label) => !names.includes(label)) } }
+      })
+    },
+  },
+  {
+    name: 'of two parsers the second reads the whole line, too',
+    ways: LOKI,
+    without: changed((node) => (node.kind === 'log' ? parsedOnce(node) : node)),
   },
   {
     name: 'after `| __error__=""` a value that is no number drops its line',
     ways: LOKI,
-    query: /__error__=""[^[]*(>|<|==|!=) *[-\d]/,
-    ignores: () => true,
+    without: changed((node) => (node.kind === 'log' ? comparingReadable(node) : node)),
   },
   {
     name: '`avg_over_time(...) by (y)` averages the lines that have the value',
@@ -69,15 +196,19 @@ export const LOKI_KINDS: readonly Kind[] = [
   {
     name: 'equal values in `topk`: the first by order of appearance',
     ways: SERIES,
+    // Whichever of equal values is taken, the sum is the same.
     without: changed((node) =>
-      node.kind === 'vector' && (node.op === 'topk' || node.op === 'bottomk') ? node.expression : node,
+      node.kind === 'vector' && (node.op === 'topk' || node.op === 'bottomk')
+        ? { kind: 'vector', op: 'sum', expression: node }
+        : node,
     ),
   },
   {
     name: 'a number may stand wherever a vector may',
     ways: SERIES,
     query: /1 \+ 2/,
-    refused: /./,
+    refused:
+      /at least one regexp or equality matcher|unexpected expr type \(\*syntax\.LiteralExpr\)|unexpected literal/,
   },
   {
     name: '`|>` and `!>` look on for a place where the whole pattern matches',
