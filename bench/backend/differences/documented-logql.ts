@@ -142,17 +142,6 @@ export const LOKI_KINDS: readonly Kind[] = [
     }),
   },
   {
-    name: 'what is no JSON is read up to where it is none',
-    ways: ['lines'],
-    query: /json/,
-    ignores: ({ part, here, there }) => {
-      if (part !== 'labels' || here === undefined || there === undefined) return false
-      const [mine, yours] = [labelsOf(here), labelsOf(there)]
-      const isMarked = mine.__error__ === 'JSONParserErr' && yours.__error__ === 'JSONParserErr'
-      return isMarked && Object.keys(mine).every((name) => mine[name] === yours[name])
-    },
-  },
-  {
     name: 'a label filter behind a parser matches the whole value',
     ways: LOKI,
     without: changed((node) => {
