@@ -16,6 +16,8 @@ interface Picture {
   readonly path: string | (() => Promise<string>)
   readonly height: number
   readonly light?: boolean
+  /** What else is to be done first: it is taken by --only alone. */
+  readonly apart?: string
   /** What must be on the page, and what is clicked before the picture is taken. */
   readonly ready: (page: Page) => Promise<void>
 }
@@ -93,12 +95,24 @@ const pictures: readonly Picture[] = [
   },
   {
     name: 'postgresql',
-    path: async () => `/trace/${await latestTrace(SLOW, 'npm run incident -- start stuck-checkout')}`,
+    apart: 'npm run incident -- start stuck-checkout',
+    path: async () => `/trace/${await latestTrace(SLOW)}`,
     height: 860,
     ready: async (page) => {
       await page.locator('.span-row', { hasText: 'lock_inventory' }).last().click()
       await page.locator('.query-plan').waitFor()
       await page.locator('.query-plan').scrollIntoViewIfNeeded()
+    },
+  },
+  {
+    name: 'sampling',
+    apart: 'TRACES_SAMPLE=0.1 npm start',
+    path: `/d/sightline-telemetry?${range}`,
+    height: 470,
+    light: true,
+    ready: async (page) => {
+      await board(page)
+      await page.locator('[data-title="Traces kept"]').evaluate((panel) => panel.scrollIntoView({ block: 'center' }))
     },
   },
   {
@@ -119,8 +133,12 @@ const pictures: readonly Picture[] = [
 await mkdir(folder, { recursive: true })
 const browser = await launch(chromium)
 try {
-  for (const { name, path, height, light, ready } of pictures) {
+  for (const { name, path, height, light, apart, ready } of pictures) {
     if (values.only !== undefined && values.only !== name) continue
+    if (apart && values.only === undefined) {
+      console.log(`docs/images/${name}.png is left as it is: ${apart}, then npm run screenshots -- --only ${name}`)
+      continue
+    }
     const viewport = { width: 1360, height }
     const { page, problems } = await openPage(browser, { viewport, colorScheme: light ? 'light' : 'dark' })
     await page.goto(new URL(typeof path === 'string' ? path : await path(), console_).href)
@@ -139,11 +157,10 @@ async function stored(traceql: string): Promise<void> {
   await until(`a trace for ${traceql}`, 20, () => latestTrace(traceql).catch(() => false))
 }
 
-/** `bring` is the command that makes such a trace. */
-async function latestTrace(traceql: string, bring = 'npm run load'): Promise<string> {
+async function latestTrace(traceql: string): Promise<string> {
   const response = await fetch(`${tempo}/api/search?${new URLSearchParams({ q: traceql, limit: '1' })}`)
   const { traces } = (await response.json()) as { traces: { traceID: string }[] }
   const [found] = traces
-  if (!found) throw new Error(`No trace for ${traceql} yet. Run ${bring} for a minute first.`)
+  if (!found) throw new Error(`No trace for ${traceql} yet. Run npm run load for a minute first.`)
   return found.traceID.padStart(32, '0')
 }

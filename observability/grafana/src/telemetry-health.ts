@@ -12,10 +12,11 @@ const perRequest = (metric: string) =>
   `sum by (job, signal) (rate(${metric}{${SERVICE}}[$__rate_interval])) / on () group_left () (${REQUESTS} > 0)`
 
 /** Traces by what was decided: in local mode with TRACES_SAMPLE, and by a Collector that samples. */
-const DECIDED = 'rate(embedded_sampled_traces_total[$__rate_interval])'
-const KEPT = 'rate(embedded_sampled_traces_total{why!="left_out"}[$__rate_interval])'
-const COLLECTOR_DECIDED =
-  'rate({__name__=~"otelcol_processor_tail_sampling_global_count_traces_sampled(_total)?"}[$__rate_interval])'
+/** Traces are left out in batches, half a minute apart, and kept one by one: a shorter window would show now the one and now the other. */
+const DECISIONS = '5m'
+const DECIDED = `rate(embedded_sampled_traces_total[${DECISIONS}])`
+const KEPT = `rate(embedded_sampled_traces_total{why!="left_out"}[${DECISIONS}])`
+const COLLECTOR_DECIDED = `rate({__name__=~"otelcol_processor_tail_sampling_global_count_traces_sampled(_total)?"}[${DECISIONS}])`
 const COLLECTOR_KEPT = COLLECTOR_DECIDED.replace('"}', '", sampled="true"}')
 /** Of all traces; 1 where nobody decides. */
 const KEPT_RATIO = `(sum(${KEPT}) / sum(${DECIDED}) or sum(${COLLECTOR_KEPT}) / sum(${COLLECTOR_DECIDED}) or vector(1))`
@@ -205,7 +206,7 @@ export const telemetryHealth: Board = {
               lines({
                 title: 'Traces kept',
                 description:
-                  'Of those that came in, by TRACES_SAMPLE or the Collector. 100 % where nobody decides. Metrics are made of all of them (docs/sampling.md).',
+                  'Of those that came in, over five minutes, by TRACES_SAMPLE or the Collector. 100 % where nobody decides. Metrics are made of all of them (docs/sampling.md).',
                 unit: 'percentunit',
                 queries: [range(KEPT_RATIO, 'kept')],
               }),
@@ -215,11 +216,11 @@ export const telemetryHealth: Board = {
               lines({
                 title: 'Why traces are kept',
                 description:
-                  'Traces per second by the policy that keeps them; a trace may have several reasons in the Collector. None where nobody decides.',
+                  'Traces per second, over five minutes, by the policy that keeps them; a trace may have several reasons in the Collector. None where nobody decides.',
                 unit: 'ops',
                 queries: [
                   range(
-                    `sum by (why) (${DECIDED}) or sum by (why) (label_replace(rate({__name__=~"otelcol_processor_tail_sampling_count_traces_sampled(_total)?", sampled="true"}[$__rate_interval]), "why", "$1", "policy", "(.+)")) or label_replace(vector(0), "why", "nobody decides", "", "")`,
+                    `sum by (why) (${DECIDED}) or sum by (why) (label_replace(rate({__name__=~"otelcol_processor_tail_sampling_count_traces_sampled(_total)?", sampled="true"}[${DECISIONS}]), "why", "$1", "policy", "(.+)")) or label_replace(vector(0), "why", "nobody decides", "", "") unless on () (${DECIDED} or ${COLLECTOR_DECIDED})`,
                     '{{why}}',
                   ),
                 ],
