@@ -1,6 +1,6 @@
 /** SQL of the audit trail: rows are added and read, never changed. */
 import type { AuditEvent, AuditRow } from '@sightline/contracts'
-import { LAST_ID, type Queries, sql } from '@sightline/service-kit'
+import { LAST_ID, type Queries, repeatable } from '@sightline/service-kit'
 
 /** All conditions that are given have to hold. */
 export interface AuditFilter {
@@ -9,14 +9,14 @@ export interface AuditFilter {
   trace_id?: string | undefined
 }
 
-const INSERT = sql(
+const INSERT = repeatable(
   'insert_audit_log',
   `insert into audit_logs (event_id, event_type, occurred_at, source, user_id, order_id, action, trace_id, request_id, details)
    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
    on conflict (event_id) do nothing
    returning id, recorded_at`,
 )
-const FIND = sql('find_audit_log', 'select id, recorded_at from audit_logs where event_id = $1')
+const FIND = repeatable('find_audit_log', 'select id, recorded_at from audit_logs where event_id = $1')
 
 const COLUMNS = `a.id, a.event_id, a.event_type, a.occurred_at, a.recorded_at, a.source, a.user_id, a.order_id, a.action,
   a.trace_id, a.request_id, a.details,
@@ -26,10 +26,10 @@ const PAGE = `and a.id < coalesce($2, ${LAST_ID}) and ($4::bigint is null or a.o
   and ($5::bigint is null or a.user_id = $5) order by a.id desc limit $3`
 /** One statement per leading filter: a statement that serves all of them at once would use no index well. */
 const LIST = {
-  none: sql('list_audit', view('$1::text is null')),
-  user_id: sql('list_audit_by_user', view('a.user_id = $1')),
-  order_id: sql('list_audit_by_order', view('a.order_id = $1')),
-  trace_id: sql('list_audit_by_trace', view('a.trace_id = $1')),
+  none: repeatable('list_audit', view('$1::text is null')),
+  user_id: repeatable('list_audit_by_user', view('a.user_id = $1')),
+  order_id: repeatable('list_audit_by_order', view('a.order_id = $1')),
+  trace_id: repeatable('list_audit_by_trace', view('a.trace_id = $1')),
 }
 
 function view(condition: string): string {

@@ -1,6 +1,6 @@
 /** SQL of dead letters: the audit service sees them, without their payload, and can't change them. */
 import type { DeadLetter } from '@sightline/contracts'
-import { type Queries, sql } from '@sightline/service-kit'
+import { type Queries, repeatable } from '@sightline/service-kit'
 
 /** What the view `dead_letters` lets the audit service see of an outbox row. */
 export interface DeadLetterRow {
@@ -14,7 +14,7 @@ export interface DeadLetterRow {
   last_error: string | null
 }
 
-const LIST = sql(
+const LIST = repeatable(
   'list_dead_letters',
   `select event_id, order_id, request_id, traceparent, created_at, dead_at, attempts, last_error from dead_letters
    where order_id > $1 order by order_id limit $2`,

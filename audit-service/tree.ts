@@ -1,5 +1,5 @@
 /** The Merkle tree as the database keeps it: its growth, its tiles, and the proofs that are made of them. */
-import { type Queries, sql } from '@sightline/service-kit'
+import { type Queries, repeatable, sql } from '@sightline/service-kit'
 import { type EntryElements, entryOf, SEALED_COLUMNS, type SealedRow } from './entry.ts'
 import {
   consistencyRanges,
@@ -15,24 +15,24 @@ import {
 } from './merkle.ts'
 
 const GROW = sql('grow_tree', 'select audit_grow($1) as grown')
-const SIZE = sql('tree_size', 'select audit_tree_size() as size')
-const TILES = sql(
+const SIZE = repeatable('tree_size', 'select audit_tree_size() as size')
+const TILES = repeatable(
   'tree_tiles',
   `select t.level, t.number, t.hashes from unnest($1::smallint[], $2::bigint[]) as wanted (level, number)
      join audit_tiles t on t.level = wanted.level and t.number = wanted.number`,
 )
-const SEALED_ROW = sql(
+const SEALED_ROW = repeatable(
   'sealed_row',
   `select ${SEALED_COLUMNS} from audit_chain c left join audit_logs a on a.id = c.audit_id where c.audit_id = $1`,
 )
-const LEAVES = sql(
+const LEAVES = repeatable(
   'row_leaves',
   `select c.audit_id, c.position,
      substr(t.hashes, ((c.position - 1) % ${TILE_WIDTH})::integer * ${HASH_BYTES} + 1, ${HASH_BYTES}) as hash
    from (select audit_id, min(position) as position from audit_chain where audit_id = any($1::bigint[]) group by audit_id) c
      left join audit_tiles t on t.level = 0 and t.number = (c.position - 1) / ${TILE_WIDTH}`,
 )
-const ROW_EXISTS = sql('row_exists', 'select true as there from audit_logs where id = $1')
+const ROW_EXISTS = repeatable('row_exists', 'select true as there from audit_logs where id = $1')
 
 /** Has the next rows of the chain brought into the tree, so many at most; resolves to their number, 0 when another session is at it. */
 export async function growTree(database: Queries, most: number): Promise<number> {

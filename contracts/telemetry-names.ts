@@ -68,6 +68,7 @@ export const EVENTS = {
   'order.committed': 'order and audit event are durable',
   'audit.recorded': 'the audit row is durable',
   'hop.retry': 'another try on the next hop',
+  'db.retry': 'the database was away and is waited for, or what was cut off is done once more; on any span',
 } as const
 export type EventName = keyof typeof EVENTS
 
@@ -158,6 +159,11 @@ export const METRICS = {
     type: 'counter',
     labels: [],
     help: 'Callers that waited in vain for a connection.',
+  },
+  db_client_retries_total: {
+    type: 'counter',
+    labels: ['operation', 'reason'],
+    help: 'Requests that waited for a database that was away, and what its restart had cut off and was done once more.',
   },
   pg_stat_database_numbackends: {
     type: 'gauge',

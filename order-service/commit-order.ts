@@ -18,7 +18,7 @@ import type { Config } from './config.ts'
 import { claimKey } from './idempotency-keys.ts'
 import { lockStock, takeStock } from './inventory.ts'
 import { majorUnits } from './money.ts'
-import { findOrder, insertOrder, type OrderLine, type OrderRecord } from './orders.ts'
+import { findOrder, insertOrder, type OrderLine, type OrderRecord, placedOrder } from './orders.ts'
 import { findProducts, type ProductRow } from './products.ts'
 
 /** What an order without items consists of; its stock is not tracked, so simple requests never run out. */
@@ -77,7 +77,9 @@ export function createCommitOrder(
         const write = (tx: Queries) => writeOrder(tx, draft, items, products, wanted)
         // One statement is a transaction by itself: without stock or a key there is no other.
         const isAlone = wanted.size === 0 && draft.idempotency === undefined
-        const { order, replayed } = await (isAlone ? write(database) : database.transaction(write))
+        const isThere = async ({ order }: { order: OrderRecord }) =>
+          (await placedOrder(database, order.event_id)) !== undefined
+        const { order, replayed } = await (isAlone ? write(database) : database.transaction(write, isThere))
         span.setAttributes({ 'order.id': String(order.id), 'order.total': majorUnits(order.total_cents) })
         span.setAttribute('idempotency.replayed', replayed)
         if (!replayed) {

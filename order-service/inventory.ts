@@ -1,6 +1,6 @@
 /** SQL of stock. Every change is one conditional statement or stands behind a row lock, so stock can't go below zero. */
 import type { Inventory } from '@sightline/contracts'
-import { type Queries, sql } from '@sightline/service-kit'
+import { type Queries, repeatable, sql } from '@sightline/service-kit'
 
 export interface InventoryRow {
   product_id: string
@@ -12,8 +12,8 @@ export interface InventoryRow {
 
 const VIEW = `select i.product_id, p.name, i.on_hand, i.reserved, i.updated_at
   from inventory i join products p on p.id = i.product_id`
-const LIST = sql('list_inventory', `${VIEW} where i.product_id > $1 order by i.product_id limit $2`)
-const FIND = sql('find_inventory', `${VIEW} where i.product_id = $1`)
+const LIST = repeatable('list_inventory', `${VIEW} where i.product_id > $1 order by i.product_id limit $2`)
+const FIND = repeatable('find_inventory', `${VIEW} where i.product_id = $1`)
 /** In one order for everybody: two requests that lock the same products can't wait for each other. */
 const LOCK = sql(
   'lock_inventory',

@@ -4,7 +4,14 @@ import { after, before, test } from 'node:test'
 import { orderPage, order as orderSchema } from '@sightline/contracts'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import { until } from '@sightline/service-kit/poll'
-import { atOnce, sample, startProcess, type TestProcess, type TestService } from '@sightline/service-kit/testing'
+import {
+  atOnce,
+  loseAnswer,
+  sample,
+  startProcess,
+  type TestProcess,
+  type TestService,
+} from '@sightline/service-kit/testing'
 import fc from 'fast-check'
 import { newEventId } from './audit-event.ts'
 import { ledger, startOrderService } from './test/order-service.ts'
@@ -52,6 +59,24 @@ test('an order for a user and one for a named customer: prices in cents add up',
   assert.deepEqual(read.json, order)
   assert.deepEqual(orderSchema.parse(read.json), read.json)
 })
+
+for (const [what, product_id, isMeant] of [
+  ['the one statement of an order without stock', 'standard-action', ({ name }) => name === 'insert_order'],
+  ['the COMMIT of an order', 'demo-product', ({ text }) => text === 'commit'],
+] satisfies [string, string, Parameters<typeof loseAnswer>[1]][]) {
+  test(`the answer to ${what} is lost: it is placed once, and told`, async () => {
+    const count = async () => (await database.query('select from orders')).length
+    const before = await count()
+    loseAnswer(service.parts.database.pool, isMeant)
+    const { status, text, json } = await service.call('POST', '/orders', { product_id, quantity: 1, user_id: 1 })
+    assert.equal(status, 201, text)
+    assert.equal(await count(), before + 1)
+    assert.deepEqual((await service.call('GET', `/orders/${json.order.id}`)).json, json.order)
+    const { body } = await service.parts.metrics.scrape()
+    const operation = product_id === 'demo-product' ? 'commit' : 'statement'
+    assert.equal(sample(body, `db_client_retries_total{operation="${operation}",reason="closed"}`), 1)
+  })
+}
 
 test('who orders is said once: user, or name and e-mail', async () => {
   const item = { product_id: 'demo-product', quantity: 1 }

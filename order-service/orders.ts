@@ -1,6 +1,6 @@
 /** SQL of orders and their items. */
 import type { AuditEvent, Order } from '@sightline/contracts'
-import { LAST_ID, type Queries, sql } from '@sightline/service-kit'
+import { LAST_ID, type Queries, repeatable, SQLSTATE } from '@sightline/service-kit'
 import { majorUnits } from './money.ts'
 
 /** An order as the code handles it: money in cents. */
@@ -40,8 +40,11 @@ export interface NewOrder extends Omit<OrderRecord, 'id'> {
   idempotencyKey: string | undefined
 }
 
-/** Order, items, audit event and idempotency key in one statement: one round trip, all or nothing. Nothing for an unknown user. */
-const INSERT = sql(
+/**
+ * Order, items, audit event and idempotency key in one statement: one round trip, all or nothing. Nothing for an unknown user. A second
+ * time it breaks a constraint, and `insertOrder` finds the order of the first.
+ */
+const INSERT = repeatable(
   'insert_order',
   `with placed as (
      insert into orders (event_id, user_id, customer_name, customer_email, action, status, total, currency, trace_id,
@@ -71,14 +74,34 @@ const VIEW = `select o.id, o.event_id, o.user_id, o.customer_name, o.customer_em
        'unit_price_cents', (i.unit_price * 100)::bigint, 'line_total_cents', (i.line_total * 100)::bigint) order by i.line)
      from order_items i join products p on p.id = i.product_id where i.order_id = o.id) as items
   from orders o`
-const FIND = sql('find_order', `${VIEW} where o.id = $1`)
+const FIND = repeatable('find_order', `${VIEW} where o.id = $1`)
 /** No "or": a plan that serves first and later pages alike would read from the newest row to the page. */
-const LIST = sql('list_orders', `${VIEW} where o.id < coalesce($1, ${LAST_ID}) order by o.id desc limit $2`)
+const LIST = repeatable('list_orders', `${VIEW} where o.id < coalesce($1, ${LAST_ID}) order by o.id desc limit $2`)
+
+/** By the event's id, which is unique: whether an order was placed whose answer was lost. */
+const PLACED = repeatable('find_placed_order', 'select id from orders where event_id = $1')
 
 /** Writes the order with its audit event; resolves to its id, or to undefined when there is no such user. */
 export async function insertOrder(tx: Queries, order: NewOrder): Promise<number | undefined> {
+  try {
+    const [row] = await tx.query<{ id: number }>(INSERT, valuesOf(order))
+    return row?.id
+  } catch (error) {
+    const { code, constraint } = error as { code?: string; constraint?: string }
+    if (code !== SQLSTATE.unique_violation || constraint !== 'orders_event_id_key') throw error
+    return placedOrder(tx, order.event_id)
+  }
+}
+
+/** The id of the order with this event; undefined when there is none. */
+export async function placedOrder(database: Queries, eventId: string): Promise<number | undefined> {
+  const [row] = await database.query<{ id: number }>(PLACED, [eventId])
+  return row?.id
+}
+
+function valuesOf(order: NewOrder): unknown[] {
   const { items } = order
-  const [row] = await tx.query<{ id: number }>(INSERT, [
+  return [
     order.event_id,
     order.user_id,
     order.customer_name,
@@ -99,8 +122,7 @@ export async function insertOrder(tx: Queries, order: NewOrder): Promise<number 
     order.tracestate ?? null,
     order.graceMs,
     order.idempotencyKey ?? null,
-  ])
-  return row?.id
+  ]
 }
 
 /** undefined when there is no such order. */

@@ -1,9 +1,9 @@
 /** SQL of the outbox: events wait here until the audit service has them. */
-import { type Component, countOf, type KitParts, outsideRequests, sql } from '@sightline/service-kit'
+import { type Component, countOf, type KitParts, outsideRequests, repeatable, sql } from '@sightline/service-kit'
 import type { Config } from './config.ts'
 
 const DELETE = sql('delete_delivered_events', 'delete from outbox where event_id = any($1)')
-const POSTPONE = sql(
+const POSTPONE = repeatable(
   'postpone_event',
   `update outbox set next_attempt_at = now() + interval '1 second', last_error = $2 where event_id = $1`,
 )

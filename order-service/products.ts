@@ -1,6 +1,6 @@
 /** SQL of products: what can be ordered, at what price. */
 import { isProductNumber, MAX_INTEGER, type Product } from '@sightline/contracts'
-import { type Queries, sql } from '@sightline/service-kit'
+import { type Queries, repeatable } from '@sightline/service-kit'
 import { majorUnits } from './money.ts'
 
 /** Price in cents; without `stock_tracked` there is always enough. */
@@ -23,12 +23,12 @@ export const COLUMNS =
   'p.id, p.number, p.name, (p.unit_price * 100)::bigint as unit_price_cents, p.currency, p.stock_tracked'
 /** Which products are meant: ids as the first parameter, numbers as the second. */
 export const NAMED = 'p.id = any($1) or p.number = any($2)'
-const FIND = sql('find_products', `select ${COLUMNS} from products p where ${NAMED}`)
+const FIND = repeatable('find_products', `select ${COLUMNS} from products p where ${NAMED}`)
 const STOCKED = `select ${COLUMNS}, i.on_hand - i.reserved as stock
   from products p left join inventory i on i.product_id = p.id and p.stock_tracked`
-const FIND_STOCKED = sql('find_products_and_stock', `${STOCKED} where ${NAMED}`)
-const LIST = sql('list_products', `${STOCKED} where p.id > $1 order by p.id limit $2`)
-const FIND_ID = sql(
+const FIND_STOCKED = repeatable('find_products_and_stock', `${STOCKED} where ${NAMED}`)
+const LIST = repeatable('list_products', `${STOCKED} where p.id > $1 order by p.id limit $2`)
+const FIND_ID = repeatable(
   'find_product_id',
   `select p.id from products p where ${NAMED} order by p.id = any($1) desc limit 1`,
 )

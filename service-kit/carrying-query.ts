@@ -30,6 +30,8 @@ const PgQuery = pg.Query as unknown as new (
 ) => pg.Submittable & {
   name: string
   text: string
+  /** Not `extended`: without a name and without values it goes in one message, of which the server answers no Bind. */
+  queryMode: string | undefined
   callback: (error: Error | null, result: pg.QueryResult) => void
   prepare(connection: Wire): void
   handleCommandComplete(message: unknown, connection: Wire): void

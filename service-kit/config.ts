@@ -27,7 +27,7 @@ export const serviceEnvironment = z.object({
   PGUSER: z.string(),
   PGPASSWORD: z.string(),
   DB_POOL_MAX: z.coerce.number().int().min(1).max(500).default(10),
-  /** How long to wait for a free connection, a new one included, milliseconds. */
+  /** How long a request waits for a free connection, a new one and a server that takes none for now included, milliseconds. */
   DB_ACQUIRE_TIMEOUT_MS: z.coerce.number().int().min(50).max(60_000).default(2_000),
   /** Longest time a statement of a request may take, milliseconds; PostgreSQL cancels it then. */
   DB_STATEMENT_TIMEOUT_MS: z.coerce.number().int().min(50).max(60_000).default(5_000),

@@ -207,6 +207,7 @@ function addRoute<Definition extends RouteDefinition>(
   const pattern = definition.path.replace(/\{(\w+)\}/g, ':$1').replace(/\{\+(\w+)\}/g, '*$1')
   router[definition.method](pattern, async (ctx) => {
     ctx.state.probe = probe
+    currentRequest()!.isProbe = probe
     nameRoute(ctx, path)
     // Caught here, inside the route's span: an error that left it would be recorded there a second time.
     try {

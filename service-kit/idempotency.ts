@@ -9,7 +9,7 @@ import { trace } from '@opentelemetry/api'
 import { CLEAN_STEP, createCleaner } from './cleaner.ts'
 import type { Answer } from './http-server.ts'
 import type { Logger } from './logging.ts'
-import { type Database, sql } from './postgres.ts'
+import { type Database, repeatable, sql } from './postgres.ts'
 import { invalid } from './problems.ts'
 import type { Component } from './run-group.ts'
 
@@ -38,12 +38,12 @@ interface StoredAnswer {
   answer: string
 }
 
-const FIND = sql(
+const FIND = repeatable(
   'find_answer',
   `select request_hash, status, answer::text as answer from idempotent_answers
    where service = $1 and key = $2 and created_at > now() - interval '24 hours'`,
 )
-const KEEP = sql(
+const KEEP = repeatable(
   'keep_answer',
   `insert into idempotent_answers (service, key, request_hash, status, answer) values ($1, $2, $3, $4, $5)
    on conflict (service, key) do update

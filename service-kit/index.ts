@@ -21,11 +21,12 @@ export {
   type Database,
   LAST_ID,
   type Queries,
-  SQLSTATE,
+  repeatable,
   type Statement,
   sessionQueries,
   sql,
 } from './postgres.ts'
+export { SQLSTATE } from './postgres-errors.ts'
 export * from './problems.ts'
 export {
   checkDeadline,

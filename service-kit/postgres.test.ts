@@ -4,21 +4,13 @@ import { after, before, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import log4js from 'log4js'
 import type { CopiedRow } from './copy-rows.ts'
-import { createMetrics, type Metrics } from './metrics.ts'
 import { until } from './poll.ts'
-import {
-  countOf,
-  createDatabase,
-  type Database,
-  type DatabaseOptions,
-  isConnectionLoss,
-  SQLSTATE,
-  sql,
-} from './postgres.ts'
+import { countOf, type Database, type DatabaseOptions, sql } from './postgres.ts'
+import { isConnectionLoss, SQLSTATE } from './postgres-errors.ts'
 import { ProblemError } from './problems.ts'
 import { telemetry } from './telemetry/state.ts'
-import { KIT_METRICS } from './test/catalogue.ts'
 import { sample } from './test/index.ts'
+import { openDatabase } from './test/opened-database.ts'
 
 let cluster: TestCluster
 let owner: TestDatabase
@@ -32,25 +24,7 @@ after(async () => {
   await cluster?.stop()
 })
 
-interface Opened extends AsyncDisposable {
-  db: Database
-  metrics: Metrics
-}
-
-function open(options: Partial<DatabaseOptions> = {}): Opened {
-  const metrics = createMetrics({ name: 'test', version: '1' }, KIT_METRICS)
-  const logger = log4js.getLogger('test')
-  logger.level = 'off'
-  const db = createDatabase({
-    connection: owner.connection(),
-    applicationName: 'postgres.test',
-    poolMax: 1,
-    metrics,
-    logger,
-    ...options,
-  })
-  return { db, metrics, [Symbol.asyncDispose]: () => db.close() }
-}
+const open = (options: Partial<DatabaseOptions> = {}) => openDatabase({ connection: owner.connection(), ...options })
 
 const PID = sql('own_pid', 'select pg_backend_pid() as pid')
 const ADD = sql('add_thing', 'insert into things (id, name) values ($1, $2) returning id, name')

@@ -5,20 +5,31 @@ import pg from 'pg'
 import { CarryingQuery } from './carrying-query.ts'
 import { type Copy, copyFrom } from './copy-rows.ts'
 import { roundMs } from './durations.ts'
+import { createLending, type Loan, statementsBegun } from './lending.ts'
 import type { Logger } from './logging.ts'
 import { type Metrics, observe } from './metrics.ts'
-import { type ProblemError, unavailable } from './problems.ts'
+import { causeOf, databaseProblem, isCutOff, isSpent, isUntouched } from './postgres-errors.ts'
 import { telemetry } from './telemetry/state.ts'
 
 /** A statement with the name it is prepared under; the name is also the span's and the metric's. */
 export interface Statement {
   readonly name: string
   readonly text: string
+  /** Carried out twice it leaves, and tells, what once would have. */
+  readonly repeatable?: boolean
 }
 
 /** Named queries cost PostgreSQL 40 % less CPU than unnamed ones: they are planned once per connection. */
 export function sql(name: string, text: string): Statement {
   return { name, text: text.replace(/\s+/g, ' ').trim() }
+}
+
+/**
+ * The same for one that only reads, or whose key makes a second time the same as one: cut off by a restart of PostgreSQL, it is
+ * carried out again whatever had become of it.
+ */
+export function repeatable(name: string, text: string): Statement {
+  return { ...sql(name, text), repeatable: true }
 }
 
 /** In SQL: no id is beyond it, so that a page without a cursor is one with it. */
@@ -53,8 +64,12 @@ export interface BulkQueries extends Queries {
 
 /** A pool of connections to one database. */
 export interface Database extends BulkQueries {
-  /** Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. */
-  transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T>
+  /**
+   * Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. In a request `work` is done once more, on
+   * another connection, where the first was lost before PostgreSQL took its COMMIT. Lost after that it rejects, unless `isCommitted` is
+   * given, which asks whether what `work` resolved to is there, and says so.
+   */
+  transaction<T>(work: (tx: Queries) => Promise<T>, isCommitted?: (result: T) => Promise<boolean>): Promise<T>
   /**
    * Opens so many of the pool's connections, ten unless told, so that the first requests of a process wait for none. Resolves to how many
    * there are: fewer, with a warning in the log, when the database is away or takes no more of them.
@@ -77,7 +92,7 @@ export interface DatabaseOptions {
   logger: Logger
   /** A statement that takes longer is cancelled, milliseconds (default 5,000). */
   statementTimeoutMs?: number
-  /** How long to wait for a free connection, milliseconds (default 2,000). */
+  /** How long to wait for a free connection, and in a request for a server that takes none, milliseconds (default 2,000). */
   acquireTimeoutMs?: number
   /** false: PostgreSQL is not told in which trace a statement runs (default true). */
   carriesTrace?: boolean
@@ -102,14 +117,18 @@ const types = {
  * (`database-unavailable`; one second, ten where PostgreSQL is out of disk or memory or only reads) when the database is away,
  * too slow, overloaded or in need, or with PostgreSQL's own error, whose `code` is its SQLSTATE. A connection in an unknown
  * state is not lent again.
+ *
+ * A request lives through a restart of PostgreSQL: it waits for a server that refuses connections, up to `acquireTimeoutMs` and half of
+ * its time, and what the restart has cut off is done once more where that can't be twice. What stands outside of requests does neither, since
+ * it tries again by itself; nor do probes, which are to tell the truth at once.
  */
 export function createDatabase(options: DatabaseOptions): Database {
-  const { metrics, logger, carriesTrace = true } = options
+  const { metrics, logger, carriesTrace = true, acquireTimeoutMs = 2_000 } = options
   const pool = new pg.Pool({
     ...options.connection,
     max: options.poolMax,
     application_name: options.applicationName,
-    connectionTimeoutMillis: options.acquireTimeoutMs ?? 2_000,
+    connectionTimeoutMillis: acquireTimeoutMs,
     idleTimeoutMillis: 30_000,
     statement_timeout: options.statementTimeoutMs ?? 5_000,
     lock_timeout: 3_000,
@@ -123,15 +142,24 @@ export function createDatabase(options: DatabaseOptions): Database {
   pool.on('error', (error) => logger.warn('idle database connection lost', error))
   // The same for one that breaks while it is lent but between two statements: the next statement fails, which is enough.
   pool.on('connect', (client) => client.on('error', (error) => logger.debug('database connection lost', error)))
+  const { connect, lend, tellRetry } = createLending(pool, { metrics, logger, acquireTimeoutMs })
   const duration = metrics.histogram('db_client_operation_duration_seconds')
-  const timeouts = metrics.counter('db_client_connection_timeouts_total')
   if (options.poolMetrics ?? true) registerPoolMetrics(pool, metrics, options.poolMax)
 
-  function run<Row extends object>(client: pg.PoolClient, statement: Statement, values?: unknown[]): Promise<Row[]> {
-    return observed(statement, async () => {
-      const result = await execute(client, statement, values, carriesTrace)
-      return [result.rows as Row[], result.rowCount ?? 0]
-    })
+  async function run<Row extends object>(loan: Loan, statement: Statement, values?: unknown[]): Promise<Row[]> {
+    const { client } = loan
+    const begun = statementsBegun(client)
+    try {
+      return await observed(statement, async () => {
+        const result = await execute(client, statement, values, carriesTrace)
+        return [result.rows as Row[], result.rowCount ?? 0]
+      })
+    } catch (error) {
+      const cause = causeOf(error)
+      const isBegun = !isBound(statement) || statementsBegun(client) !== begun
+      if (isCutOff(cause)) loan.lost = { error, isUntouched: isUntouched(cause, isBegun) }
+      throw error
+    }
   }
 
   /** Counts, times and logs what runs a statement and resolves to its result and its number of rows. */
@@ -160,54 +188,50 @@ export function createDatabase(options: DatabaseOptions): Database {
     }
   }
 
-  async function connect(): Promise<pg.PoolClient> {
-    try {
-      return await pool.connect()
-    } catch (error) {
-      if (isAcquireTimeout(error)) timeouts.inc()
-      throw databaseProblem(error)
-    }
-  }
-
   const query = <Row extends object>(statement: Statement, values?: unknown[]) =>
-    lent((client) => run<Row>(client, statement, values))
+    lend('statement', (loan) => run<Row>(loan, statement, values), {
+      mayRepeat: ({ isUntouched }) => isUntouched || statement.repeatable === true,
+    })
 
+  // A row that was handed out can't be taken back.
   const copyRows = (name: string, copies: readonly Copy[]) =>
-    lent((client) => observed({ name, text: '' }, async () => [undefined, await copyFrom(client, copies)]))
+    lend('copy', ({ client }) => observed({ name, text: '' }, async () => [undefined, await copyFrom(client, copies)]))
 
-  async function lent<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
-    const client = await connect()
-    let broken: Error | undefined
-    try {
-      return await work(client)
-    } catch (error) {
-      if (isSpent((error as ProblemError).cause ?? error)) broken = error as Error
-      throw error
-    } finally {
-      client.release(broken)
-    }
-  }
-
-  async function transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
-    const client = await connect()
-    let broken: Error | undefined
-    try {
-      await run(client, BEGIN)
-      const result = await work({ query: (statement, values) => run(client, statement, values) })
-      await run(client, COMMIT)
+  async function transaction<T>(
+    work: (tx: Queries) => Promise<T>,
+    isCommitted?: (result: T) => Promise<boolean>,
+  ): Promise<T> {
+    let done: { result: T } | undefined
+    const once = async (loan: Loan) => {
+      done = undefined
+      await run(loan, BEGIN)
+      const result = await work({ query: (statement, values) => run(loan, statement, values) })
+      done = { result }
+      await run(loan, COMMIT)
       return result
+    }
+    let atCommit: unknown
+    try {
+      return await lend('transaction', once, {
+        mayRepeat: ({ error, isUntouched }) => {
+          if (done === undefined || isUntouched) return true
+          atCommit = error
+          return false
+        },
+        giveUp: rollBack,
+      })
     } catch (error) {
-      broken = await rollBack(client, error)
+      if (error !== atCommit || isCommitted === undefined) throw error
+      tellRetry('commit', 1, error)
+      if (await isCommitted(done!.result).catch(() => false)) return done!.result
       throw error
-    } finally {
-      client.release(broken)
     }
   }
 
-  async function rollBack(client: pg.PoolClient, error: unknown): Promise<Error | undefined> {
-    if (isSpent((error as Error).cause ?? error)) return error as Error
+  async function rollBack(loan: Loan, error: unknown): Promise<Error | undefined> {
+    if (isSpent(causeOf(error))) return error as Error
     try {
-      await run(client, ROLLBACK)
+      await run(loan, ROLLBACK)
       return undefined
     } catch (failure) {
       // Its state is unknown: the pool must not lend it again.
@@ -220,7 +244,7 @@ export function createDatabase(options: DatabaseOptions): Database {
     const clients: pg.PoolClient[] = []
     // Two at a time: a server that starts a process and checks a password for each has other things to do as well.
     const openSome = async () => {
-      while (pool.totalCount < wanted) clients.push(await connect())
+      while (pool.totalCount < wanted) clients.push(await connect(0))
     }
     const failures = (await Promise.allSettled([openSome(), openSome()])).filter(({ status }) => status === 'rejected')
     for (const client of clients) client.release()
@@ -237,7 +261,7 @@ export function createDatabase(options: DatabaseOptions): Database {
     transaction,
     open,
     check: async () => {
-      await query(PING)
+      await lend('check', (loan) => run(loan, PING), { waitMs: () => 0 })
     },
     close: () => pool.end(),
     pool,
@@ -256,6 +280,7 @@ function execute(
 ): Promise<pg.QueryResult> {
   return new Promise((resolve, reject) => {
     const query = new CarryingQuery(statement, values)
+    if (isBound(statement)) query.queryMode = 'extended'
     query.callback = (error, result) => (error ? reject(error) : resolve(result))
     // Its span is made inside of `client.query`, and is nobody's active one.
     if (carriesTrace) telemetry.statement = query
@@ -270,6 +295,8 @@ function execute(
 // Unnamed: PostgreSQL needs no plan for these, and the spans are still told apart by their text.
 const BEGIN: Statement = { name: '', text: 'begin' }
 const COMMIT: Statement = { name: '', text: 'commit' }
+/** The server answers its Bind, before it begins with it. COMMIT so that one that it never took can be told from one that it may have. */
+const isBound = (statement: Statement) => statement.name !== '' || statement === COMMIT
 const ROLLBACK: Statement = { name: '', text: 'rollback' }
 const PING = sql('ping', 'select 1')
 
@@ -291,91 +318,4 @@ export function sessionQueries(client: pg.Client): BulkQueries {
       await copyFrom(client, copies)
     },
   }
-}
-
-/** SQLSTATEs by name, as far as they decide something here. */
-export const SQLSTATE = {
-  unique_violation: '23505',
-  foreign_key_violation: '23503',
-  check_violation: '23514',
-  insufficient_privilege: '42501',
-  query_canceled: '57014',
-  lock_not_available: '55P03',
-  insufficient_resources: '53000',
-  disk_full: '53100',
-  out_of_memory: '53200',
-  too_many_connections: '53300',
-  configuration_limit_exceeded: '53400',
-  system_error: '58000',
-  io_error: '58030',
-  read_only_sql_transaction: '25006',
-  serialization_failure: '40001',
-  deadlock_detected: '40P01',
-  idle_in_transaction_session_timeout: '25P03',
-  transaction_timeout: '25P04',
-} as const
-
-/** Busy: the next try may do. */
-const BUSY: readonly string[] = [
-  SQLSTATE.query_canceled,
-  SQLSTATE.lock_not_available,
-  SQLSTATE.too_many_connections,
-  SQLSTATE.serialization_failure,
-  SQLSTATE.deadlock_detected,
-  SQLSTATE.idle_in_transaction_session_timeout,
-  SQLSTATE.transaction_timeout,
-]
-/** Out of disk or memory, can't read or write its files, or may not write since another server took over: takes a while. */
-const IN_NEED: readonly string[] = [
-  SQLSTATE.insufficient_resources,
-  SQLSTATE.disk_full,
-  SQLSTATE.out_of_memory,
-  SQLSTATE.configuration_limit_exceeded,
-  SQLSTATE.system_error,
-  SQLSTATE.io_error,
-  SQLSTATE.read_only_sql_transaction,
-]
-const BUSY_SECONDS = 1
-const NEED_SECONDS = 10
-/** This process or its machine is out of file descriptors or ports; ENOENT: PostgreSQL's Unix socket is not there. */
-const NOT_CONNECTED = ['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENETDOWN', 'ENOENT']
-const NETWORK = [
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-]
-
-function isAcquireTimeout(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('timeout exceeded when trying to connect')
-}
-
-/** The connection is gone: server stopped (class 57P), protocol broken (class 08), or the network. */
-export function isConnectionLoss(error: unknown): boolean {
-  const { code, message } = (error ?? {}) as { code?: string; message?: string }
-  if (code !== undefined) return code.startsWith('57P') || code.startsWith('08') || NETWORK.includes(code)
-  return /Connection terminated|not queryable|Client has encountered a connection error|Query read timeout/.test(
-    message ?? '',
-  )
-}
-
-/** Nothing more can be done on this connection: it is gone, or leads to a server that only reads since another one writes. */
-function isSpent(error: unknown): boolean {
-  return isConnectionLoss(error) || (error as { code?: string }).code === SQLSTATE.read_only_sql_transaction
-}
-
-/** Down, overloaded, in need or too slow is 503 and passes; anything else keeps its SQLSTATE for the caller. */
-function databaseProblem(error: unknown): Error {
-  const { code = '' } = error as { code?: string }
-  const retryAfter = IN_NEED.includes(code)
-    ? NEED_SECONDS
-    : isAcquireTimeout(error) || isConnectionLoss(error) || BUSY.includes(code) || NOT_CONNECTED.includes(code)
-      ? BUSY_SECONDS
-      : undefined
-  if (retryAfter === undefined) return error as Error
-  return unavailable('database-unavailable', `database: ${(error as Error).message}`, retryAfter, error)
 }

@@ -13,6 +13,8 @@ export interface RequestContext {
   startedAt: number
   /** performance.now() at which the caller stops waiting. */
   deadlineAt: number
+  /** Asks how the service is: answered at once, never later. */
+  isProbe?: boolean
 }
 
 const storage = new AsyncLocalStorage<RequestContext>()

@@ -422,7 +422,8 @@ test('a database that goes away is 503, and its return needs no restart', async 
   })
   assert.equal((await service.call('GET', '/users')).status, 200)
   await own.pause()
-  const down = await service.call('GET', '/users')
+  // It is waited for, for half of the time that there is.
+  const down = await service.call('GET', '/users', undefined, { 'x-request-deadline': '2000' })
   assertProblem(down, 503, 'database-unavailable')
   assert.equal(down.headers.get('retry-after'), '1')
   assert.equal((await service.call('GET', '/ready')).status, 503)

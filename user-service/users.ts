@@ -1,6 +1,6 @@
 /** SQL of users. */
 import type { User } from '@sightline/contracts'
-import { type Queries, sql } from '@sightline/service-kit'
+import { type Queries, repeatable } from '@sightline/service-kit'
 
 export interface UserRow {
   id: number
@@ -10,14 +10,14 @@ export interface UserRow {
   updated_at: Date
 }
 
-const FIND = sql('find_user', 'select id, name, email, created_at, updated_at from users where id = $1')
-const LIST = sql(
+const FIND = repeatable('find_user', 'select id, name, email, created_at, updated_at from users where id = $1')
+const LIST = repeatable(
   'list_users',
   // bigint: a cursor may lie beyond what an id can be.
   'select id, name, email, created_at, updated_at from users where id > $1::bigint order by id limit $2',
 )
 /** Two requests for one user may meet here: the later one updates what it brings, and leaves the rest. */
-const STORE = sql(
+const STORE = repeatable(
   'store_user',
   `insert into users (id, name, email) values ($1, $2, $3)
    on conflict (id) do update set name = coalesce(excluded.name, users.name),

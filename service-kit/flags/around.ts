@@ -20,7 +20,7 @@ export function aroundStatements(database: Database, flags: Flags, around: Aroun
   return {
     ...database,
     query: wrap(database.query),
-    transaction: (work) => database.transaction((tx) => work({ query: wrap(tx.query) })),
+    transaction: (work, isCommitted) => database.transaction((tx) => work({ query: wrap(tx.query) }), isCommitted),
   }
 }
 

@@ -29,6 +29,7 @@ export const KIT_METRICS: Catalogue = {
   db_client_connection_max: gauge(),
   db_client_connection_pending_requests: gauge(),
   db_client_connection_timeouts_total: counter(),
+  db_client_retries_total: counter('operation', 'reason'),
   telemetry_queue_size: gauge('signal'),
   telemetry_queue_capacity: gauge('signal'),
   telemetry_exported_total: counter('signal'),
