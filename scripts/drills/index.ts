@@ -3,7 +3,7 @@ import { connections } from './connections.ts'
 import type { Drill } from './drill.ts'
 import { killDrills } from './kill.ts'
 import { poison } from './poison.ts'
-import { rollingRestart } from './rolling.ts'
+import { restartPostgres, rollingRestart } from './rolling.ts'
 import { soak } from './soak.ts'
 import { stall } from './stall.ts'
 import { telemetryDiskFull, telemetryDown } from './telemetry.ts'
@@ -11,6 +11,7 @@ import { telemetryDiskFull, telemetryDown } from './telemetry.ts'
 export const drills: Drill[] = [
   ...killDrills,
   rollingRestart,
+  restartPostgres,
   stall,
   connections,
   clockStep,
