@@ -62,6 +62,9 @@ tracer_provider:
     - batch:
 ${inner}`
 
+const CIRCLE = 'an alias (*name) leads to what it stands in'
+const NO_HEADER = 'is no header that HTTP can send: its name or value has characters that may not be there'
+
 test('a refusal names line and path, what is wrong and what to write, all of it at once', () => {
   const exporter = '        exporter: {otlp_http: }'
   const format = 'write file_format: "1.0", in quotes'
@@ -109,10 +112,37 @@ test('a refusal names line and path, what is wrong and what to write, all of it 
       'file_format: "1.0"\npropagator: {composite: [{xray: }]}',
       'line 2, propagator.composite[0].xray is no propagator that there is here; use tracecontext, baggage, b3, b3multi, jaeger',
     ],
+    [
+      'file_format: "1.0"\nresource: !!set {attributes_list}\ndisabled: !flag true',
+      'line 2: Unresolved tag: tag:yaml.org,2002:set',
+      'line 3: Unresolved tag: !flag',
+    ],
+    [`${SPANS('        exporter: {console: }')}\n  sampler: &own {parent_based: {root: *own}}`, CIRCLE],
+    ['file_format: "1.0"\nmeter_provider: &own [*own]', CIRCLE],
+    [
+      SPANS('        exporter: {otlp_http: {headers: [{name: a key, value: b}], headers_list: "c=%0A"}}'),
+      `line 5, tracer_provider.processors[0].batch.exporter.otlp_http.headers[0]: ${NO_HEADER}`,
+      `line 5, tracer_provider.processors[0].batch.exporter.otlp_http.headers_list: ${NO_HEADER}`,
+    ],
+    [
+      `file_format: "1.0"\ndisabled: "\\e[1m\\n${'-'.repeat(200)}"`,
+      `line 2, disabled: must be a boolean, and is  [1m ${'-'.repeat(95)}…`,
+    ],
   ] as const) {
     assert.deepEqual(refused(text), lines, text)
   }
-  assert.throws(() => readConfigFile(path.join(folder, 'none.yaml'), {}), /none\.yaml can't be read: ENOENT/)
+})
+
+test('what is no file of a size to be read is refused, and waited for by nobody', () => {
+  const large = path.join(folder, 'large.yaml')
+  writeFileSync(large, '#'.repeat(2 ** 20 + 1))
+  for (const [file, why] of [
+    [path.join(folder, 'none.yaml'), /none\.yaml can't be read: ENOENT/],
+    [folder, /can't be read: it is a folder/],
+    ['/dev/zero', /can't be read: it is no file/],
+    [large, /can't be read: it has 1048577 bytes, and 1048576 are the most/],
+  ] as const)
+    assert.throws(() => readConfigFile(file, {}), why)
 })
 
 test('what a reference stands for, a secret perhaps, is in no refusal', () => {
@@ -125,6 +155,9 @@ test('what a reference stands for, a secret perhaps, is in no refusal', () => {
   assert.deepEqual(refused(text, { SECRET: 'tell nobody', PIN: '1234' }), [
     `line 5, tracer_provider.processors[0].batch.schedule_delay: must be a number, and is \${SECRET}`,
     `line 10, tracer_provider.processors[0].batch.exporter.otlp_http.headers[0].value: must be a string, and is \${PIN}`,
+  ])
+  assert.deepEqual(refused(`file_format: \${SECRET}`, { SECRET: 'tell nobody' }), [
+    `line 1, file_format: is \${SECRET}; write file_format: "1.0", in quotes`,
   ])
 })
 

@@ -1,5 +1,5 @@
 /** OTEL_CONFIG_FILE: a file of OpenTelemetry's declarative configuration, read and checked as a whole, or refused with all that is wrong in it. */
-import { readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
 import type { z } from 'zod'
@@ -30,8 +30,14 @@ export class ConfigFileError extends Error {
 export function readConfigFile(file: string, env: NodeJS.ProcessEnv): ConfigFile {
   const lines = new LineCounter()
   const absolute = path.resolve(file)
-  const document = parseDocument(textOf(absolute), { version: '1.2', lineCounter: lines, prettyErrors: false })
-  const problems = document.errors.map(({ code, pos, message }) => {
+  const document = parseDocument(textOf(absolute), {
+    version: '1.2',
+    lineCounter: lines,
+    prettyErrors: false,
+    // Tags that make a set or bytes of a value: nothing here is one.
+    resolveKnownTags: false,
+  })
+  const problems = [...document.errors, ...document.warnings].map(({ code, pos, message }) => {
     const what = code === 'MULTIPLE_DOCS' ? 'a second document begins here' : message.replace(/\s+/g, ' ')
     return `line ${lines.linePos(pos[0]).line}: ${what}`
   })
@@ -41,7 +47,7 @@ export function readConfigFile(file: string, env: NodeJS.ProcessEnv): ConfigFile
   )
   refuse(absolute, problems)
   const content = contentOf(document, absolute)
-  refuse(absolute, formatProblems(content, at(nodeAt(document, ['file_format']))))
+  refuse(absolute, formatProblems(content, writtenAt(document, ['file_format']), at(nodeAt(document, ['file_format']))))
   const result = configurationModel.safeParse(content, { reportInput: true })
   if (!result.success)
     throw refusal(
@@ -65,20 +71,35 @@ function serviceName(env: NodeJS.ProcessEnv): string {
   return env.OTEL_SERVICE_NAME || entryPackage(process.argv[1]).name
 }
 
+/** Far above what anybody writes, and no strain to parse. */
+const MOST_BYTES = 1_048_576
+
 function textOf(file: string): string {
+  let opened: number | undefined
   try {
-    return readFileSync(file, 'utf8')
+    // Not to wait for the other end of a pipe, nor to read a device that has no end.
+    opened = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+    const about = fstatSync(opened)
+    if (!about.isFile()) throw new Error(about.isDirectory() ? 'it is a folder' : 'it is no file')
+    if (about.size > MOST_BYTES) throw new Error(`it has ${about.size} bytes, and ${MOST_BYTES} are the most`)
+    return readFileSync(opened, 'utf8')
   } catch (error) {
     throw new ConfigFileError(`OTEL_CONFIG_FILE=${file} can't be read: ${(error as Error).message}`)
+  } finally {
+    if (opened !== undefined) closeSync(opened)
   }
 }
 
-/** A reference within YAML (`*name`) may lead nowhere, or to more than anybody means. */
+/** A reference within YAML (`*name`) may lead nowhere, to more than anybody means, or to what it stands in. */
 function contentOf(document: Document, file: string): unknown {
   try {
-    return document.toJS()
+    const content: unknown = document.toJS()
+    // As text it has an end only where nothing is within itself.
+    JSON.stringify(content)
+    return content
   } catch (error) {
-    throw refusal(file, [(error as Error).message])
+    const circular = error instanceof TypeError && error.message.includes('circular')
+    throw refusal(file, [circular ? 'an alias (*name) leads to what it stands in' : (error as Error).message])
   }
 }
 
@@ -93,10 +114,10 @@ function refuse(file: string, problems: readonly string[]): void {
 }
 
 /** A newer minor version may say more; what is unknown of that is named as such. What came before 1.0 means other things by the same names. */
-function formatProblems(content: unknown, place: string): string[] {
+function formatProblems(content: unknown, written: string | undefined, place: string): string[] {
   const format = (content as { file_format?: unknown } | null)?.file_format
   if (typeof format === 'string' && /^1\.\d+$/.test(format)) return []
-  const said = format === undefined ? 'is missing' : `is ${JSON.stringify(format)}`
+  const said = format === undefined ? 'is missing' : `is ${written?.includes('$') ? written : JSON.stringify(format)}`
   return [`${place}file_format: ${said}; write file_format: "1.0", in quotes`]
 }
 
@@ -106,13 +127,21 @@ function linesOf(issue: z.core.$ZodIssue, document: Document, at: (node: Node | 
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => {
       const parent = document.getIn(where, true) ?? document.contents
-      const pair = isMap(parent) ? parent.items.find((item) => isScalar(item.key) && item.key.value === key) : undefined
+      const pair = isMap(parent)
+        ? parent.items.find((item) => isScalar(item.key) && String(item.key.value ?? '') === key)
+        : undefined
       return `${at(pair?.key as Node | undefined)}${pathText([...where, key])} ${issue.message}`
     })
+  const written = writtenAt(document, where)
+  return [`${at(nodeAt(document, where))}${pathText(where)}: ${meaning(issue, written ? `, and is ${written}` : '')}`]
+}
+
+/** The value at a path as it stands in the file, short enough for a line: what a reference stands for may be a secret. */
+function writtenAt(document: Document, where: readonly (string | number)[]): string | undefined {
   const node = document.getIn(where, true)
-  // As it stands in the file: what a reference stands for may be a secret.
-  const written = isScalar(node) && node.source ? `, and is ${node.source}` : ''
-  return [`${at(nodeAt(document, where))}${pathText(where)}: ${meaning(issue, written)}`]
+  if (!isScalar(node) || !node.source) return undefined
+  const text = node.source.replace(/[\p{Cc}\s]+/gu, ' ')
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text
 }
 
 /** The node at a path, or the nearest above it where the file has none. */

@@ -3,6 +3,7 @@
  * (https://github.com/open-telemetry/opentelemetry-configuration), with its defaults: of components those that there are here.
  * A property that is known and has no effect here is left as it is; `UNUSED` says which.
  */
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { z } from 'zod'
 import { PROPAGATORS } from '../propagators.ts'
 
@@ -71,6 +72,18 @@ const pairs = z
     return read
   })
 
+/** Whether HTTP can send it. What it can't would fail each export, and not the start. */
+function isHeader(name: string, value: string | null): boolean {
+  try {
+    validateHeaderName(name)
+    if (value !== null) validateHeaderValue(name, value)
+    return true
+  } catch {
+    return false
+  }
+}
+const NO_HEADER = 'is no header that HTTP can send: its name or value has characters that may not be there'
+
 const otlpHttp = component({
   endpoint: z
     .url({ protocol: /^https?$/, error: 'must be a URL with the path of the signal, http://localhost:4318/v1/traces' })
@@ -81,10 +94,15 @@ const otlpHttp = component({
     cert_file: z.string().nullish(),
   }).nullish(),
   headers: z
-    .array(map({ name: z.string().min(1), value: z.string().nullable() }))
+    .array(
+      map({ name: z.string().min(1), value: z.string().nullable() }).refine(
+        ({ name, value }) => isHeader(name, value),
+        NO_HEADER,
+      ),
+    )
     .nonempty()
     .optional(),
-  headers_list: pairs,
+  headers_list: pairs.refine((list) => Object.entries(list).every(([name, value]) => isHeader(name, value)), NO_HEADER),
   compression: or(z.enum(['gzip', 'none']), 'none' as const),
   timeout: timeout(10_000),
   encoding: or(z.enum(['protobuf', 'json']), 'protobuf' as const),

@@ -1,6 +1,8 @@
 /** A file's model as the parts of telemetry. */
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { AgentOptions } from 'node:https'
+import { createSecureContext } from 'node:tls'
 import type { Attributes, TextMapPropagator } from '@opentelemetry/api'
 import { CompressionAlgorithm } from '@opentelemetry/otlp-exporter-base'
 import { httpAgentFactoryFromOptions } from '@opentelemetry/otlp-exporter-base/node-http'
@@ -139,12 +141,7 @@ function otlpSettings(otlp: OtlpHttpModel, signal: string, path: string): OtlpHt
   const { endpoint, headers = [], headers_list: list, compression, timeout, encoding, tls } = otlp
   const sent: Record<string, string> = { ...list }
   for (const { name, value } of headers) if (value !== null) sent[name] = value
-  const agent: AgentOptions = {
-    keepAlive: true,
-    ca: certificate(path, 'ca_file', tls?.ca_file),
-    key: certificate(path, 'key_file', tls?.key_file),
-    cert: certificate(path, 'cert_file', tls?.cert_file),
-  }
+  const agent: AgentOptions = { keepAlive: true, ...certificates(tls ?? {}, path) }
   return {
     url: endpoint ?? `http://localhost:4318/v1/${signal}`,
     headers: async () => ({ ...sent, ...contentType(encoding) }),
@@ -157,11 +154,23 @@ function otlpSettings(otlp: OtlpHttpModel, signal: string, path: string): OtlpHt
   }
 }
 
-function certificate(path: string, name: string, file: string | null | undefined): Buffer | undefined {
-  if (!file) return undefined
+/** What of `tls` a connection would be made with. Throws a ConfigFileError for what none could be. */
+function certificates(tls: NonNullable<OtlpHttpModel['tls']>, path: string): AgentOptions {
+  let last = ''
+  const read = (name: 'ca_file' | 'key_file' | 'cert_file') => {
+    last = name
+    return tls[name] ? readFileSync(tls[name]) : undefined
+  }
   try {
-    return readFileSync(file)
+    const ca = read('ca_file')
+    // Node takes any bytes for authorities, and then trusts nobody.
+    if (ca) new X509Certificate(ca)
+    const key = read('key_file')
+    createSecureContext({ key })
+    const cert = read('cert_file')
+    createSecureContext({ key, cert })
+    return { ca, key, cert }
   } catch (error) {
-    throw new ConfigFileError(`OTEL_CONFIG_FILE=${path} can't be obeyed:\n  ${name}: ${(error as Error).message}`)
+    throw new ConfigFileError(`OTEL_CONFIG_FILE=${path} can't be obeyed:\n  ${last}: ${(error as Error).message}`)
   }
 }
