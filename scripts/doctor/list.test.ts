@@ -45,12 +45,14 @@ test('variables that hide everything, something and nothing', () => {
     { OTEL_PROPAGATORS: 'b3' },
     { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' },
     { OTEL_CONFIG_FILE: 'otel.yaml' },
+    { TRACES_SAMPLE: '0' },
   ]) {
     assert.deepEqual(blinds(env), [false], JSON.stringify(env))
   }
   assert.deepEqual(blinds({ OTEL_CONFIG_FILE: 'otel.yaml', OTEL_SDK_DISABLED: 'true' }), [false, false])
   for (const env of [
     {},
+    { TRACES_SAMPLE: '1' },
     { OTEL_TRACES_EXPORTER: 'otlp,console', OTEL_PROPAGATORS: 'b3, tracecontext', OTEL_TRACES_SAMPLER: 'always_on' },
     { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318', OTEL_TRACES_SAMPLER_ARG: '0' },
   ]) {

@@ -13,6 +13,7 @@ import {
 import { readTrace } from '../trace/spans.ts'
 import { askJson } from './ask.ts'
 import { type Check, type Finding, fail, messageOf, pass } from './check.ts'
+import { belowCaller, wishToBeKept } from './kept-order.ts'
 import type { Patient } from './patient.ts'
 
 const GROUP = 'One order'
@@ -44,10 +45,14 @@ const order: Check = {
   async run(patient, signal) {
     // Without Prometheus there is nothing to count edges in: its port's check says so.
     const before = await sumsBefore(targetsOf(patient), edges).catch((): Before => new Map())
+    const wish = await wishToBeKept(patient, signal)
+    const headers = { ...patient.credentials, ...wish?.headers }
     const sentAt = Date.now()
     try {
-      const sent = await sendRequest(targetsOf(patient), REQUEST, file.requests[REQUEST]!, patient.credentials)
-      patient.order = { ...sent, sentAt, answeredAt: Date.now(), before }
+      const sent = await sendRequest(targetsOf(patient), REQUEST, file.requests[REQUEST]!, headers)
+      // With OTEL_PROPAGATORS=b3 a traceparent is nobody's: then the trace is the gateway's own.
+      const isBelowCaller = sent.trace_id === wish?.traceId
+      patient.order = { ...sent, sentAt, answeredAt: Date.now(), before, isBelowCaller }
       return pass(`${Date.now() - sentAt} ms, trace ${sent.trace_id}`)
     } catch (error) {
       signal.throwIfAborted()
@@ -99,7 +104,7 @@ async function whatIsMissing({ urls, order }: Patient): Promise<string> {
   const seen = new Set(spans.map(({ service }) => service))
   const missing = ofTheOrder.flatMap(({ services = [] }) => services).filter((name) => !seen.has(name))
   if (seen.size === 0)
-    return 'No span has arrived: is OTEL_TRACES_SAMPLER, OTEL_TRACES_EXPORTER or OTEL_SDK_DISABLED set where npm start was called? docs/switches.md'
+    return 'No span has arrived: is OTEL_TRACES_SAMPLER, OTEL_TRACES_EXPORTER, OTEL_SDK_DISABLED or TRACES_SAMPLE set where npm start was called? docs/switches.md and docs/sampling.md'
   if (missing.length > 0)
     return `Nothing of ${missing.join(', ')} is in it. Does it propagate as the others do (OTEL_PROPAGATORS), and send here (OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT)? Its own words: npm start -- --verbose`
   return `A span lost its parent: the context was not handed on, or a batch is missing. npm run trace -- ${order!.trace_id} shows where.`
@@ -210,10 +215,11 @@ async function meet(
   expectations: readonly Expectation[],
   remedy: (patient: Patient) => string | Promise<string>,
 ): Promise<Finding> {
-  const { trace_id, request_id } = patient.order!
+  const { trace_id, request_id, isBelowCaller } = patient.order!
   const within = seconds * patient.patience
   const began = performance.now()
-  let open = expectations.map((one) => filled(one, { [REQUEST]: { trace_id, request_id } }))
+  const wanted = isBelowCaller ? expectations.map(belowCaller) : expectations
+  let open = wanted.map((one) => filled(one, { [REQUEST]: { trace_id, request_id } }))
   for (;;) {
     const reasons: string[] = []
     const tried = await Promise.all(open.map((one) => tryOnce(patient, one)))

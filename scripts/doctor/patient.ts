@@ -37,8 +37,11 @@ export interface Patient {
   isIncidentKilled: boolean
   /** Milliseconds since the epoch, before the first question. */
   began: number
-  /** The one order, once it was answered; `before`: how often each edge of the map had been counted until then. */
-  order?: Sent & { sentAt: number; answeredAt: number; before: Before }
+  /**
+   * The one order, once it was answered; `before`: how often each edge of the map had been counted until then; `isBelowCaller`: its
+   * trace was begun here, so that it is kept, and the gateway's span is no root.
+   */
+  order?: Sent & { sentAt: number; answeredAt: number; before: Before; isBelowCaller: boolean }
 }
 
 export interface Wishes {

@@ -32,6 +32,9 @@ export function remarksOn(env: Environment, otlpPort: number): Remark[] {
       add(true, name, `no ${what} is sent`, `${name}=otlp, or unset it, then start again`)
   }
   sampler(env, add)
+  const share = Number(env.TRACES_SAMPLE?.trim() || 1)
+  if (share < 1)
+    add(false, 'TRACES_SAMPLE', `${share * 100} % of the traces are kept, besides those of docs/sampling.md`)
   propagators(env, add)
   for (const name of [
     'OTEL_EXPORTER_OTLP_ENDPOINT',
@@ -129,7 +132,7 @@ async function environmentsOf({ settings: { home } }: Patient): Promise<Map<stri
     const pid = pidOf(home, name)
     if (pid === null || process.platform !== 'linux') continue
     const text = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')
-    const pairs = text.split('\0').filter((pair) => pair.startsWith('OTEL_'))
+    const pairs = text.split('\0').filter((pair) => /^(?:OTEL_|TRACES_SAMPLE=)/.test(pair))
     if (text !== '')
       environments.set(
         name,

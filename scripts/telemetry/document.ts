@@ -19,7 +19,8 @@ npm run telemetry:check -- --json
 \`\`\`
 
 It ends with 1 when something was sent that is not here, when something required is missing or has another type, when a name is in use that the
-conventions have given up, or when something of this page was not sent at all and no condition excuses it. A label or an attribute that is new: see
+conventions have given up, or when something of this page was not sent at all and no condition excuses it. Where the
+backend [leaves traces out](sampling.md), no span, event or attribute of a span counts as never sent. A label or an attribute that is new: see
 [CONTRIBUTING.md](../CONTRIBUTING.md#an-attribute-a-span-a-metric).
 
 ## Spans

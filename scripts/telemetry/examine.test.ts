@@ -142,6 +142,25 @@ test('unseen: what is declared and was never sent, unless a condition excuses it
   assert.ok(conditional.some(({ what }) => what === 'await_leaf'))
 })
 
+test('where traces are left out, nobody can say of what is in them that it was never sent', () => {
+  const sampled = {
+    __name__: 'embedded_sampled_traces_total',
+    job: 'telemetry-backend',
+    instance: 'i',
+    why: 'left_out',
+  }
+  const { findings, conditional } = examine(registry, { spans: [priced], lines: [], series: [sampled], types: {} })
+  assert.deepEqual(
+    findings.filter(({ signal }) => signal === 'span' || signal === 'event'),
+    [],
+  )
+  for (const one of ['record_audit', 'item.priced', 'audit.recorded'])
+    assert.ok(
+      conditional.some(({ what, when }) => what === one && when.includes('TRACES_SAMPLE')),
+      one,
+    )
+})
+
 test('the report has what to do, and the trace to look at', () => {
   const emitted = { ...withAttributes({ colour: 'string' }), lines: [], series: [], types: {} } as Emitted
   assert.match(

@@ -25,7 +25,13 @@ export interface Report {
 /** The same thing in another trace is not told again. */
 export function examine(registry: Registry, emitted: Emitted): Report {
   const findings = new Map<string, Finding>()
+  const conditional: Report['conditional'] = []
+  const isSampled = emitted.series.some(({ __name__ }) => __name__ === 'embedded_sampled_traces_total')
   const tell: Tell = (kind, signal, what, where, remedy, trace) => {
+    if (isSampled && kind === 'unseen' && OF_TRACES.has(signal)) {
+      conditional.push({ what, when: LEFT_OUT })
+      return
+    }
     const key = [kind, signal, what, where].join('\n')
     if (!findings.has(key)) findings.set(key, { kind, signal, what, where, trace, remedy })
   }
@@ -36,7 +42,6 @@ export function examine(registry: Registry, emitted: Emitted): Report {
     if (declared.when === undefined) tell('unseen', signal, name, declared.services.join(', '), NEVER)
     else conditional.push({ what: name, when: declared.when })
   }
-  const conditional: Report['conditional'] = []
   const { spans, series } = emitted
   for (const type of registry.spans) if (!spans.some((span) => isOfType(type, span))) unseen(type, type.name, 'span')
   const events = new Set(spans.flatMap((span) => span.events.map(({ name }) => name)))
@@ -68,7 +73,11 @@ const DECLARE =
   'Declare it in contracts/telemetry and run node scripts/telemetry/write.ts; or it is a slip, then send it no more.'
 const SEND = 'Send it always, or say in contracts/telemetry on which condition it is there (conditionally_required).'
 const NEVER =
-  'Nobody sends it: take it out of contracts/telemetry, or say there when it is sent. Where nothing was asked for it: npm run load -- --count 300'
+  'Nobody sends it: take it out of contracts/telemetry, or say there when it is sent. Where nothing was asked for it: npm run load -- --count 300. It may also be in a trace that was left out (docs/sampling.md).'
+
+/** What the backend's sampling may have left out, so that nobody can say it was never sent. */
+const OF_TRACES: ReadonlySet<Finding['signal']> = new Set(['span', 'event'])
+const LEFT_OUT = 'when its trace is kept: the backend leaves traces out (TRACES_SAMPLE)'
 
 // --- spans, events, resources
 
