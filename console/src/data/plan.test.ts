@@ -56,6 +56,33 @@ test('kinds are named as EXPLAIN names them in its text', () => {
   assert.equal(titleOf({ 'Node Type': 'Hash Join', 'Join Type': 'Anti' }), 'Hash Anti Join')
   assert.equal(titleOf({ 'Node Type': 'Aggregate', Strategy: 'Hashed' }), 'HashAggregate')
   assert.equal(titleOf({ 'Node Type': 'Aggregate', Strategy: 'Plain' }), 'Aggregate')
+  for (const [strategy, title] of [
+    ['Sorted', 'GroupAggregate'],
+    ['Mixed', 'MixedAggregate'],
+  ])
+    assert.equal(titleOf({ 'Node Type': 'Aggregate', Strategy: strategy, 'Partial Mode': 'Simple' }), title)
+  assert.equal(
+    titleOf({ 'Node Type': 'Aggregate', Strategy: 'Hashed', 'Partial Mode': 'Partial' }),
+    'Partial HashAggregate',
+  )
+  assert.equal(
+    titleOf({ 'Node Type': 'Hash Join', 'Join Type': 'Left', 'Parallel Aware': true }),
+    'Parallel Hash Left Join',
+  )
+  assert.equal(
+    titleOf({
+      'Node Type': 'Index Scan',
+      'Scan Direction': 'Backward',
+      'Index Name': 'tt_i_idx',
+      'Relation Name': 'tt',
+    }),
+    'Index Scan Backward by tt_i_idx on tt',
+  )
+  assert.equal(titleOf({ 'Node Type': 'Subquery Scan', Alias: 'newest' }), 'Subquery Scan on newest')
+  assert.equal(
+    titleOf({ 'Node Type': 'SetOp', Strategy: 'Hashed', Command: 'Intersect All' }),
+    'HashSetOp Intersect All',
+  )
   assert.equal(
     titleOf({ 'Node Type': 'ModifyTable', Operation: 'Insert', 'Relation Name': 'orders', Alias: 'orders' }),
     'Insert on orders',
@@ -82,4 +109,9 @@ test('a step that ends early costs nothing of its own, and a plan of no cost has
 test('what is no plan is none', () => {
   for (const text of ['', '{', 'null', '[]', '{}', '{"Plan":1}', '{"Plan":{"Plans":[]}}', '"Plan"'])
     assert.equal(readPlan(text), undefined, text)
+  for (const one of ['null', '1', '[]', '{}', '{"Node Type":{}}'])
+    assert.equal(readPlan(`{"Plan":{"Node Type":"Limit","Plans":[${one}]}}`), undefined, one)
+  const deep = 20_000
+  const text = `{"Plan":${'{"Node Type":"Limit","Plans":['.repeat(deep)}${']}'.repeat(deep)}}`
+  assert.equal(readPlan(text), undefined)
 })

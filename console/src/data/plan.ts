@@ -28,21 +28,29 @@ interface Node {
 const DETAILS = [
   'Index Cond',
   'Recheck Cond',
+  'TID Cond',
+  'Order By',
   'Hash Cond',
   'Merge Cond',
   'Join Filter',
   'Filter',
   'One-Time Filter',
   'Sort Key',
+  'Presorted Key',
   'Group Key',
+  'Cache Key',
+  'Conflict Resolution',
+  'Workers Planned',
 ]
 
-/** Undefined for what is no such plan: a text that was cut, say. */
+/** Above all real plans: deeper ones are made to be drawn for ever. */
+const DEEPEST = 200
+
+/** Undefined for what is no such plan: a text that was cut, say, or that somebody else has sent under this name. */
 export function readPlan(text: string): readonly PlanStep[] | undefined {
   const root = rootOf(text)
-  if (root === undefined) return undefined
   const steps: Omit<PlanStep, 'share'>[] = []
-  walk(root, 0, steps)
+  if (root === undefined || !walk(root, 0, steps)) return undefined
   const whole = steps.reduce((sum, { cost }) => sum + cost, 0)
   return steps.map((step) => ({ ...step, share: whole > 0 ? step.cost / whole : 0 }))
 }
@@ -54,12 +62,17 @@ function rootOf(text: string): Node | undefined {
   } catch {
     return undefined
   }
-  const { Plan: plan } = ((Array.isArray(parsed) ? parsed[0] : parsed) ?? {}) as { Plan?: Node }
-  return typeof plan?.['Node Type'] === 'string' ? plan : undefined
+  const { Plan: plan } = ((Array.isArray(parsed) ? parsed[0] : parsed) ?? {}) as { Plan?: unknown }
+  return isNode(plan) ? plan : undefined
 }
 
-function walk(node: Node, depth: number, steps: Omit<PlanStep, 'share'>[]): void {
-  const below = Array.isArray(node.Plans) ? node.Plans : []
+const isNode = (value: unknown): value is Node =>
+  typeof value === 'object' && value !== null && typeof (value as Node)['Node Type'] === 'string'
+
+/** False where something in it is no step. */
+function walk(node: Node, depth: number, steps: Omit<PlanStep, 'share'>[]): boolean {
+  const below: readonly unknown[] = Array.isArray(node.Plans) ? node.Plans : []
+  if (depth > DEEPEST || !below.every(isNode)) return false
   const cost = numberOf(node, 'Total Cost') ?? 0
   // A step that ends early, Limit or a nested loop's first match, is cheaper than what is below it.
   const own = Math.max(0, cost - below.reduce((sum, one) => sum + (numberOf(one, 'Total Cost') ?? 0), 0))
@@ -71,14 +84,14 @@ function walk(node: Node, depth: number, steps: Omit<PlanStep, 'share'>[]): void
     actualRows: numberOf(node, 'Actual Rows'),
     cost: own,
   })
-  for (const one of below) walk(one, depth + 1, steps)
+  return below.every((one) => walk(one, depth + 1, steps))
 }
 
 function titleOf(node: Node): string {
   const named = (name: string) => (node[name] === undefined ? undefined : textOf(node[name]))
   const index = named('Index Name')
-  const relation = named('Relation Name') ?? named('CTE Name') ?? named('Function Name')
   const alias = named('Alias')
+  const relation = named('Relation Name') ?? named('CTE Name') ?? named('Function Name') ?? alias
   return [
     named('Subplan Name') && `${named('Subplan Name')}:`,
     kindOf(node),
@@ -90,16 +103,21 @@ function titleOf(node: Node): string {
     .join(' ')
 }
 
-/** As EXPLAIN's text has it: `Hash Left Join`, `HashAggregate`, `Insert`. */
+/** As EXPLAIN's text has it: `Hash Left Join`, `Partial HashAggregate`, `Parallel Seq Scan`, `Insert`. */
 function kindOf(node: Node): string {
-  const kind = textOf(node['Node Type'])
-  const join = node['Join Type']
-  if (join !== undefined && join !== 'Inner') return kind.replace(/( Join)?$/, ` ${textOf(join)} Join`)
-  if (kind === 'Aggregate' && node.Strategy === 'Hashed') return 'HashAggregate'
-  if (kind === 'Aggregate' && node.Strategy === 'Sorted') return 'GroupAggregate'
-  if (kind === 'ModifyTable' && node.Operation !== undefined) return textOf(node.Operation)
-  return kind
+  const [kind, join, order] = [textOf(node['Node Type']), node['Join Type'], node.Strategy]
+  const part = node['Partial Mode'] === undefined || node['Partial Mode'] === 'Simple' ? '' : node['Partial Mode']
+  const words = [node['Parallel Aware'] === true ? 'Parallel' : '', part]
+  if (join !== undefined && join !== 'Inner') words.push(kind.replace(/( Join)?$/, ` ${textOf(join)} Join`))
+  else if (kind === 'Aggregate') words.push(`${AGGREGATES[String(order)] ?? ''}${kind}`)
+  else if (kind === 'ModifyTable' && node.Operation !== undefined) words.push(node.Operation)
+  else if (kind === 'SetOp') words.push(order === 'Hashed' ? 'HashSetOp' : kind, node.Command ?? '')
+  else words.push(kind)
+  if (node['Scan Direction'] === 'Backward') words.push('Backward')
+  return words.filter(Boolean).map(textOf).join(' ')
 }
+
+const AGGREGATES: Readonly<Record<string, string>> = { Hashed: 'Hash', Sorted: 'Group', Mixed: 'Mixed' }
 
 const textOf = (value: unknown): string => (Array.isArray(value) ? value.map(String).join(', ') : String(value))
 
