@@ -15,7 +15,10 @@ test('a refusal is told once an hour, and no more of them than a log can bear', 
   now += 3_600_000
   tell('metrics', 'delta')
   assert.equal(said.length, 4)
-  for (let i = 0; i < 100; i++) tell('logs', `${i}\u001b[2J\n${'x'.repeat(10_000)}`)
-  assert.equal(said.length, 23)
-  assert.match(said.at(-1)!, /^Refused logs: 18 \[2J x{490,}$/)
+  for (let i = 0; i < 100; i++) tell('logs', `${i}\u001b[2J\u202e${'x'.repeat(10_000)}`)
+  assert.equal(said.length, 25)
+  assert.match(said.at(-2)!, /^Refused logs: 19 \[2J x{490,}$/)
+  assert.match(said.at(-1)!, /^More logs are refused, for other reasons: /)
+  tell('traces', 'delta')
+  assert.equal(said.at(-1), 'Refused traces: delta')
 })
