@@ -13,5 +13,5 @@ export const FOREIGN_METRICS: readonly RegExp[] = [
   /^nodejs_eventloop_lag_p99_seconds$/,
   // The embedded backend's own.
   /^embedded_(accepted|rejected)_items_total$/,
-  /^embedded_sampled_traces_total$/,
+  /^embedded_sampled_(traces|span_bytes)_total$/,
 ]

@@ -21,6 +21,9 @@ const COLLECTOR_KEPT = COLLECTOR_DECIDED.replace('"}', '", sampled="true"}')
 /** Of all traces; 1 where nobody decides. */
 const KEPT_RATIO = `(sum(${KEPT}) / sum(${DECIDED}) or sum(${COLLECTOR_KEPT}) / sum(${COLLECTOR_DECIDED}) or vector(1))`
 const SPAN_BYTES = 'sum(rate(telemetry_exported_bytes_total{signal="traces"}[$__rate_interval]))'
+/** Local mode counts them; elsewhere the services' are divided as the traces are. */
+const spanBytes = (decision: 'kept' | 'left_out', share: string) =>
+  `sum(rate(embedded_sampled_span_bytes_total{decision="${decision}"}[${DECISIONS}])) or ${SPAN_BYTES} * on () ${share}`
 
 export const telemetryHealth: Board = {
   uid: 'sightline-telemetry',
@@ -231,11 +234,11 @@ export const telemetryHealth: Board = {
               lines({
                 title: 'Bytes of spans kept and saved',
                 description:
-                  'OTLP of the services per second, divided as their traces are: an estimate, because failed and slow traces have more spans than others.',
+                  'Per second. Local mode with TRACES_SAMPLE counts the bytes of all spans, over five minutes. Elsewhere it is the OTLP of the services, divided as their traces are: an estimate, because failed and slow traces have more spans than others.',
                 unit: 'Bps',
                 queries: [
-                  range(`${SPAN_BYTES} * on () ${KEPT_RATIO}`, 'kept'),
-                  range(`${SPAN_BYTES} * on () (1 - ${KEPT_RATIO})`, 'saved'),
+                  range(spanBytes('kept', KEPT_RATIO), 'kept'),
+                  range(spanBytes('left_out', `(1 - ${KEPT_RATIO})`), 'saved'),
                 ],
               }),
             ],
