@@ -93,8 +93,8 @@ export type Config = z.output<typeof environment>
 
 /** Throws an Error whose message names every wrong variable; secrets can't be in it, values aren't printed. */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
-  // An empty variable is what `FOO=` in an env file leaves behind: it means "not set".
-  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  // An empty variable is what `FOO=` in an env file leaves behind, a space too: it means "not set".
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()))
   const result = environment.safeParse(set)
   if (result.success) return result.data
   const lines = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createTraceState, ROOT_CONTEXT, SpanKind, TraceFlags, trace } from '@opentelemetry/api'
-import { adjustedCount, isKept, thresholdOf, withOt, withThreshold } from './consistent-sampling.ts'
+import { adjustedCount, isKept, shareFrom, thresholdOf, withOt, withThreshold } from './consistent-sampling.ts'
 import { samplerFromEnvironment } from './sampler.ts'
 
 test('a threshold is written without the zeros at its end', () => {
   assert.deepEqual([1, 0.5, 0.25, 0.1, 1e-9, 0].map(thresholdOf), ['0', '8', 'c', 'e6666666', 'fffffffb', undefined])
+})
+
+test('a share is read as the backend reads it: what is empty is none, and no 0', () => {
+  const read = [undefined, '', ' ', '1', '10%', '0', ' 0.5 '].map(shareFrom)
+  assert.deepEqual(read, [undefined, undefined, undefined, undefined, undefined, 0, 0.5])
 })
 
 test('for how many spans one stands', () => {

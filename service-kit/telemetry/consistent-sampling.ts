@@ -37,7 +37,7 @@ export interface Call {
 
 /** The share of TRACES_SAMPLE; undefined for what is none, where all is kept. */
 export function shareFrom(variable: string | undefined): number | undefined {
-  const share = Number(variable || Number.NaN)
+  const share = Number(variable?.trim() || Number.NaN)
   return share >= 0 && share < 1 ? share : undefined
 }
 
