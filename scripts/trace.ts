@@ -26,7 +26,9 @@ try {
   const traceId = id.toLowerCase().padStart(32, '0')
   const found = await readSettledTrace(tempo, traceId)
   if (!found)
-    fail(`${tempo} has no trace ${traceId}. A new one takes a moment to arrive; an old one may be past retention.`)
+    fail(
+      `${tempo} has no trace ${traceId}. A new one takes a moment to arrive; an old one may be past retention, and where traces are sampled it may have been left out (docs/sampling.md).`,
+    )
   const logs: LogLine[] = await readLogs(loki, traceId, found)
   const width = process.stdout.columns ?? 120
   console.log(renderWaterfall(traceId, layOut(found), width, colour))

@@ -14,7 +14,7 @@ export async function existingTrace(system: System, id: string): Promise<Trace> 
   const found = await fetchTrace(system, id)
   if (found) return found
   throw startError(
-    `Tempo has no trace ${id}. A new one takes a second or two to arrive; an old one may be past retention. Newest traces: the tool traces.`,
+    `Tempo has no trace ${id}. A new one takes a second or two to arrive; an old one may be past retention, and where traces are sampled it may have been left out (docs/sampling.md). Newest traces: the tool traces.`,
   )
 }
 

@@ -122,7 +122,7 @@ export async function rangeOfTrace({ tempo }: System, traceId: string): Promise<
   const spans = await readTrace(tempo, traceId)
   if (!spans)
     throw new Unanswered(
-      `${tempo} has no trace ${traceId}. A new one takes a moment to arrive; an old one may be past retention.`,
+      `${tempo} has no trace ${traceId}. A new one takes a moment to arrive; an old one may be past retention, and where traces are sampled it may have been left out (docs/sampling.md).`,
     )
   const starts = spans.map(({ start }) => Number(start / 1_000_000n))
   const ends = spans.map(({ end }) => Number(end / 1_000_000n))

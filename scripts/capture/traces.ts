@@ -35,7 +35,10 @@ export async function captureTraces(
       }
       const spans = trace === undefined ? 0 : spansIn(trace)
       if (trace === undefined || spans === 0) {
-        if (traceId) throw startError(`${system.tempo} has no trace ${id}. An old one may be past retention.`)
+        if (traceId)
+          throw startError(
+            `${system.tempo} has no trace ${id}. An old one may be past retention, and where traces are sampled it may have been left out (docs/sampling.md).`,
+          )
         gone++
         continue
       }

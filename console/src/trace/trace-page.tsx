@@ -197,7 +197,9 @@ function useTrace(traceId: string) {
     if (!isTraceId(traceId)) throw new Error(`"${traceId}" is no trace id: those are up to 32 hexadecimal digits.`)
     const found = await fetchTrace(newClient(signal), traceId)
     if (!found)
-      throw new Error(`No trace ${traceId} is stored. It may be older than the retention, or not finished yet.`)
+      throw new Error(
+        `No trace ${traceId} is stored. It may be older than the retention, not finished yet, or left out by sampling.`,
+      )
     // Nothing new is the same object, so that nothing is laid out again.
     if (last.current?.trace.spans.length !== found.trace.spans.length) last.current = found
     return last.current
