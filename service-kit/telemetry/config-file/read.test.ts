@@ -52,6 +52,9 @@ test('what is no reference is refused, and so is what is no YAML, or says a thin
   }
   assert.deepEqual(refused(`${head}disabled: true\ndisabled: false`), ['line 3: Map keys must be unique'])
   assert.match(refused(`${head}tracer_provider: {`)[0]!, /^line 2: /)
+  assert.deepEqual(refused(`${head}resource: {attributes_list: \${LIST}}`), [
+    `line 2: between { and } a reference must stand in quotes, "\${NAME}"`,
+  ])
   assert.deepEqual(refused(`${head}---\n${head}`), ['line 2: a second document begins here'])
   assert.match(refused(`${head}disabled: *nowhere`)[0]!, /^Unresolved alias .*: nowhere$/)
 })

@@ -30,17 +30,21 @@ export class ConfigFileError extends Error {
 export function readConfigFile(file: string, env: NodeJS.ProcessEnv): ConfigFile {
   const lines = new LineCounter()
   const absolute = path.resolve(file)
-  const document = parseDocument(textOf(absolute), {
+  const text = textOf(absolute)
+  const document = parseDocument(text, {
     version: '1.2',
     lineCounter: lines,
     prettyErrors: false,
     // Tags that make a set or bytes of a value: nothing here is one.
     resolveKnownTags: false,
   })
-  const problems = [...document.errors, ...document.warnings].map(({ code, pos, message }) => {
-    const what = code === 'MULTIPLE_DOCS' ? 'a second document begins here' : message.replace(/\s+/g, ' ')
-    return `line ${lines.linePos(pos[0]).line}: ${what}`
+  const parsing = [...document.errors, ...document.warnings].map(({ code, pos, message }) => {
+    const { line } = lines.linePos(pos[0])
+    const written = text.split('\n', line).at(-1)!
+    if (IN_BRACES.test(written)) return `line ${line}: between { and } a reference must stand in quotes, "\${NAME}"`
+    return `line ${line}: ${code === 'MULTIPLE_DOCS' ? 'a second document begins here' : message.replace(/\s+/g, ' ')}`
   })
+  const problems = [...new Set(parsing)]
   const at = (node: Node | undefined) => (node?.range ? `line ${lines.linePos(node.range[0]).line}, ` : '')
   const names = substitute(document, { ...env, OTEL_SERVICE_NAME: serviceName(env) }, (node, reference) =>
     problems.push(`${at(node)}${reference} is no reference: write \${NAME} or \${NAME:-default}, and $$ for a dollar`),
@@ -65,6 +69,9 @@ export function readConfigFile(file: string, env: NodeJS.ProcessEnv): ConfigFile
     ),
   }
 }
+
+/** A line with a reference that YAML takes for a map within a map. */
+const IN_BRACES = /\{[^"'#]*[^"'#$]\$\{/
 
 /** What a service is called where nobody says. */
 function serviceName(env: NodeJS.ProcessEnv): string {
