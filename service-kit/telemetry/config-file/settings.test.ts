@@ -84,6 +84,12 @@ test('what is left out is not there: no spans, no log records, no propagation', 
   const certificate = `tracer_provider: {processors: [simple: {exporter: {otlp_http: {tls: {ca_file: ${file}.pem}}}}]}`
   writeFileSync(file, `file_format: "1.0"\n${certificate}`)
   await assert.rejects(settingsFromFile(readConfigFile(file, {})), /otel\.yaml can't be obeyed:\n {2}ca_file: ENOENT/)
+  // Node would take the first for authorities and trust nobody, and fail each connection for the others.
+  for (const name of ['ca_file', 'key_file', 'cert_file']) {
+    const tls = `tracer_provider: {processors: [simple: {exporter: {otlp_http: {tls: {${name}: ${file}}}}}]}`
+    writeFileSync(file, `file_format: "1.0"\n${tls}`)
+    await assert.rejects(settingsFromFile(readConfigFile(file, {})), new RegExp(`can't be obeyed:\n {2}${name}: `))
+  }
 })
 
 test('the variables are gone for whoever reads them later; limits of log records are where the SDK looks for them', () => {
