@@ -30,6 +30,7 @@ const { ports } = readSettings()
 const console_ = `http://127.0.0.1:${ports.CONSOLE_PORT}`
 const gateway = `http://127.0.0.1:${ports.GATEWAY_PORT}`
 const tempo = `http://127.0.0.1:${ports.TEMPO_PORT}`
+const prometheus = `http://127.0.0.1:${ports.PROMETHEUS_PORT}`
 const folder = join(root, 'docs/images')
 
 const chromium = chromiumPath()
@@ -120,6 +121,10 @@ const pictures: readonly Picture[] = [
     path: async () => {
       // The board shows the last verification: there must have been one.
       await fetch(`${console_}/api/audit/audit/verify`)
+      await until('Prometheus knows of the verification', 60, async () => {
+        const response = await fetch(`${prometheus}/api/v1/query?query=audit_verify_ok%3D%3D1`)
+        return ((await response.json()) as { data: { result: unknown[] } }).data.result.length > 0
+      })
       return `/d/sightline-audit?${still}`
     },
     height: 900,
