@@ -15,13 +15,13 @@ import { type Engine, startBackend, startLoki, startTempo } from './engines/laun
 const usage = `TEMPO_BIN=PROGRAM LOKI_BIN=PROGRAM node bench/backend/differences.ts [--queries N] [--from N] [--seed N] [--only WAY,...] [--ask QUERY]
 
 Compares the answers of the backend with those of Tempo and Loki; what is not given is left out. 10,000 random queries unless told, the
-same ones for the same seed; --from begins with another than the first. Ways: search, metrics, instant (TraceQL); lines, range, vector (LogQL). --ask asks this one instead.`
+same ones for the same seed; --from begins with another than the first. Ways: search, metrics, instant (TraceQL); lines, newest, apart, range, odd, vector (LogQL). --ask asks this one instead.`
 const flags = readFlags(usage, {
   options: {
     queries: { type: 'string', default: '10000' },
     from: { type: 'string', default: '0' },
     seed: { type: 'string', default: '1' },
-    only: { type: 'string', default: 'search,metrics,instant,lines,range,vector' },
+    only: { type: 'string', default: 'search,metrics,instant,lines,newest,apart,range,odd,vector' },
     ask: { type: 'string' },
   },
 }).values
@@ -32,8 +32,11 @@ const ways = (
     ['metrics', 3],
     ['instant', 1],
     ['lines', 6],
-    ['range', 2],
-    ['vector', 3],
+    ['newest', 1],
+    ['apart', 1],
+    ['range', 3],
+    ['odd', 2],
+    ['vector', 4],
   ] as const
 ).filter(([way]) => flags.only!.split(',').includes(way) && (isTraces(way) ? TEMPO_BIN : LOKI_BIN))
 for (const [name, value] of Object.entries({ TEMPO_BIN, LOKI_BIN })) {

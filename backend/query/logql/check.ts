@@ -221,8 +221,6 @@ function checkBinary(query: MetricQuery & { kind: 'binary' }, text: string): voi
   if (query.matching && (isScalar(query.left) || isScalar(query.right))) {
     throw parseError(text, at, 'vector matching only allowed between instant vectors')
   }
-  const shared = query.matching?.on && query.matching.group?.include.find((l) => query.matching!.labels.includes(l))
-  if (shared) throw parseError(text, at, `label "${shared}" must not occur in ON and GROUP clause at once`)
 }
 
 /** A number, or arithmetic of nothing but numbers: it has no labels to match. */

@@ -72,6 +72,13 @@ const answers: readonly [query: string, series: Record<string, number>][] = [
     'sum by (u) (count_over_time({a="s"} | json | __error__="" | u="" | n < 2 [5m])) + sum by (u) (count_over_time({a="s"}[5m]))',
     { '{}': 5 },
   ],
+  ['max_over_time({a="s"} | json n="n" | unwrap n [5m]) by (a)', { '{"a":"s"}': 3 }],
+  ['max_over_time({a="s"} | label_format v="" | unwrap v [5m])', {}],
+  [
+    'sum by (a, status) (count_over_time({a="s"}[5m])) * on (a) group_left (a) sum by (a) (count_over_time({a="s"}[5m]))',
+    { '{"status":"7","a":"s"}': 16 },
+  ],
+  ['sum by (u) (count_over_time({a="s"} | json | __error__="" [5m])) + on () sum(count_over_time({a="none"}[5m]))', {}],
 ]
 for (const [text, series] of answers) {
   test(`computes: ${text}`, () => {
@@ -81,5 +88,28 @@ for (const [text, series] of answers) {
     assert.ok(typeof result !== 'number')
     const found = result.map((one) => [JSON.stringify(one.labels), one.value])
     assert.deepEqual(Object.fromEntries(found), series)
+  })
+}
+
+const byU = 'sum by (u) (count_over_time({a="s"} | json | __error__="" [5m]))'
+const all = 'sum(count_over_time({a="s"}[5m]))'
+const none = 'sum by (a) (count_over_time({a="none"}[5m]))'
+const refused: readonly [query: string, side: 'left' | 'right'][] = [
+  // Several of the side that may have one, though they meet nothing.
+  [`${none} + ignoring (u) group_left ${byU}`, 'right'],
+  [`${none} + on () ${byU}`, 'right'],
+  // No comparison holds, but would they hold, series were the same.
+  [`${byU} > on () ${all}`, 'left'],
+  [`${byU} > on () group_left (u) ${all}`, 'left'],
+  [`${all} < on () group_right (u) ${byU}`, 'right'],
+  // An empty label and an absent one make the same series.
+  [`${byU} > on () group_left ${all}`, 'left'],
+]
+for (const [text, side] of refused) {
+  test(`refuses: ${text}`, () => {
+    const query = parse(text)
+    assert.ok(query.kind !== 'log')
+    const ask = () => metricsInstant(query, source(lines), { timeNs: 10n })
+    assert.throws(ask, new RegExp(`several series of the ${side} side`))
   })
 }

@@ -1,7 +1,8 @@
 /** Asks an engine, and tells in what two answers differ. */
 import type { Engine } from '../engines/launch.ts'
 
-export type Way = 'search' | 'metrics' | 'instant' | 'lines' | 'range' | 'vector'
+/** Of LogQL: all lines; the newest few; lines some time apart; series; series at odd times; their values at one time. */
+export type Way = 'search' | 'metrics' | 'instant' | 'lines' | 'newest' | 'apart' | 'range' | 'odd' | 'vector'
 
 /** Seconds since the epoch. */
 export interface Window {
@@ -28,6 +29,11 @@ export interface Difference {
 
 const ASK_SECONDS = 60
 const MOST = '5000'
+const LINES = {
+  lines: { limit: MOST, direction: 'forward' },
+  newest: { limit: '20', direction: 'backward' },
+  apart: { limit: MOST, direction: 'forward', interval: '30s' },
+} as const
 
 export async function ask(engine: Engine, way: Way, query: string, window: Window): Promise<Answer> {
   const { url, headers } = request(engine, way, query, window)
@@ -57,12 +63,15 @@ function request(engine: Engine, way: Way, query: string, { start, end, step }: 
     case 'instant':
       return { url: address(engine.tempo, '/api/metrics/query', { q: query, ...times }) }
     case 'lines':
-      return {
-        url: address(engine.loki, '/loki/api/v1/query_range', { query, ...times, limit: MOST, direction: 'forward' }),
-        headers,
-      }
+    case 'newest':
+    case 'apart':
+      return { url: address(engine.loki, '/loki/api/v1/query_range', { query, ...times, ...LINES[way] }), headers }
     case 'range':
       return { url: address(engine.loki, '/loki/api/v1/query_range', { query, ...times, step: String(step) }) }
+    case 'odd': {
+      const odd = { start: String(start + 7.25), end: String(end - 3.5), step: '37.5' }
+      return { url: address(engine.loki, '/loki/api/v1/query_range', { query, ...odd }) }
+    }
     case 'vector':
       return { url: address(engine.loki, '/loki/api/v1/query', { query, time: String(end) }) }
   }
@@ -144,9 +153,9 @@ const samples: Read = ({ data: { resultType, result } }) => {
     ['series', new Map(all.map(({ metric }: any) => [JSON.stringify(sorted(metric)), '']))],
     [
       'samples',
-      new Map(
+      together(
         all.flatMap(({ metric, value, values }: any) =>
-          (values ?? [value]).map(([time, sample]: any): [string, Value] => [
+          (values ?? [value]).map(([time, sample]: any): [string, number] => [
             `${JSON.stringify(sorted(metric))} @${resultType === 'scalar' ? '' : time}`,
             Number(sample.replace('Inf', 'Infinity')),
           ]),
@@ -154,6 +163,15 @@ const samples: Read = ({ data: { resultType, result } }) => {
       ),
     ],
   ]
+}
+
+/** Several samples of the same labels and time are all told, as `1 & 2`: the smallest first. */
+function together(samples: readonly (readonly [key: string, value: number])[]): Map<string, Value> {
+  const found = new Map<string, number[]>()
+  for (const [key, value] of samples) found.set(key, [...(found.get(key) ?? []), value])
+  return new Map(
+    [...found].map(([key, all]) => [key, all.length === 1 ? all[0]! : all.sort((a, b) => a - b).join(' & ')]),
+  )
 }
 
 function named(attributes: any[] = []): string {
@@ -181,7 +199,10 @@ const read: Record<Way, Read> = {
   metrics: series,
   instant: series,
   lines,
+  newest: lines,
+  apart: lines,
   range: samples,
+  odd: samples,
   vector: samples,
 }
 

@@ -3,10 +3,18 @@ import type { Value } from './answers.ts'
 import type { Kind, Place } from './kind.ts'
 import { type Node, rewrite } from './rewrite.ts'
 
-const LOKI = ['lines', 'range', 'vector'] as const
-const SERIES = ['range', 'vector'] as const
+const LINES = ['lines', 'newest', 'apart'] as const
+const SERIES = ['range', 'odd', 'vector'] as const
+const LOKI = [...LINES, ...SERIES] as const
 
-const changed = (change: (node: Node) => unknown) => (query: string) => rewrite('logql', query, change)
+/** A query that is refused here has no tree to be changed. */
+const changed = (change: (node: Node) => unknown) => (query: string) => {
+  try {
+    return rewrite('logql', query, change)
+  } catch {
+    return query
+  }
+}
 
 const isPatternFilter = ({ kind, op }: Node) => kind === 'line-filter' && (op === '|>' || op === '!>')
 
@@ -89,15 +97,27 @@ function comparingReadable(query: Node): Node {
   return made.length === stages.length ? query : { ...query, stages: made }
 }
 
+/** Arithmetic of nothing but numbers. */
+const isNumber = ({ kind, left, right }: Node): boolean =>
+  kind === 'number' || (kind === 'binary' && isNumber(left as Node) && isNumber(right as Node))
+
+/** Of two samples or more there, the one here is the sum, the largest or the smallest. */
+function isTogether({ part, here, there }: Place): boolean {
+  const all = String(there).split(' & ').map(Number)
+  if (part !== 'samples' || all.length < 2 || typeof here !== 'number') return false
+  const sum = all.reduce((a, b) => a + b)
+  return [sum, Math.max(...all), Math.min(...all)].some((one) => Math.abs(one - here) <= 1e-9 * Math.abs(one))
+}
+
 export const LOKI_KINDS: readonly Kind[] = [
   {
     name: 'a line with two errors is marked with the first',
-    ways: ['lines'],
+    ways: LINES,
     ignores: isMarkedOtherwise,
   },
   {
     name: 'after `keep`, `drop`, `label_format` the labels of a line are told apart as before',
-    ways: ['lines'],
+    ways: LINES,
     query: /\| (json|logfmt|pattern|regexp|unpack)\b.*\| (keep|drop|label_format) /,
     ignores: ({ part, here, there }) =>
       part === 'labels' && here !== undefined && there !== undefined && areEqual(labelsOf(here), labelsOf(there)),
@@ -116,6 +136,12 @@ export const LOKI_KINDS: readonly Kind[] = [
     name: 'a parser behind a filter does what it does before it',
     ways: LOKI,
     without: changed((node) => (node.kind === 'log' ? filteredLast(node) : node)),
+  },
+  {
+    name: 'series that are equal but for empty labels are one',
+    ways: SERIES,
+    query: /\| (json|logfmt|pattern|regexp|unpack|label_format|drop|keep)\b/,
+    ignores: isTogether,
   },
   {
     name: '`stddev` and `stdvar` `without` labels: series that are equal but for empty labels are one',
@@ -156,11 +182,11 @@ export const LOKI_KINDS: readonly Kind[] = [
     ways: SERIES,
     without: (query) => {
       const names = [...query.matchAll(/\| unwrap (?:\w+\()?(\w+)/g)].map(([, name]) => name)
-      return rewrite('logql', query, (node) => {
+      return changed((node) => {
         const grouping = node.grouping as { without: boolean; labels: readonly string[] } | undefined
         if (!grouping?.labels.some((label) => names.includes(label))) return node
         return { ...node, grouping: { ...grouping, labels: grouping.labels.filter((label) => !names.includes(label)) } }
-      })
+      })(query)
     },
   },
   {
@@ -183,6 +209,26 @@ export const LOKI_KINDS: readonly Kind[] = [
     ),
   },
   {
+    name: '`rate_counter` is increase / range',
+    ways: SERIES,
+    query: /\brate_counter\(/,
+    // There it is more by a millionth of the range / the time between the first line and the last; lines are 0.6 s apart.
+    ignores: ({ part, here, there }) =>
+      part === 'samples' && Math.abs(Number(here) - Number(there)) <= 1e-3 * Math.abs(Number(here)),
+  },
+  {
+    name: '`avg` of infinities is infinite',
+    ways: SERIES,
+    query: /\bavg\b/,
+    ignores: ({ part, here, there }) =>
+      part === 'samples' && Math.abs(Number(here)) === Number.POSITIVE_INFINITY && Number.isNaN(there),
+  },
+  {
+    name: 'only the series of the answer count for the limit',
+    ways: SERIES,
+    refused: /^400 maximum number of series \(500\) reached/,
+  },
+  {
     name: 'equal values in `topk`: the first by order of appearance',
     ways: SERIES,
     // Whichever of equal values is taken, the sum is the same.
@@ -195,9 +241,11 @@ export const LOKI_KINDS: readonly Kind[] = [
   {
     name: 'a number may stand wherever a vector may',
     ways: SERIES,
-    query: /1 \+ 2/,
-    refused:
-      /at least one regexp or equality matcher|unexpected expr type \(\*syntax\.LiteralExpr\)|unexpected literal/,
+    without: changed((node) =>
+      (node.kind === 'vector' || node.kind === 'label-replace') && isNumber(node.expression as Node)
+        ? { ...node, expression: { kind: 'vector-of', value: 3 } }
+        : node,
+    ),
   },
   {
     name: '`|>` and `!>` look on for a place where the whole pattern matches',

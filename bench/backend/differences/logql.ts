@@ -18,6 +18,8 @@ const NAMES = [
 const EQUAL = ['=', '!='] as const
 const MATCH = ['=~', '!~'] as const
 const ORDER = ['>', '>=', '<', '<=', '==', '!='] as const
+const ARITHMETIC = ['+', '-', '*', '/', '%', '^'] as const
+const COMPARE = ['>', '>=', '<', '<=', '==', '!=', '> bool', '== bool', '<= bool', '!= bool'] as const
 const PATTERNS = ['.+', '.*', 'a.*', '2..', 'err|warn', '(?i)ERROR', '', '[0-9]+']
 const WORDS = ['status', 'ann', 'ünï', '500', '', '"', 'GET', 'rr', '{', '=']
 
@@ -164,8 +166,8 @@ function labelFormat(choices: Choices): string {
 
 /** `{…} | … [5m]`, unwrapped or not. */
 function range(choices: Choices): string {
-  const window = choices.of(['[5m]', '[1m]', '[90s]', '[10m]'])
-  const offset = choices.once(8) ? ' offset 1m' : ''
+  const window = choices.of(['[5m]', '[1m]', '[90s]', '[10m]', '[1m7s]'])
+  const offset = choices.once(6) ? ` offset ${choices.of(['1m', '-1m', '45s', '-17s', '1h'])}` : ''
   return choices.way(
     [
       3,
@@ -178,15 +180,37 @@ function range(choices: Choices): string {
       3,
       () => {
         const op = choices.of(['sum', 'avg', 'min', 'max', 'first', 'last', 'stddev', 'stdvar', 'quantile'])
-        const unwrap = choices.of(['status', 'code', 'duration(took)', 'bytes(size)', 'user_id'])
         const grouping =
           choices.once(3) && !['sum'].includes(op) ? ` ${choices.of(['by', 'without'])} (${labels(choices)})` : ''
-        const query = `${clean(choices)} | unwrap ${unwrap}${choices.of([' | __error__=""', ' | __error__=""', ''])} ${window}${offset}`
+        const query = `${clean(choices)}${unwrap(choices)} ${window}${offset}`
         return `${op}_over_time(${op === 'quantile' ? `${choices.of(['0.5', '0.9', '0'])}, ` : ''}${query})${grouping}`
       },
     ],
-    [1, () => `rate(${clean(choices)} | unwrap status | __error__="" ${window})`],
+    [1, () => `${choices.of(['rate', 'rate_counter'])}(${clean(choices)}${unwrap(choices)} ${window}${offset})`],
   )
+}
+
+function unwrap(choices: Choices): string {
+  const value = choices.of([
+    'status',
+    'code',
+    'duration(took)',
+    'bytes(size)',
+    'user_id',
+    'duration_seconds(took)',
+    'bytes(status)',
+    'duration(status)',
+    'took',
+    'absent',
+  ])
+  const filter = choices.of([
+    ' | __error__=""',
+    ' | __error__=""',
+    '',
+    ' | status > 100 | __error__=""',
+    ' | level="info"',
+  ])
+  return ` | unwrap ${value}${filter}`
 }
 
 /** Without a line that a parser can't read: a metric query over one is an error. */
@@ -214,16 +238,58 @@ function metric(choices: Choices, depth: number): string {
     ],
     [1, () => `${choices.of(['sort', 'sort_desc'])}(${inner()})`],
     [1, () => `${choices.of(['topk', 'bottomk'])}(${1 + choices.below(3)}, sum by (${labels(choices)}) (${inner()}))`],
-    [1, () => `${inner()} ${choices.of(['>', '>=', '<', '==', '!=', '> bool', '== bool'])} ${choices.of([0, 1, 0.5])}`],
-    [1, () => `${inner()} ${choices.of(['+', '-', '*', '/', '%', '^'])} ${choices.of([2, 0.5, -1])}`],
     [
       1,
       () => {
-        const by = `by (${labels(choices)})`
-        return `sum ${by} (${inner()}) ${choices.of(['+', '/', '-', '>', 'and', 'or', 'unless'])} sum ${by} (${range(choices)})`
+        const grouping = `${choices.of(['by', 'without'])} (${labels(choices)})`
+        return `${choices.of(['topk', 'bottomk'])} ${grouping} (${1 + choices.below(2)}, ${inner()})`
       },
     ],
+    [2, () => `${inner()} ${choices.of(COMPARE)} ${choices.of([0, 1, 0.5])}`],
+    [1, () => `${inner()} ${choices.of(ARITHMETIC)} ${choices.of([2, 0.5, -1, 0])}`],
+    [1, () => `${choices.of([2, 0, -1.5])} ${choices.of([...ARITHMETIC, ...COMPARE])} ${inner()}`],
+    [2, () => between(choices, inner, depth)],
+    [2, () => matched(choices, inner)],
+    [1, () => `${inner()} ${choices.of(['or', 'and', 'unless', '+', '>', '> bool'])} vector(${choices.of([0, 1])})`],
+    [1, () => `vector(${choices.of([0, 1, 20])}) ${choices.of(['or', '-', '<', 'unless'])} sum(${inner()})`],
     [1, () => `label_replace(${inner()}, "new", "$1", "service_name", "(s.).*")`],
-    [1, () => choices.of(['vector(1)', '1 + 2', 'vector(2) > 1'])],
+    [1, () => labelReplaced(choices, inner)],
+    [
+      1,
+      () => choices.of(['vector(1)', '1 + 2', 'vector(2) > 1', '2 ^ 3 ^ 2', '1 > bool 2', '7 % 4 - 2 * 3', '-1 ^ 2']),
+    ],
   )
+}
+
+/** Series that are alike on both sides. */
+function between(choices: Choices, inner: () => string, depth: number): string {
+  const by = `by (${labels(choices)})`
+  const op = choices.of(['+', '/', '-', '>', 'and', 'or', 'unless', '== bool', '!=', '%', '^', '<= bool'])
+  const right = choices.once(3) ? metric(choices, depth - 1) : range(choices)
+  return `sum ${by} (${inner()}) ${op} sum ${by} (${right})`
+}
+
+/** Series that are matched by some of their labels. */
+function matched(choices: Choices, inner: () => string): string {
+  const one = choices.of(['service_name', 'level', 'env'])
+  const more = choices.of(['level', 'zone', 'status', 'service_name'])
+  const few = () => `${choices.of(['sum', 'max', 'count'])} by (${one}) (${inner()})`
+  const many = () => `${choices.of(['sum', 'min', 'avg'])} by (${one}, ${more}) (${inner()})`
+  const on = choices.of([`on (${one})`, `ignoring (${more})`, 'on ()', `on (${one}, ${more})`, 'ignoring ()'])
+  const op = choices.of([...ARITHMETIC, ...COMPARE])
+  const copied = choices.of(['', ' ()', ' (zone)', ' (absent, trace_id)'])
+  return choices.way(
+    [3, () => `${many()} ${op} ${on} group_left${copied} ${few()}`],
+    [3, () => `${few()} ${op} ${on} group_right${copied} ${many()}`],
+    [2, () => `${few()} ${op} ${on} ${few()}`],
+    [3, () => `${many()} ${choices.of(['and', 'or', 'unless'])} ${on} ${choices.once(2) ? few() : many()}`],
+    [1, () => `(${range(choices)}) ${choices.of(['and', 'or', 'unless', '*', '>'])} ${on} ${few()}`],
+  )
+}
+
+function labelReplaced(choices: Choices, inner: () => string): string {
+  const target = choices.of(['new', 'level', 'service_name', 'absent'])
+  const made = choices.of(['$1', '', `$2-\${1}x`, '$name', 'text', '$1_y'])
+  const regex = choices.of(['(.*)', '(.)(.*)', '', '(?P<name>[a-z]+)', 'none', '(.*)o|x'])
+  return `label_replace(${inner()}, "${target}", "${made}", "${choices.of(['level', 'env', 'absent', 'service_name'])}", "${regex}")`
 }

@@ -24,7 +24,10 @@ const make: Record<Way, (choices: Choices) => string> = {
   metrics: traceql.metrics,
   instant: traceql.metrics,
   lines: logql.logs,
+  newest: logql.logs,
+  apart: logql.logs,
   range: logql.metrics,
+  odd: logql.metrics,
   vector: logql.metrics,
 }
 

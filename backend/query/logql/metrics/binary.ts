@@ -141,31 +141,47 @@ function matchSeries(
   // "One" is the side that may have a single series per match.
   const oneIsRight = matching?.group?.side !== 'right'
   const [many, one] = oneIsRight ? [left, indexSeries(right, matching)] : [right, indexSeries(left, matching)]
-  const out = new Map<string, Series>()
+  const oneSide = oneIsRight ? 'right' : 'left'
+  for (const partners of one.values()) refuseTogether(partners, oneSide, grid)
+  const out = new Map<string, { series: Series; met: Uint8Array }>()
   for (const series of many) {
     tick()
     const partners = one.get(matchKey(series.labels, matching)) ?? []
     for (let k = 0; k < grid.count; k += 1) {
       if (!series.present[k]) continue
-      const present = partners.filter((partner) => partner.present[k])
-      if (present.length === 0) continue
-      if (present.length > 1) throw duplicate(present[0]!.labels, oneIsRight ? 'right' : 'left')
-      const [own, other] = [series.values[k]!, present[0]!.values[k]!]
+      const partner = partners.find(({ present }) => present[k])
+      if (!partner) continue
+      const [own, other] = [series.values[k]!, partner.values[k]!]
       const value = oneIsRight ? apply(own, other) : apply(other, own)
-      const labels = resultLabels(series.labels, present[0]!.labels, matching)
+      const labels = resultLabels(series.labels, partner.labels, matching)
       const key = labelsKey(labels)
       let result = out.get(key)
       if (!result) {
-        result = emptySeries(labels, grid)
+        result = { series: emptySeries(labels, grid), met: new Uint8Array(grid.count) }
         out.set(key, result)
       }
-      if (result.present[k]) throw duplicate(series.labels, oneIsRight ? 'left' : 'right')
+      // Whether a comparison holds or not: else a query would fail only with some values.
+      if (result.met[k]) throw duplicate(series.labels, oneIsRight ? 'left' : 'right')
+      result.met[k] = 1
       if (value === undefined) continue
-      result.present[k] = 1
-      result.values[k] = value
+      result.series.present[k] = 1
+      result.series.values[k] = value
     }
   }
-  return [...out.values()]
+  return Array.from(out.values(), ({ series }) => series)
+}
+
+/** Of series that meet the same there may be one at each step, whether or not it meets any. */
+function refuseTogether(partners: readonly Series[], side: 'left' | 'right', grid: Grid): void {
+  if (partners.length < 2) return
+  const taken = new Uint8Array(grid.count)
+  for (const { present, labels } of partners) {
+    tick()
+    for (let k = 0; k < grid.count; k += 1) {
+      if (present[k] && taken[k]) throw duplicate(labels, side)
+      taken[k]! |= present[k]!
+    }
+  }
 }
 
 function duplicate(labels: Labels, side: 'left' | 'right'): Error {
@@ -182,5 +198,5 @@ function resultLabels(many: Labels, one: Labels, matching: Matching | undefined)
     return matching.on ? pickLabels(all, matching.labels) : omitLabels(all, matching.labels)
   }
   const { include } = matching.group
-  return { ...omitLabels(many, include), ...pickLabels(one, include) }
+  return fullLabels({ ...omitLabels(many, include), ...pickLabels(one, include) }, [])
 }

@@ -287,7 +287,8 @@ function compileUnwrap({ label, conversion, filters }: Unwrap): (row: Row) => nu
   const tests: RowTest[] = filters.map((filter) => compileLabelFilter(filter))
   return (row) => {
     const text = row.find(label)
-    if (text === undefined) return undefined
+    // In Loki an empty label holds no number, rather than a bad one.
+    if (text === undefined || text === '') return undefined
     const number = convert(text)
     if (number === undefined) row.fail('SampleExtractionErr', conversionProblem(unit, text))
     return tests.every((test) => test(row)) ? (number ?? 0) / scale : undefined
