@@ -109,6 +109,22 @@ function isTogether({ part, here, there }: Place): boolean {
   return [sum, Math.max(...all), Math.min(...all)].some((one) => Math.abs(one - here) <= 1e-9 * Math.abs(one))
 }
 
+/** A range aggregation whose stages make or take labels, summed by all labels: there, too, equal series are one then. */
+function joined(node: Node): Node {
+  const stages = (node.query as Node | undefined)?.stages as readonly Node[] | undefined
+  if (node.kind !== 'range' || !stages?.some(({ kind }) => /^(json|logfmt|label-format|drop|keep)$/.test(kind)))
+    return node
+  const [op = 'sum'] = /^(min|max)/.exec(String(node.op)) ?? []
+  const summed = (expression: Node): Node => ({
+    kind: 'vector',
+    op,
+    grouping: { without: true, labels: [] },
+    expression,
+  })
+  // The first sum leaves empty labels out, the second meets series that are equal then.
+  return summed(summed(node))
+}
+
 export const LOKI_KINDS: readonly Kind[] = [
   {
     name: 'a line with two errors is marked with the first',
@@ -142,6 +158,13 @@ export const LOKI_KINDS: readonly Kind[] = [
     ways: SERIES,
     query: /\| (json|logfmt|pattern|regexp|unpack|label_format|drop|keep)\b/,
     ignores: isTogether,
+  },
+  {
+    name: 'an aggregation over series that are equal but for empty labels: they are one',
+    ways: SERIES,
+    without: changed((node) =>
+      node.kind === 'vector' ? { ...node, expression: joined(node.expression as Node) } : node,
+    ),
   },
   {
     name: '`stddev` and `stdvar` `without` labels: series that are equal but for empty labels are one',
