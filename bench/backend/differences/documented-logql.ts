@@ -125,6 +125,20 @@ function joined(node: Node): Node {
   return summed(summed(node))
 }
 
+/** What leaves series out by their values. */
+const isChoice = ({ kind, op }: Node): boolean =>
+  (kind === 'binary' && /^[<>=!]/.test(String(op))) || (kind === 'vector' && (op === 'topk' || op === 'bottomk'))
+
+/** With `rate`, which both compute alike, for `rate_counter`. */
+function rated(node: Node): Node {
+  const made: Record<string, unknown> = { ...node }
+  for (const part of ['left', 'right', 'expression'])
+    if (made[part] !== undefined) made[part] = rated(made[part] as Node)
+  if (made.op === 'rate_counter') made.op = 'rate'
+  const changes = Object.keys(made).some((name) => made[name] !== node[name])
+  return changes ? (made as Node) : node
+}
+
 export const LOKI_KINDS: readonly Kind[] = [
   {
     name: 'a line with two errors is marked with the first',
@@ -238,6 +252,11 @@ export const LOKI_KINDS: readonly Kind[] = [
     // There it is more by a millionth of the range / the time between the first line and the last; lines are 0.6 s apart.
     ignores: ({ part, here, there }) =>
       part === 'samples' && Math.abs(Number(here) - Number(there)) <= 1e-3 * Math.abs(Number(here)),
+  },
+  {
+    name: '`rate_counter` is increase / range, where it decides what is there',
+    ways: SERIES,
+    without: changed((node) => (isChoice(node) ? rated(node) : node)),
   },
   {
     name: '`avg` of infinities is infinite',
