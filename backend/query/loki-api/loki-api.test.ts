@@ -118,6 +118,11 @@ test('wrong requests are answered 400 in plain text that says what to do', async
     ['query_range', { query: '{a="b"}', limit: '-1' }, /limit must be a positive value/],
     ['query_range', { query: '{a="b"}', limit: '9999' }, /max entries limit per query exceeded/],
     ['query_range', { query: '{a="b"}', direction: 'up' }, /use forward or backward/],
+    ['query_range', { query: 'vector(1)', direction: 'up' }, /use forward or backward/],
+    ['query_range', { query: 'vector(1)', limit: '0' }, /limit must be a positive value/],
+    ['query_range', { query: 'vector(1)', interval: 'x' }, /cannot parse interval="x"/],
+    ['query', { query: 'vector(1)', direction: 'up' }, /use forward or backward/],
+    ['query', { query: 'vector(1)', limit: 'x' }, /cannot parse limit="x"/],
     ['query_range', { query: 'vector(1)', step: '0' }, /zero or negative query resolution/],
     ['query_range', { query: '{job="x"}', step: '0' }, /zero or negative query resolution/],
     ['query_range', { query: '{job="x"}', step: 'x' }, /cannot parse step="x"/],
@@ -142,6 +147,8 @@ test('wrong requests are answered 400 in plain text that says what to do', async
       /several series of the right side match/,
     ],
   ]
+  for (const path of ['query', 'query_range'])
+    assert.equal((await ask(path, { query: 'vector(1)', limit: '9999' })).status, 200, 'the limit is one of lines')
   for (const [path, params, message] of cases) {
     const { status, type, body } = await ask(path, params)
     assert.equal(status, 400, body)

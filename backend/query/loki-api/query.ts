@@ -13,6 +13,7 @@ import {
 } from '../logql/index.ts'
 import type { LokiContext } from './context.ts'
 import {
+  MAX_ENTRIES,
   readDirection,
   readDuration,
   readLimit,
@@ -29,6 +30,12 @@ import { streamsOf, wantsCategories } from './streams.ts'
 export function queryRange(context: LokiContext, { query: params, headers }: ApiRequest): ApiResponse {
   const query = parse(requireQuery(params))
   const window = readWindow(params, context.nowNs())
+  // What has no use for a metric query, or for lines, is read all the same when a client sends it.
+  const direction = readDirection(params)
+  const limit = readLimit(params, undefined, query.kind === 'log' ? MAX_ENTRIES : Number.POSITIVE_INFINITY)
+  readStepWidth(params)
+  const interval = params.get('interval')
+  const intervalNs = interval ? readDuration(interval, 'interval') : 0
   const response = startResponse(context)
   if (query.kind !== 'log') {
     const stepNs = readStep(params, window)
@@ -39,16 +46,7 @@ export function queryRange(context: LokiContext, { query: params, headers }: Api
     })
     return response.finish('matrix', series.map(matrixOf), series.length)
   }
-  // Lines have no steps, but what clients send all the same is read.
-  readStepWidth(params)
-  const interval = params.get('interval')
-  const entries = select(query, context.logs, {
-    range: window,
-    limit: readLimit(params),
-    direction: readDirection(params),
-    intervalNs: interval ? readDuration(interval, 'interval') : 0,
-    budget: response.budget,
-  })
+  const entries = select(query, context.logs, { range: window, limit, direction, intervalNs, budget: response.budget })
   return finishEntries(response, entries, wantsCategories(headers))
 }
 
@@ -68,6 +66,8 @@ export function queryInstant(context: LokiContext, { query: params }: ApiRequest
     )
   }
   const timeNs = readTime(params, 'time') ?? context.nowNs()
+  readDirection(params)
+  readLimit(params, undefined, Number.POSITIVE_INFINITY)
   const response = startResponse(context)
   const result = metricsInstant(query, context.logs, { timeNs, budget: response.budget })
   if (typeof result === 'number') return response.finish('scalar', [seconds(timeNs), formatFloat(result)], 1)
