@@ -11,7 +11,7 @@ import { freePorts } from '@sightline/local'
 import { until } from '@sightline/service-kit/poll'
 import { openedCapture } from '../scripts/start/open-capture.ts'
 import { readTrace, type Span } from '../scripts/trace/spans.ts'
-import type { TestSystem } from './system.ts'
+import { assertWhole, type TestSystem } from './system.ts'
 
 /** An object of an API's answer. */
 type Named = Record<string, unknown>
@@ -30,9 +30,10 @@ export async function captureAndOpen(t: TestContext, system: TestSystem, asked: 
       env: { ...asked, CONSOLE_URL: system.urls.console },
     })
   const { json: order } = await system.api('POST', '/api/v1/process', { user_id: 1001, action: 'purchase' })
-  const trace = await system.trace(order.trace_id, 20, (spans) =>
-    assert.ok(spans.some(({ name }) => name === 'record_audit')),
-  )
+  const trace = await system.trace(order.trace_id, 20, (spans) => {
+    assertWhole(spans)
+    assert.ok(spans.some(({ name }) => name === 'record_audit'))
+  })
   const since = Date.now() / 1000 - 30
   await until(
     'orders are scraped, with exemplars',

@@ -2,6 +2,7 @@
  * The system under test: the very same as `npm start`, on free ports and in a folder of its own, and short ways to ask
  * it. `SIGHTLINE_TEST_VERBOSE=1` shows what it does.
  */
+import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,6 +32,19 @@ export interface Answer {
   text: string
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of many shapes
   json: any
+}
+
+/**
+ * No span of the trace is still on its way: all hang below the gateway's, and what is below a span ends before it and is sent no later.
+ * Throws otherwise, for `trace` to look again.
+ */
+export function assertWhole(spans: readonly Span[]): void {
+  const ids = new Set(spans.map(({ id }) => id))
+  const roots = spans.filter(({ parentId }) => !ids.has(parentId))
+  assert.deepEqual(
+    roots.map(({ service }) => service),
+    ['gateway'],
+  )
 }
 
 /** Starts a system in a temporary folder; disposing of it stops it and removes the folder. */
