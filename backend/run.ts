@@ -196,6 +196,7 @@ function gatewayLogOf(
     ...(config.GATEWAY_STATUS_URL !== undefined && { statusUrl: config.GATEWAY_STATUS_URL }),
     version: VERSION,
     environment: config.DEPLOYMENT_ENVIRONMENT,
+    share: config.TRACES_SAMPLE,
     env: process.env,
     sink,
     registry,

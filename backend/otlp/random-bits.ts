@@ -11,6 +11,3 @@ export function randomBits({ bytes, traceIdAt, traceState }: SpanRecord): number
   const given = traceState.includes('rv:') ? GIVEN.exec(traceState)?.[1] : undefined
   return given === undefined ? bytes.readUInt32BE(traceIdAt + 9) : Number.parseInt(given, 16)
 }
-
-/** What the bits have to reach for a share of all, 0 to 1, to be kept. */
-export const leastBits = (share: number): number => Math.floor((1 - share) * 2 ** 32)

@@ -2,7 +2,7 @@
  * Main thread. Which traces an exemplar may name where TRACES_SAMPLE keeps a share: those that are there when somebody follows it.
  * A trace's share is known from its id; of the others the store tells which it keeps (store/trace-sampler.ts).
  */
-import { leastBits } from '../otlp/random-bits.ts'
+import { leastBits } from '@sightline/service-kit/consistent-sampling'
 
 export interface KeptTraces {
   /** The store keeps these; ids as raw characters. */

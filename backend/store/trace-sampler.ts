@@ -4,7 +4,8 @@
  * to; without any it is left out when it has been quiet for a while, and so is what comes of it later.
  */
 
-import { leastBits, randomBits } from '../otlp/random-bits.ts'
+import { leastBits } from '@sightline/service-kit/consistent-sampling'
+import { randomBits } from '../otlp/random-bits.ts'
 import type { SpanRecord } from '../otlp/traces.ts'
 import type { HeadTrace } from './span-builder.ts'
 import { traceKey } from './trace-index.ts'

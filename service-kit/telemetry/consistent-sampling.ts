@@ -10,10 +10,13 @@ import type { TraceState } from '@opentelemetry/api'
 const DIGITS = 8
 const ALL = 2 ** 32
 
+/** What the first 32 of the random bits have to reach for a share of all, 0 to 1, to be kept. */
+export const leastBits = (share: number): number => Math.floor((1 - share) * ALL)
+
 /** Whether a trace is among the share of all, 0 to 1, that is kept. `ot` is what tracestate says under that key. */
 export function isKept(traceId: string, ratio: number, ot = ''): boolean {
   const randomness = RANDOMNESS.exec(ot)?.[1] ?? traceId.slice(18)
-  return Number.parseInt(randomness.slice(0, DIGITS), 16) >= Math.floor((1 - ratio) * ALL)
+  return Number.parseInt(randomness.slice(0, DIGITS), 16) >= leastBits(ratio)
 }
 const RANDOMNESS = /(?:^|;)rv:([0-9a-f]{14})(?:;|$)/
 
@@ -43,7 +46,7 @@ export function shareFrom(variable: string | undefined): number | undefined {
 
 /** The threshold of a share of all, as `th` has it; undefined where nothing is kept. */
 export function thresholdOf(ratio: number): string | undefined {
-  const threshold = Math.floor((1 - ratio) * ALL)
+  const threshold = leastBits(ratio)
   if (threshold >= ALL) return undefined
   return Math.max(threshold, 0).toString(16).padStart(DIGITS, '0').replace(/0+$/, '') || '0'
 }

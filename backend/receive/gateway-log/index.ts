@@ -1,6 +1,5 @@
 /** Main thread. The gateway's place in telemetry: its access log becomes spans, log lines and metrics. */
 import { hostname } from 'node:os'
-import { shareFrom } from '@sightline/service-kit/consistent-sampling'
 import type { Follower } from './follow-file.ts'
 import { followAccessLog, type GatewayLogSink } from './follower.ts'
 import { type ExemplarRegistry, registerGatewayMetrics } from './metrics.ts'
@@ -22,6 +21,8 @@ export interface GatewayLogOptions {
   /** Where the OTEL_* variables are read. */
   env: NodeJS.ProcessEnv
   sink: GatewayLogSink
+  /** Of the traces, where the store doesn't keep all. */
+  share?: number | undefined
   registry: ExemplarRegistry
   onError: (error: unknown) => void
 }
@@ -30,9 +31,7 @@ export interface GatewayLogOptions {
 export function startGatewayLog(options: GatewayLogOptions): Follower {
   const { attributes, unwanted } = gatewaySwitches(options.env, options.onError)
   const { version, environment } = options
-  const metrics = registerGatewayMetrics(options.registry, options.statusUrl, {
-    share: shareFrom(options.env.TRACES_SAMPLE),
-  })
+  const metrics = registerGatewayMetrics(options.registry, options.statusUrl, { share: options.share })
   return followAccessLog({
     accessLog: options.accessLog,
     pidFile: options.pidFile,
