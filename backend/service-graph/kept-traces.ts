@@ -3,6 +3,7 @@
  * A trace's share is known from its id; of the others the store tells which it keeps (store/trace-sampler.ts).
  */
 import { leastBits } from '@sightline/service-kit/consistent-sampling'
+import { createRecentSet } from '../otlp/recent-set.ts'
 
 export interface KeptTraces {
   /** The store keeps these; ids as raw characters. */
@@ -19,15 +20,11 @@ const REMEMBERED = 10_000
 
 export function createKeptTraces(share: number): KeptTraces {
   const least = leastBits(share)
-  let young = new Set<string>()
-  let old = new Set<string>()
+  const told = createRecentSet<string>(REMEMBERED)
   return {
     tell(traces) {
-      for (const id of traces) young.add(id)
-      if (young.size < REMEMBERED) return
-      old = young
-      young = new Set()
+      for (const id of traces) told.add(id)
     },
-    has: (traceId, randomBits) => randomBits >= least || young.has(traceId) || old.has(traceId),
+    has: (traceId, randomBits) => randomBits >= least || told.has(traceId),
   }
 }

@@ -6,6 +6,7 @@
 
 import { leastBits } from '@sightline/service-kit/consistent-sampling'
 import { randomBits } from '../otlp/random-bits.ts'
+import { createRecentSet } from '../otlp/recent-set.ts'
 import type { SpanRecord } from '../otlp/traces.ts'
 import type { HeadTrace } from './span-builder.ts'
 import { traceKey } from './trace-index.ts'
@@ -48,8 +49,7 @@ export function createTraceSampler(share: number): TraceSampler {
   const traces = { failed: 0, slow: 0, rare_route: 0, asked_for: 0, share: 0, left_out: 0 }
   const spans = { kept: 0, left_out: 0 }
   const bytes = { kept: 0, left_out: 0 }
-  let leftOut = new Set<number>()
-  let leftOutBefore = new Set<number>()
+  const leftOut = createRecentSet<number>(REMEMBERED)
   let told: string[] = []
 
   function reasonOf(span: SpanRecord): Reason | undefined {
@@ -63,7 +63,7 @@ export function createTraceSampler(share: number): TraceSampler {
   return {
     late(span) {
       const key = traceKey(span.bytes, span.traceIdAt)
-      if (!leftOut.has(key) && !leftOutBefore.has(key)) return false
+      if (!leftOut.has(key)) return false
       spans.left_out++
       bytes.left_out += span.size
       return true
@@ -87,10 +87,6 @@ export function createTraceSampler(share: number): TraceSampler {
       traces.left_out++
       spans.left_out += trace.rows
       bytes.left_out += trace.bytes
-      if (leftOut.size >= REMEMBERED) {
-        leftOutBefore = leftOut
-        leftOut = new Set()
-      }
       leftOut.add(traceKey(Buffer.from(trace.id, 'latin1'), 0))
     },
     stats: () => ({ traces: { ...traces }, spans: { ...spans }, bytes: { ...bytes } }),

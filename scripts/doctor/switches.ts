@@ -1,6 +1,8 @@
 /** OpenTelemetry's variables that change what is seen: in the environment of each running service, and in this shell. */
+
 import { readFile } from 'node:fs/promises'
 import { pidOf, serviceNames } from '@sightline/local'
+import { shareFrom } from '@sightline/service-kit/consistent-sampling'
 import { type Check, fail, pass, skip, warn } from './check.ts'
 import type { Patient } from './patient.ts'
 
@@ -32,8 +34,8 @@ export function remarksOn(env: Environment, otlpPort: number): Remark[] {
       add(true, name, `no ${what} is sent`, `${name}=otlp, or unset it, then start again`)
   }
   sampler(env, add)
-  const share = Number(env.TRACES_SAMPLE?.trim() || 1)
-  if (share < 1)
+  const share = shareFrom(env.TRACES_SAMPLE)
+  if (share !== undefined)
     add(false, 'TRACES_SAMPLE', `${share * 100} % of the traces are kept, besides those of docs/sampling.md`)
   propagators(env, add)
   for (const name of [
