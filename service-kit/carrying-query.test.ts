@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { after, before, test } from 'node:test'
+import { createTraceState, type Span, trace } from '@opentelemetry/api'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import pg from 'pg'
 import { CarryingQuery } from './carrying-query.ts'
@@ -30,12 +31,12 @@ after(async () => {
   await cluster?.stop()
 })
 
-type Given = { spanContext?: ReturnType<typeof spanContext>; values?: unknown[]; on?: pg.Client }
+type Given = { spanContext?: ReturnType<typeof spanContext>; span?: Span; values?: unknown[]; on?: pg.Client }
 
-function run<Row>(statement: { name: string; text: string }, { spanContext, values, on = client }: Given = {}) {
+function run<Row>(statement: { name: string; text: string }, { spanContext, span, values, on = client }: Given = {}) {
   return new Promise<Row[]>((resolve, reject) => {
     const query = new CarryingQuery(statement, values)
-    query.spanContext = spanContext
+    query.span = span ?? (spanContext && trace.wrapSpanContext(spanContext))
     query.callback = (error, result) => (error ? reject(error) : resolve(result.rows as Row[]))
     on.query(query)
   })
@@ -129,8 +130,55 @@ test('what carries it leaves in the same write, before the same Sync: no round t
   })(stream._writev!)
   for (let i = 0; i < 2; i++) await nameSeen({ spanContext: spanContext(1), on })
   await nameSeen({ on })
+  for (let i = 0; i < 2; i++) await nameSeen({ span: recording('0'.repeat(32)).span, on })
   // Parse, Bind, Execute, Describe, Sync: https://www.postgresql.org/docs/current/protocol-message-formats.html
-  assert.deepEqual(writes, ['PBPBDES', 'BBDES', 'BDES'])
+  assert.deepEqual(writes, ['PBPBDES', 'BBDES', 'BDES', 'BPBBDEBS', 'BBBDEBS'])
+})
+
+/** A span that is kept, as far as a query asks, and what it was told. */
+function recording(traceId: string, keep = false) {
+  const told: Record<string, unknown> = {}
+  const traceState = keep ? createTraceState('sightline=keep') : undefined
+  const span = Object.assign(trace.wrapSpanContext({ traceId, spanId: '1'.repeat(16), traceFlags: 1, traceState }), {
+    isRecording: () => true,
+    setAttribute: (name: string, value: unknown) => Object.assign(told, { [name]: value }),
+  })
+  return { span: span as unknown as Span, told }
+}
+
+test('a span is told its rows, and in some traces what the server took, whatever is prepared, fails or is in a transaction', async () => {
+  await using other = await opened()
+  const on = other.client
+  const [timed, untimed] = [`${'1'.repeat(31)}0`, '1'.repeat(32)]
+  const told = async (text: string, traceId: string, keep = false) => {
+    const { span, told } = recording(traceId, keep)
+    const rows = await run(sql(text, text), { span, on })
+    const { 'postgresql.duration_ms': ms, ...rest } = told
+    return { rows: rows.length, isTimed: ms !== undefined, ms: ms as number | undefined, told: rest }
+  }
+  await owner.query('create table numbers (n int)')
+  for (const traceId of [untimed, timed, timed]) {
+    const isTimed = traceId === timed
+    const expected = async (text: string, rows: number, attributes: object) => {
+      const { ms, ...found } = await told(text, traceId)
+      assert.deepEqual(found, { rows, isTimed, told: attributes }, text)
+    }
+    await expected('insert into numbers values (1), (2) returning n', 2, {
+      'db.response.returned_rows': 2,
+      'postgresql.affected_rows': 2,
+    })
+    await expected('update numbers set n = 0', 0, { 'postgresql.affected_rows': 2 })
+    await expected('select n from numbers', 2, { 'db.response.returned_rows': 2 })
+    await expected('select n from numbers where n > 5', 0, { 'db.response.returned_rows': 0 })
+    await expected('delete from numbers', 0, { 'postgresql.affected_rows': 2 })
+    await expected('delete from numbers', 0, { 'postgresql.affected_rows': 0 })
+  }
+  await run({ name: '', text: 'begin' }, { on })
+  const slow = await told('select pg_sleep(0.03)', untimed, true)
+  assert.ok(slow.ms! >= 30, 'who asks for the trace has all times')
+  await run({ name: '', text: 'rollback' }, { on })
+  for (let i = 0; i < 2; i++) await assert.rejects(told("select 1 / length('')", timed), { code: '22012' })
+  assert.equal((await told('select 1', timed)).isTimed, true)
 })
 
 /** A further connection, which has prepared nothing. */

@@ -1,6 +1,7 @@
 /** A real server: what a caller gets for its failures, and what becomes of the connection. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { trace } from '@opentelemetry/api'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import log4js from 'log4js'
 import type { CopiedRow } from './copy-rows.ts'
@@ -72,7 +73,7 @@ test('a statement carries the span that it is told on its way to pg, unless it i
     opened.db.pool.on('connect', (client) => {
       const send = client.query
       client.query = ((...args: unknown[]) => {
-        if (telemetry.statement) telemetry.statement.spanContext = spanContext
+        if (telemetry.statement) telemetry.statement.span = trace.wrapSpanContext(spanContext)
         return Reflect.apply(send, client, args)
       }) as typeof send
     })

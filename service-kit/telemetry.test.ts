@@ -250,5 +250,11 @@ function steadyTexts<T>(value: T, port: number): T {
 
 /** Who makes a span is what is different. */
 const SCOPES: Record<string, string> = { '@opentelemetry/instrumentation-undici': '@sightline/service-kit' }
-const VARYING = new Set(['server.port', 'network.peer.port', 'deadline.remaining_ms', 'exception.stacktrace'])
+const VARYING = new Set([
+  'server.port',
+  'network.peer.port',
+  'deadline.remaining_ms',
+  'exception.stacktrace',
+  'postgresql.duration_ms',
+])
 const traceOf = (n: number) => `0af7651916cd43dd8448eb211c80319${n}`

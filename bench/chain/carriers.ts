@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { type SpanContext, TraceFlags } from '@opentelemetry/api'
+import { type Span, type SpanContext, TraceFlags, trace } from '@opentelemetry/api'
 import { startTestCluster } from '@sightline/db/testing'
 import { CarryingQuery } from '@sightline/service-kit/testing'
 import pg from 'pg'
@@ -17,10 +17,10 @@ const [WARM_UP, STATEMENTS, TURNS] = [1_000, 40, 250]
 /** Sends the statement, as the kit does. */
 type Way = (client: pg.Client) => Promise<unknown>
 
-function find(client: pg.Client, spanContext?: SpanContext): Promise<unknown> {
+function find(client: pg.Client, span?: Span): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const query = new CarryingQuery(FIND, [1001])
-    query.spanContext = spanContext
+    query.span = span
     query.callback = (error, result) => (error ? reject(error) : resolve(result))
     client.query(query)
   })
@@ -29,7 +29,8 @@ function find(client: pg.Client, spanContext?: SpanContext): Promise<unknown> {
 const WAYS: Record<string, Way> = {
   nothing: (client) => find(client),
   'nothing, again: the noise': (client) => find(client),
-  "the kit: in the statement's write": (client) => find(client, spanContext()),
+  "the kit: in the statement's write": (client) => find(client, spanOf(spanContext())),
+  "the kit, with PostgreSQL's clock around it": (client) => find(client, spanOf(timed(spanContext()))),
   'SET application_name before it': (client) => {
     const { traceId, spanId } = spanContext()
     return Promise.all([client.query(`SET application_name = '00-${traceId}-${spanId}-01'`), find(client)])
@@ -41,8 +42,13 @@ let at = 0
 function spanContext(): SpanContext {
   at = (at + 24) % (random.length - 24)
   const hex = random.toString('hex', at, at + 24)
-  return { traceId: hex.slice(0, 32), spanId: hex.slice(32), traceFlags: TraceFlags.SAMPLED }
+  return { traceId: `${hex.slice(0, 31)}1`, spanId: hex.slice(32), traceFlags: TraceFlags.SAMPLED }
 }
+
+const timed = (context: SpanContext) => ({ ...context, traceId: `${context.traceId.slice(0, -1)}0` })
+
+/** As much of one as the kit asks of it. */
+const spanOf = (context: SpanContext) => Object.assign(trace.wrapSpanContext(context), { isRecording: () => true })
 
 /** Microseconds that the first thread of a process has run. */
 const cpuOf = (pid: number) => Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1_000

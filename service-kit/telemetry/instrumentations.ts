@@ -19,7 +19,7 @@ export async function instrumentations(own: boolean): Promise<Instrumentation[]>
       requestHook(span) {
         // Service maps name a database node by this; else all of them are called localhost.
         span.setAttribute(ATTR_SERVICE_PEER_NAME, 'postgresql')
-        if (telemetry.statement) telemetry.statement.spanContext = span.spanContext()
+        if (telemetry.statement) telemetry.statement.span = span
       },
     }),
   ]

@@ -1,6 +1,6 @@
 /** What the part loaded by --import and the service share: they meet in this module, and nowhere else. */
 
-import type { SpanContext } from '@opentelemetry/api'
+import type { Span } from '@opentelemetry/api'
 
 /** OpenTelemetry's signals that are exported; metrics are scraped. */
 export type Signal = 'traces' | 'logs'
@@ -48,8 +48,8 @@ export interface TelemetryState {
    * requests, since no instrumentation does.
    */
   onlyPassesOn: boolean
-  /** The statement that is being handed to pg, which tells its span's context here; undefined where none of ours is. */
-  statement: { spanContext: SpanContext | undefined } | undefined
+  /** The statement that is being handed to pg, which is told its span here; undefined where none of ours is. */
+  statement: { span: Span | undefined } | undefined
   /** Sends records past the queue; undefined where log records are exported nowhere. */
   deliver: Deliver | undefined
   /** What is to be said as soon as there is a log. */

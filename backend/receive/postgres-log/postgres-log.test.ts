@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fromBinary } from '@bufbuild/protobuf'
+import { trace } from '@opentelemetry/api'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import { ExportLogsServiceRequestSchema, type LogRecord } from '@sightline/otlp-messages'
 import { until } from '@sightline/service-kit/poll'
@@ -97,7 +98,7 @@ test('waits, slow statements with their plans and errors come with their trace, 
   const run = (client: pg.Client, n: number, name: string, text: string, values: unknown[] = []) =>
     new Promise<pg.QueryResult>((resolve, reject) => {
       const query = new CarryingQuery({ name, text }, values)
-      query.spanContext = spanContext(n)
+      query.span = trace.wrapSpanContext(spanContext(n))
       query.callback = (error, result) => (error ? reject(error) : resolve(result))
       client.query(query)
     })

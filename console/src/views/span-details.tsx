@@ -3,6 +3,7 @@ import { useContext } from 'preact/hooks'
 import { isAbsent } from '../data/absent-here.ts'
 import { serviceColor } from '../data/colors.ts'
 import { exploreHref, traceHref } from '../data/explore-address.ts'
+import { statementFacts } from '../data/statement-facts.ts'
 import type { Attributes, AttributeValue, Span, SpanEvent, Trace } from '../data/trace.ts'
 import { formatNanos } from '../data/units.ts'
 import { CopyButton } from '../shell/copy.tsx'
@@ -44,6 +45,9 @@ export function SpanDetails({ trace, span, selfTime, onClose }: DetailsProps) {
             value={`${formatNanos(selfTime)} (${Math.round((selfTime / (span.duration || 1)) * 100)}%)`}
           />
         )}
+        {statementFacts(span).map(([name, value]) => (
+          <Fact key={name} name={name} value={value} />
+        ))}
         <Fact name="Starts at" value={`+${formatNanos(span.start)}`} />
         <Fact name="Status" value={span.status} tone={span.status === 'error' ? 'error-text' : undefined} />
       </dl>
