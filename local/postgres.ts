@@ -48,7 +48,7 @@ export async function startPostgresComponent(settings: Settings, password: strin
     password,
     logFile: logFileOf(home, 'postgres'),
     jsonLog: true,
-    settings: settingsOf(program),
+    settings: telemetrySettings(modulesOf(program)),
   }).catch((error: Error) => {
     throw startError(error.message, error)
   })
@@ -59,10 +59,19 @@ export async function startPostgresComponent(settings: Settings, password: strin
   return trackComponent('postgres', home, server)
 }
 
-/** What telemetry asks of PostgreSQL, as far as the build has the modules for it. */
-function settingsOf(program: string): Record<string, string> {
+/** Which modules for telemetry a build has. */
+interface Modules {
+  statements: boolean
+  plans: boolean
+}
+
+function modulesOf(program: string): Modules {
   const has = (module: string) => existsSync(join(dirname(program), `../lib/postgresql/${module}.so`))
-  const [statements, plans] = [has('pg_stat_statements'), has('auto_explain')]
+  return { statements: has('pg_stat_statements'), plans: has('auto_explain') }
+}
+
+/** What telemetry asks of PostgreSQL; docker-compose.yaml says the same. */
+export function telemetrySettings({ statements, plans }: Modules): Record<string, string> {
   return {
     shared_preload_libraries: [statements && 'pg_stat_statements', plans && 'auto_explain'].filter(Boolean).join(','),
     log_min_duration_statement: SLOW,

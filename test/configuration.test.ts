@@ -12,6 +12,7 @@ import { LATENCY_BUCKETS } from '../backend/service-graph/histogram.ts'
 import { GRAPH_ATTRIBUTES } from '../backend/service-graph/index.ts'
 import { BUSY_ROUTES, REASONS, SLOW_NS } from '../backend/store/trace-sampler.ts'
 import { BROWSER } from '../contracts/telemetry-names.ts'
+import { telemetrySettings } from '../local/postgres.ts'
 import { passwordFiles } from '../scripts/stack/compose.ts'
 import { stackPorts } from '../scripts/stack.ts'
 import { BRIDGE_HOURS } from './bridge.ts'
@@ -267,6 +268,30 @@ test('what is mounted exists, and Prometheus reads the folder that local mode co
     Object.keys(volumes).toSorted(),
   )
   assert.ok(services.prometheus!.volumes!.includes('./observability/prometheus:/etc/prometheus:ro'))
+})
+
+test('PostgreSQL writes its log as in local mode, where the Collector reads it and nobody else', () => {
+  const { command, environment, volumes } = services.postgres!
+  const told = (command as string[]).slice(1).map((one) => /^-c([a-z_.]+)=(.*)$/.exec(one)!.slice(1))
+  const settings = Object.fromEntries(told) as Record<string, string>
+  for (const [name, value] of Object.entries(telemetrySettings({ statements: true, plans: true })))
+    assert.equal(settings[name], value, name)
+  for (const name of ['log_parameter_max_length', 'log_parameter_max_length_on_error'])
+    assert.equal(settings[name], '0')
+  // PostgreSQL puts the JSON beside the file of that name; the Collector is another user, and may not write.
+  const file = join(settings.log_directory!, settings.log_filename!.replace(/\.log$/, '.json'))
+  assert.equal(environment!.POSTGRES_LOG, file)
+  const receivers = parse(read('observability/collector.yaml')).receivers
+  assert.deepEqual(receivers['file_log/postgres'].include, [`\${env:POSTGRES_JSON_LOG:-${file}}`])
+  assert.equal(settings.log_file_mode, '0644')
+  assert.ok(volumes!.includes(`postgres-log:${settings.log_directory}`))
+  const readers = Object.entries(services).filter(([, { volumes = [] }]) =>
+    volumes.some((volume) => volume.startsWith('postgres-log:')),
+  )
+  assert.deepEqual(readers.map(([name]) => name).toSorted(), ['collector', 'postgres'])
+  assert.ok(services.collector!.volumes!.includes(`postgres-log:${settings.log_directory}:ro`))
+  const { logs } = parse(read('observability/collector-stack.yaml')).service.pipelines
+  assert.ok(logs.receivers.includes('file_log/postgres') && logs.processors.includes('transform/postgres'))
 })
 
 test('the dev container forwards the ports of local mode, and its editor formats as Biome does', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -119,6 +119,31 @@ test('a password of your own choice is taken, whatever it is made of', () => {
   const chosen = { GRAFANA_PASSWORD: 'a $b\\n %s "c" ' }
   const { GRAFANA_PASSWORD } = makePasswords(into, ['POSTGRES_PASSWORD', 'GRAFANA_PASSWORD'], chosen)
   assert.equal(GRAFANA_PASSWORD, chosen.GRAFANA_PASSWORD)
+})
+
+test("PostgreSQL's log has a folder that others may read, and is cut when it has grown", (t) => {
+  if (process.platform !== 'linux') return t.skip('of containers alone')
+  const bin = join(folder, 'image-bin')
+  mkdirSync(bin)
+  // In place of the image's: a server that writes much, and ends when somebody has cut it.
+  const entryPoint = join(bin, 'docker-entrypoint.sh')
+  const body =
+    'echo "$@"; head -c 20000 /dev/zero >>"$POSTGRES_LOG"; until [ ! -s "$POSTGRES_LOG" ]; do sleep 0.01; done'
+  writeFileSync(entryPoint, `#!/bin/sh\n${body}\necho cut\n`, { mode: 0o755 })
+  const log = join(folder, 'postgres-log', 'postgres.json')
+  const run = spawnSync('bash', [join(root, 'scripts/stack/start-postgres.sh'), 'postgres', '-cport=1'], {
+    encoding: 'utf8',
+    timeout: 20_000,
+    env: {
+      PATH: `${bin}:${process.env.PATH}`,
+      POSTGRES_LOG: log,
+      POSTGRES_LOG_OWNER: String(process.getuid!()),
+      POSTGRES_LOG_SECONDS: '0.01',
+      POSTGRES_LOG_KIB: '16',
+    },
+  })
+  assert.deepEqual([run.stdout, run.stderr], ['postgres -cport=1\ncut\n', ''])
+  assert.equal(statSync(join(folder, 'postgres-log')).mode & 0o777, 0o755)
 })
 
 test('settings beside the compose file are KEY=value lines', () => {

@@ -322,7 +322,7 @@ export const database: Board = {
               logPanel({
                 title: 'What PostgreSQL writes',
                 description:
-                  'Its log, where it is read (local mode): slow statements with their plans, waits for locks, deadlocks, errors. A line of a statement leads to its trace.',
+                  'Its log, where it is read (local mode and the stack): slow statements with their plans, waits for locks, deadlocks, errors. A line of a statement leads to its trace.',
                 noValue: 'No line: PostgreSQL wrote none in this time, or its log is not read here.',
                 queries: [logLines('{service_name="postgresql"}', 200)],
               }),
