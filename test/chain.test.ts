@@ -15,7 +15,7 @@ import pg from 'pg'
 import { provesInclusion } from '../audit-service/merkle.ts'
 import { layOut, type Span } from '../scripts/trace/spans.ts'
 import { meetExpectations } from './expectations.ts'
-import { sharedSystem } from './shared-system.ts'
+import { SHARED_ENV, sharedSystem } from './shared-system.ts'
 import type { Answer, TestSystem } from './system.ts'
 
 let system: TestSystem
@@ -464,7 +464,7 @@ const agreeOn = (expected: Counted) =>
 test('requests leave behind what observability/expectations.yaml says', async (t) => {
   const { user, password, host, port, database } = system.postgres
   const url = `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`
-  await meetExpectations(t, { ...system.urls, database: url }, 'local')
+  await meetExpectations(t, { ...system.urls, database: url }, SHARED_ENV)
 })
 
 test('a load of orders leaves exactly one audit row and one complete trace each', async () => {

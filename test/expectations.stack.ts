@@ -20,7 +20,7 @@ test('requests leave behind what observability/expectations.yaml says', (t) =>
       prometheus: url('PROMETHEUS_URL'),
       database: url('DATABASE_URL'),
     },
-    'stack',
+    process.env,
   ))
 
 test('Prometheus sends its alerts to an Alertmanager, which answers and tells nobody', async () => {

@@ -12,8 +12,8 @@ import {
   type Targets,
 } from '../scripts/expectations/ask.ts'
 
-/** The same code for local mode and for the real engines: every expectation is a subtest of `t`. */
-export async function meetExpectations(t: TestContext, targets: Targets, where: 'local' | 'stack'): Promise<void> {
+/** The same code for local mode and for the real engines: every expectation is a subtest of `t`. `env`: what the services were started with. */
+export async function meetExpectations(t: TestContext, targets: Targets, env: NodeJS.ProcessEnv): Promise<void> {
   const file = readExpectations()
   const before = await sumsBefore(targets, file.expectations)
   const began = Date.now()
@@ -24,7 +24,8 @@ export async function meetExpectations(t: TestContext, targets: Targets, where: 
   const deadline = performance.now() + file.deadline_seconds * 1000
   for (const expectation of file.expectations) {
     const ask = askFor(targets, filled(expectation, answers), before, began)
-    const skip = expectation.only !== undefined && expectation.only !== where && `only ${expectation.only}`
+    const { needs } = expectation
+    const skip = needs !== undefined && !env[needs] && `without ${needs}`
     await t.test(expectation.that, { skip }, async () => {
       const seconds = Math.max(0, (deadline - performance.now()) / 1000)
       await until(expectation.that, seconds, async () => {

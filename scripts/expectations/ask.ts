@@ -37,8 +37,8 @@ type Count = number | { at_least: number }
 
 export interface Expectation {
   that: string
-  /** `local`: of no use to the real engines, which the comment in the file says why. */
-  only?: 'local'
+  /** A variable: asked where it is set alone. */
+  needs?: string
   traceql?: string
   matches?: Count
   trace?: string
