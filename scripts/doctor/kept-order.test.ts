@@ -18,9 +18,13 @@ test('it is asked for where traces are left out, by an id of every share and by 
   assert.equal(await ask(), undefined)
   metrics += 'embedded_sampled_traces_total{why="share"} 0\n'
   const wish = (await ask())!
-  const { traceparent, tracestate } = wish.headers
-  assert.match(traceparent!, new RegExp(`^00-${wish.traceId}-[0-9a-f]{16}-01$`))
-  assert.equal(tracestate, 'sightline=keep')
+  const { traceparent, ...others } = wish.headers
+  const [, spanId] = new RegExp(`^00-${wish.traceId}-([0-9a-f]{16})-01$`).exec(traceparent!)!
+  assert.deepEqual(others, {
+    tracestate: 'sightline=keep',
+    b3: `${wish.traceId}-${spanId}-1`,
+    'uber-trace-id': `${wish.traceId}:${spanId}:0:1`,
+  })
   const { traceId } = newWish()
   assert.notEqual(traceId, wish.traceId)
   for (const id of [traceId, wish.traceId]) assert.ok(isKept(id, 1 / 256), id)

@@ -17,14 +17,20 @@ export async function wishToBeKept({ urls }: Pick<Patient, 'urls'>, signal: Abor
 
 /**
  * The random bits of its id are among the highest, so that it is of every share from 1/256 on, and services name it as an exemplar; of a
- * smaller share `tracestate` keeps it.
+ * smaller share `tracestate` keeps it. The same span in each format that OTEL_PROPAGATORS may name: the gateway reads those that it is told.
  */
 export function newWish(): Wish {
   const id = randomBytes(16)
   id[9] = 0xff
   const traceId = id.toString('hex')
   const parent = randomBytes(8).toString('hex')
-  return { traceId, headers: { traceparent: `00-${traceId}-${parent}-01`, tracestate: 'sightline=keep' } }
+  const headers = {
+    traceparent: `00-${traceId}-${parent}-01`,
+    tracestate: 'sightline=keep',
+    b3: `${traceId}-${parent}-1`,
+    'uber-trace-id': `${traceId}:${parent}:0:1`,
+  }
+  return { traceId, headers }
 }
 
 /** What is expected of a trace that a caller began who sends no span: the gateway's has a parent that nobody knows. */

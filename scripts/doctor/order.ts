@@ -50,7 +50,7 @@ const order: Check = {
     const sentAt = Date.now()
     try {
       const sent = await sendRequest(targetsOf(patient), REQUEST, file.requests[REQUEST]!, headers)
-      // With OTEL_PROPAGATORS=b3 a traceparent is nobody's: then the trace is the gateway's own.
+      // With OTEL_PROPAGATORS=none a caller's headers are nobody's: then the trace is the gateway's own.
       const isBelowCaller = sent.trace_id === wish?.traceId
       patient.order = { ...sent, sentAt, answeredAt: Date.now(), before, isBelowCaller }
       return pass(`${Date.now() - sentAt} ms, trace ${sent.trace_id}`)
