@@ -2,13 +2,17 @@
  * `node scripts/screenshots.ts`: the pictures in docs/images, taken from the running system. Start it with `npm start`
  * and give it a few minutes of `npm run load` first, so that there is something to see.
  */
+import { randomBytes } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readFlags } from '@sightline/local/flags'
 import { readSettings, root } from '@sightline/local/settings'
 import { until } from '@sightline/service-kit/poll'
 import type { Page } from 'playwright-core'
 import { chromiumPath, launch, NO_CHROMIUM, openPage, showAllPanels, unwell } from './screenshots/browser.ts'
+import { terminalPage } from './screenshots/terminal.ts'
 
 interface Picture {
   readonly name: string
@@ -38,7 +42,8 @@ if (!chromium) {
   console.error(`No pictures: ${NO_CHROMIUM}.`)
   process.exit(1)
 }
-const SLOW = '{ name =~ "pg.query:lock_inventory.*" && duration > 250ms }'
+const SLOW =
+  '{ name =~ "pg.query:lock_inventory.*" && duration > 250ms && span.postgresql.duration_ms != nil } && { name = "record_audit" }'
 // Boards open with the minutes that there are, up to their own range.
 const still = 'refresh=off'
 const range = `from=now-5m&to=now&${still}`
@@ -98,11 +103,10 @@ const pictures: readonly Picture[] = [
     name: 'postgresql',
     apart: 'npm run incident -- start stuck-checkout',
     path: async () => `/trace/${await latestTrace(SLOW)}`,
-    height: 860,
+    height: 1060,
     ready: async (page) => {
       await page.locator('.span-row', { hasText: 'lock_inventory' }).last().click()
       await page.locator('.query-plan').waitFor()
-      await page.locator('.query-plan').scrollIntoViewIfNeeded()
     },
   },
   {
@@ -115,6 +119,33 @@ const pictures: readonly Picture[] = [
       await board(page)
       await page.locator('[data-title="Traces kept"]').evaluate((panel) => panel.scrollIntoView({ block: 'center' }))
     },
+  },
+  {
+    name: 'bill',
+    path: `/d/sightline-telemetry?${range}`,
+    height: 540,
+    ready: async (page) => {
+      await board(page)
+      await page
+        .locator('[data-title="Bytes of a request"]')
+        .evaluate((panel) => panel.scrollIntoView({ block: 'center' }))
+    },
+  },
+  {
+    name: 'schema',
+    apart: 'npm run load -- --count 300',
+    path: async () => {
+      await sendUndeclared()
+      return terminalPage('npm run telemetry:check', ['scripts/telemetry-check.ts'])
+    },
+    height: 290,
+    ready: (page) => page.locator('pre').waitFor(),
+  },
+  {
+    name: 'configuration',
+    path: wrongSettings,
+    height: 220,
+    ready: (page) => page.locator('pre').waitFor(),
   },
   {
     name: 'audit',
@@ -155,6 +186,52 @@ try {
   }
 } finally {
   await browser.close()
+}
+
+/** What somebody sends who has not read CONTRIBUTING.md: a new span, and on a known one a number as text. */
+async function sendUndeclared(): Promise<void> {
+  const value = (stringValue: string) => ({ stringValue })
+  const [spanId, traceId] = [randomBytes(8).toString('hex'), randomBytes(16).toString('hex')]
+  const now = `${Date.now()}000000`
+  const span = { traceId, kind: 1, startTimeUnixNano: now, endTimeUnixNano: now }
+  const spans = [
+    { ...span, spanId, name: 'wrap_gift', attributes: [] },
+    {
+      ...{ ...span, spanId: randomBytes(8).toString('hex'), parentSpanId: spanId, name: 'validate_order' },
+      attributes: [{ key: 'order.items.count', value: value('two') }],
+    },
+  ]
+  const resource = {
+    'service.name': 'order-service',
+    'service.namespace': 'sightline',
+    'service.version': '0',
+    'service.instance.id': 'mine',
+    'deployment.environment.name': 'local',
+  }
+  const attributes = Object.entries(resource).map(([key, text]) => ({ key, value: value(text) }))
+  await fetch(`http://127.0.0.1:${ports.OTLP_HTTP_PORT}/v1/traces`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ resourceSpans: [{ resource: { attributes }, scopeSpans: [{ scope: {}, spans }] }] }),
+  })
+  await stored('{ name = "wrap_gift" }')
+}
+
+/** What a service says of a file with three mistakes in it. */
+function wrongSettings(): Promise<string> {
+  const right = readFileSync(join(root, 'observability/otel-config.yaml'), 'utf8')
+  const file = join(tmpdir(), 'wrong.yaml')
+  const mistakes = [
+    ['always_on:', 'allways_on:'],
+    ['schedule_delay:', 'shedule_delay:'],
+    ['timeout: 10000', 'timeout: ten'],
+  ] as const
+  writeFileSync(
+    file,
+    mistakes.reduce((text, [from, to]) => text.replace(from, to), right),
+  )
+  const args = ['--import', '@sightline/service-kit/register', 'order-service/main.ts']
+  return terminalPage(`OTEL_CONFIG_FILE=${file} node ${args.join(' ')}`, args, { OTEL_CONFIG_FILE: file })
 }
 
 /** The page's own spans come a second after its answer. */

@@ -23,6 +23,8 @@ conventions have given up, or when something of this page was not sent at all an
 backend [leaves traces out](sampling.md), no span, event or attribute of a span counts as never sent. A label or an attribute that is new: see
 [CONTRIBUTING.md](../CONTRIBUTING.md#an-attribute-a-span-a-metric).
 
+![It names a span that is not declared and an attribute of another type, with the trace and what to do](images/schema.png)
+
 ## Spans
 
 ${[...bySender].map(([sender, those]) => spansOf(sender, those)).join('\n\n')}
