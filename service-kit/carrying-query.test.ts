@@ -178,6 +178,12 @@ test('a span is told its rows, and in some traces what the server took, whatever
   assert.ok(slow.ms! >= 30, 'who asks for the trace has all times')
   await run({ name: '', text: 'rollback' }, { on })
   for (let i = 0; i < 2; i++) await assert.rejects(told("select 1 / length('')", timed), { code: '22012' })
+  for (let i = 0; i < 2; i++) await assert.rejects(told('select 1 from not_anywhere', timed), { code: '42P01' })
+  await run({ name: '', text: 'begin' }, { on })
+  await assert.rejects(told("select 1 / length('')", timed), { code: '22012' })
+  for (const text of ["select 1 / length('')", 'select 3']) await assert.rejects(told(text, timed), { code: '25P02' })
+  await run({ name: '', text: 'rollback' }, { on })
+  assert.deepEqual((await told('select 3', timed)).told, { 'db.response.returned_rows': 1 })
   assert.equal((await told('select 1', timed)).isTimed, true)
 })
 

@@ -54,10 +54,12 @@ const PgQuery = pg.Query as unknown as new (
   handleError(error: Error, connection: Wire): void
 }
 
-/** A query with a callback in place of promises. Where it knows its span and has a name, it carries it. */
+/** A query with a callback in place of promises. Where it knows its span it tells it what came of it, and carries it where it has a name. */
 export class CarryingQuery extends PgQuery {
   /** The statement's; read when the statement is sent. */
   span: Span | undefined
+  /** false: PostgreSQL is told nothing, and asked for no time. */
+  isCarrying = true
   /** What is asked besides the statement, in the order of the answers; undefined in the statement's own place. */
   private readonly parts: (typeof CARRIER | undefined)[] = []
   /** What pg is to see while the statement is being answered. */
@@ -71,7 +73,7 @@ export class CarryingQuery extends PgQuery {
   }
 
   override prepare(connection: Wire): void {
-    const carried = this.name === '' ? undefined : this.span?.spanContext()
+    const carried = this.isCarrying && this.name !== '' ? this.span?.spanContext() : undefined
     if (carried === undefined) super.prepare(connection)
     else this.prepareCarried(connection, carried)
   }

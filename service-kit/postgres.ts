@@ -282,8 +282,9 @@ function execute(
     const query = new CarryingQuery(statement, values)
     if (isBound(statement)) query.queryMode = 'extended'
     query.callback = (error, result) => (error ? reject(error) : resolve(result))
+    query.isCarrying = carriesTrace
     // Its span is made inside of `client.query`, and is nobody's active one.
-    if (carriesTrace) telemetry.statement = query
+    telemetry.statement = query
     try {
       client.query(query)
     } finally {
