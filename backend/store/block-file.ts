@@ -46,6 +46,8 @@ export interface BlockFile {
   readonly bytes: number
   sections(): readonly string[]
   has(name: string): boolean
+  /** Bytes of a section once it is read; 0 when there is none. */
+  size(name: string): number
   /** Throws a DamagedBlock when the file doesn't hold what was written. */
   section(name: string): Buffer
 }
@@ -143,6 +145,7 @@ export function openBlock(path: string): BlockFile {
     bytes: size,
     sections: () => Object.keys(entries),
     has: (name) => Object.hasOwn(entries, name),
+    size: (name) => (Object.hasOwn(entries, name) ? entries[name]![2] : 0),
     section(name) {
       const entry = Object.hasOwn(entries, name) ? entries[name] : undefined
       if (entry === undefined) throw damaged(path, `section ${name} is missing`)

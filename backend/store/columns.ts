@@ -27,13 +27,38 @@ const QUERY_TYPES: Readonly<Record<number, ValueType>> = {
   [TYPE.floats]: 'floats',
 }
 
-/** `otlpTypes[code]` is the `TYPE` of `values[code]`; code 0 is "absent". */
+/**
+ * `otlpTypes[code]` is the `TYPE` of `values[code]`; code 0 is "absent". Codes may be made when they are first asked for: often the
+ * values alone tell that no row matches.
+ */
 export function storedColumn(
-  codes: Codes,
+  codes: Codes | (() => Codes),
   values: readonly (AttributeValue | undefined)[],
   otlpTypes: Uint8Array,
 ): StoredColumn {
-  return { codes, values, otlpTypes, types: Array.from(otlpTypes, (type) => QUERY_TYPES[type]!) }
+  const types = Array.from(otlpTypes, (type) => QUERY_TYPES[type]!)
+  if (typeof codes !== 'function') return { codes, values, otlpTypes, types }
+  return {
+    get codes() {
+      return codes()
+    },
+    values,
+    otlpTypes,
+    types,
+  }
+}
+
+/** Runs `make` when first asked and remembers what it gave. */
+export function once<T>(make: () => T): () => T {
+  let making: (() => T) | undefined = make
+  let made: T
+  return () => {
+    if (making !== undefined) {
+      made = making()
+      making = undefined
+    }
+    return made
+  }
 }
 
 /** The narrowest array that can hold codes of `count` distinct values. */

@@ -1,7 +1,7 @@
 /** Worker thread. How columns and numbers are laid out inside a block's sections. */
 import type { OwnerRecord } from '../otlp/traces.ts'
 import { type AttributeValue, TYPE } from '../otlp/values.ts'
-import { bytesOf, type Codes, codeArray, type StoredColumn, storedColumn } from './columns.ts'
+import { bytesOf, type Codes, codeArray, once, type StoredColumn, storedColumn } from './columns.ts'
 
 /** Non-negative whole numbers up to 2^53 in 7-bit groups. */
 export function packNumbers(values: ArrayLike<number>): Buffer {
@@ -25,12 +25,23 @@ export function unpackNumbers(bytes: Buffer, count: number): Float64Array {
   let at = 0
   for (let i = 0; i < count; i++) {
     let byte = bytes[at++]!
-    let value = byte & 0x7f
-    let scale = 0x80
-    while (byte >= 0x80) {
+    let value = byte
+    if (byte >= 0x80) {
+      // The first four groups in whole numbers of the machine, of which nearly all consist: several times as fast.
       byte = bytes[at++]!
-      value += (byte & 0x7f) * scale
-      scale *= 0x80
+      value = (value & 0x7f) | ((byte & 0x7f) << 7)
+      if (byte >= 0x80) {
+        byte = bytes[at++]!
+        value |= (byte & 0x7f) << 14
+        if (byte >= 0x80) {
+          byte = bytes[at++]!
+          value |= (byte & 0x7f) << 21
+        }
+      }
+      for (let scale = 2 ** 28; byte >= 0x80; scale *= 0x80) {
+        byte = bytes[at++]!
+        value += (byte & 0x7f) * scale
+      }
     }
     values[i] = value
   }
@@ -113,8 +124,22 @@ export function unpackColumn(bytes: Buffer, rows: number): StoredColumn {
   const values: (AttributeValue | undefined)[] = packed.map(unpackValue)
   values.unshift(undefined)
   const body = bytes.subarray(dictionaryEnd)
-  return storedColumn(unpackCodes(body, rows, width, layout, present), values, unpackTypes(types, values.length))
+  const codes = once(() => unpackCodes(body, rows, width, layout, present))
+  return storedColumn(codes, values, unpackTypes(types, values.length))
 }
+
+/**
+ * Whether a packed column may have a row with this value, or with an array that holds it: false is certain. Looks for its
+ * JSON among that of the dictionary, which costs far less than reading it.
+ */
+export function mayHold(bytes: Buffer, value: string | number): boolean {
+  const dictionaryEnd = COLUMN_HEAD + bytes.readUInt32LE(4)
+  const at = bytes.indexOf(JSON.stringify(value), COLUMN_HEAD)
+  return at >= 0 && at < dictionaryEnd
+}
+
+/** Whether every row of a packed column has a value. */
+export const isOnEveryRow = (bytes: Buffer, rows: number): boolean => bytes.readUInt32LE(8) === rows
 
 function unpackCodes(body: Buffer, rows: number, width: number, layout: number, present: number): Codes {
   const codes = codeArray(rows, width === 1 ? 1 : width === 2 ? 0x1_0000 : 0x1_0001)

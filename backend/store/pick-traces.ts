@@ -1,11 +1,20 @@
 /** Worker thread. A span table with some of another's traces; columns are taken over only when they are asked for. */
-import { codeArray, gatherBytes, gatherFloats, gatherIds, gatherInts, type StoredColumn } from './columns.ts'
+import {
+  codeArray,
+  gatherBytes,
+  gatherFloats,
+  gatherIds,
+  gatherInts,
+  once,
+  type StoredColumn,
+  storedColumn,
+} from './columns.ts'
 import { extent } from './span-order.ts'
 import type { StoredEvents, StoredLinks, StoredSpans } from './stored-spans.ts'
 import { type ColumnLoader, orphansOf, storedSpans } from './stored-spans.ts'
 
-/** A table of these traces alone; `traces` are ascending ordinals of `table`. */
-export function pickTraces(table: StoredSpans, traces: readonly number[]): StoredSpans {
+/** A table of these traces alone; `traces` are ascending ordinals of `table`. `identity`: of the new table, where it has one. */
+export function pickTraces(table: StoredSpans, traces: readonly number[], identity?: string): StoredSpans {
   const position = new Int32Array(table.rows).fill(-1)
   const traceStart = new Uint32Array(traces.length + 1)
   const kept: number[] = []
@@ -22,7 +31,9 @@ export function pickTraces(table: StoredSpans, traces: readonly number[]): Store
   const duration = gatherFloats(table.duration, rows)
   const { min, max } = extent(startOffset, duration)
   return storedSpans({
+    identity,
     rows: rows.length,
+    traces: traces.length,
     traceStart,
     traceIds: gatherIds(table.traceIds, Uint32Array.from(traces), 16),
     spanIds: () => gatherIds(table.spanIds, rows, 8),
@@ -77,9 +88,13 @@ function picked(
     load(name) {
       const source = column(name)
       if (source === undefined) return undefined
-      const codes = codeArray(rows.length, source.values.length)
-      for (let i = 0; i < rows.length; i++) codes[i] = source.codes[rows[i]!]!
-      return { ...source, codes }
+      const codes = once(() => {
+        const all = source.codes
+        const chosen = codeArray(rows.length, source.values.length)
+        for (let i = 0; i < rows.length; i++) chosen[i] = all[rows[i]!]!
+        return chosen
+      })
+      return storedColumn(codes, source.values, source.otlpTypes)
     },
   }
 }

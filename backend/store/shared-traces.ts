@@ -25,7 +25,7 @@ export interface SharedTraces {
   /** The head's table without its shared traces. */
   withoutShared(head: StoredSpans): StoredSpans
   /** The same for tables of blocks; to be asked for once per query. */
-  withoutSharedOfBlocks(): (table: StoredSpans) => StoredSpans
+  withoutSharedOfBlocks(): (block: Block) => StoredSpans
   /**
    * The shared traces with parts in the chosen blocks, or in the head where that is asked for: whole, in tables of
    * their own.
@@ -34,28 +34,52 @@ export interface SharedTraces {
 }
 
 const JOIN_AT_ONCE = 1000
+/** A block's table without more traces than these has no identity. */
+const MAX_NAMED = 50
 
 /** Nothing is shared between the head and blocks yet; what blocks share among them, their index knows. */
 export function createSharedTraces(head: SpanHead, blocks: IndexedBlocks, { join }: TraceJoiner): SharedTraces {
   /** Traces of the head that blocks have parts of: id in the head -> blocks. */
   let ofHead = new Map<string, number[]>()
+  /** Grows with every change of it. */
+  let changes = 0
   let joined: { key: string; table: StoredSpans } | undefined
+  let left: { key: string; ofBlock: ReadonlyMap<number, ReadonlySet<number>> } | undefined
 
   function look(id: string): boolean {
     const found = blocks.blocksOf(keyOf(id))
-    if (found.length > 0) ofHead.set(id, found)
+    if (found.length > 0) {
+      ofHead.set(id, found)
+      changes++
+    }
     return found.length > 0
   }
 
-  function withoutSharedOfBlocks(): (table: StoredSpans) => StoredSpans {
-    const shared = blocks.shared()
-    const inHead = new Set([...ofHead.keys()].map(keyOf))
-    if (shared.size === 0 && inHead.size === 0) return (table) => table
-    return (table) =>
-      without(table, (t) => {
-        const key = traceKey(table.traceIds, t * 16)
-        return inHead.has(key) || shared.has(key)
-      })
+  function withoutSharedOfBlocks(): (block: Block) => StoredSpans {
+    const ofBlock = leftOut()
+    return (block) => {
+      const table = blocks.table(block)
+      const keys = ofBlock.get(block.number)
+      if (keys === undefined) return table
+      const identity = keys.size <= MAX_NAMED ? `${block.number} without ${[...keys].join()}` : undefined
+      return without(table, (t) => keys.has(traceKey(table.traceIds, t * 16)), identity)
+    }
+  }
+
+  /** Keys of the shared traces, by the blocks that hold parts of them. */
+  function leftOut(): ReadonlyMap<number, ReadonlySet<number>> {
+    const key = `${blocks.version()}/${changes}`
+    if (left?.key === key) return left.ofBlock
+    const ofBlock = new Map<number, Set<number>>()
+    const add = (number: number, trace: number) => {
+      const keys = ofBlock.get(number)
+      if (keys === undefined) ofBlock.set(number, new Set([trace]))
+      else keys.add(trace)
+    }
+    for (const [trace, numbers] of blocks.shared()) for (const number of numbers) add(number, trace)
+    for (const [id, numbers] of ofHead) for (const number of numbers) add(number, keyOf(id))
+    left = { key, ofBlock }
+    return ofBlock
   }
 
   function* tables(withHead: boolean, chosen: readonly Block[]): Generator<StoredSpans> {
@@ -98,14 +122,17 @@ export function createSharedTraces(head: SpanHead, blocks: IndexedBlocks, { join
     },
     left(ids) {
       ofHead = new Map([...ofHead].filter(([id]) => !ids.has(id)))
+      changes++
     },
     merged(pair) {
+      changes++
       for (const [id, numbers] of ofHead) {
         if (pair.some((block) => numbers.includes(block.number))) ofHead.set(id, blocks.blocksOf(keyOf(id)))
       }
     },
     refresh() {
       ofHead = new Map()
+      changes++
       for (const id of head.ids()) look(id)
     },
     withoutShared: (table) => without(table, (t) => ofHead.has(rawId(table, t))),
@@ -117,8 +144,8 @@ export function createSharedTraces(head: SpanHead, blocks: IndexedBlocks, { join
 const keyOf = (id: string) => traceKey(Buffer.from(id, 'latin1'), 0)
 
 /** The table itself when nothing is left out, else a copy of the rest. */
-function without(table: StoredSpans, left: (trace: number) => boolean): StoredSpans {
+function without(table: StoredSpans, left: (trace: number) => boolean, identity?: string): StoredSpans {
   const kept: number[] = []
   for (let t = 0; t < table.traces; t++) if (!left(t)) kept.push(t)
-  return kept.length === table.traces ? table : pickTraces(table, kept)
+  return kept.length === table.traces ? table : pickTraces(table, kept, identity)
 }

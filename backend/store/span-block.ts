@@ -1,7 +1,7 @@
 /** Worker thread. A span table as the sections of a block, and back. */
 import type { BlockFile } from './block-file.ts'
-import { type Codes, codeArray, type StoredColumn } from './columns.ts'
-import { packColumn, packNumbers, packOwners, unpackColumn, unpackNumbers, unpackOwners } from './encoding.ts'
+import { type Codes, codeArray, once, type StoredColumn } from './columns.ts'
+import { mayHold, packColumn, packNumbers, packOwners, unpackColumn, unpackNumbers, unpackOwners } from './encoding.ts'
 import type { Orphans, StoredEvents, StoredLinks, StoredSpans } from './stored-spans.ts'
 import { type ChildParts, type ColumnLoader, storedSpans } from './stored-spans.ts'
 
@@ -35,7 +35,10 @@ export function spanSections(table: StoredSpans): Map<string, Buffer> {
 
 /** Signed to unsigned, without the 32-bit limit of shifts: 0, 1, -1, 2 -> 0, 2, 1, 4. */
 const zigzag = (value: number) => (value < 0 ? -value * 2 - 1 : value * 2)
-const unzigzag = (value: number) => (value % 2 === 1 ? -(value + 1) / 2 : value / 2)
+const unzigzag = (value: number) => {
+  const half = Math.floor(value / 2)
+  return half * 2 === value ? half : -half - 1
+}
 
 /** Differences of larger offsets are no longer exact. */
 const MAX_NEAR = 2 ** 51
@@ -52,18 +55,20 @@ function packFarStarts({ baseNs, startOffset }: StoredSpans): Buffer {
   return Buffer.concat([base, Buffer.from(startOffset.buffer, startOffset.byteOffset, startOffset.byteLength)])
 }
 
-function readStarts(file: BlockFile): { baseNs: bigint; startOffset: Float64Array } {
-  if (file.has('farStarts')) {
-    const bytes = new Uint8Array(file.section('farStarts'))
-    return { baseNs: Buffer.from(bytes.buffer).readBigUInt64LE(), startOffset: new Float64Array(bytes.buffer, 8) }
-  }
+function readFarStarts(file: BlockFile): { baseNs: bigint; startOffset: Float64Array } {
+  const bytes = new Uint8Array(file.section('farStarts'))
+  return { baseNs: Buffer.from(bytes.buffer).readBigUInt64LE(), startOffset: new Float64Array(bytes.buffer, 8) }
+}
+
+/** Offsets from the block's first start. */
+function readStarts(file: BlockFile): Float64Array {
   const startOffset = unpackNumbers(file.section('starts'), file.header.rows)
   let previous = 0
   for (let row = 0; row < startOffset.length; row++) {
     previous += unzigzag(startOffset[row]!)
     startOffset[row] = previous
   }
-  return { baseNs: BigInt(file.header.minNs), startOffset }
+  return startOffset
 }
 
 function startDeltas(table: StoredSpans): Float64Array {
@@ -100,41 +105,82 @@ function packChildren(sections: Map<string, Buffer>, prefix: string, table: Stor
   for (const name of table.metaNames()) addColumn(sections, `${prefix}.meta/${name}`, table.meta(name))
 }
 
+/** What a table takes of which nothing is read yet. */
+const UNREAD_BYTES = 4096
+
 /**
- * Reads what every query needs now and the columns when they are asked for. `onBytes` hears of memory taken. Throws a
- * DamagedBlock.
+ * Reads each section when it is first asked for: many a query is answered for a block by a dictionary or two. `onBytes` hears of
+ * memory taken. Whatever reads throws a DamagedBlock.
  */
 export function readSpanBlock(file: BlockFile, onBytes: (bytes: number) => void): StoredSpans {
   const { rows, groups: traces } = file.header
-  const counts = unpackNumbers(file.section('traceRows'), traces)
-  const traceStart = new Uint32Array(traces + 1)
-  for (let t = 0; t < traces; t++) traceStart[t + 1] = traceStart[t]! + counts[t]!
-  const parent = readParents(file.section('parents'), rows)
-  const { baseNs, startOffset } = readStarts(file)
-  const kinds = file.section('kinds')
-  const resources = unpackOwners(file.section('resources'))
-  const scopes = unpackOwners(file.section('scopes'))
-  const resourceOf = unpackOrdinals(file.section('resourceOf'), rows, resources.length)
-  const scopeOf = unpackOrdinals(file.section('scopeOf'), rows, scopes.length)
-  onBytes(rows * 22 + resourceOf.byteLength + scopeOf.byteLength + traces * 20)
+  onBytes(UNREAD_BYTES)
+  /** Reads when first asked, and tells what that takes. */
+  const part = <T extends NodeJS.TypedArray>(read: () => T) =>
+    once(() => {
+      const made = read()
+      onBytes(made.byteLength)
+      return made
+    })
+  const traceStart = part(() => readTraceStarts(file))
+  const traceIds = part(() => file.section('traceIds'))
+  const parent = part(() => readParents(file.section('parents'), rows))
+  const far = once(() => readFarStarts(file))
+  const isFar = file.has('farStarts')
+  const minNs = BigInt(file.header.minNs)
+  const startOffset = part(() => (isFar ? far().startOffset : readStarts(file)))
+  const duration = part(() => unpackNumbers(file.section('durations'), rows))
+  const kinds = part(() => file.section('kinds'))
+  const kind = part(() => halves(kinds(), (byte) => byte & 0xf))
+  const status = part(() => halves(kinds(), (byte) => byte >> 4))
+  const resources = once(() => unpackOwners(file.section('resources')))
+  const scopes = once(() => unpackOwners(file.section('scopes')))
+  const resourceOf = part(() => unpackOrdinals(file.section('resourceOf'), rows, resources().length))
+  const scopeOf = part(() => unpackOrdinals(file.section('scopeOf'), rows, scopes().length))
   return storedSpans(
     {
+      identity: String(file.number),
       rows,
-      traceStart,
-      traceIds: file.section('traceIds'),
+      traces,
+      get traceStart() {
+        return traceStart()
+      },
+      get traceIds() {
+        return traceIds()
+      },
       spanIds: () => file.section('spanIds'),
-      parent,
+      get parent() {
+        return parent()
+      },
       orphans: () => readOrphans(file),
-      baseNs,
-      startOffset,
-      duration: unpackNumbers(file.section('durations'), rows),
-      kind: new Uint8Array(kinds).map((byte) => byte & 0xf),
-      status: new Uint8Array(kinds).map((byte) => byte >> 4),
-      resources,
-      resourceOf,
-      scopes,
-      scopeOf,
-      minNs: BigInt(file.header.minNs),
+      get baseNs() {
+        return isFar ? far().baseNs : minNs
+      },
+      get startOffset() {
+        return startOffset()
+      },
+      get duration() {
+        return duration()
+      },
+      get kind() {
+        return kind()
+      },
+      get status() {
+        return status()
+      },
+      get resources() {
+        return resources()
+      },
+      get resourceOf() {
+        return resourceOf()
+      },
+      get scopes() {
+        return scopes()
+      },
+      get scopeOf() {
+        return scopeOf()
+      },
+      minNs,
       maxNs: BigInt(file.header.maxNs),
       attributes: columnsOf(file, 'attr/', rows),
       meta: columnsOf(file, 'meta/', rows),
@@ -148,6 +194,20 @@ export function readSpanBlock(file: BlockFile, onBytes: (bytes: number) => void)
     },
     onBytes,
   )
+}
+
+function readTraceStarts(file: BlockFile): Uint32Array {
+  const traces = file.header.groups
+  const counts = unpackNumbers(file.section('traceRows'), traces)
+  const traceStart = new Uint32Array(traces + 1)
+  for (let t = 0; t < traces; t++) traceStart[t + 1] = traceStart[t]! + counts[t]!
+  return traceStart
+}
+
+function halves(bytes: Buffer, half: (byte: number) => number): Uint8Array {
+  const made = new Uint8Array(bytes.length)
+  for (let row = 0; row < made.length; row++) made[row] = half(bytes[row]!)
+  return made
 }
 
 function readParents(bytes: Buffer, rows: number): Int32Array {
@@ -171,12 +231,22 @@ function unpackOrdinals(bytes: Buffer, rows: number, count: number): Codes {
   return narrow
 }
 
+/** From so many bytes per row a column has so many values, such as ids, that they are not read in vain. */
+const LARGE_SHARE = 2
+
 function columnsOf(file: BlockFile, prefix: string, rows: number): ColumnLoader {
-  const names = file
-    .sections()
-    .filter((section) => section.startsWith(prefix))
-    .map((section) => section.slice(prefix.length))
-  return { names: () => names, load: (name) => unpackColumn(file.section(prefix + name), rows) }
+  const names = once(() =>
+    file
+      .sections()
+      .filter((section) => section.startsWith(prefix))
+      .map((section) => section.slice(prefix.length)),
+  )
+  return {
+    names,
+    load: (name) => unpackColumn(file.section(prefix + name), rows),
+    mayHold: (name, value) =>
+      file.size(prefix + name) < rows * LARGE_SHARE || mayHold(file.section(prefix + name), value),
+  }
 }
 
 function readChildren(file: BlockFile, prefix: string): ChildParts {

@@ -199,6 +199,7 @@ export class SpanBuilder {
     const { min, max } = extent(startOffset, duration)
     return storedSpans({
       rows: kept,
+      traces: traceStart.length - 1,
       traceStart,
       traceIds: gatherIds(this.traceIds.data, traceOrder, 16),
       spanIds: () => spanIds,

@@ -11,7 +11,7 @@
  * their own.
  */
 import { readTraces } from '../otlp/traces.ts'
-import type { SpanSource, TableOrder, TimeRange } from '../query/traceql/span-table.ts'
+import type { SpanSource, TableOrder, TimeRange, Wanted } from '../query/traceql/span-table.ts'
 import { createCompaction } from './compaction.ts'
 import { type IndexedBlocks, openIndexedBlocks } from './indexed-blocks.ts'
 import { createSharedTraces } from './shared-traces.ts'
@@ -23,7 +23,7 @@ import type { TraceSampler } from './trace-sampler.ts'
 
 /** What queries ask of the store. */
 export interface StoredSpanSource extends SpanSource {
-  tables(range: TimeRange, order?: TableOrder): Iterable<StoredSpans>
+  tables(wanted: Wanted, order?: TableOrder): Iterable<StoredSpans>
   /** Every span of one trace, joined; undefined when there is none. `idHex` is 32 lower-case hex characters. */
   trace(idHex: string): StoredSpans | undefined
 }
@@ -72,7 +72,11 @@ export function createSpanStore(deps: SpanStoreDeps): SpanStore {
     return true
   }
 
-  function* tables(range: TimeRange, order: TableOrder = 'newest first'): Generator<StoredSpans> {
+  function* tables(range: Wanted, order: TableOrder = 'newest first'): Generator<StoredSpans> {
+    if (range.traceIds !== undefined) {
+      yield* byId(range.traceIds, range)
+      return
+    }
     const chosen = [...blocks.blocks.values()]
       .filter((block) => overlaps(block, range))
       .sort((a, b) => (a.maxNs < b.maxNs ? 1 : a.maxNs > b.maxNs ? -1 : b.number - a.number))
@@ -83,7 +87,15 @@ export function createSpanStore(deps: SpanStoreDeps): SpanStore {
     const withoutShared = shared.withoutSharedOfBlocks()
     // A compaction can't come between: it runs in this thread, and queries are not interrupted.
     if (order === 'as it suits') chosen.sort((a, b) => Number(blocks.atHand(b)) - Number(blocks.atHand(a)))
-    for (const block of chosen) if (overlaps(block, range)) yield withoutShared(blocks.table(block))
+    for (const block of chosen) if (overlaps(block, range)) yield withoutShared(block)
+  }
+
+  /** A table for each of these traces, newest first. */
+  function byId(ids: readonly string[], range: TimeRange): StoredSpans[] {
+    return ids
+      .flatMap((id) => (/^[0-9a-f]{32}$/.test(id) ? (joiner.trace(id) ?? []) : []))
+      .filter((table) => overlaps(table, range))
+      .sort((a, b) => (a.maxNs < b.maxNs ? 1 : a.maxNs > b.maxNs ? -1 : 0))
   }
 
   return {

@@ -13,6 +13,7 @@ import {
   Dictionary,
   EMPTY_COLUMN,
   EqualCodes,
+  once,
   type StoredColumn,
   storedColumn,
 } from './columns.ts'
@@ -70,6 +71,8 @@ export interface Orphans {
 export interface ColumnLoader {
   names(): readonly string[]
   load(name: string): StoredColumn | undefined
+  /** Whether the column of this name may hold the value, where that can be told without loading it: false is certain. */
+  mayHold?(name: string, value: string | number): boolean
 }
 
 export interface ChildParts {
@@ -79,8 +82,11 @@ export interface ChildParts {
   readonly meta: ColumnLoader
 }
 
+/** Whatever is read from a file is read when it is first asked for: these may be getters. */
 export interface SpanParts {
+  readonly identity?: string | undefined
   readonly rows: number
+  readonly traces: number
   readonly traceStart: Uint32Array
   readonly traceIds: Buffer
   readonly spanIds: () => Buffer
@@ -110,9 +116,9 @@ export function storedSpans(parts: SpanParts, onColumn: (bytes: number) => void 
   const keep = keeper(onColumn)
   const span = remembered(parts.attributes, parts.rows, keep)
   const meta = remembered(parts.meta, parts.rows, keep)
-  const resource = ownerColumns(parts.resources, parts.resourceOf, keep)
-  const scope = ownerColumns(parts.scopes, parts.scopeOf, keep)
-  const byScope = { span, resource, instrumentation: scope }
+  const resource = once(() => ownerColumns(parts.resources, () => parts.resourceOf, keep))
+  const scope = once(() => ownerColumns(parts.scopes, () => parts.scopeOf, keep))
+  const byScope = { span: () => span, resource, instrumentation: scope }
   const spanIds = once(() => {
     onColumn(parts.rows * 8)
     return parts.spanIds()
@@ -125,32 +131,57 @@ export function storedSpans(parts: SpanParts, onColumn: (bytes: number) => void 
   const spanId = (row: number) => spanIds().toString('hex', row * 8, row * 8 + 8)
   const events = once(() => eventTable(parts.events(), keep))
   const links = once(() => linkTable(parts.links(), keep))
-  const scopeName = once(() => keep(ownerText(parts.scopes, parts.scopeOf, 'name')))
-  const scopeVersion = once(() => keep(ownerText(parts.scopes, parts.scopeOf, 'version')))
+  const scopeName = once(() => keep(ownerText(parts.scopes, () => parts.scopeOf, 'name')))
+  const scopeVersion = once(() => keep(ownerText(parts.scopes, () => parts.scopeOf, 'version')))
   return {
+    identity: parts.identity,
     rows: parts.rows,
-    traces: parts.traceStart.length - 1,
-    traceStart: parts.traceStart,
-    traceIds: parts.traceIds,
+    traces: parts.traces,
+    get traceStart() {
+      return parts.traceStart
+    },
+    get traceIds() {
+      return parts.traceIds
+    },
     get spanIds() {
       return spanIds()
     },
-    parent: parts.parent,
+    get parent() {
+      return parts.parent
+    },
     get parentIds() {
       return parentIds()
     },
     get orphans() {
       return orphans()
     },
-    baseNs: parts.baseNs,
-    startOffset: parts.startOffset,
-    duration: parts.duration,
-    kind: parts.kind,
-    status: parts.status,
-    resources: parts.resources,
-    resourceOf: parts.resourceOf,
-    scopes: parts.scopes,
-    scopeOf: parts.scopeOf,
+    get baseNs() {
+      return parts.baseNs
+    },
+    get startOffset() {
+      return parts.startOffset
+    },
+    get duration() {
+      return parts.duration
+    },
+    get kind() {
+      return parts.kind
+    },
+    get status() {
+      return parts.status
+    },
+    get resources() {
+      return parts.resources
+    },
+    get resourceOf() {
+      return parts.resourceOf
+    },
+    get scopes() {
+      return parts.scopes
+    },
+    get scopeOf() {
+      return parts.scopeOf
+    },
     minNs: parts.minNs,
     maxNs: parts.maxNs,
     batchOf: parts.batchOf,
@@ -172,8 +203,9 @@ export function storedSpans(parts: SpanParts, onColumn: (bytes: number) => void 
       const up = parts.parent[row]!
       return up >= 0 ? spanId(up) : orphanId(orphans(), row)
     },
-    column: (which, name) => byScope[which].get(name),
-    columnNames: (which) => byScope[which].names(),
+    column: (which, name) => byScope[which]().get(name),
+    columnNames: (which) => byScope[which]().names(),
+    mayHold: (name, value) => span.mayHold(name, value),
     meta: (name) => meta.get(name),
     metaNames: () => meta.names(),
     get events() {
@@ -215,24 +247,31 @@ function parentIdsOf(parent: Int32Array, spanIds: Buffer, orphans: Orphans): Buf
   return all
 }
 
-/** Runs `make` when first asked and remembers what it gave. */
-function once<T>(make: () => T): () => T {
-  let made: { value: T } | undefined
-  return () => {
-    made ??= { value: make() }
-    return made.value
-  }
-}
-
 type Keep = (column: StoredColumn) => StoredColumn
 
 /** What a table's columns pass through before they are kept. */
 function keeper(onColumn: (bytes: number) => void): Keep {
   const equal = new EqualCodes()
   return (made) => {
-    const column = equal.share(made)
-    onColumn(sizeOf(column) + (column === made ? made.codes.byteLength : 0))
-    return column
+    onColumn(sizeOf(made))
+    let codes: Codes | undefined
+    const codesOf = (): Codes => {
+      if (codes === undefined) {
+        const column = equal.share(made)
+        codes = column.codes
+        if (column === made) onColumn(codes.byteLength)
+      }
+      return codes
+    }
+    const { values, types, otlpTypes } = made
+    return {
+      get codes() {
+        return codesOf()
+      },
+      values,
+      types,
+      otlpTypes,
+    }
   }
 }
 
@@ -274,9 +313,9 @@ function linkTable(parts: ChildParts, keep: Keep): StoredLinks {
 
 function remembered(loader: ColumnLoader, rows: number, keep: Keep) {
   const known = new Map<string, StoredColumn | undefined>()
-  const names = new Set(loader.names())
+  const names = once(() => new Set(loader.names()))
   const get = (name: string): StoredColumn | undefined => {
-    if (!names.has(name)) return undefined
+    if (!names().has(name)) return undefined
     if (!known.has(name)) {
       const column = loader.load(name)
       known.set(name, column && keep(column))
@@ -286,6 +325,8 @@ function remembered(loader: ColumnLoader, rows: number, keep: Keep) {
   return {
     get,
     names: () => loader.names(),
+    mayHold: (name: string, value: string | number): boolean =>
+      names().has(name) && (known.has(name) || loader.mayHold === undefined || loader.mayHold(name, value)),
     need: (name: string): StoredColumn => get(name) ?? { ...EMPTY_COLUMN, codes: new Uint8Array(rows) },
   }
 }
@@ -298,7 +339,7 @@ function sizeOf({ values }: StoredColumn): number {
 }
 
 /** Attributes of resources and scopes are few and shared: a column is made by spreading them over the rows. */
-function ownerColumns(owners: readonly OwnerRecord[], ownerOf: Codes, keep: Keep) {
+function ownerColumns(owners: readonly OwnerRecord[], ownerOf: () => Codes, keep: Keep) {
   const names = [...new Set(owners.flatMap((owner) => owner.attributes.keys.slice(0, owner.attributes.count)))]
   const loader: ColumnLoader = {
     names: () => names,
@@ -312,10 +353,10 @@ function ownerColumns(owners: readonly OwnerRecord[], ownerOf: Codes, keep: Keep
         return 0
       }),
   }
-  return remembered(loader, ownerOf.length, keep)
+  return remembered(loader, 0, keep)
 }
 
-function ownerText(owners: readonly OwnerRecord[], ownerOf: Codes, field: 'name' | 'version'): StoredColumn {
+function ownerText(owners: readonly OwnerRecord[], ownerOf: () => Codes, field: 'name' | 'version'): StoredColumn {
   return spread(owners, ownerOf, (owner, dictionary) =>
     owner[field] === '' ? 0 : dictionary.code(TYPE.string, owner[field]),
   )
@@ -323,12 +364,16 @@ function ownerText(owners: readonly OwnerRecord[], ownerOf: Codes, field: 'name'
 
 function spread(
   owners: readonly OwnerRecord[],
-  ownerOf: Codes,
+  ownerOf: () => Codes,
   code: (owner: OwnerRecord, dictionary: Dictionary) => number,
 ): StoredColumn {
   const dictionary = new Dictionary()
   const codeOf = owners.map((owner) => code(owner, dictionary))
-  const codes = codeArray(ownerOf.length, dictionary.values.length)
-  for (let row = 0; row < codes.length; row++) codes[row] = codeOf[ownerOf[row]!]!
+  const codes = once(() => {
+    const owner = ownerOf()
+    const spreadOut = codeArray(owner.length, dictionary.values.length)
+    for (let row = 0; row < spreadOut.length; row++) spreadOut[row] = codeOf[owner[row]!]!
+    return spreadOut
+  })
   return storedColumn(codes, dictionary.values, Uint8Array.from(dictionary.types))
 }

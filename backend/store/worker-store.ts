@@ -64,6 +64,8 @@ const EXPIRY_EVERY_MS = 30_000
 const STATS_EVERY_MS = 500
 /** Merging blocks waits until nobody has asked anything for a while. */
 const COMPACT_AFTER_QUIET_MS = 2_000
+/** Of the cache's bytes: what queries found in blocks that never change, beside the blocks themselves. */
+const ANSWERS_SHARE = 1 / 4
 
 /**
  * Opens the folder's blocks and takes over what the log has beyond them: with a large backlog that takes a while.
@@ -73,12 +75,13 @@ export function createWorkerStore(settings: StoreSettings, events: WorkerStoreEv
   const broken = (id: number, error: unknown) =>
     events.log('error', `Batch ${id} of the write-ahead log can't be read and is left out: ${String(error)}`)
   const reader = openWalReader(settings.dataDir, broken)
-  const cache = createCache(settings.cacheBytes)
+  const answers = createCache(settings.cacheBytes * ANSWERS_SHARE)
+  const cache = createCache(settings.cacheBytes * (1 - ANSWERS_SHARE))
   const sampler = settings.tracesSample === undefined ? undefined : createTraceSampler(settings.tracesSample)
   const stores = openStores(settings, cache, events, sampler)
   const { catchUp, replay } = createIntake({ reader, stores, events, sampler, broken })
   const retention = createRetention({ stores, retentionMs: settings.retentionMs, log: events.log })
-  const keepHouse = createHousekeeping({ stores, cache, retention, events, sampler })
+  const keepHouse = createHousekeeping({ stores, caches: [cache, answers], retention, events, sampler })
   let lastQuery = Number.NEGATIVE_INFINITY
 
   function* timed<T>(tables: Iterable<T>): Generator<T> {
@@ -91,7 +94,7 @@ export function createWorkerStore(settings: StoreSettings, events: WorkerStoreEv
   replay()
   const { traces, logs } = stores
   return {
-    spans: { trace: traces.trace, tables: (range, order) => timed(traces.tables(range, order)) },
+    spans: { trace: traces.trace, tables: (wanted, order) => timed(traces.tables(wanted, order)), answers },
     logs: { tables: (range, direction) => timed(logs.tables(range, direction)) },
     catchUp,
     work() {
@@ -217,13 +220,13 @@ function createIntake({
  */
 function createHousekeeping({
   stores,
-  cache,
+  caches,
   retention,
   events,
   sampler,
 }: {
   stores: Stores
-  cache: TableCache
+  caches: readonly TableCache[]
   retention(nowMs: number, steadyMs: number): void
   events: WorkerStoreEvents
   sampler: TraceSampler | undefined
@@ -241,7 +244,11 @@ function createHousekeeping({
 
   function tellStats(): void {
     const { heapTotal, external } = process.memoryUsage()
-    const memory = { heapBytes: heapTotal, bufferBytes: external, cacheBytes: cache.bytes() }
+    const memory = {
+      heapBytes: heapTotal,
+      bufferBytes: external,
+      cacheBytes: caches.reduce((sum, cache) => sum + cache.bytes(), 0),
+    }
     const sampling = sampler && { sampling: sampler.stats() }
     events.stats({ traces: stores.traces.stats(), logs: stores.logs.stats(), ...memory, ...sampling })
   }

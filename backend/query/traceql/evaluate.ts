@@ -21,7 +21,8 @@ import {
   type Typed,
 } from './operators.ts'
 import { compileRegex, type Matcher } from './regex.ts'
-import type { AttributeValue } from './span-table.ts'
+import type { AttributeValue, SpanTable } from './span-table.ts'
+import { fullTraceId } from './trace-ids.ts'
 import {
   type ConstantVector,
   type DictionaryVector,
@@ -72,6 +73,7 @@ const FLIPPED: Readonly<Record<Comparison, Comparison>> = {
 
 function compare(op: Comparison, { left, right }: Binary, frame: Frame): Mask {
   if (isNil(left) || isNil(right)) return existence(op, isNil(left) ? right : left, frame)
+  if (op === '=' && (isNowhere(left, right, frame.table) || isNowhere(right, left, frame.table))) return false
   const [a, b] = [evaluate(left, frame), evaluate(right, frame)]
   const strict = (isAttribute(left) && isConstant(right)) || (isAttribute(right) && isConstant(left))
   const exactIds = isTraceId(left) || isTraceId(right)
@@ -82,6 +84,16 @@ function compare(op: Comparison, { left, right }: Binary, frame: Frame): Mask {
     if (compareValues(op, typeAt(a, row), valueAt(a, row), typeAt(b, row), valueAt(b, row), false)) mask[row] = 1
   }
   return mask
+}
+
+/** No span has the attribute with this value, for which nothing has to be read. */
+function isNowhere(of: FieldExpression, constant: FieldExpression, table: SpanTable): boolean {
+  if (of.kind !== 'attribute' || constant.kind !== 'literal' || table.mayHold === undefined) return false
+  const { scope, name } = of
+  const { value } = constant
+  if (typeof value !== 'string' && !Number.isSafeInteger(value)) return false
+  const isSpans = scope === 'span' || (scope === 'any' && !table.columnNames('resource').includes(name))
+  return isSpans && !table.mayHold(name, value as string | number)
 }
 
 function isAttribute(expression: FieldExpression): boolean {
@@ -103,9 +115,8 @@ function isTraceId(expression: FieldExpression): boolean {
   return expression.kind === 'intrinsic' && (expression.name === 'trace:id' || expression.name === 'link:traceID')
 }
 
-/** Search results trim the zeros in front of trace ids, so both forms must be found. */
 function fullId(constant: ConstantVector): ConstantVector {
-  return { ...constant, value: String(constant.value).toLowerCase().padStart(32, '0') }
+  return { ...constant, value: fullTraceId(String(constant.value)) }
 }
 
 /** `x = nil` and `x != nil`. On an event or link, `= nil` asks for one that lacks the attribute. */
@@ -150,41 +161,43 @@ function compareNumbers(op: Comparison, { data, type }: NumberVector, constant: 
   if (!comparable(type, constant.type, strict)) return false
   const wanted = Number(constant.value)
   const mask = new Uint8Array(data.length)
+  let any = 0
   // A loop per operator: the engine turns each into a tight one.
   switch (op) {
     case '=':
-      for (let row = 0; row < data.length; row++) mask[row] = data[row]! === wanted ? 1 : 0
+      for (let row = 0; row < data.length; row++) any |= mask[row] = data[row]! === wanted ? 1 : 0
       break
     case '!=':
-      for (let row = 0; row < data.length; row++) mask[row] = data[row]! < wanted || data[row]! > wanted ? 1 : 0
+      for (let row = 0; row < data.length; row++) any |= mask[row] = data[row]! < wanted || data[row]! > wanted ? 1 : 0
       break
     case '>':
-      for (let row = 0; row < data.length; row++) mask[row] = data[row]! > wanted ? 1 : 0
+      for (let row = 0; row < data.length; row++) any |= mask[row] = data[row]! > wanted ? 1 : 0
       break
     case '>=':
-      for (let row = 0; row < data.length; row++) mask[row] = data[row]! >= wanted ? 1 : 0
+      for (let row = 0; row < data.length; row++) any |= mask[row] = data[row]! >= wanted ? 1 : 0
       break
     case '<':
-      for (let row = 0; row < data.length; row++) mask[row] = data[row]! < wanted ? 1 : 0
+      for (let row = 0; row < data.length; row++) any |= mask[row] = data[row]! < wanted ? 1 : 0
       break
     case '<=':
-      for (let row = 0; row < data.length; row++) mask[row] = data[row]! <= wanted ? 1 : 0
+      for (let row = 0; row < data.length; row++) any |= mask[row] = data[row]! <= wanted ? 1 : 0
       break
   }
-  return mask
+  return any === 1 && mask
 }
 
 function byCode(
   vector: DictionaryVector,
   test: (type: VectorType, value: AttributeValue | undefined) => boolean,
 ): Mask {
-  const { codes, values, types } = vector
+  const { values, types } = vector
   const hits = new Uint8Array(values.length)
   let found = 0
   for (let code = 0; code < values.length; code++)
     if (types[code] !== 'nil' && test(types[code]!, values[code])) found += hits[code] = 1
   if (found === 0) return false
   if (found === values.length) return true
+  const { codes } = vector
   const mask = new Uint8Array(codes.length)
   for (let row = 0; row < codes.length; row++) mask[row] = hits[codes[row]!]!
   return mask

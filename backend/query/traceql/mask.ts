@@ -8,8 +8,9 @@ export function and(left: Mask, right: Mask): Mask {
   if (typeof left === 'boolean') return left ? right : false
   if (typeof right === 'boolean') return right ? left : false
   const mask = new Uint8Array(left.length)
-  for (let row = 0; row < mask.length; row++) mask[row] = left[row]! & right[row]!
-  return mask
+  let any = 0
+  for (let row = 0; row < mask.length; row++) any |= mask[row] = left[row]! & right[row]!
+  return any === 1 && mask
 }
 
 /** Rows that either mask has. */

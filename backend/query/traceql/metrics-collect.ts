@@ -1,15 +1,17 @@
 /** The hot loop of metrics queries: every span that matched goes into a cell, by its labels and its interval. */
 import { tick } from '../language/turn.ts'
-import type { MetricsAggregate } from './ast.ts'
+import type { Field, FieldExpression, MetricsAggregate, MetricsFunction, Stage } from './ast.ts'
 import { TraceQLError } from './errors.ts'
 import { evaluate } from './evaluate.ts'
 import { spanFrame, traceOfRow } from './fields.ts'
 import { type Numbered, numberValues } from './groups.ts'
+import { bucketOf, bytesOfPart, countPart, type Part, type PartKind } from './metrics-part.ts'
 import { numbersOf, runStages, type Sets } from './pipeline.ts'
-import { printField } from './print.ts'
+import { print, printField } from './print.ts'
 import { trimId, typedValue } from './read-value.ts'
 import type { Exemplar, NamedValue } from './result.ts'
-import type { SpanSource, SpanTable } from './span-table.ts'
+import type { SpanSource, SpanTable, Wanted } from './span-table.ts'
+import { traceIdsOf } from './trace-ids.ts'
 
 /** Interval `i` is `(originNs + i * stepNs, originNs + (i + 1) * stepNs]`. */
 export interface Grid {
@@ -58,9 +60,9 @@ export function createHold(text: string, points: number): () => void {
   }
 }
 
-/** The spans that may lie in a grid. */
-export function rangeOf({ originNs, stepNs, points }: Grid): { readonly startNs: bigint; readonly endNs: bigint } {
-  return { startNs: originNs, endNs: originNs + stepNs * BigInt(points) + 1n }
+/** The spans that may lie in a grid, and of those what may be left at the end of the stages. */
+export function wantedOf({ originNs, stepNs, points }: Grid, stages: readonly Stage[]): Wanted {
+  return { startNs: originNs, endNs: originNs + stepNs * BigInt(points) + 1n, traceIds: traceIdsOf(stages) }
 }
 
 /** A series in the making: one value per interval, NaN where there is no sample. */
@@ -106,22 +108,113 @@ export function collect(expression: MetricsAggregate, context: Context): Collect
   }
   const { fn, by } = expression
   if (by.length === 0 && (fn === 'rate' || fn === 'count_over_time')) seriesFor('', [], job)
-  for (const table of source.tables(rangeOf(grid))) {
-    const sets = runStages(expression.stages, table)
-    if (sets.mask !== false) collectTable(sets, job)
+  const partOf = partsOf(job, source)
+  for (const table of source.tables(wantedOf(grid, expression.stages))) {
+    const part = partOf(table)
+    if (part !== undefined) addPart(part, job)
+    else {
+      const sets = runStages(expression.stages, table)
+      if (sets.mask !== false) collectTable(sets, job)
+    }
     if (job.series.size >= maxSeries) break
   }
   return { series: [...job.series.values()], scale: job.isDuration ? 1e-9 : 1 }
+}
+
+/** Sums of fractions depend on their order: they are added span by span. */
+const PART_KINDS: Partial<Record<MetricsFunction, PartKind>> = {
+  rate: 'counts',
+  count_over_time: 'counts',
+  min_over_time: 'min',
+  max_over_time: 'max',
+  quantile_over_time: 'buckets',
+  histogram_over_time: 'buckets',
+}
+
+/** A part, with the grid's interval that is its first. */
+interface PlacedPart {
+  readonly part: Part
+  readonly first: number
+}
+
+/**
+ * Counts a table as a whole where that gives the same as span by span; undefined where it doesn't. Of a table that lies within the
+ * grid the part is kept, as long as intervals lie the same way: however the window moves, it is always the same.
+ */
+function partsOf(job: Job, { answers }: SpanSource): (table: SpanTable) => PlacedPart | undefined {
+  const { expression, grid, slots } = job
+  const kind = PART_KINDS[expression.fn]
+  if (kind === undefined || job.maxSeries !== Number.POSITIVE_INFINITY) return () => undefined
+  const step = grid.points === 1 ? 'all' : grid.originNs % grid.stepNs === 0n ? String(grid.stepNs) : undefined
+  const name = `${step}|${print({ kind: 'metrics', expression, hints: [], text: '' })}`
+  const endNs = grid.originNs + grid.stepNs * BigInt(grid.points)
+  return (table) => {
+    if (slots.wantsOf(table)) return undefined
+    const { identity, minNs, maxNs } = table
+    const inside = minNs !== undefined && maxNs !== undefined && minNs > grid.originNs && maxNs <= endNs
+    if (!inside) return placed(partOf(kind, table, grid, job), 0)
+    const first = Number((minNs - grid.originNs - 1n) / grid.stepNs)
+    const last = Number((maxNs - grid.originNs - 1n) / grid.stepNs)
+    const own = { originNs: grid.originNs + BigInt(first) * grid.stepNs, stepNs: grid.stepNs, points: last - first + 1 }
+    if (answers === undefined || identity === undefined || step === undefined)
+      return placed(partOf(kind, table, own, job), first)
+    const part = answers.get(`${identity}|${name}`, (onBytes) => {
+      const made = partOf(kind, table, own, job)
+      const bytes = made === undefined ? 0 : bytesOfPart(made)
+      onBytes(Math.min(bytes, MAX_KEPT_BYTES) + name.length)
+      return bytes > MAX_KEPT_BYTES ? undefined : made
+    })
+    return placed(part, first)
+  }
+}
+
+/** A part of many series is no smaller than what it was made of. */
+const MAX_KEPT_BYTES = 1 << 16
+
+const placed = (part: Part | undefined, first: number): PlacedPart | undefined => part && { part, first }
+
+function partOf(kind: PartKind, table: SpanTable, grid: Grid, job: Job): Part | undefined {
+  const { expression } = job
+  const { mask } = runStages(expression.stages, table)
+  if (mask === false) return { series: [], isDuration: false }
+  const labelled = numberLabels(table, expression)
+  if (labelled === undefined) return undefined
+  const measured = expression.of === null ? undefined : measure(table, expression.of)
+  return countPart(kind, {
+    table,
+    mask,
+    points: pointOfRows(table, grid),
+    width: grid.points,
+    values: measured?.data,
+    isDuration: measured?.type === 'duration',
+    ...labelled,
+  })
+}
+
+function addPart({ part, first }: PlacedPart, job: Job): void {
+  if (part.isDuration) job.isDuration = true
+  for (const { key, labels, points, counts, extremes, exponents } of part.series) {
+    const series = seriesFor(key, labels, job)
+    for (let i = 0; i < points.length; i++) {
+      const point = first + points[i]!
+      if (exponents !== undefined) bucketFor(series, exponents[i]!, job)[point]! += counts[i]!
+      else {
+        if (extremes !== undefined) addValue(series, point, extremes[i]!, job.expression.fn)
+        series.counts[point]! += counts[i]!
+      }
+    }
+  }
 }
 
 function collectTable(sets: Sets, job: Job): void {
   const { table, mask } = sets
   const points = pointOfRows(table, job.grid)
   const labelled = labelRows(table, job)
-  const measured = job.expression.of === null ? undefined : measure(table, job)
+  const measured = job.expression.of === null ? undefined : measure(table, job.expression.of)
+  if (measured?.type === 'duration') job.isDuration = true
   for (let row = 0; row < table.rows; row++) {
     if ((mask !== true && (mask as Uint8Array)[row] === 0) || points[row]! < 0) continue
-    const value = measured === undefined ? 0 : measured[row]!
+    const value = measured === undefined ? 0 : measured.data[row]!
     if (Number.isNaN(value)) continue
     const series = labelled.seriesOf(row)
     add(series, points[row]!, value, job)
@@ -143,11 +236,7 @@ export function pointOfRows({ startOffset, baseNs, rows }: SpanTable, { originNs
   return result
 }
 
-function measure(table: SpanTable, job: Job): Float64Array | Int32Array | Uint8Array {
-  const { type, data } = numbersOf(evaluate(job.expression.of!, spanFrame(table)), table.rows)
-  if (type === 'duration') job.isDuration = true
-  return data
-}
+const measure = (table: SpanTable, of: FieldExpression) => numbersOf(evaluate(of, spanFrame(table)), table.rows)
 
 /** Finds the series of a row by the values of its labels; each combination is looked up by name once per table. */
 function labelRows(table: SpanTable, job: Job): { seriesOf(row: number): CollectedSeries } {
@@ -156,7 +245,7 @@ function labelRows(table: SpanTable, job: Job): { seriesOf(row: number): Collect
     const only = seriesFor('', [], job)
     return { seriesOf: () => only }
   }
-  const columns = by.map((field) => numberValues(evaluate(field, spanFrame(table)), table.rows))
+  const columns = labelColumns(table, by)
   const known = new Map<number | string, CollectedSeries>()
   const combinationOf = combinations(columns)
   return {
@@ -164,15 +253,42 @@ function labelRows(table: SpanTable, job: Job): { seriesOf(row: number): Collect
       const combination = combinationOf(row)
       const series = known.get(combination)
       if (series !== undefined) return series
-      const labels = columns.map(({ ids, types, values }, i): NamedValue => {
-        const id = ids[row]!
-        return { key: printField(by[i]!), value: typedValue(types[id]!, values[id]) }
-      })
-      const made = seriesFor(JSON.stringify(labels, stringifyInts), labels, job)
+      const { key, labels } = labelsOf(row, columns, by)
+      const made = seriesFor(key, labels, job)
       known.set(combination, made)
       return made
     },
   }
+}
+
+const labelColumns = (table: SpanTable, by: readonly Field[]) =>
+  by.map((field) => numberValues(evaluate(field, spanFrame(table)), table.rows))
+
+function labelsOf(row: number, columns: readonly Numbered[], by: readonly Field[]) {
+  const labels = columns.map(({ ids, types, values }, i): NamedValue => {
+    const id = ids[row]!
+    return { key: printField(by[i]!), value: typedValue(types[id]!, values[id]) }
+  })
+  return { key: JSON.stringify(labels, stringifyInts), labels }
+}
+
+/** Numbers the combinations of labels; undefined when there may be more than are worth a place each. */
+function numberLabels(table: SpanTable, { by }: MetricsAggregate) {
+  if (by.length === 0) return { combinationOf: undefined, combinations: 1, seriesOf: () => ({ key: '', labels: [] }) }
+  const columns = labelColumns(table, by)
+  const combinations = columns.reduce((product, { values }) => product * values.length, 1)
+  if (combinations > MAX_COMBINATIONS) return undefined
+  return { combinationOf: combined(columns), combinations, seriesOf: (row: number) => labelsOf(row, columns, by) }
+}
+
+const MAX_COMBINATIONS = 1 << 14
+
+function combined([first, ...others]: readonly Numbered[]): Uint32Array {
+  if (others.length === 0) return first!.ids
+  const all = first!.ids.slice()
+  for (const { ids, values } of others)
+    for (let row = 0; row < all.length; row++) all[row] = all[row]! * values.length + ids[row]!
+  return all
 }
 
 /** Names the values of all labels on a row: by one number as long as a double holds it. */
@@ -223,39 +339,29 @@ function add(series: CollectedSeries, point: number, value: number, job: Job): v
   const { counts, sums, buckets } = series
   if (buckets !== undefined) {
     const exponent = bucketOf(value)
-    if (exponent === undefined) return
-    let bucket = buckets.get(exponent)
-    if (bucket === undefined) {
-      bucket = cells(job)
-      buckets.set(exponent, bucket)
-    }
-    bucket[point]!++
+    if (exponent !== undefined) bucketFor(series, exponent, job)[point]!++
     return
   }
-  if (sums !== undefined) {
-    const { fn } = job.expression
-    const before = sums[point]!
-    if (counts[point] === 0) sums[point] = value
-    else if (fn === 'min_over_time') sums[point] = Math.min(before, value)
-    else if (fn === 'max_over_time') sums[point] = Math.max(before, value)
-    else sums[point] = before + value
-  }
+  if (sums !== undefined) addValue(series, point, value, job.expression.fn)
   counts[point]!++
 }
 
-const double = new Float64Array(1)
-const words = new Uint32Array(double.buffer)
+function bucketFor({ buckets }: CollectedSeries, exponent: number, job: Job): Float64Array {
+  let bucket = buckets!.get(exponent)
+  if (bucket === undefined) {
+    bucket = cells(job)
+    buckets!.set(exponent, bucket)
+  }
+  return bucket
+}
 
-/**
- * The exponent of the smallest power of two that is not below the value, read from the bits of the double. Whole numbers
- * below 2 fall into no bucket, as in Tempo; neither do zero and negative fractions.
- */
-function bucketOf(value: number): number | undefined {
-  if (value <= 0 || (value < 2 && Number.isInteger(value))) return undefined
-  double[0] = value
-  const high = words[1]!
-  const isPower = words[0] === 0 && (high & 0xfffff) === 0
-  return (high >>> 20) - 1023 + (isPower ? 0 : 1)
+/** To be counted afterwards. */
+function addValue({ counts, sums }: CollectedSeries, point: number, value: number, fn: MetricsFunction): void {
+  const before = sums![point]!
+  if (counts[point] === 0) sums![point] = value
+  else if (fn === 'min_over_time') sums![point] = Math.min(before, value)
+  else if (fn === 'max_over_time') sums![point] = Math.max(before, value)
+  else sums![point] = before + value
 }
 
 /** Exemplars are spread over time: the grid's length is cut into as many slots as are wanted, each takes one span. */
@@ -263,18 +369,27 @@ export interface ExemplarSlots {
   readonly wanted: number
   /** Whether the slot of this span was free; now it is taken. */
   take(table: SpanTable, row: number): boolean
+  /** Whether a slot may be free that a span of the table could take. */
+  wantsOf(table: SpanTable): boolean
 }
 
 /** Slots for so many exemplars, all of them free. */
 export function createSlots({ originNs, stepNs, points }: Grid, wanted: number): ExemplarSlots {
   const taken = new Uint8Array(wanted)
   const length = Number(stepNs) * points
+  const slotAt = (sinceOrigin: number) => Math.min(wanted - 1, Math.floor((sinceOrigin / length) * wanted))
   return {
     wanted,
+    wantsOf({ minNs, maxNs }) {
+      if (wanted === 0) return false
+      if (minNs === undefined || maxNs === undefined) return true
+      const first = Math.max(0, slotAt(Number(minNs - originNs)))
+      return taken.subarray(first, slotAt(Number(maxNs - originNs)) + 1).includes(0)
+    },
     take({ startOffset, baseNs }, row) {
       if (wanted === 0) return false
       const sinceOrigin = startOffset[row]! + Number(baseNs - originNs)
-      const slot = Math.min(wanted - 1, Math.floor((sinceOrigin / length) * wanted))
+      const slot = slotAt(sinceOrigin)
       if (taken[slot] === 1) return false
       taken[slot] = 1
       return true

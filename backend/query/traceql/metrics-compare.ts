@@ -17,9 +17,9 @@ import {
   type ExemplarSlots,
   type Line,
   pointOfRows,
-  rangeOf,
   startMs,
   traceLabel,
+  wantedOf,
 } from './metrics-collect.ts'
 import { runStages } from './pipeline.ts'
 import { printField } from './print.ts'
@@ -157,7 +157,7 @@ function* comparedTables(
 ): Generator<Compared> {
   // Counts are the same in any order; which exemplars are found is not.
   const order = exemplars > 0 ? 'newest first' : 'as it suits'
-  for (const table of source.tables(rangeOf(grid), order)) {
+  for (const table of source.tables(wantedOf(grid, stages), order)) {
     const { mask } = runStages(stages, table)
     if (mask === false) continue
     const points = pointOfRows(table, grid)

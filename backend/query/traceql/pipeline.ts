@@ -21,8 +21,8 @@ import type { Vector, VectorType } from './vector.ts'
 export interface Sets {
   readonly table: SpanTable
   readonly mask: Mask
-  /** Per row the number of its set; the trace's number until `by()` splits it. */
-  readonly setOf: Uint32Array
+  /** Per row the number of its set; the trace's number until `by()` splits it. Asked for, as not every query needs it. */
+  setOf(): Uint32Array
   readonly count: number
   readonly grouped: boolean
   /** What `by()` and aggregates say about a set, in the order of the stages. */
@@ -36,7 +36,14 @@ interface Note {
 
 /** The spansets that are left of a table at the end of a pipeline. Throws a `TraceQLError` of kind `limit`. */
 export function runStages(stages: readonly Stage[], table: SpanTable): Sets {
-  const all: Sets = { table, mask: true, setOf: traceOfRow(table), count: table.traces, grouped: false, notes: [] }
+  const all: Sets = {
+    table,
+    mask: true,
+    setOf: () => traceOfRow(table),
+    count: table.traces,
+    grouped: false,
+    notes: [],
+  }
   return stages.reduce(runStage, all)
 }
 
@@ -59,7 +66,7 @@ function runStage(sets: Sets, stage: Stage): Sets {
     case 'by':
       return splitSets(printField(stage.of), evaluate(stage.of, spanFrame(sets.table)), sets)
     case 'coalesce':
-      return { ...sets, setOf: traceOfRow(sets.table), count: sets.table.traces, grouped: false, notes: [] }
+      return { ...sets, setOf: () => traceOfRow(sets.table), count: sets.table.traces, grouped: false, notes: [] }
     case 'select':
       return sets
   }
@@ -73,18 +80,22 @@ function selectSpans(expression: SpansetExpression, sets: Sets): Mask {
       return expression.stages.reduce(runStage, sets).mask
     case 'combine': {
       const left = selectSpans(expression.left, sets)
+      const { op } = expression
+      if (left === false && op !== '||' && !op.startsWith('!')) return false
       const right = selectSpans(expression.right, sets)
-      if (expression.op === '||') return or(left, right)
-      if (expression.op === '&&') return both(left, right, sets)
+      if (op === '||') return or(left, right)
+      if (op === '&&') return both(left, right, sets)
       if (right === false) return false
-      return relate(expression.op, left, right, sets.table, sets.grouped ? sets.setOf : null)
+      return relate(op, left, right, sets.table, sets.grouped ? sets.setOf() : null)
     }
   }
 }
 
 /** The spans of both sides, in the sets where each side has one. */
-function both(left: Mask, right: Mask, { setOf, count }: Sets): Mask {
+function both(left: Mask, right: Mask, sets: Sets): Mask {
   if (left === false || right === false) return false
+  const { count } = sets
+  const setOf = sets.setOf()
   if (left === true || right === true)
     return keepSets(or(left, right), setOf, setsIn(left === true ? right : left, setOf, count))
   const inLeft = setsIn(left, setOf, count)
@@ -109,7 +120,8 @@ function keepSets(mask: Mask, setOf: Uint32Array, keep: Uint8Array): Mask {
 }
 
 function splitSets(key: string, vector: Vector, sets: Sets): Sets {
-  const { table, mask, setOf } = sets
+  const { table, mask } = sets
+  const setOf = sets.setOf()
   const { ids, types, values } = numberValues(vector, table.rows)
   const split = new Uint32Array(table.rows)
   const numberOf = new Map<number, number>()
@@ -128,7 +140,7 @@ function splitSets(key: string, vector: Vector, sets: Sets): Sets {
   }
   const earlier = sets.notes.map((note) => ({ key: note.key, value: (set: number) => note.value(cameFrom[set]!) }))
   const own: Note = { key: `by(${key})`, value: (set) => typedValue(types[valueIdOf[set]!]!, values[valueIdOf[set]!]) }
-  return { table, mask, setOf: split, count: valueIdOf.length, grouped: true, notes: [...earlier, own] }
+  return { table, mask, setOf: () => split, count: valueIdOf.length, grouped: true, notes: [...earlier, own] }
 }
 
 function filterSets({ op, left, right }: ScalarFilter, sets: Sets): Sets {
@@ -144,7 +156,7 @@ function filterSets({ op, left, right }: ScalarFilter, sets: Sets): Sets {
     key,
     value: (set: number) => typedValue(type, data[set]!),
   }))
-  return { ...sets, mask: keepSets(sets.mask, sets.setOf, keep), notes: [...sets.notes, ...notes] }
+  return { ...sets, mask: keepSets(sets.mask, sets.setOf(), keep), notes: [...sets.notes, ...notes] }
 }
 
 /** One number per set; NaN where there is nothing to measure. */
@@ -180,7 +192,9 @@ function measure(scalar: Scalar, sets: Sets, noted: Map<string, Numbers>): Numbe
   }
 }
 
-function aggregate({ fn, of }: Aggregate, { table, mask, setOf, count }: Sets): Numbers {
+function aggregate({ fn, of }: Aggregate, sets: Sets): Numbers {
+  const { table, mask, count } = sets
+  const setOf = sets.setOf()
   const counts = new Float64Array(count)
   const included = (row: number) => mask === true || (mask as Uint8Array)[row] === 1
   if (of === null) {

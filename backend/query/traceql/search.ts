@@ -14,10 +14,11 @@ import { matcherOf } from './evaluate.ts'
 import { childScope, rootOfTrace, traceExtent } from './fields.ts'
 import { compareValues, elementTypes, isArray, isComparison, matchValue } from './operators.ts'
 import { notesOf, runStages, type Sets } from './pipeline.ts'
-import { printField } from './print.ts'
+import { print, printField } from './print.ts'
 import { type ChosenChild, childValues, readValues, trimId, typedValue } from './read-value.ts'
 import type { NamedValue, SearchOptions, SpanMatch, SpanSet, TraceResult, TypedValue } from './result.ts'
-import type { Scalar, SpanSource, SpanTable, TimeRange } from './span-table.ts'
+import type { Scalar, SpanSource, SpanTable, TimeRange, Wanted } from './span-table.ts'
+import { traceIdsOf } from './trace-ids.ts'
 import { attributeVector, valueAt } from './vector.ts'
 
 /** As Tempo names a root that has not arrived. */
@@ -34,20 +35,19 @@ export function search(query: Query, source: SpanSource, options: SearchOptions 
   const stages = query.kind === 'search' ? query.stages : measuredStages(query.expression)
   const { range = {}, limit = DEFAULT_LIMIT } = options
   let { startNs } = range
-  const narrowing: TimeRange = {
+  const narrowing: Wanted = {
+    traceIds: traceIdsOf(stages),
     get startNs() {
       return startNs
     },
     endNs: range.endNs,
   }
   const exact = query.hints.some(({ name, value }) => name === 'most_recent' && value.value === true)
-  const selected = selectedFields(stages)
+  const found = finder(query, stages, source, options)
   let results: TraceResult[] = []
   for (const table of source.tables(narrowing)) {
     if (results.length >= limit && newestStart(table) <= results.at(-1)!.startNs) continue
-    const sets = runStages(stages, table)
-    const found = newestTraces(sets, range, limit).map((trace) => describe(trace, sets, selected, options))
-    results = [...results, ...found].sort(newestFirst).slice(0, limit)
+    results = merged(results, found(table)).slice(0, limit)
     if (results.length < limit) continue
     // Leaving the loop here, not at its head, spares the source from preparing a table that nobody reads.
     if (!exact) break
@@ -55,6 +55,67 @@ export function search(query: Query, source: SpanSource, options: SearchOptions 
     if (startNs === undefined || startNs < oldest) startNs = oldest
   }
   return results
+}
+
+/** More traces of one table than these are not kept. */
+const MAX_KEPT_TRACES = 200
+
+/** The newest traces of a table that match. Of a table that lies within the range, and never changes, they are kept. */
+function finder(
+  query: Query,
+  stages: readonly Stage[],
+  { answers }: SpanSource,
+  options: SearchOptions,
+): (table: SpanTable) => readonly TraceResult[] {
+  const { range = {}, limit = DEFAULT_LIMIT, spansPerSpanset = DEFAULT_SPANS } = options
+  const selected = selectedFields(stages)
+  const name = `${spansPerSpanset}|${print(query)}`
+  const look = (table: SpanTable): TraceResult[] => {
+    const sets = runStages(stages, table)
+    return newestTraces(sets, range, limit).map((trace) => describe(trace, sets, selected, options))
+  }
+  return (table) => {
+    if (answers === undefined || table.identity === undefined || !isWithin(table, range)) return look(table)
+    let looked: TraceResult[] | undefined
+    const kept = answers.get(`${table.identity}|${name}`, (onBytes) => {
+      looked = look(table)
+      const whole = looked.length < limit && looked.length <= MAX_KEPT_TRACES
+      onBytes(name.length + (whole ? bytesOfTraces(looked) : 0))
+      return whole ? looked : undefined
+    })
+    return kept?.slice(0, limit) ?? looked ?? look(table)
+  }
+}
+
+function isWithin({ minNs, maxNs }: SpanTable, { startNs, endNs }: TimeRange): boolean {
+  if (minNs === undefined || maxNs === undefined) return false
+  return (startNs === undefined || minNs >= startNs) && (endNs === undefined || maxNs < endNs)
+}
+
+/** About what they take in memory. */
+function bytesOfTraces(traces: readonly TraceResult[]): number {
+  let bytes = 100
+  for (const { spanSets, serviceStats } of traces) {
+    bytes += 400 + Object.keys(serviceStats).length * 80
+    for (const { spans, attributes } of spanSets) {
+      bytes += 120 + attributes.length * 120
+      for (const span of spans) {
+        bytes += 260
+        for (const { value } of span.attributes)
+          bytes += 120 + (typeof value.value === 'string' ? value.value.length : 16)
+      }
+    }
+  }
+  return bytes
+}
+
+/** Newest first, as both are nearly: of the first, which may be long, only the end is touched. */
+function merged(first: TraceResult[], second: readonly TraceResult[]): TraceResult[] {
+  if (second.length === 0) return first
+  const sorted = second.toSorted(newestFirst)
+  let from = first.length
+  while (from > 0 && newestFirst(first[from - 1]!, sorted[0]!) > 0) from--
+  return [...first.slice(0, from), ...[...first.slice(from), ...sorted].sort(newestFirst)]
 }
 
 /** A metrics query searches for the spans it would count, as in Tempo; of several the first. */
@@ -218,7 +279,8 @@ function describe(
   }
 }
 
-function spanSetsOf(trace: number, { table, mask, setOf }: Sets): [number, number[]][] {
+function spanSetsOf(trace: number, { table, mask, setOf: numbers }: Sets): [number, number[]][] {
+  const setOf = numbers()
   const bySet = new Map<number, number[]>()
   for (let row = table.traceStart[trace]!; row < table.traceStart[trace + 1]!; row++) {
     if (mask !== true && (mask === false || mask[row] === 0)) continue

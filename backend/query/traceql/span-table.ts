@@ -17,6 +17,7 @@ export type ValueType = 'string' | 'int' | 'float' | 'bool' | 'array' | 'floats'
  * array of codes, and then have as many values.
  */
 export interface Column {
+  /** May be read when it is first asked for: ask for it once, and only where the values don't tell enough. */
   readonly codes: Uint8Array | Uint16Array | Uint32Array
   /** Distinct values; index 0 is a placeholder for absent and never compared. */
   readonly values: readonly (AttributeValue | undefined)[]
@@ -45,6 +46,12 @@ export interface LinkTable extends ChildTable {
 }
 
 export interface SpanTable {
+  /** Set: a table of the same identity holds the same spans, whenever it comes; what was worked out of one may be kept. */
+  readonly identity?: string | undefined
+  /** Bounds in nanoseconds since the epoch: earliest start, latest end. */
+  readonly minNs?: bigint
+  readonly maxNs?: bigint
+  /** Whatever has a value per row may be read when it is first asked for. */
   readonly rows: number
   readonly traces: number
   /** Rows of one trace are contiguous: trace `t` owns rows `traceStart[t] .. traceStart[t + 1] - 1`; length traces + 1. */
@@ -70,6 +77,11 @@ export interface SpanTable {
   /** One value per span row (resource and instrumentation attributes are repeated by code). */
   column(scope: 'resource' | 'span' | 'instrumentation', name: string): Column | undefined
   columnNames(scope: 'resource' | 'span' | 'instrumentation'): readonly string[]
+  /**
+   * Whether a span may have this value as the attribute `name` of its own, or an array with it: false is certain, and costs far
+   * less than the column does.
+   */
+  mayHold?(name: string, value: string | number): boolean
   readonly events: EventTable
   readonly links: LinkTable
 }
@@ -80,13 +92,27 @@ export interface TimeRange {
   readonly endNs?: bigint | undefined
 }
 
+/** What a query needs of a source. */
+export interface Wanted extends TimeRange {
+  /** Set: of these traces alone, by their ids in lower-case hex of 32 characters. */
+  readonly traceIds?: readonly string[] | undefined
+}
+
 export type TableOrder = 'newest first' | 'as it suits'
+
+/** A cache bounded by bytes: `load` runs when there is nothing by this key, and reports how many bytes its result takes. */
+export interface KeptAnswers {
+  get<T>(key: string, load: (onBytes: (bytes: number) => void) => T): T
+}
 
 export interface SpanSource {
   /**
    * Tables that hold every trace with at least one span overlapping the range, newest first; `as it suits`: those first that
    * are at hand, for who reads them all. In the same order time and again, a little more than what fits into memory
-   * would be read anew each time. The range may become narrower meanwhile: what it leaves out by then needn't come.
+   * would be read anew each time. The range may become narrower meanwhile: what it leaves out by then needn't come. Where
+   * `traceIds` are given, tables may lack all other traces.
    */
-  tables(range: TimeRange, order?: TableOrder): Iterable<SpanTable>
+  tables(wanted: Wanted, order?: TableOrder): Iterable<SpanTable>
+  /** Where what was worked out of tables with an identity is kept. */
+  readonly answers?: KeptAnswers | undefined
 }

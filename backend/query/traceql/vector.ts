@@ -75,7 +75,9 @@ export function attributeVector(column: Column | undefined): Vector {
   if (column === undefined) return ABSENT
   return memo(attributeVectors, column, () => ({
     is: 'dictionary',
-    codes: column.codes,
+    get codes() {
+      return column.codes
+    },
     values: column.values,
     types: column.types.with(0, 'nil' as ValueType),
   }))
@@ -85,7 +87,9 @@ export function attributeVector(column: Column | undefined): Vector {
 export function textVector(column: Column): DictionaryVector {
   return memo(textVectors, column, () => ({
     is: 'dictionary',
-    codes: column.codes,
+    get codes() {
+      return column.codes
+    },
     values: column.values.with(0, ''),
     types: column.types.with(0, 'string'),
   }))
@@ -95,18 +99,27 @@ export function textVector(column: Column): DictionaryVector {
 export function firstOf(first: Vector, second: Vector): Vector {
   if (first.is !== 'dictionary') return second
   if (second.is !== 'dictionary') return first
-  const shift = first.values.length
-  const codes = new Uint32Array(first.codes.length)
-  for (let row = 0; row < codes.length; row++) {
-    const code = first.codes[row]!
-    codes[row] = code !== 0 ? code : second.codes[row] === 0 ? 0 : shift + second.codes[row]!
-  }
+  let made: Uint32Array | undefined
   return {
     is: 'dictionary',
-    codes,
+    get codes() {
+      made ??= codesOfEither(first, second)
+      return made
+    },
     values: [...first.values, ...second.values],
     types: [...first.types, ...second.types],
   }
+}
+
+function codesOfEither(first: DictionaryVector, second: DictionaryVector): Uint32Array {
+  const shift = first.values.length
+  const [ofFirst, ofSecond] = [first.codes, second.codes]
+  const codes = new Uint32Array(ofFirst.length)
+  for (let row = 0; row < codes.length; row++) {
+    const code = ofFirst[row]!
+    codes[row] = code !== 0 ? code : ofSecond[row] === 0 ? 0 : shift + ofSecond[row]!
+  }
+  return codes
 }
 
 /** `vector` seen through an index of rows; -1 reads as absent. */
@@ -122,9 +135,10 @@ export function gather(vector: Vector, index: Int32Array | Uint32Array): Vector 
     return { is: 'rows', types, values: Array.from(index, (row) => (row < 0 ? undefined : vector.values[row])) }
   }
   const nil = vector.types[0] === 'nil'
+  const all = vector.codes
   const codes = new Uint32Array(index.length)
   const absent = nil ? 0 : vector.values.length
-  for (let i = 0; i < index.length; i++) codes[i] = index[i]! < 0 ? absent : vector.codes[index[i]!]!
+  for (let i = 0; i < index.length; i++) codes[i] = index[i]! < 0 ? absent : all[index[i]!]!
   if (nil) return { ...vector, codes }
   return { is: 'dictionary', codes, values: [...vector.values, undefined], types: [...vector.types, 'nil'] }
 }
