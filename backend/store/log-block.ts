@@ -1,8 +1,8 @@
 /** Worker thread. A log table as the sections of a block, and back. */
 import type { Labels } from '../query/logql/log-table.ts'
 import type { BlockFile } from './block-file.ts'
-import { codeArray } from './columns.ts'
-import { packColumn, packNumbers, unpackColumn, unpackNumbers } from './encoding.ts'
+import { codeArray, once } from './columns.ts'
+import { isOnEveryRow, mayHold, packColumn, packNumbers, unpackColumn, unpackNumbers } from './encoding.ts'
 import { packTimes, unpackTimes } from './log-times.ts'
 import { type StoredLogs, storedLogs } from './stored-logs.ts'
 
@@ -22,42 +22,76 @@ export function logSections(table: StoredLogs): Map<string, Buffer> {
   return sections
 }
 
-/**
- * Reads what every query needs now, text and metadata when they are asked for. `onBytes` hears of memory taken. Throws
- * a DamagedBlock.
- */
+/** What a table takes of which nothing is read yet. */
+const UNREAD_BYTES = 2048
+
+/** Reads each section when it is first asked for. `onBytes` hears of memory taken. Whatever reads throws a DamagedBlock. */
 export function readLogBlock(file: BlockFile, onBytes: (bytes: number) => void): StoredLogs {
   const { rows } = file.header
-  const streams = JSON.parse(file.section('streams').toString()) as Labels[]
-  const codes = codeArray(rows, streams.length)
-  Buffer.from(codes.buffer).set(file.section('streamOf'))
-  const far = file.has('farTimes') ? file.section('farTimes') : undefined
-  const times = unpackTimes(file.section('times'), far, rows, BigInt(file.header.minNs))
-  const lengths = unpackNumbers(file.section('lengths'), rows)
-  const end = new Uint32Array(rows)
-  let at = 0
-  for (let i = 0; i < rows; i++) {
-    at += lengths[i]!
-    end[i] = at
-  }
-  onBytes(rows * 16)
+  const [minNs, maxNs] = [BigInt(file.header.minNs), BigInt(file.header.maxNs)]
+  onBytes(UNREAD_BYTES)
+  /** Reads when first asked, and tells what that takes. */
+  const part = <T extends NodeJS.TypedArray>(read: () => T) =>
+    once(() => {
+      const made = read()
+      onBytes(made.byteLength)
+      return made
+    })
+  const streams = once(() => JSON.parse(file.section('streams').toString()) as Labels[])
+  const stream = part(() => readStreamOf(file, streams().length))
+  const times = part(() => {
+    const far = file.has('farTimes') ? file.section('farTimes') : undefined
+    return unpackTimes(file.section('times'), far, rows, minNs)
+  })
+  const end = part(() => readEnds(file))
   return storedLogs(
     {
       rows,
-      times,
-      streams,
-      stream: codes instanceof Uint8Array ? Uint16Array.from(codes) : codes,
+      minNs,
+      maxNs,
+      get times() {
+        return times()
+      },
+      get streams() {
+        return streams()
+      },
+      get stream() {
+        return stream()
+      },
       text: () => file.section('text'),
-      end,
+      get end() {
+        return end()
+      },
       names: file
         .sections()
         .filter((name) => name.startsWith('meta/'))
         .map((name) => name.slice(5)),
       load(name) {
-        const { codes, values } = unpackColumn(file.section(`meta/${name}`), rows)
-        return { codes, values: values.map((value) => (value === undefined ? '' : String(value))) }
+        const column = unpackColumn(file.section(`meta/${name}`), rows)
+        return { codes: column.codes, values: column.values.map((value) => (value === undefined ? '' : String(value))) }
+      },
+      outline(name, value) {
+        const bytes = file.section(`meta/${name}`)
+        return { without: !mayHold(bytes, value), everywhere: isOnEveryRow(bytes, rows) }
       },
     },
     onBytes,
   )
+}
+
+function readStreamOf(file: BlockFile, streams: number): Uint16Array | Uint32Array {
+  const codes = codeArray(file.header.rows, streams)
+  Buffer.from(codes.buffer).set(file.section('streamOf'))
+  return codes instanceof Uint8Array ? Uint16Array.from(codes) : codes
+}
+
+function readEnds(file: BlockFile): Uint32Array {
+  const lengths = unpackNumbers(file.section('lengths'), file.header.rows)
+  const end = new Uint32Array(lengths.length)
+  let at = 0
+  for (let i = 0; i < end.length; i++) {
+    at += lengths[i]!
+    end[i] = at
+  }
+  return end
 }

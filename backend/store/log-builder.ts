@@ -112,9 +112,12 @@ export class LogBuilder {
     }
     const stream = this.streams.length <= 0x1_0000 ? new Uint16Array(rows) : new Uint32Array(rows)
     for (let i = 0; i < rows; i++) stream[i] = this.streamOf[order[i]!]!
+    const times = this.times.gather(order)
     return storedLogs({
       rows,
-      times: this.times.gather(order),
+      minNs: times[0] ?? 0n,
+      maxNs: times[rows - 1] ?? 0n,
+      times,
       streams: this.streams.slice(),
       stream,
       text: () => text.subarray(0, at),

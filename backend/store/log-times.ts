@@ -61,6 +61,9 @@ export interface Stretch {
   readonly offset: Float64Array
 }
 
+/** Whether lines from the one time to the other make one stretch. */
+export const isOneStretch = (firstNs: bigint, lastNs: bigint): boolean => lastNs - firstNs < BigInt(EXACT)
+
 /** `times` (ascending) cut where a line lies too far from the first of its stretch; nearly always there is one. */
 export function stretchesOf(times: BigUint64Array): Stretch[] {
   const stretches: Stretch[] = []

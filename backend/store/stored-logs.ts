@@ -1,7 +1,7 @@
 /** Worker thread. A table of log lines in the store. Its text and its metadata are produced when first asked for. */
-import type { Labels, LogColumn, LogTable } from '../query/logql/log-table.ts'
-import type { Codes } from './columns.ts'
-import { type Stretch, stretchesOf } from './log-times.ts'
+import type { Labels, LogColumn, LogTable, Outline } from '../query/logql/log-table.ts'
+import { type Codes, once } from './columns.ts'
+import { isOneStretch, type Stretch, stretchesOf } from './log-times.ts'
 
 type StoredColumn = LogColumn & { readonly codes: Codes }
 
@@ -18,6 +18,7 @@ export interface StoredLogs {
   readonly end: Uint32Array
   metadata(name: string): StoredColumn | undefined
   metadataNames(): readonly string[]
+  outline(name: string, value: string): Outline | undefined
   /** The same for queries: one table, or several when lines lie more than 104 days apart. In order of time. */
   tables(): readonly LogStretch[]
 }
@@ -28,8 +29,11 @@ export interface LogStretch {
   readonly table: LogTable
 }
 
+/** Whatever is read from a file is read when it is first asked for: these may be getters. */
 export interface LogParts {
   readonly rows: number
+  readonly minNs: bigint
+  readonly maxNs: bigint
   readonly times: BigUint64Array
   readonly streams: readonly Labels[]
   readonly stream: Uint16Array | Uint32Array
@@ -37,20 +41,27 @@ export interface LogParts {
   readonly end: Uint32Array
   readonly names: readonly string[]
   load(name: string): StoredColumn | undefined
+  outline?(name: string, value: string): Outline | undefined
 }
 
 /** `onBytes` is told the bytes of everything that gets decoded, for the cache's account. */
 export function storedLogs(parts: LogParts, onBytes: (bytes: number) => void = () => {}): StoredLogs {
-  const { rows, times } = parts
+  const { rows, minNs, maxNs } = parts
   const known = new Map<string, StoredColumn | undefined>()
   const names = new Set(parts.names)
   let text: Buffer | undefined
   let tables: readonly LogStretch[] | undefined
   const logs: StoredLogs = {
     rows,
-    times,
-    streams: parts.streams,
-    stream: parts.stream,
+    get times() {
+      return parts.times
+    },
+    get streams() {
+      return parts.streams
+    },
+    get stream() {
+      return parts.stream
+    },
     get text() {
       if (text === undefined) {
         text = parts.text()
@@ -58,9 +69,11 @@ export function storedLogs(parts: LogParts, onBytes: (bytes: number) => void = (
       }
       return text
     },
-    end: parts.end,
-    minNs: times[0] ?? 0n,
-    maxNs: times[rows - 1] ?? 0n,
+    get end() {
+      return parts.end
+    },
+    minNs,
+    maxNs,
     metadata(name) {
       if (!names.has(name)) return undefined
       if (!known.has(name)) {
@@ -71,18 +84,55 @@ export function storedLogs(parts: LogParts, onBytes: (bytes: number) => void = (
       return known.get(name)
     },
     metadataNames: () => parts.names,
+    outline: (name, value) => (names.has(name) ? parts.outline?.(name, value) : NOWHERE),
     tables() {
-      if (tables === undefined) {
-        tables = stretchesOf(times).map((stretch) => logStretch(logs, stretch))
-        onBytes(rows * 8)
-      }
+      tables ??= isOneStretch(minNs, maxNs)
+        ? [{ minNs, maxNs, table: wholeTable(logs, onBytes) }]
+        : stretchesOf(logs.times).map((stretch) => logStretch(logs, stretch, onBytes))
       return tables
     },
   }
   return logs
 }
 
-function logStretch(logs: StoredLogs, { from, to, baseNs, offset }: Stretch): LogStretch {
+const NOWHERE: Outline = { without: true, everywhere: false }
+
+/** Nearly always: all lines lie close enough to each other. */
+function wholeTable(logs: StoredLogs, onBytes: (bytes: number) => void): LogTable {
+  const offset = once(() => {
+    onBytes(logs.rows * 8)
+    return stretchesOf(logs.times)[0]?.offset ?? new Float64Array(0)
+  })
+  return {
+    rows: logs.rows,
+    baseNs: logs.minNs,
+    get timeOffset() {
+      return offset()
+    },
+    get streams() {
+      return logs.streams
+    },
+    get stream() {
+      return logs.stream
+    },
+    get text() {
+      return logs.text
+    },
+    get end() {
+      return logs.end
+    },
+    metadata: logs.metadata,
+    metadataNames: logs.metadataNames,
+    outline: logs.outline,
+  }
+}
+
+function logStretch(
+  logs: StoredLogs,
+  { from, to, baseNs, offset }: Stretch,
+  onBytes: (bytes: number) => void,
+): LogStretch {
+  onBytes((to - from) * 8)
   const start = from === 0 ? 0 : logs.end[from - 1]!
   const stop = logs.end[to - 1]!
   const end = logs.end.subarray(from, to)

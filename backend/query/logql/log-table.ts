@@ -13,6 +13,7 @@ export interface LogColumn {
 }
 
 export interface LogTable {
+  /** Whatever has a value per row may be read when it is first asked for. */
   readonly rows: number
   /** Time = `baseNs + timeOffset[row]` (nanoseconds since the epoch), ascending. */
   readonly baseNs: bigint
@@ -26,6 +27,15 @@ export interface LogTable {
   /** Structured metadata, e.g. trace_id, span_id, request_id, severity_text. Names already follow Loki's rules. */
   metadata(name: string): LogColumn | undefined
   metadataNames(): readonly string[]
+  /** What can be told of metadata for far less than reading it; undefined where nothing can. */
+  outline?(name: string, value: string): Outline | undefined
+}
+
+export interface Outline {
+  /** Certainly no row has the value. */
+  readonly without: boolean
+  /** Every row has a value of this name. */
+  readonly everywhere: boolean
 }
 
 export interface LogTimeRange {

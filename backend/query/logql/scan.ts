@@ -37,6 +37,7 @@ export function compileScan(query: LogQuery, budget: Budget): Scan {
       budget.tick()
       const { stats } = budget
       stats.tables += 1
+      if (isHopeless(table, bulkFilters, hints)) return new Uint32Array(0)
       const streamPasses = flags(table.streams, (labels) =>
         selector.every(({ name, test }) => test(Object.hasOwn(labels, name) ? labels[name]! : '')),
       )
@@ -49,7 +50,7 @@ export function compileScan(query: LogQuery, budget: Budget): Scan {
       stats.bytes += count > 0 ? Math.round((count / (to - from)) * (table.end[to - 1]! - startOf(table, from))) : 0
       for (const filter of bulkFilters) count = keepLabels(table, filter, rows, count)
       for (const hint of hints) count = keepHinted(table, hint, rows, count)
-      for (const filter of lineFilters) count = filter.keep(table, rows, count, budget.tick)
+      for (const filter of lineFilters) if (count > 0) count = filter.keep(table, rows, count, budget.tick)
       return rows.subarray(0, count)
     },
   }
@@ -125,6 +126,30 @@ function flags<T>(values: readonly T[], test: (value: T) => boolean): Uint8Array
 /** First row at or after a time. */
 export function firstAt(table: LogTable, timeNs: bigint): number {
   return lowerBound(table.timeOffset, Number(timeNs - table.baseNs), table.rows)
+}
+
+/** No row can pass, which is known before any is looked at: of ids, nearly all tables have none. */
+function isHopeless(table: LogTable, filters: readonly LabelFilter[], hints: readonly Hint[]): boolean {
+  if (table.outline === undefined) return false
+  return (
+    filters.some((filter) => passesNone(table, filter)) ||
+    hints.some(({ name, value }) => {
+      const told = table.outline!(name, value)
+      return told?.without === true && told.everywhere
+    })
+  )
+}
+
+function passesNone(table: LogTable, filter: LabelFilter): boolean {
+  if (filter.kind === 'and') return passesNone(table, filter.left) || passesNone(table, filter.right)
+  if (filter.kind === 'or') return passesNone(table, filter.left) && passesNone(table, filter.right)
+  if (filter.kind !== 'match' || filter.matcher.op !== '=' || filter.matcher.value === '') return false
+  const { name, value } = filter.matcher
+  // Metadata has the names that most lines have; of a stream's label the table's own streams tell.
+  return (
+    table.outline!(name, value)?.without === true &&
+    !table.streams.some((labels) => Object.hasOwn(labels, name) && labels[name] === value)
+  )
 }
 
 const startOf = (table: LogTable, row: number): number => (row === 0 ? 0 : table.end[row - 1]!)
