@@ -304,6 +304,51 @@ test('a search for the most recent traces reads no block that ended before the o
   assert.deepEqual(found(3), ['bcd', 'spans/4 spans/3 spans/2 spans/1'])
 })
 
+test('a query that names its trace reads the blocks of that trace alone', () => {
+  const cache = createCache(1 << 24)
+  const read: string[] = []
+  const get: TableCache['get'] = (key, load) => {
+    read.push(key)
+    return cache.get(key, load)
+  }
+  const store = openStore(folder(), { cache: { ...cache, get } })
+  const now = 1_700_000_000_000
+  for (const trace of ['a', 'b', 'c']) {
+    add(store, [{ trace: trace.repeat(32), id: '1', startMs: now }], now)
+    sealAll(store, now)
+  }
+  const found = (where: string, range = {}) => {
+    read.length = 0
+    const traces = search(check(parse(where)), store, { range })
+    return [traces.map(({ traceId }) => traceId.at(-1)).join(''), [...new Set(read)].sort().join(' ')]
+  }
+  const [a, b] = ['a', 'b'].map((trace) => `trace:id = "${trace.repeat(32)}"`)
+  assert.deepEqual(found(`{ ${b} }`), ['b', 'spans/2'])
+  assert.deepEqual(found(`{ ${b} && kind = server || ${a} }`), ['a', 'spans/1 spans/2'])
+  assert.deepEqual(found(`{ ${a} } || { ${b} }`)[1], 'spans/1 spans/2')
+  assert.deepEqual(found(`{ } !>> { ${a} } | count() > 0`), ['a', 'spans/1'])
+  assert.deepEqual(found(`{ ${b} }`, { startNs: BigInt(now + MINUTE) * 1_000_000n }), ['', 'spans/2'])
+  assert.deepEqual(found(`{ trace:id = "no id" }`), ['', ''])
+  assert.deepEqual(found(`{ !(${b}) }`)[1], 'spans/1 spans/2 spans/3')
+})
+
+test('what is kept of a block is no longer used once one of its traces has a late span', () => {
+  const store = openStore(folder())
+  const source = { ...store, answers: createCache(1 << 20) }
+  const now = 1_700_000_000_000
+  const spans = (trace: string, id: string): TestSpan => ({ trace: trace.repeat(32), id, startMs: now })
+  add(store, [spans('a', '1'), spans('b', '1')], now)
+  sealAll(store, now)
+  const counted = () => search(check(parse('{ } | count() > 1')), source).map(({ traceId }) => traceId[0])
+  assert.deepEqual([counted(), counted()], [[], []])
+  add(store, [spans('b', '2')], now)
+  assert.deepEqual([counted(), counted()], [['b'], ['b']])
+  sealAll(store, now)
+  assert.deepEqual([counted(), counted()], [['b'], ['b']])
+  add(store, [spans('a', '2')], now)
+  assert.deepEqual(counted().sort(), ['a', 'b'])
+})
+
 test('blocks leave by age and by size, the oldest first', () => {
   const dir = folder()
   const now = Date.now()
