@@ -15,6 +15,7 @@ import {
   type Context,
   createSlots,
   type ExemplarSlots,
+  type Grid,
   type Line,
   pointOfRows,
   startMs,
@@ -22,7 +23,7 @@ import {
   wantedOf,
 } from './metrics-collect.ts'
 import { runStages } from './pipeline.ts'
-import { printField } from './print.ts'
+import { print, printField } from './print.ts'
 import { typedValue } from './read-value.ts'
 import type { Exemplar, NamedValue, TypedValue } from './result.ts'
 import type { AttributeValue, Column, SpanTable } from './span-table.ts'
@@ -123,54 +124,162 @@ function countValues(expression: MetricsCompare, context: Context) {
   const found: Found[] = []
   // Half of them for each side: in slots of both, the many spans of the rest would leave the few selected ones none.
   const slots = [undefined, createSlots(grid, exemplars >>> 1), createSlots(grid, (exemplars + 1) >>> 1)] as const
-  for (const { table, sides, points } of comparedTables(expression, context)) {
-    const parts = splitRows(sides)
-    const known = new WeakMap<Column['codes'], Int32Array>()
-    for (const { key, vector } of columnsOf(table)) {
-      tick()
-      let own = counted.get(key)
-      if (own === undefined) {
-        own = { totals: [0, 0, 0], values: [undefined, new Map(), new Map()] }
-        counted.set(key, own)
-      }
-      addCounts(
-        memo(known, vector.codes, () => countCodes(vector, parts)),
-        vector,
-        own,
-      )
+  const keptOf = exemplars > 0 ? () => undefined : keeper(expression, context)
+  for (const table of tablesOf(expression, context)) {
+    const kept = keptOf(table)
+    if (kept !== undefined) {
+      addKept(kept, table, counted)
+      continue
     }
+    const compared = compareTable(table, expression, grid)
+    if (compared === undefined) continue
+    const { sides, points } = compared
+    const parts = splitRows(sides)
+    for (const { column, counts } of countedColumns(columnsOf(table), parts))
+      addCounts(counts, column.vector, countedOf(counted, column.key))
     if (exemplars > 0) keepExemplars(table, { sides, points, slots, found })
   }
   return { counted, found }
 }
 
+function countedOf(counted: Map<string, Counted>, key: string): Counted {
+  let own = counted.get(key)
+  if (own === undefined) {
+    own = { totals: [0, 0, 0], values: [undefined, new Map(), new Map()] }
+    counted.set(key, own)
+  }
+  return own
+}
+
+/** Columns with equal codes are counted once. */
+function* countedColumns(
+  columns: Iterable<ComparedColumn>,
+  parts: Parts,
+): Generator<{ readonly column: ComparedColumn; readonly counts: Int32Array }> {
+  const known = new WeakMap<Column['codes'], Int32Array>()
+  for (const column of columns) {
+    tick()
+    const { vector } = column
+    yield { column, counts: memo(known, vector.codes, () => countCodes(vector, parts)) }
+  }
+}
+
+/** What is counted of a table that never changes and lies within the range: the same for every range. */
+interface KeptCounts {
+  readonly columns: readonly {
+    readonly key: string
+    readonly counts: Int32Array
+    readonly types: readonly VectorType[]
+    readonly values: readonly (AttributeValue | undefined)[]
+  }[]
+  /** Columns of so many values that they are read again each time. */
+  readonly large: readonly Field[]
+  /** By which side each row is counted in these: two bits a row. */
+  readonly sides: Uint8Array
+}
+
+/** More values of a column than these are not kept. */
+const MAX_KEPT_VALUES = 256
+
+function keeper(
+  expression: MetricsCompare,
+  { source: { answers }, grid }: Context,
+): (table: SpanTable) => KeptCounts | undefined {
+  const name = print({ kind: 'metrics', expression, hints: [], text: '' })
+  const { startNs, endNs } = wantedOf(grid, expression.stages)
+  return (table) => {
+    const { identity, minNs, maxNs } = table
+    if (answers === undefined || identity === undefined || minNs === undefined || maxNs === undefined) return undefined
+    if (minNs <= startNs! || maxNs >= endNs!) return undefined
+    return answers.get(`${identity}|${name}`, (onBytes) => {
+      const made = keepCounts(table, compareTable(table, expression, undefined))
+      onBytes(name.length + bytesOfCounts(made))
+      return made
+    })
+  }
+}
+
+function keepCounts(table: SpanTable, compared: Compared | undefined): KeptCounts {
+  if (compared === undefined) return { columns: [], large: [], sides: new Uint8Array(0) }
+  const parts = splitRows(compared.sides)
+  const large: Field[] = []
+  const small: ComparedColumn[] = []
+  for (const column of columnsOf(table)) {
+    if (column.vector.values.length > MAX_KEPT_VALUES) large.push(column.field)
+    else small.push(column)
+  }
+  const columns = [...countedColumns(small, parts)].map(({ column: { key, vector }, counts }) => {
+    const used = Array.from(vector.values.keys()).filter((code) => counts[code * 3 + 1]! + counts[code * 3 + 2]! > 0)
+    return {
+      key,
+      counts: Int32Array.from(used.flatMap((code) => [...counts.subarray(code * 3, code * 3 + 3)])),
+      types: used.map((code) => vector.types[code]!),
+      values: used.map((code) => vector.values[code]),
+    }
+  })
+  return { columns, large, sides: large.length > 0 ? packSides(compared.sides) : new Uint8Array(0) }
+}
+
+function packSides(sides: Sides): Uint8Array {
+  const packed = new Uint8Array(Math.ceil(sides.length / 4))
+  for (let row = 0; row < sides.length; row++) packed[row >> 2]! |= sides[row]! << ((row & 3) * 2)
+  return packed
+}
+
+function unpackSides(packed: Uint8Array, rows: number): Sides {
+  const sides = new Uint8Array(rows)
+  for (let row = 0; row < rows; row++) sides[row] = (packed[row >> 2]! >> ((row & 3) * 2)) & 3
+  return sides
+}
+
+function bytesOfCounts({ columns, large, sides }: KeptCounts): number {
+  let bytes = 300 + large.length * 150 + sides.length
+  for (const { values } of columns) {
+    bytes += 300
+    for (const value of values) bytes += 60 + (typeof value === 'string' ? value.length : 0)
+  }
+  return bytes
+}
+
+function addKept({ columns, large, sides }: KeptCounts, table: SpanTable, counted: Map<string, Counted>): void {
+  for (const column of columns) addCounts(column.counts, column, countedOf(counted, column.key))
+  if (large.length === 0) return
+  const again = large.map((field) => columnOf(field, table))
+  for (const { column, counts } of countedColumns(again, splitRows(unpackSides(sides, table.rows))))
+    addCounts(counts, column.vector, countedOf(counted, column.key))
+}
+
 interface Compared {
-  readonly table: SpanTable
   readonly sides: Sides
   /** Per row the number of its interval. */
   readonly points: Int32Array
 }
 
-function* comparedTables(
-  { stages, selection, window }: MetricsCompare,
-  { source, grid, exemplars }: Context,
-): Generator<Compared> {
+function tablesOf({ stages }: MetricsCompare, { source, grid, exemplars }: Context): Iterable<SpanTable> {
   // Counts are the same in any order; which exemplars are found is not.
-  const order = exemplars > 0 ? 'newest first' : 'as it suits'
-  for (const table of source.tables(wantedOf(grid, stages), order)) {
-    const { mask } = runStages(stages, table)
-    if (mask === false) continue
-    const points = pointOfRows(table, grid)
-    const selected = and(filterSpans(selection.where, table), withinWindow(table, window))
-    const sides = new Uint8Array(table.rows)
-    let any = 0
-    for (let row = 0; row < sides.length; row++) {
-      if (points[row]! < 0 || (mask !== true && mask[row] === 0)) continue
-      any = sides[row] = selected === true || (selected !== false && selected[row] === 1) ? 2 : 1
-    }
-    if (any > 0) yield { table, sides, points }
-  }
+  return source.tables(wantedOf(grid, stages), exemplars > 0 ? 'newest first' : 'as it suits')
 }
+
+/** Undefined when no span is compared. `grid`: undefined where the whole table is known to lie within it; no points then. */
+function compareTable(
+  table: SpanTable,
+  { stages, selection, window }: MetricsCompare,
+  grid: Grid | undefined,
+): Compared | undefined {
+  const { mask } = runStages(stages, table)
+  if (mask === false) return undefined
+  const points = grid === undefined ? NO_POINTS : pointOfRows(table, grid)
+  const selected = and(filterSpans(selection.where, table), withinWindow(table, window))
+  const sides = new Uint8Array(table.rows)
+  let any = 0
+  for (let row = 0; row < sides.length; row++) {
+    if ((grid !== undefined && points[row]! < 0) || (mask !== true && mask[row] === 0)) continue
+    any = sides[row] = selected === true || (selected !== false && selected[row] === 1) ? 2 : 1
+  }
+  return any > 0 ? { sides, points } : undefined
+}
+
+const NO_POINTS = new Int32Array(0)
 
 function withinWindow({ baseNs, startOffset }: SpanTable, window: MetricsCompare['window']): Mask {
   if (window === null) return true
@@ -180,6 +289,7 @@ function withinWindow({ baseNs, startOffset }: SpanTable, window: MetricsCompare
 
 interface ComparedColumn {
   readonly key: string
+  readonly field: Field
   readonly vector: DictionaryVector
 }
 
@@ -187,17 +297,20 @@ interface ComparedColumn {
 const intrinsicColumns = new WeakMap<SpanTable, readonly ComparedColumn[]>()
 
 function* columnsOf(table: SpanTable): Generator<ComparedColumn> {
-  const column = (field: Field): ComparedColumn => ({
-    key: printField(field),
-    vector: coded(readField(field, spanFrame(table)), table.rows),
-  })
   yield* memo(intrinsicColumns, table, () =>
-    INTRINSICS.map((name) => narrow(column({ kind: 'intrinsic', name, at: 0 }))),
+    INTRINSICS.map((name) => narrow(columnOf({ kind: 'intrinsic', name, at: 0 }, table))),
   )
   for (const scope of SCOPES) {
-    for (const name of table.columnNames(scope)) yield column({ kind: 'attribute', scope, parent: false, name, at: 0 })
+    for (const name of table.columnNames(scope))
+      yield columnOf({ kind: 'attribute', scope, parent: false, name, at: 0 }, table)
   }
 }
+
+const columnOf = (field: Field, table: SpanTable): ComparedColumn => ({
+  key: printField(field),
+  field,
+  vector: coded(readField(field, spanFrame(table)), table.rows),
+})
 
 /** What belongs to the root is gathered row by row, with codes as wide as could be. */
 function narrow(column: ComparedColumn): ComparedColumn {
@@ -266,7 +379,11 @@ function countAll(codes: Column['codes'], length: number): Int32Array {
   return counts
 }
 
-function addCounts(counts: Int32Array, { types, values }: DictionaryVector, { totals, values: known }: Counted): void {
+function addCounts(
+  counts: Int32Array,
+  { types, values }: Pick<DictionaryVector, 'types' | 'values'>,
+  { totals, values: known }: Counted,
+): void {
   for (const { side } of SIDES) {
     const tallies = known[side]
     const { total, enough } = sumSide(counts, side, types)
@@ -314,7 +431,7 @@ type Slots = readonly [undefined, ExemplarSlots, ExemplarSlots]
 
 function keepExemplars(
   table: SpanTable,
-  { sides, points, slots, found }: Omit<Compared, 'table'> & { slots: Slots; found: Found[] },
+  { sides, points, slots, found }: Compared & { slots: Slots; found: Found[] },
 ): void {
   for (let row = 0; row < sides.length; row++) {
     if (sides[row] === 0 || !slots[sides[row] as Side].take(table, row)) continue
@@ -404,7 +521,10 @@ function countPerInterval(
       return [key, { numbers, counts: new Float64Array((numbers.size + 1) * width) }]
     }),
   )
-  for (const { table, sides, points } of comparedTables(expression, context)) {
+  for (const table of tablesOf(expression, context)) {
+    const compared = compareTable(table, expression, grid)
+    if (compared === undefined) continue
+    const { sides, points } = compared
     const cells = points.map((point, row) => (sides[row] === 0 ? -1 : (sides[row]! - 1) * grid.points + point))
     for (const { key, vector } of columnsOf(table)) {
       tick()
