@@ -10,7 +10,8 @@ export class Row {
   error = ''
   errorDetails = ''
   index = 0
-  readonly columns: ReadonlyMap<string, LogColumn>
+  private readonly known = new Map<string, LogColumn | undefined>()
+  private all: ReadonlyMap<string, LogColumn> | undefined
   private text: string | undefined
   private readonly removed = new Set<string>()
   /** Of these, what a stage had set. */
@@ -18,12 +19,27 @@ export class Row {
 
   constructor(table: LogTable) {
     this.table = table
-    const columns = new Map<string, LogColumn>()
-    for (const name of table.metadataNames()) {
-      const column = table.metadata(name)
-      if (column) columns.set(name, column)
+  }
+
+  /** All columns: that a label is asked for by its name is no reason to read the others. */
+  private get columns(): ReadonlyMap<string, LogColumn> {
+    if (this.all === undefined) {
+      const all = new Map<string, LogColumn>()
+      for (const name of this.table.metadataNames()) {
+        const column = this.column(name)
+        if (column) all.set(name, column)
+      }
+      this.all = all
     }
-    this.columns = columns
+    return this.all
+  }
+
+  private column(name: string): LogColumn | undefined {
+    const known = this.known.get(name)
+    if (known !== undefined || this.known.has(name)) return known
+    const column = this.table.metadata(name)
+    this.known.set(name, column)
+    return column
   }
 
   move(index: number): void {
@@ -79,7 +95,7 @@ export class Row {
 
   /** A label that the line was stored with. */
   base(name: string): string | undefined {
-    const column = this.columns.get(name)
+    const column = this.column(name)
     const code = column ? column.codes[this.index]! : 0
     if (code !== 0) return column!.values[code]
     const labels = this.stream

@@ -41,11 +41,13 @@ export function compileScan(query: LogQuery, budget: Budget): Scan {
       const streamPasses = flags(table.streams, (labels) =>
         selector.every(({ name, test }) => test(Object.hasOwn(labels, name) ? labels[name]! : '')),
       )
+      if (!streamPasses.includes(1)) return new Uint32Array(0)
       const from = firstAt(table, range.startNs)
       const to = firstAt(table, range.endNs)
       const rows = new Uint32Array(Math.max(0, to - from))
       let count = 0
-      for (let row = from; row < to; row += 1) if (streamPasses[table.stream[row]!]) rows[count++] = row
+      const { stream } = table
+      for (let row = from; row < to; row += 1) if (streamPasses[stream[row]!]) rows[count++] = row
       stats.lines += count
       stats.bytes += count > 0 ? Math.round((count / (to - from)) * (table.end[to - 1]! - startOf(table, from))) : 0
       for (const filter of bulkFilters) count = keepLabels(table, filter, rows, count)
@@ -172,10 +174,11 @@ function compileBulk(table: LogTable, filter: LabelFilter): (row: number) => boo
   const test = compileTextFilter(filter.matcher)
   const streams = flags(table.streams, (labels) => test(Object.hasOwn(labels, name) ? labels[name]! : ''))
   const column = table.metadata(name)
-  if (!column) return (row) => streams[table.stream[row]!] === 1
+  const { stream } = table
+  if (!column) return (row) => streams[stream[row]!] === 1
   const passes = flags(column.values, test)
   const { codes } = column
-  return (row) => (codes[row] === 0 ? streams[table.stream[row]!] === 1 : passes[codes[row]!] === 1)
+  return (row) => (codes[row] === 0 ? streams[stream[row]!] === 1 : passes[codes[row]!] === 1)
 }
 
 /** Drops rows that can't have the label: stored with another value, or without it and without its text in the line. */
@@ -183,12 +186,13 @@ function keepHinted(table: LogTable, { name, value }: Hint, rows: Uint32Array, c
   const column = table.metadata(name)
   const code = column ? column.values.indexOf(value, 1) : -1
   const streams = flags(table.streams, (labels) => Object.hasOwn(labels, name))
+  const { stream } = table
   const stored: number[] = []
   const open: number[] = []
   for (let k = 0; k < count; k += 1) {
     const row = rows[k]!
     const own = column ? column.codes[row]! : 0
-    if (own === 0 && streams[table.stream[row]!] === 0) open.push(row)
+    if (own === 0 && streams[stream[row]!] === 0) open.push(row)
     else if (own === 0 || own === code) stored.push(row)
   }
   const unsure = Uint32Array.from(open)

@@ -38,9 +38,10 @@ export function streamSizes(
     const entries = new Float64Array(table.streams.length)
     const bytes = new Float64Array(table.streams.length)
     const to = firstAt(table, range.endNs)
+    const { stream, end } = table
     for (let row = firstAt(table, range.startNs); row < to; row += 1) {
-      entries[table.stream[row]!]! += 1
-      bytes[table.stream[row]!]! += table.end[row]! - (row === 0 ? 0 : table.end[row - 1]!)
+      entries[stream[row]!]! += 1
+      bytes[stream[row]!]! += end[row]! - (row === 0 ? 0 : end[row - 1]!)
     }
     for (const [ordinal, labels] of table.streams.entries()) {
       if (entries[ordinal] === 0) continue

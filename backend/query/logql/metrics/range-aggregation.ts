@@ -186,10 +186,12 @@ function addColumnar(
   collector: Collector,
 ): void {
   const columns = names.flatMap((name) => table.metadata(name) ?? [])
+  const { stream, timeOffset } = table
+  const end = bytes ? table.end : undefined
   const row = new Row(table)
   const ordinals = new Map<number, number>()
   for (const index of rows) {
-    let code = table.stream[index]!
+    let code = stream[index]!
     for (const column of columns) code = code * column.values.length + column.codes[index]!
     let series = ordinals.get(code)
     if (series === undefined) {
@@ -197,8 +199,8 @@ function addColumnar(
       series = seriesOf(labelsOfRow(row, names))
       ordinals.set(code, series)
     }
-    const size = bytes ? table.end[index]! - (index === 0 ? 0 : table.end[index - 1]!) : 1
-    collector.add(series, shift + table.timeOffset[index]!, size)
+    const size = end === undefined ? 1 : end[index]! - (index === 0 ? 0 : end[index - 1]!)
+    collector.add(series, shift + timeOffset[index]!, size)
   }
 }
 
