@@ -3,6 +3,7 @@ import type { Labels } from '../query/logql/log-table.ts'
 import type { BlockFile } from './block-file.ts'
 import { codeArray, once } from './columns.ts'
 import { isOnEveryRow, mayHold, packColumn, packNumbers, unpackColumn, unpackNumbers } from './encoding.ts'
+import { LEAST_BYTES, mayContain, packGrams } from './line-grams.ts'
 import { packTimes, unpackTimes } from './log-times.ts'
 import { type StoredLogs, storedLogs } from './stored-logs.ts'
 
@@ -19,6 +20,8 @@ export function logSections(table: StoredLogs): Map<string, Buffer> {
     ['text', table.text],
   ])
   for (const name of table.metadataNames()) sections.set(`meta/${name}`, packColumn(table.metadata(name)!))
+  const grams = packGrams(table.text)
+  if (grams !== undefined) sections.set('grams', grams)
   return sections
 }
 
@@ -74,9 +77,18 @@ export function readLogBlock(file: BlockFile, onBytes: (bytes: number) => void):
         const bytes = file.section(`meta/${name}`)
         return { without: !mayHold(bytes, value), everywhere: isOnEveryRow(bytes, rows) }
       },
+      mayContain: containing(file),
     },
     onBytes,
   )
+}
+
+/** Blocks of earlier versions have no filter of their lines. */
+function containing(file: BlockFile): (text: string) => boolean {
+  return (text) => {
+    const bytes = Buffer.from(text)
+    return bytes.length < LEAST_BYTES || !file.has('grams') || mayContain(file.section('grams'), bytes)
+  }
 }
 
 function readStreamOf(file: BlockFile, streams: number): Uint16Array | Uint32Array {

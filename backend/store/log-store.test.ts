@@ -216,6 +216,46 @@ test('a block gives back what the head had', () => {
   assert.deepEqual(flat(openStore(store.blocksDir)), before)
 })
 
+test('a block answers as the head did, and reads no line for a text that it surely lacks', async () => {
+  const store = openStore()
+  const traces = ['a1b2c3d4e5f60718', '00112233445566ff']
+  add(store, 1, [
+    { body: `{"at":"${traces[0]}","n":1}`, ms: T0, trace: traces[0]! },
+    { body: `order ${traces[1]} placed`, ms: T0 + 1, trace: traces[1]! },
+    { body: `{"trace_id":"${traces[1]}"}`, ms: T0 + 2, attributes: { order_id: 'no. 7' } },
+  ])
+  const loki = createLokiApi({ logs: store })
+  const ask = async (stages: string) => {
+    const query = new URLSearchParams({
+      query: `{service_name="svc"} ${stages}`,
+      start: `${T0}000000`,
+      end: `${T0 + 9}000000`,
+    })
+    const response = await loki({ method: 'GET', path: '/loki/api/v1/query_range', query, headers: {} })
+    const { data } = JSON.parse(String(response.body)) as {
+      data: { result: { values: [string, string][] }[]; stats: { summary: { totalLinesProcessed: number } } }
+    }
+    const found = data.result.flatMap(({ values }) => values.map(([ns]) => Number(ns.slice(10, 13)))).sort()
+    return { found, read: data.stats.summary.totalLinesProcessed }
+  }
+  const id = (trace: string) => trace.padStart(32, '0')
+  const expected: [string, number[], number][] = [
+    [`|= "${traces[1]}"`, [1, 2], 3],
+    ['|= "ffeeddccbbaa99887766"', [], 0],
+    ['|= "ffeeddccbbaa99887766" or "order"', [1], 3],
+    ['!= "ffeeddccbbaa99887766"', [0, 1, 2], 3],
+    ['|~ "ffeeddccbbaa99887766|placed once upon a"', [], 0],
+    [`| trace_id="${id(traces[0]!)}"`, [0], 3],
+    ['| trace_id="of nobody"', [], 0],
+    ['| order_id="no. 7" or trace_id="of nobody"', [2], 3],
+    [`| json | trace_id="${traces[1]}"`, [2], 3],
+    ['| json | n="1"', [0], 3],
+  ]
+  for (const [stages, found] of expected) assert.deepEqual((await ask(stages)).found, found, stages)
+  assert.ok(store.seal(T0 + 60 * MINUTE))
+  for (const [stages, found, read] of expected) assert.deepEqual(await ask(stages), { found, read }, stages)
+})
+
 test('a replay after a crash leaves out what is in blocks, and the log is kept from the first batch in the head', () => {
   const store = openStore()
   add(store, 5, [{ body: 'sealed' }])

@@ -19,6 +19,7 @@ export interface StoredLogs {
   metadata(name: string): StoredColumn | undefined
   metadataNames(): readonly string[]
   outline(name: string, value: string): Outline | undefined
+  mayContain(text: string): boolean
   /** The same for queries: one table, or several when lines lie more than 104 days apart. In order of time. */
   tables(): readonly LogStretch[]
 }
@@ -42,6 +43,7 @@ export interface LogParts {
   readonly names: readonly string[]
   load(name: string): StoredColumn | undefined
   outline?(name: string, value: string): Outline | undefined
+  mayContain?(text: string): boolean
 }
 
 /** `onBytes` is told the bytes of everything that gets decoded, for the cache's account. */
@@ -85,6 +87,7 @@ export function storedLogs(parts: LogParts, onBytes: (bytes: number) => void = (
     },
     metadataNames: () => parts.names,
     outline: (name, value) => (names.has(name) ? parts.outline?.(name, value) : NOWHERE),
+    mayContain: (line) => parts.mayContain?.(line) ?? true,
     tables() {
       tables ??= isOneStretch(minNs, maxNs)
         ? [{ minNs, maxNs, table: wholeTable(logs, onBytes) }]
@@ -124,6 +127,7 @@ function wholeTable(logs: StoredLogs, onBytes: (bytes: number) => void): LogTabl
     metadata: logs.metadata,
     metadataNames: logs.metadataNames,
     outline: logs.outline,
+    mayContain: logs.mayContain,
   }
 }
 

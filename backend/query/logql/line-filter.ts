@@ -8,6 +8,8 @@ import { compileLinePattern } from './parsers/pattern.ts'
 
 export interface LineFilter {
   test(line: string): boolean
+  /** Of these a line contains one, or it doesn't pass; undefined where that can't be said. */
+  readonly oneOf: readonly string[] | undefined
   /** Compacts the first `count` entries of `rows` to those that pass and returns how many these are. */
   keep(table: LogTable, rows: Uint32Array, count: number, tick: () => void): number
 }
@@ -31,12 +33,17 @@ export function compileLineFilter({ op, patterns: given }: Stage & { kind: 'line
   const test = (line: string): boolean => any(line) === wanted
   if ((op === '|=' || op === '!=') && patterns.every((pattern) => !pattern.ip)) {
     const texts = patterns.map((pattern) => pattern.value)
-    return { test, keep: (table, rows, count) => keepContaining(table, rows, count, texts, wanted) }
+    return {
+      test,
+      oneOf: wanted ? texts : undefined,
+      keep: (table, rows, count) => keepContaining(table, rows, count, texts, wanted),
+    }
   }
   // A text that every match contains is looked for first; for a negated filter that would be of no use.
   const literals = wanted && op === '|~' ? requiredTexts(patterns.map((pattern) => pattern.value)) : undefined
   return {
     test,
+    oneOf: literals,
     keep(table, rows, count, tick) {
       const left = literals ? keepContaining(table, rows, count, literals, true) : count
       return keepTested(table, rows, left, any, wanted, tick)

@@ -29,6 +29,8 @@ export interface LogTable {
   metadataNames(): readonly string[]
   /** What can be told of metadata for far less than reading it; undefined where nothing can. */
   outline?(name: string, value: string): Outline | undefined
+  /** Whether a line may contain the text: false is certain, and costs far less than reading the lines does. */
+  mayContain?(text: string): boolean
 }
 
 export interface Outline {

@@ -37,7 +37,7 @@ export function compileScan(query: LogQuery, budget: Budget): Scan {
       budget.tick()
       const { stats } = budget
       stats.tables += 1
-      if (isHopeless(table, bulkFilters, hints)) return new Uint32Array(0)
+      if (isHopeless(table, { bulkFilters, lineFilters, hints })) return new Uint32Array(0)
       const streamPasses = flags(table.streams, (labels) =>
         selector.every(({ name, test }) => test(Object.hasOwn(labels, name) ? labels[name]! : '')),
       )
@@ -131,10 +131,11 @@ export function firstAt(table: LogTable, timeNs: bigint): number {
 }
 
 /** No row can pass, which is known before any is looked at: of ids, nearly all tables have none. */
-function isHopeless(table: LogTable, filters: readonly LabelFilter[], hints: readonly Hint[]): boolean {
+function isHopeless(table: LogTable, { bulkFilters, lineFilters, hints }: Omit<Plan, 'rest'>): boolean {
+  if (lineFilters.some(({ oneOf }) => oneOf?.every((text) => table.mayContain?.(text) === false))) return true
   if (table.outline === undefined) return false
   return (
-    filters.some((filter) => passesNone(table, filter)) ||
+    bulkFilters.some((filter) => passesNone(table, filter)) ||
     hints.some(({ name, value }) => {
       const told = table.outline!(name, value)
       return told?.without === true && told.everywhere
