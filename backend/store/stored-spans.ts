@@ -254,14 +254,17 @@ function keeper(onColumn: (bytes: number) => void): Keep {
   const equal = new EqualCodes()
   return (made) => {
     onColumn(sizeOf(made))
+    // Not held for longer: it has codes of its own, and what they were read from.
+    let own: StoredColumn | undefined = made
     let codes: Codes | undefined
     const codesOf = (): Codes => {
-      if (codes === undefined) {
-        const column = equal.share(made)
+      if (own !== undefined) {
+        const column = equal.share(own)
         codes = column.codes
-        if (column === made) onColumn(codes.byteLength)
+        if (column === own) onColumn(codes.byteLength)
+        own = undefined
       }
-      return codes
+      return codes!
     }
     const { values, types, otlpTypes } = made
     return {
