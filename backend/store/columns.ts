@@ -66,6 +66,16 @@ export function codeArray(rows: number, count: number): Codes {
   return count <= 0x100 ? new Uint8Array(rows) : count <= 0x1_0000 ? new Uint16Array(rows) : new Uint32Array(rows)
 }
 
+/** Arrays that are read when they are first asked for; `onBytes` hears what they take. */
+export function readOnce(onBytes: (bytes: number) => void): <T extends NodeJS.TypedArray>(read: () => T) => () => T {
+  return (read) =>
+    once(() => {
+      const made = read()
+      onBytes(made.byteLength)
+      return made
+    })
+}
+
 /** No rows. */
 export const EMPTY_COLUMN: StoredColumn = storedColumn(new Uint8Array(0), [undefined], new Uint8Array(1))
 

@@ -1,7 +1,7 @@
 /** Worker thread. A log table as the sections of a block, and back. */
 import type { Labels } from '../query/logql/log-table.ts'
 import type { BlockFile } from './block-file.ts'
-import { codeArray, once } from './columns.ts'
+import { codeArray, once, readOnce } from './columns.ts'
 import { isOnEveryRow, mayHold, packColumn, packNumbers, unpackColumn, unpackNumbers } from './encoding.ts'
 import { LEAST_BYTES, mayContain, packGrams } from './line-grams.ts'
 import { packTimes, unpackTimes } from './log-times.ts'
@@ -33,13 +33,7 @@ export function readLogBlock(file: BlockFile, onBytes: (bytes: number) => void):
   const { rows } = file.header
   const [minNs, maxNs] = [BigInt(file.header.minNs), BigInt(file.header.maxNs)]
   onBytes(UNREAD_BYTES)
-  /** Reads when first asked, and tells what that takes. */
-  const part = <T extends NodeJS.TypedArray>(read: () => T) =>
-    once(() => {
-      const made = read()
-      onBytes(made.byteLength)
-      return made
-    })
+  const part = readOnce(onBytes)
   const streams = once(() => JSON.parse(file.section('streams').toString()) as Labels[])
   const stream = part(() => readStreamOf(file, streams().length))
   const times = part(() => {

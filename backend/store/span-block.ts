@@ -1,6 +1,6 @@
 /** Worker thread. A span table as the sections of a block, and back. */
 import type { BlockFile } from './block-file.ts'
-import { type Codes, codeArray, once, type StoredColumn } from './columns.ts'
+import { type Codes, codeArray, once, readOnce, type StoredColumn } from './columns.ts'
 import { mayHold, packColumn, packNumbers, packOwners, unpackColumn, unpackNumbers, unpackOwners } from './encoding.ts'
 import type { Orphans, StoredEvents, StoredLinks, StoredSpans } from './stored-spans.ts'
 import { type ChildParts, type ColumnLoader, storedSpans } from './stored-spans.ts'
@@ -115,13 +115,7 @@ const UNREAD_BYTES = 4096
 export function readSpanBlock(file: BlockFile, onBytes: (bytes: number) => void): StoredSpans {
   const { rows, groups: traces } = file.header
   onBytes(UNREAD_BYTES)
-  /** Reads when first asked, and tells what that takes. */
-  const part = <T extends NodeJS.TypedArray>(read: () => T) =>
-    once(() => {
-      const made = read()
-      onBytes(made.byteLength)
-      return made
-    })
+  const part = readOnce(onBytes)
   const traceStart = part(() => readTraceStarts(file))
   const traceIds = part(() => file.section('traceIds'))
   const parent = part(() => readParents(file.section('parents'), rows))

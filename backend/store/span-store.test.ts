@@ -52,6 +52,17 @@ function openStore(
   return Object.assign(store, { logged })
 }
 
+/** A store that tells which blocks are asked for. */
+function openWatched(): { store: SpanStore; read: string[] } {
+  const cache = createCache(1 << 24)
+  const read: string[] = []
+  const get: TableCache['get'] = (key, load) => {
+    read.push(key)
+    return cache.get(key, load)
+  }
+  return { store: openStore(folder(), { cache: { ...cache, get } }), read }
+}
+
 let batchId = 1
 const add = (store: SpanStore, spans: readonly TestSpan[], receivedMs: number, replay = false, id = batchId++) =>
   store.add({ id, receivedMs, bytes: traceBytes(spans) }, replay)
@@ -275,13 +286,7 @@ test('blocks that are in memory come first where the order is of no matter, and 
 })
 
 test('a search for the most recent traces reads no block that ended before the oldest of them began', () => {
-  const cache = createCache(1 << 24)
-  const read: string[] = []
-  const get: TableCache['get'] = (key, load) => {
-    read.push(key)
-    return cache.get(key, load)
-  }
-  const store = openStore(folder(), { cache: { ...cache, get } })
+  const { store, read } = openWatched()
   const now = 1_700_000_000_000
   // Each a block: its trace begins at a minute, and lasts so many.
   for (const [trace, minute, minutes] of [
@@ -305,13 +310,7 @@ test('a search for the most recent traces reads no block that ended before the o
 })
 
 test('a query that names its trace reads the blocks of that trace alone', () => {
-  const cache = createCache(1 << 24)
-  const read: string[] = []
-  const get: TableCache['get'] = (key, load) => {
-    read.push(key)
-    return cache.get(key, load)
-  }
-  const store = openStore(folder(), { cache: { ...cache, get } })
+  const { store, read } = openWatched()
   const now = 1_700_000_000_000
   for (const trace of ['a', 'b', 'c']) {
     add(store, [{ trace: trace.repeat(32), id: '1', startMs: now }], now)
