@@ -8,7 +8,7 @@ import { type ChildParts, type ColumnLoader, storedSpans } from './stored-spans.
 /** Section names: `attr/<name>`, `meta/<name>`, `event.attr/<name>`, `link.meta/<name>` ... are columns. */
 export function spanSections(table: StoredSpans): Map<string, Buffer> {
   const sections = new Map<string, Buffer>()
-  const { rows, traceStart, parent } = table
+  const { rows, traceStart, parent, status } = table
   const counts = Uint32Array.from({ length: table.traces }, (_, t) => traceStart[t + 1]! - traceStart[t]!)
   sections.set('traceIds', table.traceIds)
   sections.set('traceRows', packNumbers(counts))
@@ -18,7 +18,7 @@ export function spanSections(table: StoredSpans): Map<string, Buffer> {
   if (isFar(table)) sections.set('farStarts', packFarStarts(table))
   else sections.set('starts', packNumbers(startDeltas(table)))
   sections.set('durations', packNumbers(table.duration))
-  sections.set('kinds', Buffer.from(table.kind.map((kind, row) => kind | (table.status[row]! << 4))))
+  sections.set('kinds', Buffer.from(table.kind.map((kind, row) => kind | (status[row]! << 4))))
   sections.set('resources', packOwners(table.resources))
   sections.set('scopes', packOwners(table.scopes))
   sections.set('resourceOf', packOrdinals(table.resourceOf, table.resources.length))
@@ -72,11 +72,12 @@ function readStarts(file: BlockFile): Float64Array {
 }
 
 function startDeltas(table: StoredSpans): Float64Array {
+  const { startOffset } = table
   const deltas = new Float64Array(table.rows)
   let previous = Number(table.minNs - table.baseNs)
-  for (let row = 0; row < table.rows; row++) {
-    deltas[row] = zigzag(table.startOffset[row]! - previous)
-    previous = table.startOffset[row]!
+  for (let row = 0; row < deltas.length; row++) {
+    deltas[row] = zigzag(startOffset[row]! - previous)
+    previous = startOffset[row]!
   }
   return deltas
 }

@@ -130,20 +130,21 @@ export class SpanBuilder {
 
   /** Copies the given traces (ascending ordinals of `table`) with everything they have. */
   appendTraces(table: StoredSpans, traces: Iterable<number>, seen?: (id: string) => HeadTrace | undefined): void {
+    const { traceIds, traceStart } = table
     const from: number[] = []
     const base = this.rows
     for (const ordinal of traces) {
-      const id = table.traceIds.toString('latin1', ordinal * 16, ordinal * 16 + 16)
+      const id = traceIds.toString('latin1', ordinal * 16, ordinal * 16 + 16)
       const before = seen?.(id)
-      const trace = this.trace(table.traceIds, ordinal * 16, before?.firstSeen ?? 0)
+      const trace = this.trace(traceIds, ordinal * 16, before?.firstSeen ?? 0)
       if (before) {
         trace.lastSeen = before.lastSeen
         trace.bytes = before.bytes
         trace.kept = before.kept
       }
-      const end = table.traceStart[ordinal + 1]!
-      trace.rows += end - table.traceStart[ordinal]! - 1
-      for (let row = table.traceStart[ordinal]!; row < end; row++) {
+      const end = traceStart[ordinal + 1]!
+      trace.rows += end - traceStart[ordinal]! - 1
+      for (let row = traceStart[ordinal]!; row < end; row++) {
         from.push(row)
         this.traceOf.push(trace.ordinal)
       }
@@ -152,16 +153,19 @@ export class SpanBuilder {
     this.version++
     this.rows += from.length
     const shift = Number(table.baseNs - this.baseNs)
+    // Once, not per row: each may have to be read.
+    const { spanIds, parentIds, startOffset, duration, kind, status, batchOf } = table
+    const { resources, resourceOf, scopes, scopeOf } = table
     for (const row of from) {
-      this.spanIds.push(table.spanIds, row * 8, 8)
-      this.parentIds.push(table.parentIds, row * 8, 8)
-      this.pushStart(table.startOffset[row]! + shift)
-      this.duration.push(table.duration[row]!)
-      this.kind.push(table.kind[row]!)
-      this.status.push(table.status[row]!)
-      this.batch.push(table.batchOf?.[row] ?? 0)
-      this.resourceOf.push(this.resources.ordinal(table.resources[table.resourceOf[row]!]!))
-      this.scopeOf.push(this.scopes.ordinal(table.scopes[table.scopeOf[row]!]!))
+      this.spanIds.push(spanIds, row * 8, 8)
+      this.parentIds.push(parentIds, row * 8, 8)
+      this.pushStart(startOffset[row]! + shift)
+      this.duration.push(duration[row]!)
+      this.kind.push(kind[row]!)
+      this.status.push(status[row]!)
+      this.batch.push(batchOf?.[row] ?? 0)
+      this.resourceOf.push(this.resources.ordinal(resources[resourceOf[row]!]!))
+      this.scopeOf.push(this.scopes.ordinal(scopes[scopeOf[row]!]!))
     }
     const source = {
       attributes: { names: () => table.columnNames('span'), get: (name: string) => table.column('span', name) },

@@ -195,8 +195,9 @@ function firstChild(table: SpanTable, scope: 'event' | 'link'): Int32Array {
 export function traceOfRow(table: SpanTable): Uint32Array {
   const facts = factsOf(table)
   if (facts.traceOf === undefined) {
+    const { traceStart } = table
     facts.traceOf = new Uint32Array(table.rows)
-    for (let t = 0; t < table.traces; t++) facts.traceOf.fill(t, table.traceStart[t], table.traceStart[t + 1])
+    for (let t = 0; t < table.traces; t++) facts.traceOf.fill(t, traceStart[t], traceStart[t + 1])
   }
   return facts.traceOf
 }
@@ -207,10 +208,11 @@ export function traceExtent(table: SpanTable): TraceExtent {
   if (facts.extent === undefined) {
     const start = new Float64Array(table.traces).fill(Number.POSITIVE_INFINITY)
     const end = new Float64Array(table.traces).fill(Number.NEGATIVE_INFINITY)
+    const { traceStart, startOffset, duration } = table
     for (let t = 0; t < table.traces; t++) {
-      for (let row = table.traceStart[t]!; row < table.traceStart[t + 1]!; row++) {
-        const from = table.startOffset[row]!
-        const to = from + table.duration[row]!
+      for (let row = traceStart[t]!; row < traceStart[t + 1]!; row++) {
+        const from = startOffset[row]!
+        const to = from + duration[row]!
         if (from < start[t]!) start[t] = from
         if (to > end[t]!) end[t] = to
       }
@@ -224,9 +226,10 @@ export function traceExtent(table: SpanTable): TraceExtent {
 function rootOf(table: SpanTable): Int32Array {
   const facts = factsOf(table)
   if (facts.rootOf === undefined) {
+    const { traceStart } = table
     facts.rootOf = new Int32Array(table.rows)
     for (let t = 0; t < table.traces; t++) {
-      facts.rootOf.fill(rootOfTrace(table, t), table.traceStart[t], table.traceStart[t + 1])
+      facts.rootOf.fill(rootOfTrace(table, t), traceStart[t], traceStart[t + 1])
     }
   }
   return facts.rootOf
@@ -234,10 +237,11 @@ function rootOf(table: SpanTable): Int32Array {
 
 /** The earliest span without a parent id, -1 when there is none. */
 export function rootOfTrace(table: SpanTable, trace: number): number {
+  const { traceStart, parent, startOffset } = table
   let root = -1
-  for (let row = table.traceStart[trace]!; row < table.traceStart[trace + 1]!; row++) {
-    if (table.parent[row]! >= 0 || table.parentSpanId(row) !== '') continue
-    if (root < 0 || table.startOffset[row]! < table.startOffset[root]!) root = row
+  for (let row = traceStart[trace]!; row < traceStart[trace + 1]!; row++) {
+    if (parent[row]! >= 0 || table.parentSpanId(row) !== '') continue
+    if (root < 0 || startOffset[row]! < startOffset[root]!) root = row
   }
   return root
 }
@@ -262,22 +266,23 @@ function numberTree(table: SpanTable): NestedSet {
   const { rows } = table
   const [left, right, parent] = [new Int32Array(rows), new Int32Array(rows), new Int32Array(rows)]
   const { firstChild, nextSibling } = linkChildren(table)
+  const { traceStart, parent: parentOf } = table
   for (let t = 0; t < table.traces; t++) {
     let counter = 0
-    for (let root = table.traceStart[t]!; root < table.traceStart[t + 1]!; root++) {
-      if (table.parent[root]! >= 0 || table.parentSpanId(root) !== '') continue
+    for (let root = traceStart[t]!; root < traceStart[t + 1]!; root++) {
+      if (parentOf[root]! >= 0 || table.parentSpanId(root) !== '') continue
       parent[root] = -1
       // Down to the first child, else on to the next sibling of the nearest span that has one.
       for (let row = root; row >= 0; ) {
         left[row] = ++counter
-        if (row !== root) parent[row] = left[table.parent[row]!]!
+        if (row !== root) parent[row] = left[parentOf[row]!]!
         if (firstChild[row]! >= 0) {
           row = firstChild[row]!
           continue
         }
         while (row !== root && nextSibling[row]! < 0) {
           right[row] = ++counter
-          row = table.parent[row]!
+          row = parentOf[row]!
         }
         right[row] = ++counter
         row = row === root ? -1 : nextSibling[row]!
@@ -291,11 +296,12 @@ function numberTree(table: SpanTable): NestedSet {
 function linkChildren(table: SpanTable): { firstChild: Int32Array; nextSibling: Int32Array } {
   const firstChild = new Int32Array(table.rows).fill(-1)
   const nextSibling = new Int32Array(table.rows).fill(-1)
+  const { parent } = table
   for (let row = table.rows - 1; row >= 0; row--) {
-    const parent = table.parent[row]!
-    if (parent < 0) continue
-    nextSibling[row] = firstChild[parent]!
-    firstChild[parent] = row
+    const up = parent[row]!
+    if (up < 0) continue
+    nextSibling[row] = firstChild[up]!
+    firstChild[up] = row
   }
   return { firstChild, nextSibling }
 }

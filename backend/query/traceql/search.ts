@@ -148,10 +148,11 @@ function newestTraces({ table, mask }: Sets, range: TimeRange, limit: number): n
   const { start, end } = traceExtent(table)
   const from = range.startNs === undefined ? Number.NEGATIVE_INFINITY : Number(range.startNs - table.baseNs)
   const to = range.endNs === undefined ? Number.POSITIVE_INFINITY : Number(range.endNs - table.baseNs)
+  const { traceStart } = table
   const traces: number[] = []
   for (let trace = 0; trace < table.traces; trace++) {
     if (end[trace]! < from || start[trace]! >= to) continue
-    const [first, next] = [table.traceStart[trace]!, table.traceStart[trace + 1]!]
+    const [first, next] = [traceStart[trace]!, traceStart[trace + 1]!]
     if (mask === true || mask.subarray(first, next).includes(1)) traces.push(trace)
   }
   return traces.sort((a, b) => start[b]! - start[a]!).slice(0, limit)
