@@ -94,6 +94,10 @@ async function createRole(client: pg.Client, role: ServiceRole, password: string
   await client.query(`alter role ${name} password ${client.escapeLiteral(password)}`)
   // A service whose process stalls inside a transaction must not hold row locks for ever.
   await client.query(`alter role ${name} set idle_in_transaction_session_timeout = '15s'`)
+  // The services ask for limits of their own at connect, which no pooler passes on: behind one these count, the longest that a service can
+  // be set to (service-kit/config.ts), and its own.
+  await client.query(`alter role ${name} set statement_timeout = '60s'`)
+  await client.query(`alter role ${name} set lock_timeout = '3s'`)
   await client.query(`revoke all on database ${client.escapeIdentifier(database)} from public`)
   await client.query(`grant connect on database ${client.escapeIdentifier(database)} to ${name}`)
 }

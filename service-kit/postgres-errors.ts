@@ -3,6 +3,7 @@ import { unavailable } from './problems.ts'
 
 /** SQLSTATEs by name, as far as they decide something here. */
 export const SQLSTATE = {
+  protocol_violation: '08P01',
   unique_violation: '23505',
   foreign_key_violation: '23503',
   check_violation: '23514',
@@ -101,7 +102,10 @@ export function isCutOff(error: unknown): boolean {
   return isConnectionLoss(error) && code !== 'ETIMEDOUT' && message !== 'Query read timeout'
 }
 
-/** Nobody listens, the name is gone with its container, or a server that starts or stops says so itself: a restart looks like this. */
+/**
+ * Nobody listens, the name is gone with its container, or a server that starts or stops says so itself: a restart looks like this. PgBouncer,
+ * whose server is away, has the code of a broken protocol for it, as for all it has to say; PostgreSQL refuses no connection with that.
+ */
 const REFUSED = [
   'ECONNREFUSED',
   'ECONNRESET',
@@ -113,6 +117,7 @@ const REFUSED = [
   SQLSTATE.admin_shutdown,
   SQLSTATE.crash_shutdown,
   SQLSTATE.cannot_connect_now,
+  SQLSTATE.protocol_violation,
 ] as const
 
 /** A connection was refused, which another attempt in a moment may not be. A server that says nothing has had its time already. */
@@ -122,6 +127,9 @@ export function isConnectionRefused(error: unknown): boolean {
   return message === 'Connection terminated unexpectedly'
 }
 
+/** PgBouncer had no server to give the statement to: it names the setting that says when it looks for one again, or for how long it has waited. */
+const NO_SERVER = /\(server_login_retry\)$|^query_wait_timeout$/
+
 /**
  * The statement that failed with it never was carried out, `isBegun` being whether PostgreSQL may have answered its Bind: pg did not send
  * it, or the backend took its leave where it would have read it. A backend that is at a statement has that answer in the same buffer, in
@@ -129,6 +137,7 @@ export function isConnectionRefused(error: unknown): boolean {
  */
 export function isUntouched(error: unknown, isBegun: boolean): boolean {
   const { code, routine, message } = error as { code?: string; routine?: string; message?: string }
+  if (code === SQLSTATE.protocol_violation) return NO_SERVER.test(message ?? '')
   if (code === SQLSTATE.admin_shutdown) return routine === 'ProcessInterrupts' && !isBegun
   return code === undefined && /is not queryable$/.test(message ?? '')
 }

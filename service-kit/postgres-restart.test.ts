@@ -7,6 +7,7 @@ import { type DatabaseOptions, type Queries, repeatable, sql } from './postgres.
 import { ProblemError } from './problems.ts'
 import { runInRequest } from './request-context.ts'
 import { inSpan } from './spans.ts'
+import { NO_SERVER, startEmptyPooler } from './test/empty-pooler.ts'
 import { loseAnswer } from './test/lose-answer.ts'
 import { type MemoryTelemetry, startMemoryTelemetry } from './test/memory-telemetry.ts'
 import { type OpenedDatabase, openDatabase } from './test/opened-database.ts'
@@ -222,6 +223,35 @@ test('a transaction whose COMMIT was carried out and whose answer was lost is to
   await inRequest(() => db.transaction(add(5), async () => (await thingsOf(5)) > 0))
   assert.equal(await thingsOf(5), 1)
   assert.deepEqual(await retriesOf(opened), { 'commit closed': 1 })
+})
+
+test('a pooler that has no server is waited for as a server is that refuses', async () => {
+  await using pooler = await startEmptyPooler(owner.connection())
+  await using through = open({ connection: { ...owner.connection(), port: pooler.port } })
+  pooler.refusal = NO_SERVER
+  const asked = inRequest(() => through.db.query(ADD, [7]))
+  await until('it has asked twice', 15, async () => pooler.refused > 1)
+  pooler.refusal = undefined
+  await asked
+  assert.equal(await thingsOf(7), 1)
+  assert.ok((await retriesOf(through))['connect 08P01']! >= 1)
+})
+
+test('a statement that a pooler had no server for is carried out on a new connection, one whose server it has lost is not', async () => {
+  await using pooler = await startEmptyPooler(owner.connection())
+  await using through = open({ connection: { ...owner.connection(), port: pooler.port } })
+  await through.db.check()
+  pooler.answerOnce = NO_SERVER
+  await inRequest(() => through.db.query(ADD, [8]))
+  pooler.answerOnce = NO_SERVER
+  await inRequest(() => through.db.transaction((tx) => tx.query(ADD, [9])))
+  assert.deepEqual([await thingsOf(8), await thingsOf(9)], [1, 1])
+  pooler.answerOnce = 'server conn crashed?'
+  await assert.rejects(
+    inRequest(() => through.db.query(ADD, [10])),
+    isUnavailable,
+  )
+  assert.deepEqual(await retriesOf(through), { 'statement 08P01': 1, 'transaction 08P01': 1 })
 })
 
 interface Client {
