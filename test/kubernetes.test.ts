@@ -332,6 +332,21 @@ test('each Collector has parts for all that its pipelines name, and metrics are 
   assert.deepEqual(connectors.span_metrics.histogram.explicit.buckets, buckets)
 })
 
+test('what the first tier can’t send to a pod of the second waits on disk until another has its share', () => {
+  const { load_balancing } = parse(read(`${DEPLOY}/collector/receive.yaml`)).exporters
+  // Both are off here until they are told, and on in each pod's own exporter, whose queue goes with the pod.
+  assert.equal(load_balancing.retry_on_failure.enabled, true)
+  assert.equal(load_balancing.sending_queue.storage, 'file_storage')
+  const { sending_queue, retry_on_failure } = load_balancing.protocol.otlp
+  assert.deepEqual([sending_queue, retry_on_failure], [{ enabled: false }, { enabled: false }])
+})
+
+test('the pooler asks for its server again before a request has given up', () => {
+  const { parameters } = named(overlays.production!, 'Pooler', 'postgres-pooler')!.spec.pgbouncer
+  // DB_ACQUIRE_TIMEOUT_MS, 2 s unless told.
+  assert.ok(Number(parameters.server_login_retry) < 2)
+})
+
 test('the connections of all pods fit the pooler, and the pooler’s fit what each role may have', () => {
   const { postgres, pooler } = {
     postgres: named(overlays.production!, 'Cluster', 'postgres')!.spec,

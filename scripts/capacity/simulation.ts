@@ -36,7 +36,7 @@ export const SAMPLED = 30
 const STEP = 0.1
 /** How long two parts of a trace may be apart when they come: services send what they have every half second. */
 const SPREAD_OF_TRACE = 0.5
-/** The first tier asks for the second's addresses so often, seconds. */
+/** Each pod of the first tier asks for the second's addresses so often, seconds, and each at its own time: so long they may disagree. */
 const RESOLVE = 5
 /** Load differs from step to step by this share. */
 const NOISE = 0.05
@@ -231,7 +231,7 @@ function createCollector({ plan, measured, assumptions: a, faults }: Options) {
       // Until the first tier has asked again, what is for the dead one comes back into the queue.
       const unknown = dead && at < samplerDies.from + RESOLVE
       const known = dead && !unknown ? samplers - 1 : samplers
-      if (dead !== was) split += (posts / STEP) * (1 / samplers) * SPREAD_OF_TRACE
+      if (dead !== was) split += (posts / STEP) * (1 / samplers) * (SPREAD_OF_TRACE + (dead ? 0 : RESOLVE))
       const offered = queued + spans
       const share = offered / known
       const one = (held: number) => Math.max(0, Math.min(share, podTakes, spansInMemory - held))
