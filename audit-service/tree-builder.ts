@@ -6,9 +6,10 @@ import { again, type Component, inSpan, type KitParts, sql } from '@sightline/se
 import type { Config } from './config.ts'
 import { growTree } from './tree.ts'
 
-const WAITING = sql(
+/** A row when the chain goes on where the tree ends. */
+export const WAITING = sql(
   'row_outside_tree',
-  'select true as waiting from audit_chain where position > audit_tree_size() limit 1',
+  'select true as waiting where (select max(position) from audit_chain) > audit_tree_size()',
 )
 const STATE = sql('tree_state', 'select audit_tree_size() as size')
 /** Four tiles: what a statement does in tens of milliseconds. */

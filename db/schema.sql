@@ -293,7 +293,7 @@ declare
   at_level smallint := 0;
   full_tiles integer;
 begin
-  if not exists (select from audit_chain where position > audit_tree_size()) then
+  if coalesce((select max(position) from audit_chain), 0) <= audit_tree_size() then
     return 0;
   end if;
   perform from audit_growing for update skip locked;

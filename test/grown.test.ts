@@ -14,6 +14,7 @@ import { withClient } from '@sightline/db/with-client'
 import { startInProcess } from '@sightline/service-kit/testing'
 import { environment as auditEnvironment } from '../audit-service/config.ts'
 import * as audit from '../audit-service/main.ts'
+import { WAITING } from '../audit-service/tree-builder.ts'
 import { fillSql } from '../console/panel-sql.ts'
 import { environment as orderEnvironment } from '../order-service/config.ts'
 import * as order from '../order-service/main.ts'
@@ -85,6 +86,25 @@ test('no statement takes more pages of larger tables', { skip }, async () => {
     grew.some(([query]) => query === GROWS),
     'a statement that reads its table was not noticed',
   )
+})
+
+test('whether the tree is behind is seen from few pages without statistics, as after a restore', { skip }, async () => {
+  await using database = await cluster.createDatabase()
+  await growDatabase(database, SMALL)
+  await database.query("delete from pg_statistic where starelid = 'audit_chain'::regclass")
+  const looks = { audit_grow: 'select audit_grow(1)', row_outside_tree: WAITING.text }
+  await withClient(database.connection(), async (client) => {
+    // As the index of a large table is reckoned.
+    await client.query('set random_page_cost = 100')
+    for (const [name, text] of Object.entries(looks)) {
+      // The first time it is the catalogues that are read.
+      await client.query(text)
+      const { rows } = await client.query(`explain (analyze, buffers, format json) ${text}`)
+      const { Plan: plan } = rows[0]['QUERY PLAN'][0]
+      const pages = plan['Shared Hit Blocks'] + plan['Shared Read Blocks']
+      assert.ok(pages < SMALL / 5, `${name}: ${pages} pages`)
+    }
+  })
 })
 
 /** With a quarter of its orders undelivered. */

@@ -25,11 +25,12 @@ import { type NodeChain, nodeVariants, type Place, startNodeChain } from '../cha
 import { cpuOfMachine, cpuOfTrees } from '../chain/cpu.ts'
 import { closedLoop, order, quantile, shuffled, spread, textOf } from '../chain/slices.ts'
 
-const usage = `node bench/database/grown.ts [--rows N] [--rounds N] [--keep FOLDER]
+const usage = `node bench/database/grown.ts [--rows N] [--rounds N] [--keep FOLDER] [--archive N]
 
 What a POST and each statement cost on a fresh database and on one with N orders (default: 1000000).`
 const { values: flags } = readFlags(usage, {
   options: {
+    archive: { type: 'string' },
     keep: { type: 'string' },
     rows: { type: 'string', default: '1000000' },
     rounds: { type: 'string', default: '12' },
@@ -37,6 +38,8 @@ const { values: flags } = readFlags(usage, {
 })
 const [ROWS, ROUNDS] = [Number(flags.rows), Number(flags.rounds)]
 if (!(ROWS >= 1 && ROUNDS >= 1)) throw new Error('--rows and --rounds are numbers from 1 on')
+/** So many of the oldest rows leave at the end; a tenth unless told. */
+const ARCHIVED = Number(flags.archive ?? Math.ceil(ROWS / 10))
 const CLIENTS = 4
 const WARM_UP = 1_500
 /** POSTs of a slice. */
@@ -95,7 +98,7 @@ try {
   }
   report()
   await statements()
-  await archiveTenth(chains.at(-1)!.chain)
+  if (ARCHIVED > 0) await archiveOldest(chains.at(-1)!.chain)
 } finally {
   for (const { chain } of chains) await chain.stop()
 }
@@ -223,16 +226,14 @@ function report(): void {
   console.log(`processors that others used meanwhile: ${textOf(spread(foreign))}`)
 }
 
-/** The oldest tenth leaves while nobody asks, and what stays is verified. */
-async function archiveTenth({ database }: NodeChain): Promise<void> {
+/** The oldest rows leave while nobody asks, and what stays is verified. */
+async function archiveOldest({ database }: NodeChain): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'sightline-archive-'))
   const client = new pg.Client(database.connection())
   await client.connect()
   try {
     const session = sessionQueries(client)
-    const { rows } = await client.query('select sealed_at from audit_chain where position = $1', [
-      Math.ceil(ROWS / 10) + 1,
-    ])
+    const { rows } = await client.query('select sealed_at from audit_chain where position = $1', [ARCHIVED + 1])
     const key = createPrivateKey(makeKeys().privateKey)
     const started = performance.now()
     const options = { before: rows[0].sealed_at, file: join(folder, 'archive'), key, origin: 'bench' }
