@@ -11,6 +11,7 @@ import { readFlags } from '@sightline/local/flags'
 import { readSettings, root } from '@sightline/local/settings'
 import { until } from '@sightline/service-kit/poll'
 import type { Page } from 'playwright-core'
+import project from '../package.json' with { type: 'json' }
 import { chromiumPath, launch, NO_CHROMIUM, openPage, showAllPanels, unwell } from './screenshots/browser.ts'
 import { terminalPage } from './screenshots/terminal.ts'
 
@@ -204,7 +205,7 @@ async function sendUndeclared(): Promise<void> {
   const resource = {
     'service.name': 'order-service',
     'service.namespace': 'sightline',
-    'service.version': '0',
+    'service.version': project.version,
     'service.instance.id': 'mine',
     'deployment.environment.name': 'local',
   }
