@@ -198,7 +198,7 @@ const proofs: Record<string, Proof> = {
   },
 }
 
-/** Whatever is wrong, these don't show it. */
+/** Whatever is wrong, these don't show it: one after the other, each of several incidents. */
 const ALWAYS_VAGUE = [
   '{ }',
   '{service_name=~".+"}',
@@ -232,7 +232,7 @@ test('every incident is proved here', () => {
   assert.deepEqual(Object.keys(proofs).sort(), incidents.map(({ name }) => name).sort())
 })
 
-for (const { name, seed, hints, cause } of incidents) {
+for (const [index, { name, seed, hints, cause }] of incidents.entries()) {
   test(name, async () => {
     const { evidence, mistaken, vague, rate = 12, flags } = proofs[name]!
     const incident = { ...incidentCalled(name), ...(flags && { flags }) }
@@ -246,7 +246,7 @@ for (const { name, seed, hints, cause } of incidents) {
       })
     }
     // The very first request may be one that is hit: what is vague finds the others, too, as soon as there are some.
-    for (const text of [...vague, ...ALWAYS_VAGUE]) {
+    for (const text of [...vague, ALWAYS_VAGUE[index % ALWAYS_VAGUE.length]!]) {
       await until(`${name}: ${text} is too vague`, 20, async () => {
         const { shows, says } = await checkEvidence(place, incident, note, text)
         assert.ok(!shows, says)
