@@ -14,6 +14,8 @@
 #
 #   GATEWAY_RESOLVER  the directive that names the name server, or nothing
 #   GATEWAY_RESOLVE   what a `server` of an upstream has after its other parameters, or nothing
+#   GATEWAY_KEEPALIVE_LEAST  the directive for how long a client's idle connection stays open when Nginx is to go or to read its
+#                            configuration again (from 1.27.4 on), or nothing: a request may be on its way there
 #
 # And what the limit of open files (ulimit -n) leaves room for:
 #
@@ -116,10 +118,12 @@ case "${OTEL_TRACES_SAMPLER:-}${digits:+ kept}" in
 esac
 
 # The first name server, as the C library has it; Nginx would ask each in turn, also those that know nothing of the stack.
-GATEWAY_RESOLVER='' GATEWAY_RESOLVE=''
+GATEWAY_RESOLVER='' GATEWAY_RESOLVE='' GATEWAY_KEEPALIVE_LEAST=''
 if [ "${GATEWAY_LOOK_UP:-once}" = always ]; then
   server=$(awk '$1 == "nameserver" { print $2 ~ /:/ ? "[" $2 "]" : $2; exit }' "${RESOLV_CONF:-/etc/resolv.conf}")
   GATEWAY_RESOLVER="resolver ${server:-127.0.0.11} valid=1s;" GATEWAY_RESOLVE=' resolve'
+  # Shorter than worker_shutdown_timeout, longer than clients that send again and again leave a connection alone.
+  GATEWAY_KEEPALIVE_LEAST='keepalive_min_timeout 4s;'
 fi
 
 # Each connection is an open file, and a request has two of them: its client's and its service's. 64 are for logs, listening
@@ -134,4 +138,4 @@ if [ "$files" -lt 4160 ] && [ "${GATEWAY_MAX_CONNECTIONS:=1000}" -gt "$quarter" 
 fi
 : "${GATEWAY_MAX_CONNECTIONS:=1000}"
 
-export GATEWAY_THRESHOLD GATEWAY_RESOLVER GATEWAY_RESOLVE GATEWAY_WORKER_CONNECTIONS GATEWAY_MAX_CONNECTIONS GATEWAY_ALLOWED_HOSTS GATEWAY_SAMPLER_PARENT GATEWAY_SAMPLED_IDS GATEWAY_PII GATEWAY_REQUEST_ERRORS GATEWAY_PROPAGATORS
+export GATEWAY_THRESHOLD GATEWAY_RESOLVER GATEWAY_RESOLVE GATEWAY_KEEPALIVE_LEAST GATEWAY_WORKER_CONNECTIONS GATEWAY_MAX_CONNECTIONS GATEWAY_ALLOWED_HOSTS GATEWAY_SAMPLER_PARENT GATEWAY_SAMPLED_IDS GATEWAY_PII GATEWAY_REQUEST_ERRORS GATEWAY_PROPAGATORS

@@ -2,7 +2,7 @@
  * The stack of docker-compose.yaml.
  *
  *   npm run stack:up [-- --jaeger --load]   ports, build, start, wait until healthy, say where everything is
- *   npm run stack:restart [-- SERVICE...]   build and replace services, without a failed request
+ *   npm run stack:restart [-- SERVICE...]   build and replace services, without a failed request; the gateway reads its files again
  *   npm run stack:down                      stop; data and passwords stay
  *   npm run stack:logs [-- SERVICE]         follow
  *   npm run stack:reset                     stop and delete data and passwords
@@ -34,7 +34,7 @@ export const stackPorts = {
 const USAGE = `npm run stack:up [-- --jaeger --load] | stack:restart [-- SERVICE...] | stack:down | stack:logs [-- SERVICE] | stack:reset
 
 The stack of docker-compose.yaml: up starts it and says where everything is, restart builds and replaces
-user-, order- and audit-service without a failed request, down stops it and keeps the data, logs follows, reset deletes data and
+user-, order- and audit-service without a failed request, or those named (gateway reads its configuration again), down stops it and keeps the data, logs follows, reset deletes data and
 passwords. --jaeger adds Jaeger, --load a load.`
 
 if (import.meta.main) {

@@ -79,7 +79,31 @@ test('a service that doesn’t come up replaces nothing, and what can’t be rep
   assert.equal(broken.status, 1)
   assert.match(broken.output, /does not become healthy[\s\S]*the old one stays/)
   assert.doesNotMatch(broken.output, /force-recreate|name sightline-order-service/)
-  assert.match(stack('restart', dockerOf(''), 'postgres').output, /postgres: only audit-service.*can be replaced/)
+  assert.match(stack('restart', dockerOf(''), 'postgres').output, /postgres: only audit-service.*can be restarted/)
+})
+
+test('the gateway reads its configuration again in the container it has', () => {
+  const { status, output } = stack('restart', dockerOf('running healthy'), 'gateway')
+  assert.equal(status, 0, output)
+  assert.match(output, /^compose exec -T gateway \/etc\/nginx\/templates\/container-reload\.sh\n/)
+  assert.doesNotMatch(output, /build|force-recreate|--name/)
+  const refused = stack('restart', `case "$*" in *exec*) exit 1 ;; esac\n${dockerOf('')}`, 'gateway')
+  assert.equal(refused.status, 1)
+  assert.match(refused.output, /goes on with the configuration it has/)
+})
+
+test('what takes a new container of the gateway is said', () => {
+  const hash = (wanted: string) => `case "$*" in
+  *"config --hash gateway") echo "gateway ${wanted}"; exit ;;
+  "compose ps --quiet gateway") echo 0a1b; exit ;;
+  *config-hash*0a1b) echo made; exit ;;
+esac
+${dockerOf('')}`
+  assert.doesNotMatch(stack('restart', hash('made'), 'gateway').output, /new container/)
+  assert.match(
+    stack('restart', hash('other'), 'gateway').output,
+    /takes a new container.*\n.*up --detach --no-deps gateway/,
+  )
 })
 
 test('an unknown command says which there are', () => {
