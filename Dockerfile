@@ -58,8 +58,11 @@ CMD ["node", "--import", "@sightline/service-kit/register", "service/main.ts"]
 FROM service AS load
 COPY scripts scripts
 COPY local local
-RUN ln -s ../../local node_modules/@sightline/local
 COPY env env
+# What is in the image is root's.
+USER root
+RUN ln -s ../../local node_modules/@sightline/local
+USER node
 HEALTHCHECK NONE
 CMD ["node", "scripts/load.ts"]
 

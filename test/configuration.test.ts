@@ -424,6 +424,22 @@ test('the images of the services are built on one Node, pinned by version and di
   }
 })
 
+test('what an image is made of is root’s: no step of its building writes there as the user who runs it', () => {
+  const users = new Map<string, string>()
+  for (const stage of read('Dockerfile').split(/^(?=FROM )/m)) {
+    const [, base, name = 'the last'] = /^FROM (\S+)(?: AS (\S+))?/.exec(stage) ?? []
+    if (base === undefined) continue
+    let user = users.get(base) ?? 'root'
+    for (const [, instruction, rest] of stage.matchAll(/^(USER|RUN) +(.*)/gm)) {
+      if (instruction === 'USER') user = rest!
+      else assert.equal(user, 'root', `${name}: RUN ${rest}`)
+    }
+    users.set(name, user)
+  }
+  assert.equal(users.get('load'), 'node')
+  assert.equal(users.get('the last'), 'node')
+})
+
 test('Docker Compose reads the file', (t) => {
   const compose = (args: string[], env = {}) =>
     spawnSync('docker', ['compose', ...args], { cwd: root, encoding: 'utf8', env: { ...process.env, ...env } })
