@@ -29,6 +29,8 @@ export const serviceEnvironment = z.object({
   DB_POOL_MAX: z.coerce.number().int().min(1).max(500).default(10),
   /** How long a request waits for a free connection, a new one and a server that takes none for now included, milliseconds. */
   DB_ACQUIRE_TIMEOUT_MS: z.coerce.number().int().min(50).max(60_000).default(2_000),
+  /** How long it waits for a server that takes none for now, milliseconds, where that is not the same: a restart may take longer. */
+  DB_OUTAGE_WAIT_MS: z.coerce.number().int().min(50).max(60_000).optional(),
   /** Longest time a statement of a request may take, milliseconds; PostgreSQL cancels it then. */
   DB_STATEMENT_TIMEOUT_MS: z.coerce.number().int().min(50).max(60_000).default(5_000),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'off']).default('info'),

@@ -33,7 +33,7 @@ interface LoanTerms {
   waitMs?: () => number
 }
 
-/** An outage of so many times `acquireTimeoutMs` is not one that a request should wait for. */
+/** An outage of so many times `outageWaitMs` is not one that a request should wait for. */
 const LONG_OUTAGE = 5
 /** Of what is left of a request's time it waits for a server no longer than this part: the rest is for what it came for. */
 const WAITING_PART = 0.5
@@ -41,12 +41,12 @@ const WAITING_PART = 0.5
 /** Everything rejects with what a caller can act on (`databaseProblem`). */
 export function createLending(
   pool: pg.Pool,
-  { metrics, logger, acquireTimeoutMs }: { metrics: Metrics; logger: Logger; acquireTimeoutMs: number },
+  { metrics, logger, outageWaitMs }: { metrics: Metrics; logger: Logger; outageWaitMs: number },
 ) {
   const timeouts = metrics.counter('db_client_connection_timeouts_total')
   const retries = metrics.counter('db_client_retries_total')
   const outages = watchOutages({
-    longestMs: acquireTimeoutMs * LONG_OUTAGE,
+    longestMs: outageWaitMs * LONG_OUTAGE,
     isRefused: async () => {
       try {
         const client = await pool.connect()
@@ -100,7 +100,7 @@ export function createLending(
   function patience(): number {
     const request = currentRequest()
     if (request === undefined || request.isProbe) return 0
-    return Math.min(acquireTimeoutMs, remainingMs() * WAITING_PART)
+    return Math.min(outageWaitMs, remainingMs() * WAITING_PART)
   }
 
   function tellRetry(operation: string, attempt: number, error: unknown): void {

@@ -105,7 +105,7 @@ test('requests wait for a server that is away, and are answered when it is back;
 
 test('a server that stays away is 503 when the limit, or half of the request’s time, is over', async () => {
   const connection = { ...owner.connection(), host: '/nowhere' }
-  await using limited = open({ connection, acquireTimeoutMs: 50 })
+  await using limited = open({ connection, outageWaitMs: 50 })
   await assert.rejects(
     inRequest(() => limited.db.query(PID)),
     isUnavailable,

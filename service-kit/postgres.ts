@@ -92,8 +92,10 @@ export interface DatabaseOptions {
   logger: Logger
   /** A statement that takes longer is cancelled, milliseconds (default 5,000). */
   statementTimeoutMs?: number
-  /** How long to wait for a free connection, and in a request for a server that takes none, milliseconds (default 2,000). */
+  /** How long to wait for a free connection, milliseconds (default 2,000). */
   acquireTimeoutMs?: number
+  /** How long a request waits for a server that takes no connections, milliseconds (default: as `acquireTimeoutMs`). */
+  outageWaitMs?: number | undefined
   /** false: PostgreSQL is not told in which trace a statement runs (default true). */
   carriesTrace?: boolean
   /** false: a side connection that the gauges of the service's pool leave out (default true). */
@@ -118,12 +120,13 @@ const types = {
  * too slow, overloaded or in need, or with PostgreSQL's own error, whose `code` is its SQLSTATE. A connection in an unknown
  * state is not lent again.
  *
- * A request lives through a restart of PostgreSQL: it waits for a server that refuses connections, up to `acquireTimeoutMs` and half of
+ * A request lives through a restart of PostgreSQL: it waits for a server that refuses connections, up to `outageWaitMs` and half of
  * its time, and what the restart has cut off is done once more where that can't be twice. What stands outside of requests does neither, since
  * it tries again by itself; nor do probes, which are to tell the truth at once.
  */
 export function createDatabase(options: DatabaseOptions): Database {
   const { metrics, logger, carriesTrace = true, acquireTimeoutMs = 2_000 } = options
+  const outageWaitMs = options.outageWaitMs ?? acquireTimeoutMs
   const pool = new pg.Pool({
     ...options.connection,
     max: options.poolMax,
@@ -142,7 +145,7 @@ export function createDatabase(options: DatabaseOptions): Database {
   pool.on('error', (error) => logger.warn('idle database connection lost', error))
   // The same for one that breaks while it is lent but between two statements: the next statement fails, which is enough.
   pool.on('connect', (client) => client.on('error', (error) => logger.debug('database connection lost', error)))
-  const { connect, lend, tellRetry } = createLending(pool, { metrics, logger, acquireTimeoutMs })
+  const { connect, lend, tellRetry } = createLending(pool, { metrics, logger, outageWaitMs })
   const duration = metrics.histogram('db_client_operation_duration_seconds')
   if (options.poolMetrics ?? true) registerPoolMetrics(pool, metrics, options.poolMax)
 

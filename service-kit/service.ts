@@ -55,6 +55,7 @@ export function createParts<Config extends ServiceEnvironment>(
     applicationName: service.name,
     poolMax: config.DB_POOL_MAX,
     acquireTimeoutMs: config.DB_ACQUIRE_TIMEOUT_MS,
+    outageWaitMs: config.DB_OUTAGE_WAIT_MS,
     statementTimeoutMs: config.DB_STATEMENT_TIMEOUT_MS,
     carriesTrace: config.SIGHTLINE_STATEMENT_CONTEXT === 'carry',
     metrics,

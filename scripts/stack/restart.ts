@@ -61,12 +61,9 @@ async function reloadGateway(env: NodeJS.ProcessEnv): Promise<number> {
   return 0
 }
 
-/** Whether Compose would make another container of `service` than the one that runs. */
+/** Whether Compose would make another container of `service` than the one that runs; `config --hash` leaves env files out. */
 function isOutOfDate(service: string, env: NodeJS.ProcessEnv): boolean {
-  const [, wanted] = docker(['compose', 'config', '--hash', service], env, root).split(/\s+/)
-  const label = '{{index .Config.Labels "com.docker.compose.config-hash"}}'
-  const container = docker(['compose', 'ps', '--quiet', service], env, root)
-  return wanted !== undefined && docker(['inspect', '--format', label, container], env) !== wanted
+  return /Recreate/.test(docker(['compose', '--dry-run', 'up', '--detach', '--no-deps', service], env, root))
 }
 
 async function replace(service: string, env: NodeJS.ProcessEnv): Promise<number> {
