@@ -469,6 +469,22 @@ test('calls and spans are counted by status code, wherever that is done', () => 
   assert.ok(GRAPH_ATTRIBUTES.has(dimensions[0]!))
 })
 
+test('the Collector’s map has what Tempo’s has: databases by the same names, and who calls the gateway', () => {
+  const tempo = parse(read('observability/tempo.yaml').replace(/\$\{[^}]*\}/g, 'x')).metrics_generator.processor
+  const sample = parse(read('deploy/kubernetes/collector/sample.yaml'))
+  const map = sample.connectors['service_graph/all']
+  assert.deepEqual(map.database_name_attributes, tempo.service_graphs.database_name_attributes)
+  assert.deepEqual(map.virtual_node_peer_attributes, tempo.service_graphs.peer_attributes)
+  // A span is either half of an edge, and the gateway's has both to give: it is asked twice.
+  for (const path of ['deploy/kubernetes/collector/sample.yaml', 'observability/collector-stack.yaml']) {
+    const pipelines: Record<string, Record<string, string[]>> = parse(read(path)).service.pipelines
+    const { 'traces/map': called, 'traces/map_callers': callers } = pipelines
+    assert.deepEqual(called, { ...callers, processors: ['memory_limiter', 'transform/gateway_as_client'] }, path)
+    assert.deepEqual(callers!.processors, ['memory_limiter', 'filter/gateway_called'], path)
+    assert.deepEqual(callers!.exporters, ['service_graph/all'], path)
+  }
+})
+
 test('which traces are kept is one set of policies, in local mode, the stack and a cluster', () => {
   const { policies } = parse(read('deploy/kubernetes/collector/sample.yaml')).processors.tail_sampling
   const byName = Object.fromEntries(policies.map((policy: { name: string }) => [policy.name, policy]))
