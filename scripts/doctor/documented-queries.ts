@@ -4,6 +4,9 @@ import { join } from 'node:path'
 
 export type QueryLanguage = 'traceql' | 'logql'
 
+/** Of what `askDocumented` rejects with where the engine can't read the query. */
+export const REFUSED = 'was answered 400:'
+
 /** Every line of the page's blocks in that language; `docs` is the folder of the pages. */
 export const documentedQueries = (docs: string, language: QueryLanguage): string[] =>
   blocksIn(join(docs, `${language}.md`), language).flatMap((block) => block.split('\n'))

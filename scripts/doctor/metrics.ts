@@ -180,13 +180,13 @@ const receiver: Check = {
 
 const WINDOW_SECONDS = 15 * 60
 const WINDOW = '15m'
-/** That a counter of losses stood still, and if not, whether an incident did it. */
+/** That counters of losses stood still, and if not, whether an incident did it. */
 function lossCheck({
-  selector,
+  counters,
   remedy,
   ...check
-}: Pick<Check, 'id' | 'title'> & { selector: string; remedy: string }): Check {
-  const query = (seconds: number) => `sum by (job, signal, reason) (increase(${selector}[${Math.ceil(seconds)}s])) > 0`
+}: Pick<Check, 'id' | 'title'> & { counters: readonly string[]; remedy: string }): Check {
+  const query = (seconds: number) => lossQuery(counters, seconds)
   return {
     ...check,
     group: GROUP,
@@ -209,18 +209,27 @@ function lossCheck({
   }
 }
 
+/** Each by itself: `increase` takes the names away, and Prometheus refuses two counters with the same labels then. */
+export const lossQuery = (counters: readonly string[], seconds: number): string => {
+  const grown = (name: string) =>
+    `label_replace(increase(${name}[${Math.ceil(seconds)}s]), "counter", "${name}", "", "")`
+  return `sum by (job, signal, reason) (${counters.map(grown).join(' or ')}) > 0`
+}
+
 const dropped = lossCheck({
   id: 'dropped',
   title: 'no service dropped telemetry',
-  selector: 'telemetry_dropped_total',
+  counters: ['telemetry_dropped_total'],
   remedy:
     'export_failed: the backend was away, or OTEL_EXPORTER_OTLP_ENDPOINT points elsewhere. queue_full: more than it takes; raise OTEL_BSP_MAX_QUEUE_SIZE or OTEL_BLRP_MAX_QUEUE_SIZE. docs/reliability.md',
 })
 
 /** The embedded backend's; the Collector's; those of Tempo and Loki, what came too late among them. */
-const REFUSALS = [
+export const REFUSALS = [
   'embedded_rejected_items_total',
-  'otelcol_(receiver_refused|receiver_failed|exporter_send_failed|exporter_enqueue_failed)_(spans|log_records)(_total)?',
+  ...['receiver_refused', 'receiver_failed', 'exporter_send_failed', 'exporter_enqueue_failed'].flatMap((lost) =>
+    ['spans', 'log_records', 'spans_total', 'log_records_total'].map((items) => `otelcol_${lost}_${items}`),
+  ),
   'tempo_discarded_spans_total',
   'tempo_metrics_generator_spans_discarded_total',
   'loki_discarded_samples_total',
@@ -229,7 +238,7 @@ const REFUSALS = [
 const refused = lossCheck({
   id: 'refused',
   title: 'nothing that was sent was refused',
-  selector: `{__name__=~"${REFUSALS.join('|')}"}`,
+  counters: REFUSALS,
   remedy:
     "Spans without an id, too old, or over a limit, metrics with delta temporality: the backend's (the Collector's, Tempo's, Loki's) log says which and why.",
 })
