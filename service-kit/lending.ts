@@ -8,7 +8,14 @@ import { roundMs } from './durations.ts'
 import type { Logger } from './logging.ts'
 import type { Metrics } from './metrics.ts'
 import { watchOutages } from './outage.ts'
-import { causeOf, databaseProblem, isAcquireTimeout, isConnectionRefused, isSpent } from './postgres-errors.ts'
+import {
+  causeOf,
+  databaseProblem,
+  isAcquireTimeout,
+  isConnectionRefused,
+  isSilence,
+  isSpent,
+} from './postgres-errors.ts'
 import { currentRequest, remainingMs } from './request-context.ts'
 
 /** A connection while it is lent. */
@@ -53,7 +60,7 @@ export function createLending(
         client.release()
         return false
       } catch (error) {
-        return isConnectionRefused(error)
+        return isAway(error)
       }
     },
     onAway: (error) => logger.warn('requests wait for the database', { reason: reasonOf(error) }),
@@ -62,12 +69,20 @@ export function createLending(
   /** Grows when a connection is lost: those of before are dead as well, or about to be, and pg may not have heard of it. */
   let generation = 0
   const generationOf = new WeakMap<pg.PoolClient, number>()
+  const connected = new Set<pg.PoolClient>()
+  pool.on('remove', (client) => connected.delete(client))
   pool.on('connect', (client) => {
+    connected.add(client)
     generationOf.set(client, generation)
     begunOn.set(client, 0)
     wireOf(client).on('bindComplete', () => begunOn.set(client, statementsBegun(client) + 1))
     outages.back()
   })
+
+  /** Who waited for one of the pool's connections while none of them was there has waited for attempts that nobody answers. */
+  function isAway(error: unknown): boolean {
+    return isConnectionRefused(error) || isSilence(error) || (isAcquireTimeout(error) && connected.size === 0)
+  }
 
   /** A connection; one that is refused is tried again for so long. */
   async function connect(patienceMs: number): Promise<pg.PoolClient> {
@@ -80,7 +95,7 @@ export function createLending(
         return await take()
       } catch (error) {
         if (isAcquireTimeout(error)) timeouts.inc()
-        if (!isConnectionRefused(error)) throw databaseProblem(error)
+        if (!isAway(error)) throw databaseProblem(error)
         outages.refused(error)
         if (!(await outages.wait(deadline - performance.now()))) throw databaseProblem(error)
         tellRetry('connect', attempt, error)

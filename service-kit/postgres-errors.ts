@@ -120,7 +120,16 @@ const REFUSED = [
   SQLSTATE.protocol_violation,
 ] as const
 
-/** A connection was refused, which another attempt in a moment may not be. A server that says nothing has had its time already. */
+/**
+ * An attempt to connect was answered by nobody. Where the server's address is gone with its container and the name is not yet, or no longer, this is
+ * how a restart looks; it takes as long as the wait for a free connection.
+ */
+export function isSilence(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: string; message?: string }
+  return code === 'ETIMEDOUT' || message === 'Connection terminated due to connection timeout'
+}
+
+/** A connection was refused, which another attempt in a moment may not be. */
 export function isConnectionRefused(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: string; message?: string }
   if (code !== undefined) return (REFUSED as readonly string[]).includes(code)

@@ -1,5 +1,6 @@
 /** What a request notices of a PostgreSQL that is restarted: nothing, unless its outcome can't be known. */
 import assert from 'node:assert/strict'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { startTestCluster, type TestCluster, type TestDatabase } from '@sightline/db/testing'
 import { until } from './poll.ts'
@@ -39,6 +40,21 @@ beforeEach(() => {
   opened = open()
 })
 afterEach(() => opened[Symbol.asyncDispose]())
+
+/** Takes connections on a free port of its own. */
+async function tcpDoor(taken: (socket: Socket) => void): Promise<AsyncDisposable & { port: number }> {
+  const server = createServer(taken)
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => sockets.add(socket))
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((closed) => server.close(closed))
+    },
+  }
+}
 
 /** Nothing here is a matter of time, unless a test sets a limit. */
 const open = (options: Partial<DatabaseOptions> = {}) =>
@@ -118,6 +134,28 @@ test('a server that stays away is 503 when the limit, or half of the request’s
   )
   assert.ok(performance.now() - asked >= 95, 'it waited')
   assert.deepEqual([await retriesOf(limited), await retriesOf(patient)], [{}, {}])
+})
+
+test('an attempt that nobody answers, as at an address that is gone with its container, is made again while there is time', async () => {
+  const connection = owner.connection()
+  let attempts = 0
+  await using door = await tcpDoor((socket) => {
+    if (attempts++ === 0) return
+    const inside = connect(connection.port, connection.host)
+    socket.pipe(inside).pipe(socket)
+    for (const end of [socket, inside]) end.on('error', () => socket.destroy())
+  })
+  const through = { ...connection, host: '127.0.0.1', port: door.port }
+  await using patient = open({ connection: through, acquireTimeoutMs: 500, outageWaitMs: 60_000, poolMax: 1 })
+  // The second waits for the one connection of the pool, which is that attempt.
+  const asked = [1, 2].map(() => inRequest(() => patient.db.query(PID)))
+  assert.equal((await Promise.all(asked)).length, 2)
+  attempts = 0
+  await using limited = open({ connection: through, acquireTimeoutMs: 50 })
+  await assert.rejects(
+    inRequest(() => limited.db.query(PID)),
+    isUnavailable,
+  )
 })
 
 test('a statement that the server never took is carried out on a new connection, once, whatever it is', async () => {
