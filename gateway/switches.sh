@@ -10,7 +10,7 @@
 #   GATEWAY_REQUEST_ERRORS  level from which the error log speaks of single requests
 #
 # Whether the names of the services are looked up once, at the start (GATEWAY_LOOK_UP=once, the default), or every second
-# (always: from Nginx 1.27.3 on; a container that starts again may have another address):
+# (always: from Nginx 1.27.4 on; a container that starts again may have another address):
 #
 #   GATEWAY_RESOLVER  the directive that names the name server, or nothing
 #   GATEWAY_RESOLVE   what a `server` of an upstream has after its other parameters, or nothing

@@ -208,6 +208,16 @@ test('the gateway asks for its services again and again, so that none of them ne
   )
 })
 
+test('the gateway asks another server where nobody answers a connection, and not where an answer takes long', () => {
+  const template = read('gateway/nginx.conf.template')
+  const ms = (text: string) => Number.parseFloat(text) * (text.endsWith('ms') ? 1 : 1000)
+  const told = (name: string) => ms(new RegExp(`^ +${name} (\\S+);$`, 'm').exec(template)![1]!)
+  const tries = told('proxy_next_upstream_timeout')
+  // Room for both lines of an upstream to lead to an address that is gone.
+  assert.ok(2 * told('proxy_connect_timeout') < tries)
+  for (const longer of [told('proxy_send_timeout'), ms(local.GATEWAY_UPSTREAM_TIMEOUT!)]) assert.ok(tries < longer)
+})
+
 test('the gateway’s templates find every variable they name, and an upstream for each service and the Collector', () => {
   const templates = globSync('gateway/*.template', { cwd: root })
     .map((file) => read(file))

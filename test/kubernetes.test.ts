@@ -272,6 +272,8 @@ test('what configures the engines is the very file of local mode and the stack, 
 })
 const NOT_IN_A_CLUSTER = [
   /^gateway\/telemetry-stock/,
+  // A pod is replaced instead.
+  /^gateway\/container-reload/,
   /^observability\/(collector-(jaeger|stack)|expectations|doors|kustomization)/,
   /^gateway\/kustomization/,
   /^observability\/prometheus\/(prometheus\.yml|targets|alertmanagers|tests)/,
