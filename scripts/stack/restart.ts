@@ -3,10 +3,12 @@
  * configuration again: no request fails.
  */
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { root, startError } from '@sightline/local/settings'
 import { colour } from '@sightline/local/terminal'
-import { compose } from './compose.ts'
+import { compose, parseEnv } from './compose.ts'
 
 /** Whose callers find a second container by the same name: the gateway, and the services themselves. From the chain's end on. */
 const replaceable = ['audit-service', 'order-service', 'user-service']
@@ -14,7 +16,10 @@ const replaceable = ['audit-service', 'order-service', 'user-service']
 /** Holds the one published port, so no second container can join in; it takes new configuration without a new one. */
 const GATEWAY = 'gateway'
 
-/** The gateway asks for names every second (GATEWAY_LOOK_UP in env/compose.env). */
+/** It stands among the templates, which the container sees as they are now. */
+const RELOAD = '/etc/nginx/templates/container-reload.sh'
+
+/** Gateway and services ask for names every second (GATEWAY_LOOK_UP in env/compose.env). */
 const LOOKED_UP_MS = 2_000
 const HEALTHY_WITHIN_MS = 90_000
 
@@ -44,9 +49,8 @@ export async function restart(services: string[], env: NodeJS.ProcessEnv): Promi
   return services.includes(GATEWAY) ? reloadGateway(env) : 0
 }
 
-/** The script stands among the templates, which the container sees as they are now. */
 async function reloadGateway(env: NodeJS.ProcessEnv): Promise<number> {
-  const code = await compose(['exec', '-T', GATEWAY, '/etc/nginx/templates/container-reload.sh'], env)
+  const code = await compose(['exec', '-T', GATEWAY, RELOAD], env)
   if (code !== 0) {
     console.error(`${colour.red('✘')} The gateway goes on with the configuration it has.`)
     return code
@@ -66,6 +70,17 @@ function isOutOfDate(service: string, env: NodeJS.ProcessEnv): boolean {
   return /Recreate/.test(docker(['compose', '--dry-run', 'up', '--detach', '--no-deps', service], env, root))
 }
 
+/**
+ * Whom the gateway asks meanwhile: a container that stops takes its address with it before the name is asked for again, and what is sent there
+ * until then is lost. Without a container, by the service's name again.
+ */
+async function leadGateway(service: string, env: NodeJS.ProcessEnv, container?: string): Promise<number> {
+  const variable = `GATEWAY_${service.toUpperCase().replaceAll('-', '_')}`
+  const [, port] = parseEnv(readFileSync(join(root, 'env/compose.env'), 'utf8'))[variable]!.split(':')
+  const other = container === undefined ? [] : ['-e', `${variable}=${container}:${port}`]
+  return compose(['exec', '-T', ...other, GATEWAY, RELOAD], env)
+}
+
 async function replace(service: string, env: NodeJS.ProcessEnv): Promise<number> {
   const second = `sightline-${service}-second`
   // One that was left behind, by a Ctrl-C at the wrong moment.
@@ -75,13 +90,17 @@ async function replace(service: string, env: NodeJS.ProcessEnv): Promise<number>
     const begun = await compose(['run', '--detach', '--no-deps', '--use-aliases', '--name', second, service], env)
     if (begun !== 0) return begun
     await healthy(second, env)
+    const led = await leadGateway(service, env, second)
+    if (led !== 0) return led
     await sleep(LOOKED_UP_MS)
-    return await compose(['up', '--detach', '--no-deps', '--force-recreate', '--wait', service], env)
+    const made = await compose(['up', '--detach', '--no-deps', '--force-recreate', '--wait', service], env)
+    return made === 0 ? await leadGateway(service, env, `sightline-${service}-1`) : made
   } finally {
     await sleep(LOOKED_UP_MS)
     // It answers what it has begun; then it goes, also where it never came up.
     docker(['stop', second], env)
     docker(['rm', '--force', second], env)
+    await leadGateway(service, env)
   }
 }
 

@@ -67,10 +67,15 @@ esac`
 test('a service is replaced while a second container of it answers', () => {
   const { status, output } = stack('restart', dockerOf('running healthy'), 'order-service')
   assert.equal(status, 0, output)
+  // The gateway never asks a container that is about to go.
+  const reload = 'gateway /etc/nginx/templates/container-reload.sh'
   assert.deepEqual(output.trim().split('\n'), [
     'compose build order-service',
     'compose run --detach --no-deps --use-aliases --name sightline-order-service-second order-service',
+    `compose exec -T -e GATEWAY_ORDER_SERVICE=sightline-order-service-second:5002 ${reload}`,
     'compose up --detach --no-deps --force-recreate --wait order-service',
+    `compose exec -T -e GATEWAY_ORDER_SERVICE=sightline-order-service-1:5002 ${reload}`,
+    `compose exec -T ${reload}`,
   ])
 })
 
