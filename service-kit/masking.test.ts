@@ -14,6 +14,20 @@ test('no address survives masking, whatever stands around it', () => {
   )
 })
 
+test('numbers after an @ are no mail server, however they are spelled', () => {
+  const digits = fc.array(fc.integer({ min: 0, max: 9_999_999 }), { minLength: 2, maxLength: 3 })
+  fc.assert(
+    fc.property(digits, fc.constantFrom('@', '%40', '%2540'), fc.constantFrom('.', '%2E'), (numbers, at, dot) => {
+      const key = `standard-action${at}${numbers.join(dot)}`
+      for (const text of [key, `the key ${key}.`, `${key}, and`]) assert.equal(maskText(text), text)
+      // A letter anywhere makes it one.
+      for (const host of [`${numbers.join(dot)}${dot}com`, `mail${dot}${numbers.join(dot)}`, `${numbers.join(dot)}a`])
+        assert.equal(maskText(`standard-action${at}${host}`), `s***${at}${host}`)
+    }),
+  )
+  assert.equal(maskText('john@10.0.0.17 and john@192.168.1'), 'j***@10.0.0.17 and john@192.168.1')
+})
+
 test('of an address the mail server stays, of a name the initials', () => {
   assert.equal(
     maskText('from john.doe@example.com to <a+b@mail.example.org>'),
