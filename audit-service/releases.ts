@@ -7,15 +7,19 @@ import { type AroundStatement, aroundStatements, invalid, type KitParts, tooMany
 import type { Config } from './config.ts'
 import type { RecordAudit } from './record-audit.ts'
 
+/** Events whose sender has gone away must not fill the memory. */
+const MOST_REFUSED = 1_000
+
 /** The parts of the service with its flags around them. */
 export function withReleases(parts: KitParts<Config>): KitParts<Config> {
   const { flags, database } = parts
-  let guarded = 0
+  /** How often each event was refused that is not through yet. */
+  const refused = new Map<string, number>()
 
   const around: AroundStatement = async (statement, values, run) => {
     if (statement.name === 'insert_audit_log') {
       await checkSchema()
-      await guardConnections()
+      await guardConnections(String(values?.[0]))
       await gatherBatch()
     }
     return run(statement, values)
@@ -27,16 +31,22 @@ export function withReleases(parts: KitParts<Config>): KitParts<Config> {
       throw invalid([{ pointer: '/details/items', detail: 'is an array of items of version 3' }])
   }
 
-  /** `audit.connection-guard`: of so many events in a row, only one gets a connection. */
-  async function guardConnections(): Promise<void> {
+  /** `audit.connection-guard`: of so many tries to write one event, only the last gets a connection, however long they take. */
+  async function guardConnections(eventId: string): Promise<void> {
     const guard = await flags.settings('audit.connection-guard')
-    if (guard && guarded++ % Number(guard.one_in) !== 0)
-      throw tooMany(
-        'too-many-requests',
-        'Too Many Requests',
-        'the connection guard lets no more events through for now',
-        1,
-      )
+    if (!guard) return
+    const tries = (refused.get(eventId) ?? 0) + 1
+    refused.delete(eventId)
+    if (tries >= Number(guard.of_tries)) return
+    refused.set(eventId, tries)
+    // The one that has been there longest: nobody has asked for it again.
+    if (refused.size > MOST_REFUSED) refused.delete(refused.keys().next().value!)
+    throw tooMany(
+      'too-many-requests',
+      'Too Many Requests',
+      'the connection guard lets no more events through for now',
+      1,
+    )
   }
 
   /** `audit.batch-writer`: each row waits for company before it is written. */

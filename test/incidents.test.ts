@@ -96,6 +96,7 @@ const proofs: Record<string, Proof> = {
     evidence: [
       '{ resource.service.name = "audit-service" && status = error }',
       '{service_name="audit-service"} |= "read-only transaction"',
+      '{service_name="postgresql"} |= "read-only"',
       'rate(http_client_request_duration_seconds_count{peer_service="audit-service", http_response_status_code=~"5.."}[30s])',
     ],
     mistaken: 'failing-code',
@@ -131,7 +132,11 @@ const proofs: Record<string, Proof> = {
     evidence: [
       '{ resource.service.name = "order-service" && kind = client && name = "POST" } | count() > 3',
       'sum by (job, peer_service, http_response_status_code) (http_client_request_duration_seconds_count{http_response_status_code="429"})',
+      '{ resource.service.name="order-service" && kind=client && span.http.response.status_code=429 }',
+      '{ resource.service.name="audit-service" && name="record_audit" && status=error }',
       '{service_name="audit-service"} |= "429"',
+      '{service_name="audit-service"} |= "connection guard lets no more"',
+      '{service_name="audit-service", level="warn"}',
       'sum by (job) (rate(http_server_request_duration_seconds_count{http_route="/process"}[30s]))',
     ],
     mistaken: 'failing-code',
@@ -367,11 +372,11 @@ test('a person and a program are told the same, and exit codes say how it went',
     '--mechanism',
     'deadlock',
     '--evidence',
-    'c',
+    'up',
   )
   assert.equal(wrong.status, 1)
   assert.equal(JSON.parse(wrong.stdout).score, 85, wrong.stdout)
-  assert.match(JSON.parse(wrong.stdout).evidence.says, /there is no metric c, and it is no id/)
+  assert.match(JSON.parse(wrong.stdout).evidence.says, /does not show the fault/)
   await costsNothing()
   assert.match(run('stop').stdout, /slow-tuesday is over/)
   assert.match(run('stop').stdout, /No incident was running/)
@@ -391,6 +396,11 @@ async function costsNothing() {
     [place, 'sum(count_over_time({service_name="user-service"}[1m]', /as PromQL .*as LogQL/],
     [place, 'sum(count_over_time({service_name="user-service"} |= "a" [1m]))', /give the query inside/],
     [place, 'f'.repeat(32), /there is no trace f{32}/],
+    [place, 'c', /there is no metric c, and it is no id/],
+    [place, 'rate(requests_totl[1m])', /brings nothing: there is no metric requests_totl$/],
+    [place, '{ name = "record_audti" }', /brings no span of this incident\. Is every name .*\(read as TraceQL\)$/],
+    [place, '{ name = "record_audti" } | rate()', /brings no (series|span) of this incident/],
+    [place, '{service_name="audti-service"} |= "x"', /brings no line of this incident.*\(read as LogQL\)$/],
     [place, 'audit:99999999', /there is no audit row 99999999: npm run audit/],
     [place, 'order:99999999', /there is no order 99999999/],
     [nowhere, quiet, /Tempo does not answer at http:\/\/127\.0\.0\.1:9 \(.*npm run doctor/],

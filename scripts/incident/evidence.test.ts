@@ -1,6 +1,7 @@
 /** What evidence is taken for, which metrics show a fault, and which words of an answer are right: without a system. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Span } from '../trace/spans.ts'
 import { cannotShow, counts, judgeSpans, readEvidence, spansOfSeries, standsOut } from './evidence.ts'
 import { gradeParts } from './grade.ts'
 import { incidents } from './incidents/index.ts'
@@ -144,12 +145,14 @@ test('a query that shows much, something else, or what was so before, shows noth
       /changed by 1 in as long a time before, and by 1 since/,
     ],
     ['zzz', [], { zzz: [] }, /brings nothing: there is no metric zzz, and it is no id/],
+    ['sum(zzz)', [], { zzz: [] }, /brings nothing: there is no metric zzz$/],
     ['zzz{a="b"}', [], { 'zzz{a="b"}': [] }, /brings nothing: there is no series zzz\{a="b"\}/],
     ['up > 5', [], { up: [up] }, /brings nothing: what it computes or compares/],
     ['vector(1)', [result({}, 1)], {}, /does not show the fault/],
   ] as const) {
-    const { shows, says } = await judgeMetric(query, isAtFault, TIMES, asked(results, selectors))
+    const { shows, says, brings } = await judgeMetric(query, isAtFault, TIMES, asked(results, selectors))
     assert.ok(!shows, `${query}: ${says}`)
+    assert.equal(brings, results.length > 0, query)
     assert.match(says, reason, query)
   }
 })
@@ -186,9 +189,14 @@ test('each trace counts once, however many spans it has', () => {
   const plain = { brought: 3, showing: 0 }
   const few = judgeSpans([busy, busy, busy, busy, plain, plain, plain, plain])
   assert.ok(!few.shows && few.examined)
-  assert.match(few.says, /^only 48 % .* \(76 of 92 spans in 8 traces\)$/)
+  assert.match(
+    few.says,
+    /^in the mean of 8 traces 48 % of the spans .*, and 80 % have to\. .*\(of all, 76 of 92 show it\)$/,
+  )
   assert.ok(judgeSpans([busy, busy, busy, busy]).shows)
-  assert.ok(!judgeSpans([]).shows)
+  assert.match(judgeSpans([busy]).says, /^in the mean of 1 trace 95 %/)
+  // A name that is misspelled finds nothing, which is not wrong but not to be looked at.
+  assert.deepEqual([judgeSpans([]).shows, judgeSpans([]).examined], [false, false])
 })
 
 test('no more traces are looked into once what is left can change nothing', () => {
@@ -283,6 +291,36 @@ test('what an answer may say in more than one way, it may', () => {
     assert.ok(graded(name, service, operation), name)
   assert.ok(!graded('late-letters', 'user-service', 'record_audit'))
   assert.ok(!graded('slow-tuesday', 'order-service', 'record_audit'))
+})
+
+test('a refused call that is asked for once more shows the avalanche, and so does what its refusal does', () => {
+  const { shows } = incidents.find(({ name }) => name === 'avalanche')!
+  const span = (id: string, parentId: string, service: string, kind = 'INTERNAL', status?: number): Span => {
+    const http = status === undefined ? {} : { 'http.request.method': 'POST', 'http.response.status_code': status }
+    const rest = { name: id, start: 0n, end: 1n, error: false, statusMessage: '', events: [] }
+    return { id, parentId, service, kind, attributes: http, ...rest }
+  }
+  const delivery = span('deliver', '', 'order-service')
+  const refused = [
+    span('first', 'deliver', 'order-service', 'CLIENT', 429),
+    span('refusal', 'first', 'audit-service', 'SERVER', 429),
+    span('record_audit', 'refusal', 'audit-service'),
+  ]
+  const accepted = [
+    span('second', 'deliver', 'order-service', 'CLIENT', 200),
+    span('receipt', 'second', 'audit-service', 'SERVER', 200),
+  ]
+  const showing = (trace: Span[]) => trace.filter((one) => shows(one, trace)).map(({ id }) => id)
+  assert.deepEqual(showing([delivery, ...refused, ...accepted]), [
+    'deliver',
+    'first',
+    'refusal',
+    'record_audit',
+    'second',
+  ])
+  // A refusal alone is what audit-service does; nobody repeats it.
+  assert.deepEqual(showing([delivery, ...refused]), [])
+  assert.deepEqual(showing([delivery, ...accepted]), [])
 })
 
 test('an incident tells what it is in no text but its hints and its cause', () => {

@@ -198,7 +198,7 @@ async function readRow({ gateway, credentials }: Place, kind: 'order' | 'audit',
 async function checkTraceql(place: Place, incident: Incident, note: IncidentNote, query: string): Promise<Verdict> {
   if (!isMetricsQuery(query)) return checkSpans(place, incident, note, query)
   const highest = await highestSeries(place, query, seconds(incident, note))
-  if (highest === undefined) return judged(false, 'the query brings no series of this incident')
+  if (highest === undefined) return unseen(nothingOf('series'))
   const verdict = await checkSpans(place, incident, note, spansOfSeries(query, highest.labels))
   return { ...verdict, says: `${verdict.says}, of its highest series` }
 }
@@ -247,12 +247,22 @@ interface Counted {
 /** Each trace counts once: of a few with hundreds of spans that show it and many with few that don't, most don't. */
 export function judgeSpans(traces: readonly Counted[]): Verdict {
   const brought = traces.reduce((sum, trace) => sum + trace.brought, 0)
-  if (brought === 0) return judged(false, 'the query brings no span of this incident')
+  if (brought === 0) return unseen(nothingOf('span'))
   const showing = traces.reduce((sum, trace) => sum + trace.showing, 0)
   const share = showingOf(traces)
-  const counted = `${Math.round(share * 100)} % of what the query brings of a trace shows the fault (${showing} of ${brought} spans in ${traces.length} traces)`
-  return share >= MOST ? judged(true, counted) : judged(false, `only ${counted}`)
+  const counted = `in the mean of ${plural(traces.length, 'trace')} ${percent(share)} of the spans that the query brings show the fault`
+  if (share >= MOST) return judged(true, counted)
+  return judged(
+    false,
+    `${counted}, and ${percent(MOST)} have to. Each trace counts once, however many of its spans are found (of all, ${showing} of ${brought} show it)`,
+  )
 }
+
+const percent = (share: number) => `${Math.round(share * 100)} %`
+const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
+/** Where nothing can be looked at, a mistake in writing is likelier than a wrong idea. */
+const nothingOf = (what: string) =>
+  `the query brings no ${what} of this incident. Is every name and value in it written as it is stored? Try it in Explore first`
 
 /** Whether of what a query brings at most half as much does not show the fault as of anything. */
 export const standsOut = (found: readonly Counted[], any: readonly Counted[]): boolean =>
@@ -384,7 +394,10 @@ async function checkPromql(place: Place, { metric }: Incident, note: IncidentNot
   }
   const isAtFault = (labels: Labels) => metric?.names.test(labels.__name__ ?? '') === true && metric.series(labels)
   // Asked before anything is said, so that a query that is none is told so whatever the incident.
-  const { shows, says } = await judgeMetric(query, isAtFault, times, (asked, at) => askMetrics(place, asked, at))
+  const { shows, says, brings } = await judgeMetric(query, isAtFault, times, (asked, at) =>
+    askMetrics(place, asked, at),
+  )
+  if (!brings) return unseen(says)
   if (metric === undefined) return judged(false, 'no metric tells this fault from others; bring a trace or lines')
   return judged(shows, says)
 }
@@ -419,7 +432,9 @@ const seconds = ({ lookBackSeconds = 0 }: Incident, note: IncidentNote) => {
 }
 
 function judge(what: string, brought: number, showing: number): Verdict {
-  if (brought === 0) return judged(false, `the query brings no ${what} of this incident`)
-  const counted = `${showing} of ${brought} ${what}s that the query brings show the fault`
-  return showing / brought >= MOST ? judged(true, counted) : judged(false, `only ${counted}`)
+  if (brought === 0) return unseen(nothingOf(what))
+  const counted = `${showing} of ${plural(brought, what)} that the query brings show the fault`
+  return showing / brought >= MOST
+    ? judged(true, counted)
+    : judged(false, `only ${counted}, and ${percent(MOST)} have to`)
 }

@@ -48,13 +48,13 @@ export interface Times {
   isQuiet(at: number): boolean
 }
 
-/** Resolves to whether it shows, and why. */
+/** Resolves to whether it shows, and why; `brings` is false when there is nothing in the answer, so that nothing can be said of it. */
 export async function judgeMetric(
   query: string,
   isAtFault: IsAtFault,
   times: Times,
   ask: AskMetrics,
-): Promise<{ shows: boolean; says: string }> {
+): Promise<{ shows: boolean; says: string; brings: boolean }> {
   const { until } = times
   const results = (await ask(query, until)).flatMap(({ labels, values }) => {
     const value = values.at(-1)?.[1] ?? Number.NaN
@@ -67,12 +67,13 @@ export async function judgeMetric(
     const absent = selectors.find((_, n) => found[n]!.length === 0)
     return {
       shows: false,
-      says: `the query brings nothing: ${absent ? whyAbsent(absent) : 'what it computes or compares leaves nothing'}`,
+      says: `the query brings nothing: ${absent ? whyAbsent(absent, query) : 'what it computes or compares leaves nothing'}`,
+      brings: false,
     }
   }
   const told = `its highest series is ${JSON.stringify(top.labels)} with ${top.value}`
   const share = faultyShare(found, top.labels, isAtFault)
-  if (share < MOST) return { shows: false, says: `${told}, which ${whyNot(share)}` }
+  if (share < MOST) return { shows: false, says: `${told}, which ${whyNot(share)}`, brings: true }
   const isAlone = results.every(({ labels }) => faultyShare(found, labels, isAtFault) >= MOST)
   const faulty = found.flat().filter(({ labels }) => isAtFault(labels))
   const now = sum(faulty.map((one) => one.since))
@@ -81,8 +82,9 @@ export async function judgeMetric(
     return {
       shows: false,
       says: `${told}; it changed by ${short(earlier)} in as long a time before, and by ${short(now)} since`,
+      brings: true,
     }
-  return { shows: true, says: told }
+  return { shows: true, says: told, brings: true }
 }
 
 /** What Prometheus says of its alerts has the labels of the series that they are about, and is no measurement. */
@@ -167,11 +169,12 @@ const isPartOf = ({ labels }: Changed, result: Labels, all: readonly Changed[]):
     ([label, value]) => labels[label] === value || !all.some((other) => Object.hasOwn(other.labels, label)),
   )
 
-/** A word by itself may have been meant as an id. */
-const whyAbsent = (selector: string): string =>
-  /^\w+$/.test(selector)
-    ? `there is no metric ${selector}, and it is no id: a trace id has 32 hexadecimal digits, rows are order:ID and audit:ID`
-    : `there is no series ${selector}`
+/** A word by itself may have been meant as an id; in a longer expression it was not. */
+function whyAbsent(selector: string, query: string): string {
+  if (!/^[\w:]+$/.test(selector)) return `there is no series ${selector}`
+  const meantAsId = ', and it is no id: a trace id has 32 hexadecimal digits, rows are order:ID and audit:ID'
+  return `there is no metric ${selector}${selector === query ? meantAsId : ''}`
+}
 
 function whyNot(share: number): string {
   if (share === 0) return 'does not show the fault'

@@ -1,13 +1,29 @@
 import type { Span } from '../../trace/spans.ts'
 import { type Incident, within } from '../incident.ts'
 
-/** So many tries below one delivery are no patience any more. */
-const MANY = 4
+const isTry = ({ service, kind, attributes }: Span): boolean =>
+  service === 'order-service' && kind === 'CLIENT' && attributes['http.request.method'] !== undefined
 
-const isOneOfMany = ({ service, kind, parentId }: Span, trace: readonly Span[]): boolean =>
-  service === 'order-service' &&
-  kind === 'CLIENT' &&
-  trace.filter((other) => other.parentId === parentId && other.kind === 'CLIENT').length >= MANY
+const isRefused = ({ attributes }: Span): boolean => attributes['http.response.status_code'] === 429
+
+/**
+ * Whether what was refused below this span was asked for again there. One repeat is enough: without the flag a refusal is the end of a
+ * delivery, and on a machine with much to do the request's time may be up after few of them.
+ */
+function repeatsBelow(id: string, trace: readonly Span[]): boolean {
+  const tries = trace.filter((span) => span.parentId === id && isTry(span))
+  return tries.length > 1 && tries.some(isRefused)
+}
+
+const isOneOfMany = (span: Span, trace: readonly Span[]): boolean => isTry(span) && repeatsBelow(span.parentId, trace)
+
+/** A refusal of one of many, and what audit-service does below it: its lines are of those spans. */
+function isInRefusal(span: Span, trace: readonly Span[]): boolean {
+  if (span.service !== 'audit-service') return false
+  const parent = trace.find(({ id }) => id === span.parentId)
+  if (parent === undefined) return false
+  return parent.service === 'audit-service' ? isInRefusal(parent, trace) : isRefused(span) && isOneOfMany(parent, trace)
+}
 
 /** Retry storm: a callee lets little through, and its caller repeats at once. */
 export const avalanche: Incident = {
@@ -19,7 +35,7 @@ export const avalanche: Incident = {
   seed: 'avalanche-3',
   flags: {
     'orders.delivery-retries': { on: { attempts: 8 } },
-    'audit.connection-guard': { on: { one_in: 5 } },
+    'audit.connection-guard': { on: { of_tries: 5 } },
   },
   load: { requestsPerSecond: 5, mix: { orders: 95, reads: 5 } },
   hints: [
@@ -33,17 +49,9 @@ export const avalanche: Incident = {
     mechanism: 'retry-storm',
   },
   shows: (span, trace) =>
-    within(
-      'order-service',
-      span,
-      trace,
-      ({ name, id }, all) =>
-        name === 'deliver_audit_event' &&
-        all.filter(({ parentId, kind }) => parentId === id && kind === 'CLIENT').length >= MANY,
-    ) ||
+    within('order-service', span, trace, ({ id }) => repeatsBelow(id, trace)) ||
     isOneOfMany(span, trace) ||
-    (span.attributes['http.response.status_code'] === 429 &&
-      trace.some((call) => call.id === span.parentId && isOneOfMany(call, trace))),
+    isInRefusal(span, trace),
   metric: {
     names: /^(http_(client|server)_request_duration_seconds|traces_(service_graph|spanmetrics)|http_client_retries)_/,
     series: ({ job, peer_service, http_route, server, service }) =>

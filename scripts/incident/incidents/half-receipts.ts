@@ -27,7 +27,9 @@ export const halfReceipts: Incident = {
         (message) => error && /read-only transaction|permission denied/.test(String(message)),
       ),
     ),
-  line: (line, { service_name }) => service_name === 'audit-service' && /read-only transaction/.test(line),
+  // PostgreSQL's own lines are the first to say it.
+  line: (line, { service_name = '' }) =>
+    /^(audit-service|postgresql)$/.test(service_name) && /read-only transaction/.test(line),
   metric: {
     names: /^(http_client_request_duration_seconds|traces_(service_graph|spanmetrics))_/,
     series: (labels) =>
