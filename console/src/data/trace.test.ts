@@ -37,6 +37,29 @@ test('a child that ends after its parent is known by how much; one that ends wit
   ])
 })
 
+test('of a service whose clock is behind its own spans are marked, and not those of whom it calls', () => {
+  const ms = (from: number, to: number): [number, number] => [from * 1e6, to * 1e6]
+  // order-service is 150 s behind; its server span, and what audit-service does for it, took a few milliseconds.
+  const marked = (behind: number) => {
+    const roots = buildTree(
+      makeTrace([
+        { id: 'user', service: 'user-service', at: ms(150_000, 150_050) },
+        { id: 'order', parent: 'user', service: 'order-service', at: ms(150_002 - behind, 150_048 - behind) },
+        { id: 'call', parent: 'order', service: 'order-service', at: ms(150_010 - behind, 150_030 - behind) },
+        { id: 'audit', parent: 'call', service: 'audit-service', at: ms(150_012, 150_029) },
+      ]),
+    )
+    return visibleRows(roots, new Set()).flatMap(({ span, precedes, outlives }) => [
+      ...(precedes > 0 ? [`${span.spanId} begins ${precedes / 1e6} ms before`] : []),
+      ...(outlives > 0 ? [`${span.spanId} ends ${outlives / 1e6} ms after`] : []),
+    ])
+  }
+  assert.deepEqual(marked(150_000), ['order begins 149998 ms before'])
+  assert.deepEqual(marked(0), [])
+  // Less than a millisecond is how clocks are, and then who ends late is told as ever.
+  assert.deepEqual(marked(2.5), ['audit ends 1.5 ms after'])
+})
+
 test('the critical path goes back through the child that ended last', () => {
   assert.deepEqual(
     path([

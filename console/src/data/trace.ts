@@ -54,9 +54,18 @@ export interface SpanNode {
   readonly selfTime: number
   /** Names a parent that isn't in the trace: it was lost, or not sampled. */
   readonly orphan: boolean
-  /** Nanoseconds by which it ends after its parent; 0 when it does not. */
+  /** Nanoseconds by which it begins before its parent, which only a wrong clock explains; 0 when it does not. */
+  readonly precedes: number
+  /** Nanoseconds by which it ends after its parent; 0 when it does not, or when that is the parent's wrong clock. */
   readonly outlives: number
+  /** Nanoseconds by which the clock of its service is behind, for all that its trace tells. */
+  readonly lag: number
 }
+
+/** Nanoseconds: two clocks of well-kept machines differ by no more. */
+const CLOCKS_AGREE = 1_000_000
+/** How far a lag is off, of itself: a call begins some time before it arrives. */
+const LAG_IS_OFF = 0.01
 
 /** Roots by start time; a span whose parent is missing is a root too, and a cycle of parents is cut. */
 export function buildTree(trace: Trace): SpanNode[] {
@@ -69,18 +78,17 @@ export function buildTree(trace: Trace): SpanNode[] {
     else childrenOf.set(parent, [span])
   }
   const placed = new Set<string>()
-  const nodesOf = (spans: readonly Span[], depth: number, parent?: Span): Growing[] =>
+  const nodesOf = (spans: readonly Span[], depth: number, parent?: SpanNode): Growing[] =>
     spans
       .filter((span) => !placed.has(span.spanId) && placed.add(span.spanId))
       .sort((a, b) => a.start - b.start || b.duration - a.duration)
       .map((span) => {
         const orphan = depth === 0 && span.parentSpanId !== ''
-        const outlives = parent ? Math.max(0, span.start + span.duration - parent.start - parent.duration) : 0
-        return { span, children: [], depth, size: 1, selfTime: span.duration, orphan, outlives }
+        return { span, children: [], depth, size: 1, selfTime: span.duration, orphan, ...besideParent(span, parent) }
       })
   const grow = (roots: readonly Growing[]): void => {
     const grown = depthFirst(roots, (node) => {
-      node.children = nodesOf(childrenOf.get(node.span.spanId) ?? [], node.depth + 1, node.span)
+      node.children = nodesOf(childrenOf.get(node.span.spanId) ?? [], node.depth + 1, node)
       return node.children
     })
     for (const node of grown.reverse()) {
@@ -96,6 +104,25 @@ export function buildTree(trace: Trace): SpanNode[] {
   )
   grow(cut)
   return [...roots, ...cut]
+}
+
+/**
+ * Where a service's clock is behind, its spans begin before those of who called it, and end before those of whom it calls: only the
+ * former are marked, the latter are on time.
+ */
+function besideParent(span: Span, parent: SpanNode | undefined): Pick<SpanNode, 'precedes' | 'outlives' | 'lag'> {
+  if (parent === undefined) return { precedes: 0, outlives: 0, lag: 0 }
+  const isOwn = span.service === parent.span.service
+  // By one clock both are told as it has them; by two, the parent as it would be without its lag.
+  const lag = isOwn ? 0 : parent.lag
+  const early = parent.span.start + lag - span.start
+  const precedes = early > CLOCKS_AGREE + lag * LAG_IS_OFF ? early : 0
+  const late = span.start + span.duration - parent.span.start - parent.span.duration - lag
+  return {
+    precedes,
+    outlives: late > lag * LAG_IS_OFF ? late : 0,
+    lag: isOwn ? parent.lag : precedes,
+  }
 }
 
 /** A node whose children are not known yet. */

@@ -19,6 +19,7 @@ import { unitOf, volumeQuery } from './derived.ts'
 import { FoundLines, LINES_ASKED, linesOrder } from './found-lines.tsx'
 import { GoLive, isLive } from './line-tools.tsx'
 import { LiveLines } from './live-lines.tsx'
+import { NothingFound } from './nothing-found.tsx'
 
 interface ResultsProps {
   readonly source: Exclude<SourceId, 'postgres'>
@@ -88,7 +89,11 @@ function Answer({ source, query, data, run, panel, size }: AnswerProps) {
   if (isEmpty(data))
     return (
       <>
-        <NoData hint="Nothing matches in this time range. Try a longer one." />
+        {source === 'tempo' ? (
+          <NothingFound query={query} range={data.range} />
+        ) : (
+          <NoData hint="Nothing matches in this time range. Try a longer one." />
+        )}
         {source === 'loki' && (
           <p class="live-again">
             <GoLive />

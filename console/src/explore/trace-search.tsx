@@ -15,6 +15,7 @@ import { useTime } from '../shell/time.tsx'
 import { setParams, useAddress } from '../shell/url.ts'
 import { useQuery } from '../shell/use-query.ts'
 import { FoundTraces } from './found-traces.tsx'
+import { NothingFound } from './nothing-found.tsx'
 import { extentOf, LIMITS, nextLimit, readLimit } from './trace-limits.ts'
 
 interface Answer extends Found {
@@ -40,15 +41,14 @@ export function TraceSearch({ asked }: { asked?: string }) {
     <section class="results" aria-busy={loading} aria-label={asked === undefined ? 'Newest traces' : 'Result'}>
       {error && <Failure message={error} />}
       {loading && !answer && <Loading what="Searching" />}
-      {answer && answer.rows.length === 0 && !error && (
-        <NoData
-          hint={
-            asked === undefined
-              ? 'No trace in this time range. Send a request, or choose a longer range.'
-              : 'Nothing matches in this time range. Try a longer one.'
-          }
-        />
-      )}
+      {answer &&
+        answer.rows.length === 0 &&
+        !error &&
+        (asked === undefined ? (
+          <NoData hint="No trace in this time range. Send a request, or choose a longer range." />
+        ) : (
+          <NothingFound query={answer.query} range={answer.range} />
+        ))}
       {answer && answer.rows.length > 0 && <Shown answer={answer} asked={asked} limit={limit} busy={loading} />}
     </section>
   )

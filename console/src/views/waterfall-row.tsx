@@ -107,6 +107,14 @@ export const WaterfallRow = memo(function WaterfallRow({
             no parent
           </span>
         )}
+        {node.precedes > 0 && (
+          <span
+            class="span-precedes"
+            title={`It begins ${formatNanos(node.precedes)} before its parent: the clock of ${span.service} may be behind, or that of its caller ahead`}
+          >
+            begins before parent
+          </span>
+        )}
         {node.outlives > 0 && (
           <span
             class="span-outlives"
