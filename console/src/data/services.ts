@@ -7,7 +7,7 @@ import type { Labels, Series } from './series.ts'
 import { durationText, queryStep, rateInterval } from './step.ts'
 import type { RawRange, TimeRange } from './time-range.ts'
 import { withParams } from './url.ts'
-import { lastValue, scaleOf, windowOf } from './whole-range.ts'
+import { lastValue, measuredOf, scaleOf, windowOf } from './whole-range.ts'
 
 /** What was counted of a group of spans. Rates are spans per second, ratios 0 to 1. */
 export interface Red {
@@ -48,23 +48,49 @@ const ENTRIES = ['server', 'consumer']
 const BY = 'service, span_name, span_kind'
 const POINTS = 40
 
+export interface MeasuredServices extends Services {
+  /** Milliseconds since 1970: where in the range numbers begin; later than its begin for a system that is younger. */
+  readonly since: number
+}
+
 /** Over the whole range (milliseconds), or over as much of it as was measured. `all`: also what services do within a request. */
-export async function loadServices(client: Client, range: TimeRange, all: boolean): Promise<Services> {
+export async function loadServices(client: Client, range: TimeRange, all: boolean): Promise<MeasuredServices> {
   const window = windowOf(range)
   const step = queryStep(range.to - range.from, POINTS)
   const kinds = all ? '' : `span_kind=~"${ENTRIES.map(kindLabel).join('|')}"`
-  const counted = (more = '', over = window) =>
-    `sum by (${BY}) (rate(${CALLS}{${[kinds, more].filter(Boolean)}}[${over}]))`
+  const counted = (more = '', within = window) =>
+    `sum by (${BY}) (rate(${CALLS}{${[kinds, more].filter(Boolean)}}[${within}]))`
   const ask = (query: string) => instantQuery(client, query, range.to)
+  const over = (shown: TimeRange, step: number) =>
+    rangeQuery(client, counted('', durationText(rateInterval(step))), shown, step)
   const [totals, failures, refusals, buckets, samples, past] = await Promise.all([
     ask(counted()),
     ask(counted('status_code="STATUS_CODE_ERROR"')),
     ask(counted('http_response_status_code=~"4.."')),
     ask(`sum by (${BY}, le) (rate(${BUCKETS}{${kinds}}[${window}]))`),
     ask(`max(count_over_time(${CALLS}[${window}]))`),
-    rangeQuery(client, counted('', durationText(rateInterval(step))), range, step),
+    over(range, step),
   ])
-  return buildServices({ totals, failures, refusals, buckets, past }, scaleOf(range, samples))
+  const since = beginOf(past, range, step, samples)
+  // Of a few minutes of an hour there are hardly two points: the picture is of those minutes, in steps of their own.
+  const isYoung = since - range.from > (range.to - range.from) / 2
+  const shown = isYoung ? await over({ from: since, to: range.to }, queryStep(range.to - since, POINTS)) : past
+  return { ...buildServices({ totals, failures, refusals, buckets, past: shown }, scaleOf(range, samples)), since }
+}
+
+/** A point counts what was before it: the first value is of the step before, or of less when there are too few samples for that. */
+function beginOf(past: readonly Series[], range: TimeRange, step: number, samples: readonly Series[]): number {
+  const firsts = past.flatMap(({ times, values }) => times[values.findIndex((value) => value !== null)] ?? [])
+  const measured = range.to - measuredOf(samples)
+  const first = Math.min(...firsts, range.to)
+  return Math.max(range.from, first - step, Math.min(measured, first))
+}
+
+/** What the numbers are over, in words. */
+export function rangeText(since: number, { from, to }: TimeRange): string {
+  const minute = 60_000
+  if (since - from < minute) return 'Over the chosen range'
+  return `Over the last ${durationText(Math.ceil((to - since) / minute) * minute)} of the chosen range, as nothing was measured before`
 }
 
 /** Rates with the labels `service`, `span_name` and `span_kind`. */

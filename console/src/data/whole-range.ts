@@ -14,8 +14,11 @@ export const windowOf = (range: TimeRange): string =>
  * requests in those two minutes. `samples`: the answer to `max(count_over_time(a counter[window]))`.
  */
 export function scaleOf(range: TimeRange, samples: readonly Series[]): number {
-  const covered = (lastValue(samples[0]) ?? 0) * SCRAPE_INTERVAL_MS
+  const covered = measuredOf(samples)
   return covered > 0 ? Math.max((range.to - range.from) / covered, 1) : 1
 }
+
+/** Milliseconds of the range that were measured, from the same `samples`. */
+export const measuredOf = (samples: readonly Series[]): number => (lastValue(samples[0]) ?? 0) * SCRAPE_INTERVAL_MS
 
 export const lastValue = (series: Series | undefined): number | null => series?.values.at(-1) ?? null

@@ -6,6 +6,7 @@ import {
   loadServices,
   mapHref,
   type Red,
+  rangeText,
   type ServiceOperation,
   type ServiceSummary,
   spansHref,
@@ -51,7 +52,9 @@ export function ServicesPage() {
         <a class="button" href={withParams('/map', { from: raw.from, to: raw.to })}>
           Service map
         </a>
-        <p class="muted">Over the chosen range. A number leads to the traces behind it.</p>
+        <p class="muted">
+          {data ? rangeText(data.since, range) : 'Over the chosen range'}. A number leads to the traces behind it.
+        </p>
       </div>
       {error && <Failure message={error} />}
       {loading && !data && <Loading />}
