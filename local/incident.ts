@@ -2,7 +2,7 @@
  * What an incident (`npm run incident`) leaves in the state folder while it runs, and how all of it is put back: by the command,
  * and by the next start when command or system were killed.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { withClient } from '@sightline/db/with-client'
 import { writeWhole } from '@sightline/service-kit/whole-file'
@@ -27,7 +27,7 @@ export interface IncidentNote {
   hints: number
   wrong: number
   /** Set with the right answer. */
-  solved?: { score: number; seconds: number }
+  solved?: Solution
 }
 
 /** The flags of all services of a local system, in flagd's format; there is none while no incident runs. */
@@ -90,6 +90,29 @@ export function recentIncidents(home: string): RecentIncident[] {
   const past = read<RecentIncident[]>(recentIncidentsOf(home)) ?? []
   const current = note === null ? [] : [timesOf(note)]
   return [...current, ...past].filter(({ endedAt = Date.now() }) => Date.now() - endedAt < REMEMBERED_MS)
+}
+
+/** What was made of an incident: points, and seconds from its start to the right answer. */
+export interface Solution {
+  score: number
+  seconds: number
+}
+
+const solvedIncidentsOf = (home: string) => join(home, 'incident/solved.json')
+
+/** By name, the best of all times it was played. `npm run reset` forgets them with all else. A damaged file is a startError. */
+export const solvedIncidents = (home: string): Record<string, Solution> =>
+  read<Record<string, Solution>>(solvedIncidentsOf(home)) ?? {}
+
+/** Keeps the solution unless there is one with as many points in as little time. */
+export function noteSolved(home: string, name: string, solution: Solution): void {
+  const solved = solvedIncidents(home)
+  const best = solved[name]
+  const isBetter =
+    !best || solution.score > best.score || (solution.score === best.score && solution.seconds < best.seconds)
+  if (!isBetter) return
+  mkdirSync(dirname(solvedIncidentsOf(home)), { recursive: true, mode: 0o700 })
+  writeWhole(solvedIncidentsOf(home), `${JSON.stringify({ ...solved, [name]: solution }, null, 2)}\n`)
 }
 
 /** All has been put back: nothing is left of it but when it was. */

@@ -5,7 +5,7 @@
  * Exit code 0: done, the answer is right. 1: the answer is wrong, or the system can't do it. 2: it was asked for wrongly.
  */
 import { readFlags } from '@sightline/local/flags'
-import { type IncidentState, readIncidentNote, stateOfIncident } from '@sightline/local/incident'
+import { type IncidentState, readIncidentNote, solvedIncidents, stateOfIncident } from '@sightline/local/incident'
 import { colour, explain } from '@sightline/local/terminal'
 import { answerIncident, type Grade, nextHint, scoreOf } from './incident/grade.ts'
 import { incidents } from './incident/incidents/index.ts'
@@ -17,7 +17,7 @@ import { didYouMean } from './usage/closest.ts'
 const usage = `npm run incident -- list [--mechanisms] | start NAME | hint | answer ... | stop   [--json]
 
 Something goes wrong in the running system. Find out what, and show it.
-  list            the incidents, and which one runs; --mechanisms: the words for an answer
+  list            the incidents, which are solved with how many points, and which one runs; --mechanisms: the words for an answer
   start NAME      begins it, with load of its own, for 15 minutes at most; tells what was noticed
   hint            the next hint, and what it costs
   answer --service S --operation O --mechanism M --evidence E
@@ -122,10 +122,11 @@ async function list(place: Place): Promise<void> {
   }
   const note = readIncidentNote(place.home)
   const state = note && stateOfIncident(place.home, note)
-  const shown = incidents.map(({ name, title, level }) => ({ name, title, level }))
+  const solutions = solvedIncidents(place.home)
+  const shown = incidents.map(({ name, title, level }) => ({ name, title, level, solved: solutions[name] ?? null }))
   const lines = shown.map(
-    ({ name, title, level }) =>
-      `${name.padEnd(20)} ${'●'.repeat(level).padEnd(4)} ${title}${note?.name === name ? colour.yellow(`  ${STATES[state!]}`) : ''}`,
+    ({ name, title, level, solved }) =>
+      `${name.padEnd(20)} ${'●'.repeat(level).padEnd(4)} ${title}${solved ? colour.green(`  ✔ ${solved.score} points`) : ''}${note?.name === name ? colour.yellow(`  ${STATES[state!]}`) : ''}`,
   )
   const away = await assertRuns(place).then(
     () => null,
@@ -134,7 +135,7 @@ async function list(place: Place): Promise<void> {
   const next = away === null ? 'Begin one: npm run incident -- start NAME' : colour.yellow(away)
   say(
     { incidents: shown, started: note?.name ?? null, state, running: away === null },
-    `${lines.join('\n')}\n\n${next}`,
+    `${lines.join('\n')}\n\n${shown.filter(({ solved }) => solved).length} of ${shown.length} solved. ${next}`,
   )
 }
 

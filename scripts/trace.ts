@@ -1,6 +1,7 @@
 /**
  * `npm run trace -- ID`: one trace as a waterfall in the terminal, with its log lines. Without ID: the newest request's.
  *
+ * Exit code 0: shown. 1: there is no such trace, or nobody to ask. 2: it was asked for wrongly.
  * Reads Tempo's and Loki's query APIs, so TEMPO_URL and LOKI_URL may point at the real engines.
  */
 import { setTimeout as pause } from 'node:timers/promises'
@@ -18,11 +19,13 @@ Shows a trace as a waterfall with its log lines; without an ID (32 hexadecimal d
 TEMPO_URL and LOKI_URL may point elsewhere.`
 const { positionals } = readFlags(usage, { allowPositionals: true, options: {} })
 const { tempo, loki } = apisOf(readSettings())
+const [asked, ...further] = positionals
+if (asked !== undefined && !isTraceId(asked))
+  fail(`"${asked}" is no trace id: that is 32 hexadecimal digits, not all of them 0, as in X-Trace-Id or trace_id.`, 2)
+if (further.length > 0) fail(`One trace at a time: "${further.join(' ')}" is too much.`, 2)
 
 try {
-  const id = positionals[0] ?? (await newestTrace())
-  if (!/^[0-9a-f]{1,32}$/i.test(id))
-    fail(`"${id}" is no trace id: 32 hexadecimal digits, as in X-Trace-Id or trace_id.`)
+  const id = asked ?? (await newestTrace())
   const traceId = id.toLowerCase().padStart(32, '0')
   const found = await readSettledTrace(tempo, traceId)
   if (!found)
@@ -49,7 +52,12 @@ async function newestTrace(): Promise<string> {
   return traces[0]?.traceID ?? fail('There is no request in the last hour. Make one: npm run load -- --count 1')
 }
 
-function fail(message: string): never {
+/** Leading zeros may be missing, as in Tempo's search; one of zeros alone stands for none (W3C Trace Context). */
+function isTraceId(text: string): boolean {
+  return /^(?=.*[1-9a-f])[0-9a-f]{1,32}$/i.test(text)
+}
+
+function fail(message: string, code = 1): never {
   console.error(message)
-  process.exit(1)
+  process.exit(code)
 }

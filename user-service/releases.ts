@@ -45,6 +45,8 @@ const LOYALTY_POINTS = sql(
 )
 
 const MEGABYTE = 2 ** 20
+/** What is kept of a request: so little that it goes on for minutes. */
+const KEPT_BYTES = Math.round(MEGABYTE / 5)
 
 /** `users.session-cache`: something of each request is kept, and nothing is ever removed; freed when the flag is off. */
 function createSessionCache({ flags }: KitParts): () => Promise<void> {
@@ -54,6 +56,6 @@ function createSessionCache({ flags }: KitParts): () => Promise<void> {
   })
   return async () => {
     const cache = await flags.settings('users.session-cache')
-    if (cache && kept.length < Number(cache.most_mb)) kept.push(Buffer.alloc(MEGABYTE, 1))
+    if (cache && kept.length * KEPT_BYTES < Number(cache.most_mb) * MEGABYTE) kept.push(Buffer.alloc(KEPT_BYTES, 1))
   }
 }

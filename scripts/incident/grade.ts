@@ -1,5 +1,5 @@
 /** Answers and points. */
-import type { IncidentNote } from '@sightline/local/incident'
+import { type IncidentNote, noteSolved } from '@sightline/local/incident'
 import { checkEvidence, type Verdict } from './evidence.ts'
 import type { Incident } from './incident.ts'
 import { mechanismCalled } from './mechanisms.ts'
@@ -63,6 +63,7 @@ export async function answerIncident(place: Place, answer: Answer): Promise<Grad
   const wrong = note.wrong + (right || note.solved ? 0 : 1)
   const score = note.solved?.score ?? scoreOf({ hints: note.hints, wrong })
   keepNote(place, { ...note, wrong, ...(right || note.solved ? { solved: { score, seconds } } : {}) })
+  if (right && !note.solved) noteSolved(place.home, note.name, { score, seconds })
   return { right, ...parts, evidence, score, seconds, solved: right || note.solved !== undefined }
 }
 

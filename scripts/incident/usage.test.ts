@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { noteSolved, solvedIncidents } from '@sightline/local/incident'
 import { root } from '@sightline/local/settings'
 
 test('what was asked for wrongly is answered with what was meant, what there is, and an example', () => {
@@ -28,6 +31,23 @@ test('what was asked for wrongly is answered with what was meant, what there is,
   }
 })
 
+test('the best solution of each incident is kept, and the list shows it', (t) => {
+  const home = mkdtempSync(join(tmpdir(), 'sightline-solved-'))
+  t.after(() => rmSync(home, { recursive: true }))
+  for (const [score, seconds] of [
+    [70, 90],
+    [85, 120],
+    [85, 40],
+    [70, 10],
+  ] as const)
+    noteSolved(home, 'lunch-hour', { score, seconds })
+  assert.deepEqual(solvedIncidents(home), { 'lunch-hour': { score: 85, seconds: 40 } })
+  const command = [join(root, 'scripts/incident.ts'), 'list']
+  const env = { ...process.env, SIGHTLINE_HOME: home, GATEWAY_URL: 'http://127.0.0.1:9', NO_COLOR: '1' }
+  const { stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8', env })
+  assert.match(stdout, /^slow-tuesday .*Tuesday\nlunch-hour .* ✔ 85 points\n[\s\S]*\n1 of \d+ solved\./, stderr)
+})
+
 test('where nothing runs, the list says how to start it', () => {
   const list = (...args: string[]) => {
     const command = [join(root, 'scripts/incident.ts'), 'list', ...args]
@@ -39,7 +59,7 @@ test('where nothing runs, the list says how to start it', () => {
   assert.equal(status, 0, stderr)
   assert.match(
     stdout,
-    /^slow-tuesday [\s\S]*Nothing answers at http:\/\/127\.0\.0\.1:9 .*Start the system first: npm start/,
+    /^slow-tuesday [\s\S]* solved\. Nothing answers at http:\/\/127\.0\.0\.1:9 .*Start the system first: npm start/,
   )
   assert.equal(JSON.parse(list('--json').stdout).running, false)
 })

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { createServer } from 'node:http'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { root } from '@sightline/local/settings'
 import { duration, renderLogs, renderWaterfall } from './render.ts'
 import { layOut, readTrace, type Span } from './spans.ts'
 
@@ -100,4 +103,13 @@ test('ids are taken in hex and in base64', async (t) => {
       ['00f067aa0ba902b8', '00f067aa0ba902b7'],
     ],
   )
+})
+
+test('what is no trace id is asked for wrongly, and nobody is asked', () => {
+  for (const id of ['', '0000', 'zz']) {
+    const command = [join(root, 'scripts/trace.ts'), id]
+    const { status, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' })
+    assert.equal(status, 2, stderr)
+    assert.match(stderr, /^".*" is no trace id: that is 32 hexadecimal digits/)
+  }
 })

@@ -256,11 +256,12 @@ export const database: Board = {
               table({
                 title: 'Slow statements',
                 description:
-                  'Single statements that took longer than 5 ms, with their text (values are never recorded) and their trace.',
+                  'Single statements that took longer than 5 ms, with their text (values are never recorded) and their trace: of the newest hundred traces, the slowest first.',
+                sortBy: { displayName: 'Duration', desc: true },
                 queries: [
                   spans(
                     '{ resource.service.name =~ "$service" && kind = client && span.db.query.text != nil && duration > 5ms } | select(span.db.query.text, resource.service.name)',
-                    30,
+                    100,
                   ),
                 ],
                 transformations: [
