@@ -140,7 +140,11 @@ const proofs: Record<string, Proof> = {
       'sum by (job) (rate(http_server_request_duration_seconds_count{http_route="/process"}[30s]))',
     ],
     mistaken: 'failing-code',
-    vague: ['{ resource.service.name = "user-service" }', '{service_name="user-service"}'],
+    vague: [
+      '{ resource.service.name = "user-service" }',
+      '{service_name="user-service"}',
+      '{service_name="audit-service"}',
+    ],
   },
   'broken-trail': {
     evidence: [

@@ -35,13 +35,13 @@ export const avalanche: Incident = {
   seed: 'avalanche-3',
   flags: {
     'orders.delivery-retries': { on: { attempts: 8 } },
-    'audit.connection-guard': { on: { of_tries: 5 } },
+    'audit.connection-guard': { on: { of_tries: 4 } },
   },
   load: { requestsPerSecond: 5, mix: { orders: 95, reads: 5 } },
   hints: [
     'Compare the number of orders with the number of requests to audit-service: which part of the chain makes more of them?',
     'Count the calls below one deliver_audit_event, and look at the pauses between them.',
-    'That audit-service refuses is a cause of a few errors; that the caller asks eight times at once makes the rest.',
+    'That audit-service refuses is a cause of a few errors; that the caller asks again at once, and again, makes the rest.',
   ],
   cause: {
     service: 'order-service',
