@@ -647,6 +647,9 @@ test('Explore completes names and values from the data, and runs', options, asyn
   await page.locator('[aria-label="Saved queries"]').waitFor({ state: 'detached' })
   await page.keyboard.press('Escape')
   await page.locator('.query-tool').waitFor({ state: 'detached' })
+  // A number never equals a text, which a user's id is: nothing is found, and the reason is said.
+  await page.goto(`${system.urls.console}/explore?query=${encodeURIComponent('{ span.user.id = 2001 }')}`)
+  await page.locator('[data-state="no-data"]', { hasText: 'span.user.id is text here: write "2001".' }).waitFor()
   // What no field can say leaves them empty, with a word.
   await page.goto(`${system.urls.console}/explore?query=${encodeURIComponent('{ } | count() > 2')}`)
   await page.getByRole('button', { name: 'Form', exact: true }).click()
