@@ -46,6 +46,7 @@ if (ways.length > 0) await run()
 
 async function run(): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'sightline-differences-'))
+  process.once('exit', () => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }))
   const engines: Engine[] = []
   try {
     const backend = await startBackend(join(dir, 'backend'))
@@ -60,6 +61,5 @@ async function run(): Promise<void> {
     await askAll(all, await fill(all, seed), { ways, ask: flags.ask, from, queries, seed })
   } finally {
     await Promise.all(engines.map((engine) => engine.stop()))
-    rmSync(dir, { recursive: true, force: true })
   }
 }

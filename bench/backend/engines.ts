@@ -48,19 +48,16 @@ interface Row {
 const rows: Row[] = []
 const key: Record<string, unknown> = {}
 const dir = mkdtempSync(join(tmpdir(), 'sightline-engines-'))
+process.once('exit', () => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }))
 const versions: string[] = []
-try {
-  if (TEMPO_BIN === undefined) console.log('TEMPO_BIN names no program: spans are left out.')
-  else await sideBySide('span', (folder) => startTempo(TEMPO_BIN, folder), spanBodies(), traceQuestions)
-  if (LOKI_BIN === undefined) console.log('LOKI_BIN names no program: log lines are left out.')
-  else {
-    const { bodies, traceId } = lineBodies()
-    await sideBySide('line', (folder) => startLoki(LOKI_BIN, folder), bodies, logQuestions(traceId))
-  }
-  report()
-} finally {
-  rmSync(dir, { recursive: true, force: true })
+if (TEMPO_BIN === undefined) console.log('TEMPO_BIN names no program: spans are left out.')
+else await sideBySide('span', (folder) => startTempo(TEMPO_BIN, folder), spanBodies(), traceQuestions)
+if (LOKI_BIN === undefined) console.log('LOKI_BIN names no program: log lines are left out.')
+else {
+  const { bodies, traceId } = lineBodies()
+  await sideBySide('line', (folder) => startLoki(LOKI_BIN, folder), bodies, logQuestions(traceId))
 }
+report()
 
 /** One turn's requests. */
 interface Turn {

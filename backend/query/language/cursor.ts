@@ -80,5 +80,5 @@ export function createCursor<T extends Token>(
 }
 
 function standsForItself({ kind }: Token): boolean {
-  return kind === 'operator' || kind === 'punctuation' || kind === 'word'
+  return kind === 'operator' || kind === 'punctuation' || kind === 'word' || kind === 'keyword'
 }

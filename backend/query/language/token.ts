@@ -1,6 +1,6 @@
 /** What lexers make of a text; each language adds its own kinds and fields. */
 export interface Token {
-  /** `word`, `operator` and `punctuation` stand for themselves, all others for a value. The last token is an `end`. */
+  /** `word`, `keyword`, `operator` and `punctuation` stand for themselves, all others for a value. The last token is an `end`. */
   readonly kind: string
   /** As written; of strings and the like what they stand for. */
   readonly text: string

@@ -12,6 +12,8 @@ export interface Cursor extends TokenCursor<Token> {
   expectKind(kind: TokenKind): Token
   /** Steps over a `+` or `-` if one is next; -1 for the latter. */
   sign(): 1 | -1
+  /** Steps over a function's name, however it is written, if it and a `(` are next. */
+  acceptFunction(name: string): boolean
   /** Called for each operator that adds a level to the tree; throws when there are too many. */
   countOperator(): void
 }
@@ -37,6 +39,12 @@ export function createCursor(text: string): Cursor {
       cursor.accept('+')
       return 1
     },
+    acceptFunction(name) {
+      const token = cursor.peek()
+      const found = token.kind === 'word' && token.text.toLowerCase() === name && cursor.peek(1).text === '('
+      if (found) cursor.next()
+      return found
+    },
     countOperator() {
       operators += 1
       if (operators > MAX_OPERATORS) {
@@ -49,6 +57,7 @@ export function createCursor(text: string): Cursor {
 /** Kinds as Loki's messages call them. */
 export const KIND_NAMES: Readonly<Record<TokenKind, string>> = {
   word: 'IDENTIFIER',
+  keyword: 'KEYWORD',
   string: 'STRING',
   number: 'NUMBER',
   duration: 'DURATION',
@@ -60,5 +69,5 @@ export const KIND_NAMES: Readonly<Record<TokenKind, string>> = {
 
 function describe({ kind, text }: Token): string {
   if (kind === 'end') return KIND_NAMES.end
-  return kind === 'operator' ? `"${text}"` : `${KIND_NAMES[kind]} ${JSON.stringify(text)}`
+  return kind === 'operator' || kind === 'keyword' ? `"${text}"` : `${KIND_NAMES[kind]} ${JSON.stringify(text)}`
 }

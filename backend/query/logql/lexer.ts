@@ -4,7 +4,7 @@ import { parseBytes } from '../language/sizes.ts'
 import { type Token as LanguageToken, LETTER_ESCAPES, matchAt } from '../language/token.ts'
 import { parseError } from './errors.ts'
 
-export type TokenKind = 'word' | 'string' | 'number' | 'duration' | 'bytes' | 'flag' | 'operator' | 'end'
+export type TokenKind = 'word' | 'keyword' | 'string' | 'number' | 'duration' | 'bytes' | 'flag' | 'operator' | 'end'
 
 export interface Token extends LanguageToken {
   readonly kind: TokenKind
@@ -16,8 +16,20 @@ export interface Token extends LanguageToken {
 const OPERATOR = /\|=|\|~|\|>|!>|!=|!~|=~|==|>=|<=|\||=|>|<|\{|\}|\(|\)|\[|\]|,|\+|-|\*|\/|%|\^/y
 const SPACE = /(?:[ \t\r\n]+|#[^\n]*)+/y
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y
-const NUMBER = /(?:0[xX][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.µμ])/y
-const QUANTITY = /(?:(?:\d+(?:\.\d*)?|\.\d+)[a-zA-Zµμ]+)+/y
+/** Words that can be no names, however they are written: `BY` is `by`. Those of functions are names where no `(` follows. */
+const KEYWORDS = new Set(
+  `and bool by decolorize drop group_left group_right ignoring json keep label_format line_format logfmt of offset on or pattern regexp
+  unless unpack unwrap variants without`.split(/\s+/),
+)
+const NUMBER = /(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:[eE][+-]?\d+)?(?![\w.µμ])/y
+const QUANTITY = /(?:(?:\d+(?:\.\d*)?|\.\d+)[a-zA-Zµ]+)+/y
+/** As Go writes whole numbers that are not decimal; one of a 0 and more digits would be octal. */
+const NOT_DECIMAL = /0(?:[xXoO]\w*|[bB]\d\w*|\d*[89]\d*(?![\d.eE]))/y
+/** Whole numbers, the larger unit first, as Prometheus writes durations: all of a range, or one with days and longer. */
+export const CALENDAR = /^(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?$/
+const SIZE = /^[\d.]+(?:B|[kKMGTPE](?:B|iB?)?)$/
+/** Nanoseconds of the longest duration, 292 years. */
+const LONGEST = 2 ** 63
 const FLAG = /--[a-z][a-z-]*/y
 const STRING = /"(?:[^"\\\n]|\\[^\n])*"/y
 
@@ -55,19 +67,25 @@ function nextToken(text: string, at: number): Token {
     throw parseError(text, at, 'unexpected "."', 'names have underscores for dots: service_name for service.name')
   }
   const word = matchAt(WORD, text, at)
-  if (word !== undefined) return token('word', word)
+  if (word !== undefined) {
+    const keyword = word.toLowerCase()
+    return KEYWORDS.has(keyword) ? { ...token('keyword', word), text: keyword } : token('word', word)
+  }
   if (/[0-9.]/.test(char)) {
+    const foreign = matchAt(NOT_DECIMAL, text, at)
+    if (foreign !== undefined) throw parseError(text, at, `${foreign} is no decimal number`)
     const digits = matchAt(NUMBER, text, at)
-    if (digits !== undefined) return token('number', digits, Number(digits))
+    const value = Number(digits?.replaceAll('_', ''))
+    if (digits !== undefined && Number.isFinite(value)) return token('number', digits, value)
     const quantity = matchAt(QUANTITY, text, at) ?? ''
-    const duration = parseDuration(quantity)
-    if (duration !== undefined && Number.isFinite(duration)) return token('duration', quantity, duration)
-    const bytes = parseBytes(quantity)
+    const duration = parseDuration(quantity, CALENDAR.test(quantity))
+    if (duration !== undefined && duration < LONGEST) return token('duration', quantity, duration)
+    const bytes = SIZE.test(quantity) ? parseBytes(quantity) : undefined
     if (bytes !== undefined) return token('bytes', quantity, bytes)
     throw parseError(
       text,
       at,
-      `${JSON.stringify(quantity || char)} is no number, duration or size`,
+      `${JSON.stringify(digits ?? (quantity || char))} is no number, duration or size`,
       'durations look like 1h30m or 250ms, sizes like 20KB or 1.5MiB',
     )
   }

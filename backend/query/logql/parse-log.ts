@@ -27,11 +27,7 @@ export function parseSelector(cursor: Cursor): Matcher[] {
       '"{"',
       'a query starts with a stream selector such as {service_name="gateway"}',
     )
-  const matchers: Matcher[] = []
-  while (!cursor.at('}')) {
-    matchers.push(parseMatcher(cursor))
-    if (!cursor.accept(',')) break
-  }
+  const matchers = cursor.at('}') ? [] : parseList(cursor, parseMatcher)
   if (!cursor.at('}')) throw cursor.unexpected(cursor.peek(), '"," or "}"')
   cursor.next()
   return matchers
@@ -83,8 +79,7 @@ function parseLineFilter(cursor: Cursor): Stage {
 
 function parseLinePattern(cursor: Cursor): LinePattern {
   const start = cursor.peek()
-  if (cursor.at('ip') && cursor.peek(1).text === '(') {
-    cursor.next()
+  if (cursor.acceptFunction('ip')) {
     cursor.next()
     const value = cursor.expectKind('string').text
     cursor.expect(')')
@@ -97,14 +92,9 @@ function parseLinePattern(cursor: Cursor): LinePattern {
 
 function parseStage(cursor: Cursor): Stage {
   const token = cursor.peek()
-  // A stage's word may also be a label's name; but `| json != "x"` is a stage and a line filter.
-  const next = cursor.peek(1)
-  const isName = next.kind === 'operator' && COMPARE_OPS.has(next.text) && next.text !== '!='
-  if (token.kind === 'word' && !isName) {
-    if (Object.hasOwn(STAGE_PARSERS, token.text)) {
-      cursor.next()
-      return STAGE_PARSERS[token.text]!(cursor, token.at)
-    }
+  if (token.kind === 'keyword' && Object.hasOwn(STAGE_PARSERS, token.text)) {
+    cursor.next()
+    return STAGE_PARSERS[token.text]!(cursor, token.at)
   }
   if (token.kind === 'string')
     throw cursor.unexpected(cursor.peek(), 'a stage', 'a line filter is written |= "text" or |~ "regex"')
@@ -165,7 +155,7 @@ function parseLabelChoice(cursor: Cursor): LabelChoice {
   return { name: cursor.expectKind('word').text }
 }
 
-function parseList<T>(cursor: Cursor, parseItem: (cursor: Cursor) => T): T[] {
+export function parseList<T>(cursor: Cursor, parseItem: (cursor: Cursor) => T): T[] {
   const items = [parseItem(cursor)]
   while (cursor.accept(',')) items.push(parseItem(cursor))
   return items
@@ -209,8 +199,7 @@ function parseFilterTerm(cursor: Cursor): LabelFilter {
 
 function parseFilterValue(cursor: Cursor, { text: name, at }: Token, op: string): LabelFilter {
   const start = cursor.peek()
-  if (cursor.at('ip') && (op === '=' || op === '!=')) {
-    cursor.next()
+  if ((op === '=' || op === '!=') && cursor.acceptFunction('ip')) {
     cursor.expect('(')
     const value = cursor.expectKind('string').text
     cursor.expect(')')
@@ -228,12 +217,22 @@ function parseFilterValue(cursor: Cursor, { text: name, at }: Token, op: string)
     return { kind: 'match', matcher: { name, op: op as MatchOp, value: start.text, at } }
   }
   if (!COMPARE_OPS.has(op)) throw cursor.unexpected(cursor.peek(), 'STRING')
-  const sign = cursor.sign()
+  const signed = cursor.at('-') || cursor.at('+')
+  const sign = cursor.peek(1).kind === 'duration' ? parseMinus(cursor) : cursor.sign()
   const quantity = cursor.peek()
   const unit = FILTER_UNITS[quantity.kind]
-  if (!unit) throw cursor.unexpected(cursor.peek(), 'STRING, NUMBER, DURATION or BYTES', 'quote the value')
+  if (!unit || (signed && unit === 'bytes'))
+    throw cursor.unexpected(cursor.peek(), 'STRING, NUMBER, DURATION or BYTES', 'quote the value')
   cursor.next()
   return { kind: 'compare', name, op: (op === '=' ? '==' : op) as CompareOp, unit, value: sign * quantity.value }
+}
+
+/** A duration's own sign, which stands right before it; -1 if it is there. Days and longer have none. */
+export function parseMinus(cursor: Cursor): 1 | -1 {
+  const duration = cursor.peek(1)
+  if (!cursor.at('-') || duration.at > cursor.peek().end || /[dwy]/.test(duration.text)) return 1
+  cursor.next()
+  return -1
 }
 
 const FILTER_UNITS: Record<string, 'number' | 'duration' | 'bytes'> = {
@@ -248,10 +247,11 @@ function parseUnwrap(cursor: Cursor): Unwrap {
   let label = first.text
   let conversion: Unwrap['conversion']
   if (cursor.accept('(')) {
-    if (!isConversion(first.text)) {
+    const name = first.text.toLowerCase()
+    if (!isConversion(name)) {
       throw cursor.error(first, `unknown conversion ${first.text}`, 'use duration, duration_seconds or bytes')
     }
-    conversion = first.text
+    conversion = name
     label = cursor.expectKind('word').text
     cursor.expect(')')
   }

@@ -17,7 +17,8 @@ import {
 import { check } from './check.ts'
 import { type Cursor, createCursor } from './cursor.ts'
 import { parseError, unsupported } from './errors.ts'
-import { parsePipeline, parseSelector } from './parse-log.ts'
+import { CALENDAR } from './lexer.ts'
+import { parseList, parseMinus, parsePipeline, parseSelector } from './parse-log.ts'
 
 /** Longer queries are refused: nobody writes them, and every phase walks the whole text. */
 const MAX_LENGTH = 128 << 10
@@ -87,9 +88,12 @@ function parseLogRange(cursor: Cursor, ranged: boolean): LogRange {
 }
 
 function parseRange(cursor: Cursor): { rangeNs: number; offsetNs: number } {
-  cursor.expect('[')
+  const open = cursor.expect('[')
   const range = cursor.peek()
   if (range.kind !== 'duration') throw cursor.unexpected(range, 'DURATION', 'a range looks like [5m]')
+  if (!CALENDAR.test(range.text) || range.at > open.end || cursor.peek(1).at > range.end) {
+    throw cursor.error(range, `${range.text} is no range`, 'a range looks like [1h30m]: whole numbers, no space')
+  }
   cursor.next()
   cursor.expect(']')
   return { rangeNs: range.value, offsetNs: parseOffset(cursor) ?? 0 }
@@ -97,7 +101,7 @@ function parseRange(cursor: Cursor): { rangeNs: number; offsetNs: number } {
 
 function parseOffset(cursor: Cursor): number | undefined {
   if (!cursor.accept('offset')) return undefined
-  const sign = cursor.accept('-') ? -1 : 1
+  const sign = parseMinus(cursor)
   return sign * cursor.expectKind('duration').value
 }
 
@@ -105,7 +109,7 @@ function parseMetric(cursor: Cursor, minimum: number): MetricQuery {
   let left = cursor.nested(() => parseOperand(cursor))
   while (true) {
     const token = cursor.peek()
-    const known = (token.kind === 'operator' || token.kind === 'word') && Object.hasOwn(PRECEDENCE, token.text)
+    const known = (token.kind === 'operator' || token.kind === 'keyword') && Object.hasOwn(PRECEDENCE, token.text)
     const op = token.text as BinaryOp
     if (!known || PRECEDENCE[op] < minimum) return left
     cursor.next()
@@ -140,11 +144,8 @@ function isLabelList(cursor: Cursor): boolean {
 
 function parseLabelList(cursor: Cursor): string[] {
   cursor.expect('(')
-  const labels: string[] = []
-  while (!cursor.at(')')) {
-    labels.push(cursor.expectKind('word').text)
-    if (!cursor.accept(',')) break
-  }
+  if (cursor.accept(')')) return []
+  const labels = parseList(cursor, () => cursor.expectKind('word').text)
   cursor.expect(')')
   return labels
 }
@@ -163,20 +164,20 @@ function parseOperand(cursor: Cursor): MetricQuery {
   if (cursor.at('{')) {
     throw cursor.error(token, 'unexpected "{"', 'here a number per time is needed: count_over_time({...}[5m])')
   }
+  if (cursor.at('variants')) throw unsupported(cursor.text, at, 'variants(...) of (...)')
   if (token.kind !== 'word') throw cursor.unexpected(token, 'a function, a number or "("')
   cursor.next()
-  const name = token.text
+  const name = token.text.toLowerCase()
   if ((RANGE_OPS as readonly string[]).includes(name)) return parseRangeAggregation(cursor, name as RangeOp, at)
   if ((VECTOR_OPS as readonly string[]).includes(name)) return parseVectorAggregation(cursor, name as VectorOp, at)
   if (name === 'label_replace') return parseLabelReplace(cursor, at)
   if (name === 'vector') {
     cursor.expect('(')
-    const value = parseNumber(cursor)
+    const { value } = cursor.expectKind('number')
     cursor.expect(')')
     return { kind: 'vector-of', value, at }
   }
-  if (name === 'variants') throw unsupported(cursor.text, at, 'variants(...) of (...)')
-  throw cursor.error(token, `syntax error: unexpected IDENTIFIER ${JSON.stringify(name)}`, suggest(name))
+  throw cursor.error(token, `syntax error: unexpected IDENTIFIER ${JSON.stringify(token.text)}`, suggest(name))
 }
 
 const PROMQL_NAMES: Record<string, string> = {
@@ -224,7 +225,9 @@ function parseVectorAggregation(cursor: Cursor, op: VectorOp, at: number): Metri
   cursor.expect('(')
   let parameter: number | undefined
   if (isParameter(cursor)) {
+    const written = cursor.peek()
     parameter = parseNumber(cursor)
+    if (!/^[+-]|^\d+$/.test(written.text)) throw cursor.error(written, `${written.text} is no whole number`)
     cursor.expect(',')
   }
   const expression = parseMetric(cursor, 0)

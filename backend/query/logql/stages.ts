@@ -74,8 +74,12 @@ const always =
     return true
   }
 
+/**
+ * What Loki takes for a terminal's sequence: ESC, or the one character for `ESC [`, and signs such as `[`. Then either words up to a
+ * bell (a window's title), or numbers of at most four digits and one character that ends it; what is no such character stays.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours begin with ESC.
-const COLORS = /\x1b\[[0-9;]*[A-Za-z]/g
+const COLORS = /[\x1b\x9b](?=([[\]()#;?]*))\1(?:[A-Za-z\d;]*\x07|(?:\d{1,4}(?:;\d{0,4})*)?[\dA-PRZcf-nqrty=><~])/g
 
 function formatted(row: Row, format: (row: Row) => string): string | undefined {
   tick()

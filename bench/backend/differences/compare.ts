@@ -3,6 +3,7 @@ import { type Answer, ask, type Difference, difference, type Ignore, type Way, t
 import { KINDS } from './documented.ts'
 import { DATA_SECONDS, type Engines } from './fill.ts'
 import type { Kind } from './kind.ts'
+import { reprinted } from './rewrite.ts'
 import { ODD_PART } from './spans.ts'
 
 export interface Comparison {
@@ -26,7 +27,12 @@ export async function compare(engines: Engines, way: Way, query: string, window:
 
   const found = await differ(query, query, window)
   if (found === undefined) return { found, names: [] }
-  const candidates = KINDS.filter((kind) => kind.ways.includes(way) && applies(kind, query, way, found))
+  // What is refused for how it is written is taken once a change has had it printed anew: no change is the reason then.
+  const written = reprinted(isTraces(way) ? 'traceql' : 'logql', query)
+  const bySpelling = found.what === 'refused there' && (await differ(query, written, window)) === undefined
+  const candidates = KINDS.filter(
+    (kind) => kind.ways.includes(way) && applies(kind, query, way, found) && (!bySpelling || kind.refused),
+  )
   const sets = [...candidates.map((kind) => [kind]), ...pairs(candidates), candidates]
   let rest = found
   for (const set of sets) {

@@ -16,8 +16,6 @@ const changed = (change: (node: Node) => unknown) => (query: string) => {
   }
 }
 
-const isPatternFilter = ({ kind, op }: Node) => kind === 'line-filter' && (op === '|>' || op === '!>')
-
 interface Labels {
   readonly stream: Record<string, string>
   readonly structuredMetadata?: Record<string, string>
@@ -286,15 +284,6 @@ export const LOKI_KINDS: readonly Kind[] = [
     without: changed((node) =>
       (node.kind === 'vector' || node.kind === 'label-replace') && isNumber(node.expression as Node)
         ? { ...node, expression: { kind: 'vector-of', value: 3 } }
-        : node,
-    ),
-  },
-  {
-    name: '`|>` and `!>` look on for a place where the whole pattern matches',
-    ways: LOKI,
-    without: changed((node) =>
-      Array.isArray(node.stages) && node.stages.some(isPatternFilter)
-        ? { ...node, stages: node.stages.filter((stage: Node) => !isPatternFilter(stage)) }
         : node,
     ),
   },

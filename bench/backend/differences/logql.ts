@@ -21,6 +21,96 @@ const ORDER = ['>', '>=', '<', '<=', '==', '!='] as const
 const ARITHMETIC = ['+', '-', '*', '/', '%', '^'] as const
 const COMPARE = ['>', '>=', '<', '<=', '==', '!=', '> bool', '== bool', '<= bool', '!= bool'] as const
 const PATTERNS = ['.+', '.*', 'a.*', '2..', 'err|warn', '(?i)ERROR', '', '[0-9]+']
+const FUNCTIONS = [
+  'upper',
+  'lower',
+  'title',
+  'trim',
+  'trunc 3',
+  'trunc -3',
+  'substr 1 3',
+  'repeat 2',
+  'replace "a" "b"',
+  'trimAll "a"',
+  'trimPrefix "a"',
+  'trimSuffix "n"',
+  'alignLeft 6',
+  'alignRight 6',
+  'indent 2',
+  'nindent 1',
+  'b64enc',
+  'b64enc | b64dec',
+  'b64dec',
+  'urlencode',
+  'urldecode',
+  'default "none"',
+  'hasPrefix "a"',
+  'hasSuffix "n"',
+  'contains "n"',
+  'count "n"',
+  'regexReplaceAll "(a)(.)" "a"',
+  'bytes',
+  'duration',
+  'duration_seconds',
+  'int',
+  'float64',
+  'printf "%q %5s|%-5s|%v"',
+  'len',
+  'fromJson',
+  'ToUpper',
+  'TrimSpace',
+  'html',
+  'urlquery',
+  'js',
+] as const
+const CALLS = [
+  'add 1 2 3',
+  'sub 5 2',
+  'mul 2 3',
+  'div 7 2',
+  'mod 7 2',
+  'addf 1.5 2',
+  'subf 5 2.5',
+  'mulf 1.5 2',
+  'divf 7 2',
+  'max 1 2 3',
+  'min 3 1 2',
+  'maxf 1.5 2',
+  'minf 1.5 2',
+  'ceil 1.2',
+  'floor 1.8',
+  'round 1.256 2',
+  'round 1.5 0',
+  'unixEpoch __timestamp__ | len',
+  '__timestamp__ | date "2006"',
+  'unixToTime "1679577215" | date "2006-01-02"',
+  'toDate "2006-01-02" "2021-11-02" | unixEpoch',
+  'regexReplaceAllLiteral "(ts=)" "timestamp=" "$"',
+  'replace "a" "b" "aaa"',
+  'printf "%d %05.2f %t %x" 7 1.5 true 255',
+  'printf "%s %v %T" "a" 1 2',
+  'substr 0 3 __line__',
+  'urlencode "a b/c?d=ü"',
+  'urldecode "a%20b+c"',
+  'b64dec "YQ=="',
+  'bytes "2KB"',
+  'duration "1h2m"',
+  'duration_seconds "90s"',
+  'index .absent 0',
+  'eq 1 1',
+  'ne "a" "b"',
+  'lt 1 2',
+  'and 1 0',
+  'or "" "x"',
+  'not true',
+  'slice "abcdef" 1 3',
+  'len "ünï"',
+  'repeat 3 "ab"',
+  'indent 2 "a\\nb"',
+  'title "two words"',
+  'trunc 100 "short"',
+  'alignRight 3 "abcdef"',
+] as const
 const WORDS = ['status', 'ann', 'ünï', '500', '', '"', 'GET', 'rr', '{', '=']
 
 export function logs(choices: Choices): string {
@@ -64,10 +154,13 @@ function stage(choices: Choices): string {
     [4, () => parser(choices)],
     [6, () => `| ${labelFilter(choices, 1)}`],
     [1, () => `| line_format ${quoted(template(choices))}`],
+    [1, () => `| line_format ${quoted(called(choices))}`],
+    [1, () => `| label_format made=${quoted(called(choices))}`],
     [1, () => `| label_format ${labelFormat(choices)}`],
     [
       1,
-      () => `| ${choices.of(['drop', 'keep'])} ${choices.of(NAMES)}${choices.of(['', ', status', '="x"', '=~"a.*"'])}`,
+      () =>
+        `| ${choices.of(['drop', 'keep'])} ${choices.of(NAMES)}${choices.of(['', ', status', '="x"', '=~"a.*"', '!="x"', '!~"a.*", level, env', '=""', ', __error__'])}`,
     ],
     [1, () => '| decolorize'],
   )
@@ -81,7 +174,7 @@ function lineFilter(choices: Choices): string {
     [
       1,
       () =>
-        `${choices.of(['|>', '!>'])} ${quoted(choices.of(['<_>status=<_>', '<_>ann<_>', '10.<_> - <_>', 'plain <_>']))}`,
+        `${choices.of(['|>', '!>'])} ${quoted(choices.of(['<_>status=<_>', '<_>ann<_>', '10.<_> - <_>', 'plain <_>', '', 'status=<_>', '<_>s', '1', '<_>a<_>a<_>', '<_>']))}`,
     ],
   )
 }
@@ -103,12 +196,33 @@ function parser(choices: Choices): string {
     [
       1,
       () =>
-        `| pattern ${quoted(choices.of(['<ip> - "<verb> <path>" <status> <took>', '<_> <verb> <_>', '<first>=<rest>', 'status=<status> <_>']))}`,
+        `| pattern ${quoted(
+          choices.of([
+            '<ip> - "<verb> <path>" <status> <took>',
+            '<_> <verb> <_>',
+            '<first>=<rest>',
+            'status=<status> <_>',
+            '<_>status=<status>',
+            '<level>',
+            '<a> <b> <c> <d> <e> <f>',
+            'x<a>',
+          ]),
+        )}`,
     ],
     [
       1,
       () =>
-        `| regexp ${quoted(choices.of(['(?P<verb>GET|POST) (?P<path>\\S+)', '(?P<status>[0-9]+)', '^(?P<level>\\w+)']))}`,
+        `| regexp ${quoted(
+          choices.of([
+            '(?P<verb>GET|POST) (?P<path>\\S+)',
+            '(?P<status>[0-9]+)',
+            '^(?P<level>\\w+)',
+            '(?P<a>x)?(?P<b>s)',
+            '(?P<empty>)',
+            '(?i)(?P<word>error|warn)',
+            '(?P<first>.)(.)(?P<third>.)',
+          ]),
+        )}`,
     ],
     [1, () => '| unpack'],
   )
@@ -153,6 +267,20 @@ function template(choices: Choices): string {
     `{{ __line__ | alignLeft 4 }}{{ .${name} | trim | title }}`,
     `{{ if and (eq .${name} "200") (contains "a" __line__) }}both{{ end }}`,
   ])
+}
+
+/** A function of a template, of a label's value or of constants. */
+function called(choices: Choices): string {
+  const name = choices.of(NAMES)
+  return choices.way(
+    [3, () => `{{ .${name} | ${choices.of(FUNCTIONS)} }}`],
+    [2, () => `{{ __line__ | ${choices.of(FUNCTIONS)} }}`],
+    [3, () => `{{ ${choices.of(CALLS)} }}`],
+    [1, () => `{{ .${name} | ${choices.of(FUNCTIONS)} | ${choices.of(FUNCTIONS)} }}`],
+    [1, () => `{{ range $i, $e := (fromJson __line__) }}{{ $i }}:{{ $e }};{{ end }}`],
+    [1, () => `{{ with .${name} }}{{ . }}{{ else }}none{{ end }}{{- /* a note */ -}}  x`],
+    [1, () => `{{ $a := .${name} }}{{ $a }}{{ if not $a }}-{{ else if eq $a "200" }}!{{ end }}`],
+  )
 }
 
 function labelFormat(choices: Choices): string {

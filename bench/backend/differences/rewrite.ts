@@ -32,6 +32,15 @@ export function rewrite(language: 'traceql' | 'logql', query: string, change: Ch
   return changes === 0 ? query : logql.print(tree)
 }
 
+/** The query as it is printed; itself when it is refused here. */
+export function reprinted(language: 'traceql' | 'logql', query: string): string {
+  try {
+    return language === 'traceql' ? traceql.print(traceql.parse(query)) : logql.print(logql.parse(query))
+  } catch {
+    return query
+  }
+}
+
 /** The tree of what stands between the braces. */
 export function condition(text: string): Node {
   const query = traceql.parse(`{ ${text} }`)

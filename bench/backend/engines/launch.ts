@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '@sightline/service-kit/free-port'
 import { until } from '@sightline/service-kit/poll'
@@ -143,10 +144,25 @@ function written(dir: string, config: object): string {
   return file
 }
 
+const running = new Set<ChildProcess>()
+
+/** Whoever ends us, by a signal or an error that nobody catches, ends what was started here: at once, as nothing of it is kept. */
+function endTogether(): void {
+  process.prependListener('exit', () => {
+    for (const child of running) child.kill('SIGKILL')
+  })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => process.exit(128 + constants.signals[signal]))
+  }
+}
+
 function launch(program: string, args: string[], dir: string, env: Record<string, string> = {}): ChildProcess {
   mkdirSync(dir, { recursive: true })
   const log = openSync(`${dir}.log`, 'w')
-  return spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', log, log] })
+  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', log, log] })
+  if (running.size === 0) endTogether()
+  running.add(child)
+  return child
 }
 
 async function ready(child: ChildProcess, url: string): Promise<void> {

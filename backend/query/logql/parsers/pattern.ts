@@ -61,28 +61,25 @@ export function compilePattern(expression: string): (line: string) => [name: str
   }
 }
 
-/** A line filter: only `<_>` stands for "anything". */
+/**
+ * A line filter: only `<_>` stands for "anything", and never for nothing. As in Loki the first place of a text behind the one before
+ * it counts, and no other is tried: `<_>a` does not match `aa`, and `a<_>` matches `ba1`.
+ */
 export function compileLinePattern(expression: string): (line: string) => boolean {
   const parts = split(expression)
   for (const part of parts) {
     if ('capture' in part && part.capture !== '_') throw new Error(`named captures are not allowed: <${part.capture}>`)
   }
   const literals = parts.flatMap((part) => ('literal' in part ? [part.literal] : []))
-  if (parts.length === 0) return () => false
-  if (literals.length === parts.length) return (line) => line === expression
-  const openStart = 'capture' in parts[0]!
-  const openEnd = 'capture' in parts.at(-1)!
+  const openStart = parts.length > 0 && 'capture' in parts[0]!
+  const openEnd = parts.length > 0 && 'capture' in parts.at(-1)!
   return (line) => {
     let at = 0
     for (const [index, literal] of literals.entries()) {
-      const anchored = index === 0 && !openStart
-      // What a capture stands for is never empty.
-      const least = anchored ? 0 : at + 1
-      const toEnd = index === literals.length - 1 && !openEnd
-      const found = anchored ? 0 : toEnd ? line.length - literal.length : line.indexOf(literal, least)
-      if (found < least || !line.startsWith(literal, found)) return false
+      const found = line.indexOf(literal, at)
+      if (found < 0 || (found === at && (index > 0 || openStart))) return false
       at = found + literal.length
     }
-    return !openEnd || at < line.length
+    return openEnd ? at < line.length : at === line.length
   }
 }
