@@ -108,6 +108,8 @@ export function replaceAllRegex(
     let out = ''
     let end = 0
     for (const found of engine.matchAll(text)) {
+      // As in Go: nothing right behind a match is none.
+      if (found[0] === '' && found.index === end && end > 0) continue
       out += text.slice(end, found.index) + (literal ? replacement : expand(replacement, found, maxText))
       end = (found.index ?? 0) + found[0].length
       if (out.length > maxText) throw new Error(`the result is longer than ${maxText} characters`)

@@ -81,11 +81,57 @@ const cases: [template: string, text: string][] = [
   ['{{ toDateInZone "2006-01-02 15:04:05" "America/New_York" .when | date "15:04 -0700" }}', '11:08 +0000'],
   ['{{ unixToTime "1700000000" | date "2006" }}', '2023'],
   ['{{ unixToTime "1700000000" | date "02_01_2006 _2" }}', '14_11_2023 14'],
+  // Floats as Go prints them, ints of any base
+  [
+    '{{ 1e6 }} {{ 1234567.0 }} {{ 1e21 }} {{ 0.00001 }} {{ 100000.5 }} {{ 123456789.5 }} {{ ceil -0.5 }}',
+    '1e+06 1.234567e+06 1e+21 1e-05 100000.5 1.234567895e+08 -0',
+  ],
+  [
+    '{{ mulf 1e6 10 }} {{ float64 "1234567" }} {{ bytes "20MB" }} {{ round 12345678.567 2 }}',
+    '1e+07 1.234567e+06 2e+07 1.234567857e+07',
+  ],
+  [
+    '{{ fromJson `{"a":1234567,"b":[null]}` }} {{ add 1000000 1 }} {{ len .app | mul 1000000 }}',
+    'map[a:1.234567e+06 b:[<nil>]] 1000001 4000000',
+  ],
+  ['{{ 0x10 }} {{ 1_000 }} {{ 0b11 }} {{ 0o17 }} {{ 017 }} {{ +5 }} {{ -5 }} {{ .5 }}', '16 1000 3 15 15 5 -5 0.5'],
+  ['{{ int "1.9" }} {{ int "0x10" }} {{ int "010" }} {{ int " 7" }} {{ int "1e3" }} {{ int 1.9 }}', '1 16 8 0 0 1'],
+  ['{{ float64 "0x10" }} {{ float64 "Inf" }} {{ float64 " 1" }} {{ float64 "1e3" }}', '0 +Inf 0 1000'],
+  [
+    '{{ addf 0.1 0.2 }} {{ subf 0.3 0.1 }} {{ mulf 1.1 1.1 }} {{ divf 1 3 }} {{ divf -2 3 }}',
+    '0.3 0.2 1.21 0.3333333333333333 -0.6666666666666667',
+  ],
+  // Texts are bytes
+  ['{{ "ünï" | trunc 2 }} {{ "ünï" | trunc -2 }} {{ substr 0 2 "ünï" }} {{ substr 1 9 "abc" }}', 'ü ï ü bc'],
+  [
+    '{{ "YWJ" | b64dec }}, {{ "YW=" | b64dec }}, {{ "YQ==x" | b64dec }}, {{ "!" | b64dec }}, {{ "YQ=x" | b64dec }}',
+    `illegal base64 data at input byte ${['0', '3', '4', '0', '2'].join(', illegal base64 data at input byte ')}`,
+  ],
+  ['{{ "%e4" | urldecode }}', '\ufffd'],
+  [
+    '{{ js `a\'b"c<d>&=/` }} {{ "é\\n" | js }} {{ html "a" "<" }} {{ print }}',
+    `a\\'b\\"c\\u003Cd\\u003E\\u0026\\u003D/ é\\u000A a&lt; `,
+  ],
+  ['{{ regexReplaceAll "a*" "baac" "-" }}', '-b-c-'],
+  ['{{ printf "% d|%q" 42 65 }}', " 42|'A'"],
+  [
+    '{{ printf "%s %d %f %U %G %.3g %#v" 5 1.5 1 65 1.5 1234.5678 "a" }}',
+    '%!s(int=5) %!d(float64=1.5) %!f(int=1) U+0041 1.5 1.23e+03 "a"',
+  ],
+  [
+    '{{ printf "%[2]s %[1]s" "a" "b" }} {{ printf "%" }} {{ printf "%!" }} {{ printf "%d" (fromJson "[1]") }}',
+    'b a %!(NOVERB) %!!(MISSING) [%!d(float64=1)]',
+  ],
+  ['{{ toDateInZone "2006" "Nope/Zone" "2023" }}', '2023-01-01 00:00:00 +0000 UTC'],
 ]
 
 for (const [template, text] of cases) {
   test(`template ${template}`, () => assert.equal(run(template), text))
 }
+
+test('a text in the place of a function is refused', () => {
+  assert.throws(() => run('{{ "a" | "b" }}'), /non executable command/)
+})
 
 test('what fails on a line throws, and templates can not blow up', () => {
   for (const template of [
@@ -94,6 +140,18 @@ test('what fails on a line throws, and templates can not blow up', () => {
     '{{ lt 1 "a" }}',
     '{{ repeat 9999999 "xxxxxxxx" }}',
     '{{ index (fromJson "[]") 3 }}',
+    '{{ 5 | upper }}',
+    '{{ true | upper }}',
+    '{{ trunc "2" "abc" }}',
+    '{{ repeat -1 "a" }}',
+    '{{ substr 2 1 "abc" }}',
+    '{{ substr 5 9 "abc" }}',
+    '{{ slice "abc" 2 9 }}',
+    '{{ index "" 0 }}',
+    '{{ divf 1 0 }}',
+    '{{ duration "1d" }}',
+    '{{ eq 1 1.0 }}',
+    '{{ nil }}',
   ]) {
     assert.throws(() => run(template), Error, template)
   }

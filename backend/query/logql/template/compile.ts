@@ -113,11 +113,12 @@ function runRange(node: TemplateNode & { kind: 'if' | 'with' | 'range' }, dot: D
 }
 
 function rangeEntries(value: Value): [Value, Value][] {
-  if (isList(value)) return value.map((item, index) => [index, item])
+  if (isList(value)) return value.map((item, index) => [BigInt(index), item])
   if (typeof value === 'object' && value.kind === 'map') {
     return [...value.entries].sort(([a], [b]) => (a < b ? -1 : 1))
   }
-  if (typeof value === 'number') return Array.from({ length: Math.min(Math.max(value, 0), 10_000) }, (_, k) => [k, k])
+  if (typeof value === 'bigint')
+    return Array.from({ length: Math.min(Math.max(Number(value), 0), 10_000) }, (_, k) => [BigInt(k), BigInt(k)])
   if (value === undefined) return []
   throw new Error(`range can't iterate over ${formatValue(value)}`)
 }
@@ -142,6 +143,7 @@ function evalCommand(command: Command, dot: Dot, run: Run, piped: readonly Value
   const [head, ...rest] = command as [Operand, ...Operand[]]
   if (head.kind !== 'function') {
     if (rest.length + piped.length > 0) throw new Error("can't give argument to non-function")
+    if (head.kind === 'constant' && head.value === undefined) throw new Error('nil is not a command')
     return evalOperand(head, dot, run)
   }
   if (head.name === '__line__') return run.row.line

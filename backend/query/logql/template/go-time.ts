@@ -182,6 +182,15 @@ function zoneOffset(ms: number, zone: string): number {
   return parseOffset(shown.replace('GMT', '') || 'Z')
 }
 
+/** Whether a time zone is known by this name. */
+export function isZone(zone: string): boolean {
+  try {
+    return zoneOffset(0, zone) !== undefined
+  } catch {
+    return false
+  }
+}
+
 function zoneName(ms: number, zone: string): string {
   if (zone === 'UTC' || zone === '' || zone === 'Local') return 'UTC'
   return zoneFormat(zone, 'short')

@@ -2,7 +2,7 @@
 import { TEMPLATE_FUNCTIONS } from './functions.ts'
 
 export type Operand =
-  | { readonly kind: 'constant'; readonly value: string | number | boolean | undefined }
+  | { readonly kind: 'constant'; readonly value: string | bigint | number | boolean | undefined }
   | { readonly kind: 'dot' }
   | { readonly kind: 'variable'; readonly name: string }
   | { readonly kind: 'function'; readonly name: string }
@@ -39,7 +39,7 @@ interface Word {
 }
 
 const TOKEN =
-  /\s+|"(?:[^"\\\n]|\\.)*"|`[^`]*`|'(?:[^'\\\n]|\\.)+'|\d[\w.]*(?:[eE][+-]?\d+)?|[+-]\d[\w.]*|\$\w*|\.[A-Za-z_]\w*|\.|[A-Za-z_]\w*|:=|=|[(),|]/y
+  /\s+|"(?:[^"\\\n]|\\.)*"|`[^`]*`|'(?:[^'\\\n]|\\.)+'|\d[\w.]*(?:[eE][+-]?\d+)?|[+-]\d[\w.]*|\$\w*|\.\d\w*|\.[A-Za-z_]\w*|\.|[A-Za-z_]\w*|:=|=|[(),|]/y
 const MAX_DEPTH = 100
 
 /** Throws an Error that says what can't be read. */
@@ -152,6 +152,8 @@ function parsePipe(words: readonly Word[]): Pipe {
     const commands: Command[] = []
     do commands.push(readCommand(depth))
     while (words[at]?.text === '|' && ++at)
+    const fixed = commands.slice(1).some(([head]) => head!.kind === 'constant' || head!.kind === 'dot')
+    if (fixed) throw new Error('invalid template: non executable command in a pipeline')
     return { declare, assign, commands }
   }
   const readCommand = (depth: number): Command => {
@@ -166,7 +168,7 @@ function parsePipe(words: readonly Word[]): Pipe {
     if (text === '(') {
       operand = { kind: 'pipe', pipe: readPipe(depth + 1) }
       if (words[at++]?.text !== ')') throw new Error('invalid template: unclosed left paren')
-    } else if (text.startsWith('.') && text.length > 1) {
+    } else if (/^\.\D/.test(text)) {
       operand = { kind: 'field', of: { kind: 'dot' }, name: text.slice(1) }
     } else {
       operand = simpleOperand(text)
@@ -186,19 +188,29 @@ function simpleOperand(text: string): Operand {
   if (text.startsWith('$')) return { kind: 'variable', name: text }
   if (text.startsWith('`')) return { kind: 'constant', value: text.slice(1, -1) }
   if (text.startsWith('"')) return { kind: 'constant', value: decodeEscapes(text.slice(1, -1)) }
-  if (text.startsWith("'")) return { kind: 'constant', value: decodeEscapes(text.slice(1, -1)).codePointAt(0) ?? 0 }
+  if (text.startsWith("'"))
+    return { kind: 'constant', value: BigInt(decodeEscapes(text.slice(1, -1)).codePointAt(0) ?? 0) }
   if (text === 'true' || text === 'false') return { kind: 'constant', value: text === 'true' }
   if (text === 'nil') return { kind: 'constant', value: undefined }
-  if (/^[+-]?\d/.test(text)) {
-    const value = Number(text.replaceAll('_', ''))
-    if (Number.isNaN(value)) throw new Error(`invalid template: bad number syntax: ${JSON.stringify(text)}`)
-    return { kind: 'constant', value }
-  }
+  if (/^[+-]?\.?\d/.test(text)) return { kind: 'constant', value: numberOf(text) }
   if (!/^[A-Za-z_]/.test(text)) throw new Error(`invalid template: unexpected ${JSON.stringify(text)}`)
   if (!BUILTINS.has(text) && !Object.hasOwn(TEMPLATE_FUNCTIONS, text)) {
     throw new Error(`invalid template: function ${JSON.stringify(text)} not defined`)
   }
   return { kind: 'function', name: text }
+}
+
+/** A float where there is a point or an exponent, otherwise an int of any base; one that begins with 0 is octal. */
+function numberOf(text: string): bigint | number {
+  const digits = text.replaceAll('_', '').replace(/^\+/, '')
+  const whole = /^-?(?:\d+|0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+)$/.test(digits)
+  const octal = digits.replace(/^(-?)0(?=\d)/, '$10o')
+  if (whole && Number.isInteger(Number(octal.replace('-', '')))) {
+    return digits.startsWith('-') ? -BigInt(octal.slice(1)) : BigInt(octal)
+  }
+  const value = Number(digits)
+  if (whole || Number.isNaN(value)) throw new Error(`invalid template: bad number syntax: ${JSON.stringify(text)}`)
+  return value
 }
 
 /** Functions that need the row or decide themselves which arguments to evaluate. */
