@@ -12,33 +12,38 @@ import { fill } from './differences/fill.ts'
 import { askAll } from './differences/round.ts'
 import { type Engine, startBackend, startLoki, startTempo } from './engines/launch.ts'
 
+const WAYS = [
+  ['search', 6],
+  ['metrics', 3],
+  ['instant', 1],
+  ['lines', 6],
+  ['newest', 1],
+  ['apart', 1],
+  ['range', 3],
+  ['odd', 2],
+  ['vector', 4],
+  ['slip', 2],
+  ['misspelt', 2],
+  ['tags', 1],
+  ['labels', 1],
+] as const
 const usage = `TEMPO_BIN=PROGRAM LOKI_BIN=PROGRAM node bench/backend/differences.ts [--queries N] [--from N] [--seed N] [--only WAY,...] [--ask QUERY]
 
 Compares the answers of the backend with those of Tempo and Loki; what is not given is left out. 10,000 random queries unless told, the
-same ones for the same seed; --from begins with another than the first. Ways: search, metrics, instant (TraceQL); lines, newest, apart, range, odd, vector (LogQL). --ask asks this one instead.`
+same ones for the same seed; --from begins with another than the first. Ways: search, metrics, instant (TraceQL); lines,
+newest, apart, range, odd, vector (LogQL); slip, misspelt (queries of either language with a word too many or too few); tags, labels (the
+other routes). --ask asks this one instead.`
 const flags = readFlags(usage, {
   options: {
     queries: { type: 'string', default: '10000' },
     from: { type: 'string', default: '0' },
     seed: { type: 'string', default: '1' },
-    only: { type: 'string', default: 'search,metrics,instant,lines,newest,apart,range,odd,vector' },
+    only: { type: 'string', default: WAYS.map(([way]) => way).join() },
     ask: { type: 'string' },
   },
 }).values
 const { TEMPO_BIN, LOKI_BIN } = process.env
-const ways = (
-  [
-    ['search', 6],
-    ['metrics', 3],
-    ['instant', 1],
-    ['lines', 6],
-    ['newest', 1],
-    ['apart', 1],
-    ['range', 3],
-    ['odd', 2],
-    ['vector', 4],
-  ] as const
-).filter(([way]) => flags.only!.split(',').includes(way) && (isTraces(way) ? TEMPO_BIN : LOKI_BIN))
+const ways = WAYS.filter(([way]) => flags.only!.split(',').includes(way) && (isTraces(way) ? TEMPO_BIN : LOKI_BIN))
 for (const [name, value] of Object.entries({ TEMPO_BIN, LOKI_BIN })) {
   if (value === undefined) console.log(`${name} names no program: what it would answer is left out.`)
 }

@@ -22,8 +22,9 @@ const DAY = 86_400e9
 const NUMBER = '(?:\\d+(?:\\.\\d*)?|\\.\\d+)'
 const PART = /(\d*)(\.\d*)?([a-zµμ]+)/y
 
-/** For lexers: a duration inside a longer text, no letter or digit behind it. */
-export const DURATION_TOKEN = new RegExp(`(?:${NUMBER}(?:${[...UNITS.keys()].join('|')}))+(?![A-Za-z0-9_])`, 'y')
+/** For lexers: a duration inside a longer text, no letter or digit behind it. Queries know one of the two µ, the micro sign. */
+const WRITTEN_UNITS = [...UNITS.keys()].filter((unit) => unit !== 'μs')
+export const DURATION_TOKEN = new RegExp(`(?:${NUMBER}(?:${WRITTEN_UNITS.join('|')}))+(?![A-Za-z0-9_])`, 'y')
 
 /**
  * `1h30m`, `1.5s`, `.5ms` -> nanoseconds, a fraction of one cut off; undefined when it is no duration, `Infinity` when it

@@ -60,8 +60,7 @@ function collectFields(entries: readonly LogEntry[]): Map<string, Field> {
     for (const [name, value] of Object.entries(entry.structuredMetadata)) add(name, value)
     const { parser, pairs } = parseFields(entry.line)
     for (const [name, value, path] of pairs) {
-      const stored = Object.hasOwn(entry.stream, name) || Object.hasOwn(entry.structuredMetadata, name)
-      add(stored ? `${name}_extracted` : name, value, parser, path)
+      add(Object.hasOwn(entry.stream, name) ? `${name}_extracted` : name, value, parser, path)
     }
   }
   return fields

@@ -193,6 +193,8 @@ test('stats and volumes count entries and bytes', async () => {
   assert.deepEqual(result.map(({ metric }: { metric: object }) => metric)[0], { level: 'info' })
   const total = result.reduce((sum: number, { value }: { value: [number, string] }) => sum + Number(value[1]), 0)
   assert.equal(total, bytes)
+  const absent = { query: '{job=~".+"}', targetLabels: 'level,absent', aggregateBy: 'labels' }
+  assert.deepEqual((await data('index/volume', absent)).data.result, [])
   const range = (await data('index/volume_range', { query: '{level="error"}', step: '60' })).data
   assert.equal(range.resultType, 'matrix')
   assert.equal(range.result[0].metric.level, 'error')

@@ -97,6 +97,8 @@ function volumesOf(context: LokiContext, params: URLSearchParams, window: TimeWi
     const all = Object.keys(labels)
     const named = all.filter((name) => targets.length === 0 || targets.includes(name))
     const names = all.filter((name) => wanted.length === 0 || wanted.includes(name))
+    // As in Loki a stream without one of the labels that are asked for is of no series.
+    if (!targets.every((name) => Object.hasOwn(labels, name))) continue
     if (by === 'labels') for (const name of named) add({ [name]: '' }, bytes)
     else add(Object.fromEntries(names.map((name) => [name, labels[name]!])), bytes)
   }

@@ -1,8 +1,14 @@
 /** Asks an engine, and tells in what two answers differ. */
 import type { Engine } from '../engines/launch.ts'
+import { readAnswer, readQuestion } from './apis.ts'
 
-/** Of LogQL: all lines; the newest few; lines some time apart; series; series at odd times; their values at one time. */
-export type Way = 'search' | 'metrics' | 'instant' | 'lines' | 'newest' | 'apart' | 'range' | 'odd' | 'vector'
+/**
+ * Of LogQL: all lines; the newest few; lines some time apart; series; series at odd times; their values at one time. `slip` and
+ * `misspelt` are queries that may be none (TraceQL, LogQL), `tags` and `labels` questions to the other routes.
+ */
+export type Way = TraceWay | LogWay
+export type TraceWay = 'search' | 'metrics' | 'instant' | 'slip' | 'tags'
+export type LogWay = 'lines' | 'newest' | 'apart' | 'range' | 'odd' | 'vector' | 'misspelt' | 'labels'
 
 /** Seconds since the epoch. */
 export interface Window {
@@ -37,7 +43,9 @@ const LINES = {
 
 export async function ask(engine: Engine, way: Way, query: string, window: Window): Promise<Answer> {
   const { url, headers } = request(engine, way, query, window)
-  const response = await fetch(url, { headers, signal: AbortSignal.timeout(ASK_SECONDS * 1000) })
+  const once = () => fetch(url, { headers, signal: AbortSignal.timeout(ASK_SECONDS * 1000) })
+  // An engine may close a connection that is kept alive just when it is used again.
+  const response = await once().catch(once)
   const body = await response.text()
   if (!response.ok) return { refused: `${response.status} ${body.trim().slice(0, 300)}` }
   return { parts: read[way](JSON.parse(body)) }
@@ -62,6 +70,21 @@ function request(engine: Engine, way: Way, query: string, { start, end, step }: 
       }
     case 'instant':
       return { url: address(engine.tempo, '/api/metrics/query', { q: query, ...times }) }
+    case 'slip': {
+      const metrics = /\|\s*(rate|\w+_over_time|compare)\b/.test(query)
+      const path = metrics ? '/api/metrics/query_range' : '/api/search'
+      return { url: address(engine.tempo, path, { q: query, ...times, ...(metrics && { step: `${step}s` }) }) }
+    }
+    case 'misspelt':
+      return {
+        url: address(engine.loki, '/loki/api/v1/query_range', { query, ...times, step: String(step), limit: '10' }),
+      }
+    case 'tags':
+    case 'labels': {
+      const { path, parameters } = readQuestion(query)
+      const base = way === 'tags' ? `${engine.tempo}/api/` : `${engine.loki}/loki/api/v1/`
+      return { url: `${base}${path}?${new URLSearchParams([...parameters, ...Object.entries(times)])}` }
+    }
     case 'lines':
     case 'newest':
     case 'apart':
@@ -204,6 +227,10 @@ const read: Record<Way, Read> = {
   range: samples,
   odd: samples,
   vector: samples,
+  slip: () => [],
+  misspelt: () => [],
+  tags: readAnswer,
+  labels: readAnswer,
 }
 
 /** undefined when both say the same, but for what is ignored. */
@@ -211,7 +238,7 @@ export function difference(here: Answer, there: Answer, ignore: Ignore = () => f
   if ('refused' in here || 'refused' in there) {
     if (!('refused' in here)) return { what: 'refused there', example: (there as { refused: string }).refused }
     if (!('refused' in there)) return { what: 'refused here', example: here.refused }
-    return undefined
+    return here.refused.startsWith('400') ? undefined : { what: 'not refused with 400', example: here.refused }
   }
   for (const [at, [part, mine]] of here.parts.entries()) {
     const yours = there.parts[at]![1]

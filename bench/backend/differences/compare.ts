@@ -1,5 +1,14 @@
 /** Asks the backend and another engine the same query, and tells whether what differs is documented. */
-import { type Answer, ask, type Difference, difference, type Ignore, type Way, type Window } from './answers.ts'
+import {
+  type Answer,
+  ask,
+  type Difference,
+  difference,
+  type Ignore,
+  type TraceWay,
+  type Way,
+  type Window,
+} from './answers.ts'
 import { KINDS } from './documented.ts'
 import { DATA_SECONDS, type Engines } from './fill.ts'
 import type { Kind } from './kind.ts'
@@ -22,14 +31,20 @@ export async function compare(engines: Engines, way: Way, query: string, window:
     if (!known.has(key)) known.set(key, ask(from, way, text, over))
     return known.get(key)!
   }
-  const differ = async (here: string, there: string, over: Window, ignore?: Ignore) =>
-    difference(await answer(engines.backend, here, over), await answer(other, there, over), ignore)
+  const differ = async (here: string, there: string, over: Window, ignore?: Ignore) => {
+    // Of a part of the time Tempo has series of nothing but zeros, for spans of the rest.
+    const [mine, yours] = [await answer(engines.backend, here, over), await answer(other, there, over)]
+    return over === window
+      ? difference(mine, yours, ignore)
+      : difference(withoutZeros(mine), withoutZeros(yours), ignore)
+  }
 
   const found = await differ(query, query, window)
   if (found === undefined) return { found, names: [] }
   // What is refused for how it is written is taken once a change has had it printed anew: no change is the reason then.
-  const written = reprinted(isTraces(way) ? 'traceql' : 'logql', query)
-  const bySpelling = found.what === 'refused there' && (await differ(query, written, window)) === undefined
+  const isQuery = way !== 'tags' && way !== 'labels'
+  const written = isQuery ? reprinted(isTraces(way) ? 'traceql' : 'logql', query) : query
+  const bySpelling = isQuery && found.what === 'refused there' && (await differ(query, written, window)) === undefined
   const candidates = KINDS.filter(
     (kind) => kind.ways.includes(way) && applies(kind, query, way, found) && (!bySpelling || kind.refused),
   )
@@ -42,7 +57,7 @@ export async function compare(engines: Engines, way: Way, query: string, window:
     const over = set.some((kind) => kind.tidy) ? tidy(window) : window
     const ignoring = set.flatMap(({ ignores }) => (ignores ? [ignores] : []))
     const left = await differ(asThere, without, over, (part, key, here, there) =>
-      ignoring.some((ignores) => ignores({ way, query, part, key, here, there })),
+      ignoring.some((ignores) => ignores({ way, query, window: over, part, key, here, there })),
     )
     const refused = found.what === 'refused there' && set.some((kind) => kind.refused?.test(found.example))
     if (left === undefined || refused) return { found, names: set.map(({ name }) => name) }
@@ -53,6 +68,7 @@ export async function compare(engines: Engines, way: Way, query: string, window:
 
 function applies(kind: Kind, query: string, way: Way, found: Difference): boolean {
   if (kind.query?.test(query) === false) return false
+  if (kind.here && (found.what !== 'refused here' || !kind.here.test(found.example))) return false
   if (kind.refused) return found.what === 'refused there' && kind.refused.test(found.example)
   const changes = [kind.without, kind.asThere].filter((change) => change !== undefined)
   return changes.length === 0 || changes.some((change) => change(query, way) !== query)
@@ -67,7 +83,20 @@ function tidy(window: Window): Window {
   return { ...window, start: window.start + Math.ceil((ODD_PART * DATA_SECONDS) / window.step + 2) * window.step }
 }
 
-/** Whether Tempo is asked. */
-export function isTraces(way: Way): boolean {
-  return way === 'search' || way === 'metrics' || way === 'instant'
+/** Without series whose samples are all 0. */
+function withoutZeros(answer: Answer): Answer {
+  if ('refused' in answer || answer.parts[0]![0] !== 'series') return answer
+  const samples = [...answer.parts[1]![1]].filter(([, value]) => value !== 0)
+  const series = [...answer.parts[0]![1]].filter(([key]) => samples.some(([place]) => place.startsWith(`${key} @`)))
+  return {
+    parts: [
+      ['series', new Map(series)],
+      ['samples', new Map(samples)],
+    ],
+  }
 }
+
+const TRACE_WAYS: ReadonlySet<string> = new Set<TraceWay>(['search', 'metrics', 'instant', 'slip', 'tags'])
+
+/** Whether Tempo is asked. */
+export const isTraces = (way: Way): way is TraceWay => TRACE_WAYS.has(way)

@@ -4,7 +4,7 @@ import type { Kind, Place } from './kind.ts'
 import { type Node, rewrite } from './rewrite.ts'
 
 const LINES = ['lines', 'newest', 'apart'] as const
-const SERIES = ['range', 'odd', 'vector'] as const
+const SERIES = ['range', 'odd', 'vector', 'misspelt'] as const
 const LOKI = [...LINES, ...SERIES] as const
 
 /** A query that is refused here has no tree to be changed. */
@@ -53,15 +53,6 @@ function filteredLast(query: Node): Node {
   return { ...query, stages: [...others, ...filters, ...stages.slice(parser + 1)] }
 }
 
-/** Without all parsers but the last. */
-function parsedOnce(query: Node): Node {
-  const stages = query.stages as readonly Node[]
-  const isParser = ({ kind }: Node): boolean => /^(json|logfmt|unpack|pattern|regexp)$/.test(kind)
-  const last = stages.findLastIndex(isParser)
-  const kept = stages.filter((stage, at) => at === last || !isParser(stage))
-  return kept.length === stages.length ? query : { ...query, stages: kept }
-}
-
 /** What a comparison can read as a number of its unit, of the values of the data set. */
 const READABLE: Record<string, string> = {
   number: '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)(e[+-]?[0-9]+)?',
@@ -107,6 +98,33 @@ function isTogether({ part, here, there }: Place): boolean {
   return [sum, Math.max(...all), Math.min(...all)].some((one) => Math.abs(one - here) <= 1e-9 * Math.abs(one))
 }
 
+/**
+ * `avg_over_time(…) by (y)` as the sum by the number of lines there, whether they have the value or not; not so within another
+ * aggregation. `filtered` tells whether the filters behind `unwrap` count.
+ */
+function divided(filtered: boolean) {
+  return changed((node) => {
+    const within = node.kind === 'vector' ? (node.expression as Node).averaged : undefined
+    if (within !== undefined) return { ...node, expression: within }
+    if (node.kind !== 'range' || node.op !== 'avg_over_time' || node.grouping === undefined) return node
+    const { grouping, at } = node
+    const query = node.query as Node
+    const filters = filtered ? ((node.unwrap as Node).filters as readonly Node[]) : []
+    const behind = filters.map((filter) => ({ kind: 'label-filter', filter, at }))
+    const counted = { ...query, stages: [...(query.stages as readonly Node[]), ...behind] }
+    const summed = (of: object) => ({
+      kind: 'vector',
+      op: 'sum',
+      grouping,
+      expression: { ...node, grouping: undefined, ...of },
+      at,
+    })
+    const left = summed({ op: 'sum_over_time' })
+    const right = summed({ op: 'count_over_time', query: counted, unwrap: undefined })
+    return { kind: 'binary', op: '/', bool: false, left, right, at, averaged: node }
+  })
+}
+
 /** A range aggregation whose stages make or take labels, summed by all labels: there, too, equal series are one then. */
 function joined(node: Node): Node {
   const stages = (node.query as Node | undefined)?.stages as readonly Node[] | undefined
@@ -137,16 +155,49 @@ function rated(node: Node): Node {
   return changes ? (made as Node) : node
 }
 
+const HOUR = 3600
+
 export const LOKI_KINDS: readonly Kind[] = [
+  {
+    name: '`index/volume` counts the bytes of lines',
+    ways: ['labels'],
+    query: /^index\/volume/,
+    // Of a bucket both may be more: each counts the lines at its edges in its own way.
+    ignores: ({ query, part, here, there }) =>
+      part === 'said' && (query.startsWith('index/volume_range') || Number(here) <= Number(there)),
+  },
+  {
+    name: '`index/stats` knows what was just taken, too',
+    ways: ['labels'],
+    query: /^index\/stats/,
+    ignores: ({ there }) => there === '0',
+  },
+  {
+    name: '`detected_fields`: the narrowest type that all values have',
+    ways: ['labels'],
+    query: /^detected_fields/,
+    ignores: ({ part, here, there }) => {
+      const untyped = (said: Value | undefined) => String(said).replace(/\["type","\w+"\]/, '')
+      return part === 'said' && untyped(here) === untyped(there)
+    },
+  },
+  {
+    name: '`interval` counts from the first line on',
+    ways: ['apart'],
+    ignores: ({ window, key }) => {
+      const hour = Math.floor(window.end / HOUR) * HOUR
+      return hour > window.start && Number(key) >= hour * 1e9
+    },
+  },
   {
     name: 'a line with two errors is marked with the first',
     ways: LINES,
     ignores: isMarkedOtherwise,
   },
   {
-    name: 'after `keep`, `drop`, `label_format` the labels of a line are told apart as before',
+    name: 'labels are told apart by the line itself, behind `keep`, `drop`, `label_format` too',
     ways: LINES,
-    query: /\| (json|logfmt|pattern|regexp|unpack)\b.*\| (keep|drop|label_format) /,
+    query: /\| (json|logfmt|pattern|regexp|unpack|label_format)\b/,
     ignores: ({ part, here, there }) =>
       part === 'labels' && here !== undefined && there !== undefined && areEqual(labelsOf(here), labelsOf(there)),
   },
@@ -226,8 +277,15 @@ export const LOKI_KINDS: readonly Kind[] = [
   },
   {
     name: 'of two parsers the second reads the whole line, too',
-    ways: LOKI,
-    without: changed((node) => (node.kind === 'log' ? parsedOnce(node) : node)),
+    ways: LINES,
+    query: /\| (logfmt|json).*\| logfmt \w/,
+    // A key that the first has read as a label is not found by an expression of the second.
+    ignores: ({ query, part, here, there }) => {
+      if (part !== 'labels' || here === undefined || there === undefined) return false
+      const [mine, yours] = [labelsOf(here), labelsOf(there)]
+      const other = Object.keys({ ...mine, ...yours }).filter((name) => mine[name] !== yours[name])
+      return other.every((name) => yours[name] === '' && new RegExp(`\\| logfmt .*\\b${name}="`).test(query))
+    },
   },
   {
     name: 'after `| __error__=""` a value that is no number drops its line',
@@ -237,11 +295,32 @@ export const LOKI_KINDS: readonly Kind[] = [
   {
     name: '`avg_over_time(...) by (y)` averages the lines that have the value',
     ways: SERIES,
-    without: changed((node) =>
-      node.kind === 'range' && node.op === 'avg_over_time' && node.grouping !== undefined
-        ? { ...node, op: 'max_over_time' }
-        : node,
-    ),
+    asThere: divided(false),
+  },
+  {
+    name: '`avg_over_time(...) by (y)` averages the lines that have the value',
+    ways: SERIES,
+    asThere: divided(true),
+  },
+  {
+    name: 'a `line_format` that fails on a line fails a metric query',
+    ways: SERIES,
+    here: /^400 pipeline error: 'TemplateFormatErr'/,
+    without: changed((node) => {
+      const stages = node.stages as readonly Node[] | undefined
+      const kept = stages?.filter(({ kind }) => kind !== 'line-format')
+      return kept?.length === stages?.length ? node : { ...node, stages: kept }
+    }),
+  },
+  {
+    name: '`|= ip(…) or "x"` finds both',
+    ways: LOKI,
+    asThere: changed((node) => {
+      const patterns = node.patterns as readonly { value: string; ip: boolean }[] | undefined
+      return node.kind === 'line-filter' && node.op === '|=' && patterns!.length > 1 && patterns!.some(({ ip }) => ip)
+        ? { ...node, patterns: patterns!.map((pattern) => ({ ...pattern, ip: false })) }
+        : node
+    }),
   },
   {
     name: '`rate_counter` is increase / range',

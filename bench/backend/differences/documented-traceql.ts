@@ -3,10 +3,10 @@ import type { Value, Way } from './answers.ts'
 import type { Kind, Place } from './kind.ts'
 import { condition, conditionText, type Node, rewrite } from './rewrite.ts'
 
-const TEMPO = ['search', 'metrics', 'instant'] as const
+const TEMPO = ['search', 'metrics', 'instant', 'slip'] as const
 const SERIES = ['metrics', 'instant'] as const
 const RELATED = /[})] [!&]?[<>~]/
-const ROOTS = /root(Service)?Name/
+const ROOTS = /root(Service)?(Name)?/
 
 const changed = (change: (node: Node) => unknown) => (query: string) => rewrite('traceql', query, change)
 const isBinary = (node: Node, ...ops: string[]) => node.kind === 'binary' && ops.includes(node.op as string)
@@ -126,13 +126,37 @@ function shownOnOne({ part, here, there }: Place): { here: string[]; there: stri
 }
 
 const keyOf = (entry: string) => entry.slice(0, entry.indexOf('='))
-/** Elements of arrays, and `.x`, of which either the span's or the resource's value is shown there, or both. */
+/** Elements of arrays, numbers of nested sets, and `.x`, of which either the span's or the resource's value is shown there, or both. */
 const isOneOfSeveral = (entry: string, { query }: Place) =>
-  /^(tags|sizes|weights|flags)$/.test(keyOf(entry)) ||
+  /^(tags|sizes|weights|flags|nestedSet\w+)$/.test(keyOf(entry)) ||
   new RegExp(`(?<![\\w"])\\.${keyOf(entry).replaceAll('.', '\\.')}\\b`).test(query)
-/** A value that meets no comparison, where there are other conditions; the absence of what has a column of its own. */
-const isShownThere = (entry: string, { query }: Place) =>
-  /^http\..*"nil"/.test(entry) || new RegExp(`\\.(${keyOf(entry)}|"${keyOf(entry)}") ([=!<>]|[+*-] )`).test(query)
+/** A value that meets no comparison, or is no true one, where there are other conditions; the absence of what has a column of its own. */
+const isShownThere = (entry: string, { query }: Place) => {
+  const key = keyOf(entry).replaceAll('.', '\\.')
+  return (
+    /^http\..*"nil"/.test(entry) || new RegExp(`(?<![\\w"])("?${key}"?)( [=!<>+*-]| \\|\\|| &&| \\}|\\))`).test(query)
+  )
+}
+
+/** The comparisons with constants of one field, anywhere in a query whose filters are not all joined by `&&`. */
+function comparisonsBesideOr(query: string, of: string): string[] {
+  const found: string[] = []
+  if (query.includes('||'))
+    changed((node) => {
+      const compares = isBinary(node, '=', '!=', '>', '>=', '<', '<=', '=~', '!~')
+      if (compares && (node.right as Node).kind === 'literal' && conditionText(node.left) === of)
+        found.push(conditionText(node))
+      return node
+    })(query)
+  return found
+}
+
+/** Only spans whose value meets a comparison count for the function of a metrics query. */
+function measuringMet(query: string): string {
+  const [, before, measure, of] = /^(.*) (\| \w+_over_time\(([^,()]+)[,)].*)$/.exec(query) ?? []
+  const met = of === undefined ? [] : comparisonsBesideOr(query, of)
+  return met.length === 0 ? query : `${before} | { ${met.join(' || ')} } ${measure}`
+}
 
 export const TEMPO_KINDS: readonly Kind[] = [
   {
@@ -299,7 +323,8 @@ export const TEMPO_KINDS: readonly Kind[] = [
     name: '`min_over_time(event:timeSinceStart)`, and of `traceDuration`, in seconds',
     ways: SERIES,
     without: changed((node) =>
-      typeof node.fn === 'string' && (node.of as Node | null)?.name === 'event:timeSinceStart'
+      typeof node.fn === 'string' &&
+      /^(event:timeSinceStart|traceDuration)$/.test(String((node.of as Node | null)?.name))
         ? { ...node, of: (condition('duration > 0ns') as unknown as { left: Node }).left }
         : node,
     ),
@@ -308,6 +333,23 @@ export const TEMPO_KINDS: readonly Kind[] = [
     name: '`sum_over_time(x)` ignores spans without `x`',
     ways: SERIES,
     without: changed((node) => (node.fn === 'sum_over_time' ? { ...node, fn: 'max_over_time' } : node)),
+  },
+  {
+    name: 'arithmetic on what is not there: the span does not match',
+    ways: TEMPO,
+    query: /-(span|resource)\.|!(?![=~><])/,
+    refused: /^500 .* expected a (numeric|boolean), but got Type/,
+  },
+  { name: 'metrics see every value of a field', ways: SERIES, asThere: measuringMet },
+  {
+    name: 'metrics see every value of a field',
+    ways: SERIES,
+    without: (query) =>
+      changed((node) => {
+        if (node.kind !== 'metrics' || !Array.isArray(node.by)) return node
+        const by = node.by.filter((one: Node) => comparisonsBesideOr(query, conditionText(one)).length === 0)
+        return by.length === node.by.length ? node : { ...node, by }
+      })(query),
   },
   {
     name: "metrics see every span's duration",

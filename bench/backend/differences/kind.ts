@@ -1,5 +1,5 @@
 /** A kind of difference from another engine that is meant, and how it is told. */
-import type { Value, Way } from './answers.ts'
+import type { Value, Way, Window } from './answers.ts'
 
 export interface Kind {
   readonly name: string
@@ -8,6 +8,8 @@ export interface Kind {
   readonly query?: RegExp
   /** There such a query is refused in these words. */
   readonly refused?: RegExp
+  /** Here such a query is refused in these words, where `without` takes the reason away. */
+  readonly here?: RegExp
   /** A query to which the backend answers what the other one answers to this; itself when there is nothing of the kind in it. */
   asThere?(query: string, way: Way): string
   /** The query without what differs, to which both answer the same; itself when there is nothing of the kind in it. */
@@ -21,6 +23,7 @@ export interface Kind {
 export interface Place {
   readonly way: Way
   readonly query: string
+  readonly window: Window
   /** Which part of an answer: traces, spans, heads, series, lines, labels, … */
   readonly part: string
   readonly key: string

@@ -121,7 +121,7 @@ export function metrics(choices: Choices): string {
   return metric(choices, 2)
 }
 
-function selector(choices: Choices): string {
+export function selector(choices: Choices): string {
   const first = choices.of([
     'service_name=~".+"',
     'service_name="shop"',
@@ -171,6 +171,11 @@ function lineFilter(choices: Choices): string {
     [4, () => `${choices.of(['|=', '!='])} ${quoted(choices.of(WORDS))}`],
     [2, () => `${choices.of(['|~', '!~'])} ${quoted(choices.of(PATTERNS))}`],
     [1, () => `|= ${quoted(choices.of(WORDS))} or ${quoted(choices.of(WORDS))}`],
+    [
+      1,
+      () =>
+        `${choices.of(['|=', '!='])} ip("${choices.of(['10.0.0.0/8', '10.1.0.7', '10.0.0.1-10.1.255.255'])}")${choices.of(['', '', ' or "x"'])}`,
+    ],
     [
       1,
       () =>

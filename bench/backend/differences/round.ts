@@ -1,5 +1,7 @@
 /** A round of queries. */
 import type { Difference, Way, Window } from './answers.ts'
+import * as apis from './apis.ts'
+import { broken } from './broken.ts'
 import { Choices, simplest } from './choices.ts'
 import { compare } from './compare.ts'
 import type { Engines } from './fill.ts'
@@ -29,6 +31,10 @@ const make: Record<Way, (choices: Choices) => string> = {
   range: logql.metrics,
   odd: logql.metrics,
   vector: logql.metrics,
+  slip: (choices) => broken(choices, choices.once(3) ? traceql.metrics(choices) : traceql.search(choices)),
+  misspelt: (choices) => broken(choices, choices.once(2) ? logql.metrics(choices) : logql.logs(choices)),
+  tags: apis.tempo,
+  labels: apis.loki,
 }
 
 interface Kind {

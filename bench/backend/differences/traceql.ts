@@ -4,13 +4,57 @@ import type { Choices } from './choices.ts'
 import { BOOLS, DURATIONS, FLOATS, INTS, TEXTS } from './spans.ts'
 
 const ORDER = ['=', '!=', '>', '>=', '<', '<='] as const
+const ARITHMETIC = ['+', '-', '*'] as const
 const EQUALITY = ['=', '!='] as const
-const PATTERNS = ['.*', 'GET.*', '.*o.*', 'g|gold', '[a-s].+', 'a.b', '', 'shop|pay']
+const PATTERNS = [
+  ...['.*', 'GET.*', '.*o.*', 'g|gold', '[a-s].+', 'a.b', '', 'shop|pay'],
+  ...[
+    '(?i)get.*',
+    '^GET',
+    '.*t$',
+    '(?s)two.lines',
+    'two.lines',
+    '\\w+',
+    '\\W',
+    '.{4}',
+    '[^a-z]+',
+    '[[:alpha:]]+',
+    '\\p{Lu}+ .*',
+  ],
+  ...[
+    'a\\.b',
+    'x??',
+    '(GET|SELECT) \\S+',
+    '|',
+    '()',
+    '(?U)g.*d',
+    'go{1,2}ld',
+    '\\x61.*',
+    '.*"quotes".*',
+    '.*\\\\.*',
+    'ü.*',
+  ],
+]
+/** Other spellings of intrinsics. */
+const SPELLINGS = [
+  ['name', 'span:name'],
+  ['duration', 'span:duration'],
+  ['status', 'span:status'],
+  ['kind', 'span:kind'],
+  ['statusMessage', 'span:statusMessage'],
+  ['traceDuration', 'trace:duration'],
+  ['rootName', 'trace:rootName'],
+  ['rootServiceName', 'trace:rootService'],
+] as const
 
 export function search(choices: Choices): string {
   let text = spansets(choices, 2)
   for (let left = choices.below(4) >> 1; left > 0; left--) text += ` | ${stage(choices)}`
-  return text
+  if (choices.once(8)) {
+    const [name, other] = choices.of(SPELLINGS)
+    text = text.replaceAll(new RegExp(`(?<![\\w.:"])${name}(?![\\w.:"])(?! [=!]~? ?")`, 'g'), other)
+  }
+  return choices.once(12) ? `${text} with(${choices.of(['most_recent=true', 'most_recent=false', 'other=1'])})` : text
 }
 
 export function metrics(choices: Choices): string {
@@ -52,7 +96,7 @@ function spansets(choices: Choices, depth: number): string {
   )
 }
 
-function filter(choices: Choices): string {
+export function filter(choices: Choices): string {
   return choices.way([1, () => '{ }'], [6, () => `{ ${condition(choices, 2)} }`])
 }
 
@@ -119,6 +163,32 @@ function comparison(choices: Choices): string {
     [
       1,
       () =>
+        `duration ${choices.of(['+', '-'])} ${choices.of(DURATIONS.duration)} ${choices.of(ORDER)} ${choices.of(DURATIONS.duration)}`,
+    ],
+    [1, () => `span.count ${choices.of(ARITHMETIC)} span.ratio ${choices.of(ORDER)} ${choices.of([0, 2.5, -1])}`],
+    [
+      1,
+      () =>
+        `-${choices.of(['span.count', 'span.ratio', 'resource.replicas'])} ${choices.of(ORDER)} ${choices.of([0, -3, 1.5])}`,
+    ],
+    [1, () => choices.of(['nestedSetParent < 0', 'nestedSetParent = -1', 'nestedSetLeft = 1', 'nestedSetParent > 0'])],
+    [
+      1,
+      () => {
+        const [field, value] = choices.of([
+          ['link:spanID', 'f'.repeat(16)],
+          ['link:traceID', 'e'.repeat(32)],
+          ['span:id', 'dddddddddddd0001'],
+          ['instrumentation:version', '1.0'],
+          ['instrumentation:version', ''],
+        ] as const)
+        return `${field} ${choices.of(EQUALITY)} "${value}"`
+      },
+    ],
+    [1, () => `instrumentation.level ${choices.of(ORDER)} ${choices.of([3, 2, '"3"'])}`],
+    [
+      1,
+      () =>
         `span.count ${choices.of(ORDER)} ${choices.of(['span.http.status_code', 'span.ratio', 'resource.replicas'])}`,
     ],
     [
@@ -156,6 +226,12 @@ function stage(choices: Choices): string {
     [2, () => `by(${fields(choices, 1)}) | count() ${choices.of(ORDER)} ${choices.below(3)}`],
     [1, () => `by(${fields(choices, 1)})`],
     [2, () => `select(${fields(choices, 3)})`],
+    [
+      1,
+      () =>
+        `select(${choices.of(['duration', 'trace:duration', 'event:name', 'instrumentation:name, link.reason', 'traceDuration, rootName'])})`,
+    ],
+    [1, () => `by(${fields(choices, 1)}) | coalesce() | count() ${choices.of(ORDER)} ${choices.below(5)}`],
     [1, () => filter(choices)],
     [1, () => 'coalesce()'],
   )
