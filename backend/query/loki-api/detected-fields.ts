@@ -59,7 +59,11 @@ function collectFields(entries: readonly LogEntry[]): Map<string, Field> {
   for (const entry of entries) {
     for (const [name, value] of Object.entries(entry.structuredMetadata)) add(name, value)
     const { parser, pairs } = parseFields(entry.line)
+    const seen = new Set<string>()
     for (const [name, value, path] of pairs) {
+      // Of a name that a line has twice the first counts.
+      if (seen.has(name)) continue
+      seen.add(name)
       add(Object.hasOwn(entry.stream, name) ? `${name}_extracted` : name, value, parser, path)
     }
   }

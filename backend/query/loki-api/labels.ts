@@ -54,7 +54,11 @@ export function series(context: LokiContext, { query }: ApiRequest): ApiResponse
   return json(200, { status: 'success', data: sorted })
 }
 
-/** `detected_labels`: each label with how many values it has. */
+/** Numbers and UUIDs: nobody groups by such a label. */
+const isId = (value: string): boolean =>
+  /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(value) || /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(value)
+
+/** `detected_labels`: each label with how many values it has; as in Loki none whose values are all numbers or ids. */
 export function detectedLabels(context: LokiContext, { query }: ApiRequest): ApiResponse {
   const values = new Map<string, Set<string>>()
   for (const labels of streamsOfQuery(context, query)) {
@@ -64,6 +68,8 @@ export function detectedLabels(context: LokiContext, { query }: ApiRequest): Api
       else values.set(name, new Set([value]))
     }
   }
-  const found = [...values].map(([label, set]) => ({ label, cardinality: set.size }))
+  const found = [...values]
+    .filter(([, set]) => ![...set].every(isId))
+    .map(([label, set]) => ({ label, cardinality: set.size }))
   return json(200, found.length > 0 ? { detectedLabels: found.sort((a, b) => (a.label < b.label ? -1 : 1)) } : {})
 }

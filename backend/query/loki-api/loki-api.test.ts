@@ -208,6 +208,32 @@ test('the last bucket of a volume range ends where the range does', async () => 
   assert.deepEqual(bytes.toSorted(), inRange.toSorted())
 })
 
+test('what a line says of a field and what its metadata says is one field', async () => {
+  const lines = [
+    { timeNs: exampleStartNs, labels: { app: 'x' }, line: 'took=1s app=y took=3s', metadata: { took: '2s' } },
+  ]
+  const own = createLokiApi({ logs: sourceOf(buildLogTable(lines)), nowNs: () => nowNs })
+  const query = new URLSearchParams({ query: '{app="x"}', start: String(startS - 1), end: String(startS + 1) })
+  const { body } = await own({ method: 'GET', path: '/loki/api/v1/detected_fields', query, headers: {} })
+  const { fields } = JSON.parse(String(body)) as { fields: { label: string; cardinality: number }[] }
+  assert.deepEqual(
+    fields.map(({ label, cardinality }) => [label, cardinality]),
+    [
+      ['took', 2],
+      ['app_extracted', 1],
+    ],
+  )
+})
+
+test('a label whose values are all numbers or ids is not detected', async () => {
+  const line = (code: string, id: string) => ({ timeNs: exampleStartNs, labels: { app: 'x', code, id }, line: 'x' })
+  const lines = [line('7', '0f8fad5b-d9cb-469f-a165-70867728950e'), line('1.5', '7')]
+  const own = createLokiApi({ logs: sourceOf(buildLogTable(lines)), nowNs: () => nowNs })
+  const query = new URLSearchParams({ start: String(startS - 1), end: String(startS + 1) })
+  const { body } = await own({ method: 'GET', path: '/loki/api/v1/detected_labels', query, headers: {} })
+  assert.deepEqual(JSON.parse(String(body)), { detectedLabels: [{ label: 'app', cardinality: 1 }] })
+})
+
 test('patterns count lines by step and level, in seconds, and take log queries only', async () => {
   const line = (second: number, text: string, level: string) => ({
     timeNs: exampleStartNs + BigInt(second) * 1_000_000_000n,

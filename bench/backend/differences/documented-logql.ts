@@ -53,6 +53,17 @@ function filteredLast(query: Node): Node {
   return { ...query, stages: [...others, ...filters, ...stages.slice(parser + 1)] }
 }
 
+/** Comparisons before the filters for addresses: there a value that they can't read is seen while the line is parsed, and such a line passes. */
+function comparedFirst(query: Node): Node {
+  const stages = query.stages as readonly Node[]
+  const filterOf = (stage: Node): Node | undefined => (isFilter(stage) ? (stage.filter as Node) : undefined)
+  const first = stages.findIndex((stage) => filterOf(stage)?.kind === 'ip')
+  const moved = first < 0 ? [] : stages.slice(first).filter((stage) => filterOf(stage)?.kind === 'compare')
+  if (moved.length === 0) return query
+  const rest = stages.slice(first).filter((stage) => !moved.includes(stage))
+  return { ...query, stages: [...stages.slice(0, first), ...moved, ...rest] }
+}
+
 /** What a comparison can read as a number of its unit, of the values of the data set. */
 const READABLE: Record<string, string> = {
   number: '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)(e[+-]?[0-9]+)?',
@@ -217,6 +228,11 @@ export const LOKI_KINDS: readonly Kind[] = [
     without: changed((node) => (node.kind === 'log' ? filteredLast(node) : node)),
   },
   {
+    name: 'a parser behind a filter does what it does before it',
+    ways: LOKI,
+    asThere: changed((node) => (node.kind === 'log' ? comparedFirst(node) : node)),
+  },
+  {
     name: 'series that are equal but for empty labels are one',
     ways: SERIES,
     query: /\| (json|logfmt|pattern|regexp|unpack|label_format|drop|keep)\b/,
@@ -284,7 +300,7 @@ export const LOKI_KINDS: readonly Kind[] = [
       if (part !== 'labels' || here === undefined || there === undefined) return false
       const [mine, yours] = [labelsOf(here), labelsOf(there)]
       const other = Object.keys({ ...mine, ...yours }).filter((name) => mine[name] !== yours[name])
-      return other.every((name) => yours[name] === '' && new RegExp(`\\| logfmt .*\\b${name}="`).test(query))
+      return other.every((name) => yours[name] === '' && new RegExp(`\\| logfmt .*\\b${name}\\b`).test(query))
     },
   },
   {

@@ -141,7 +141,7 @@ const isShownThere = (entry: string, { query }: Place) => {
 /** The comparisons with constants of one field, anywhere in a query whose filters are not all joined by `&&`. */
 function comparisonsBesideOr(query: string, of: string): string[] {
   const found: string[] = []
-  if (query.includes('||'))
+  if (/\|\||\}.*\}/s.test(query))
     changed((node) => {
       const compares = isBinary(node, '=', '!=', '>', '>=', '<', '<=', '=~', '!~')
       if (compares && (node.right as Node).kind === 'literal' && conditionText(node.left) === of)
@@ -193,13 +193,19 @@ export const TEMPO_KINDS: readonly Kind[] = [
   {
     name: 'beside another attribute, too, an absent one matches nothing',
     ways: TEMPO,
-    asThere: changed((node) => {
-      if (!isBinary(node, '!=')) return node
-      const [left, right] = [node.left as Node, node.right as Node]
-      const [http, other] = isHttp(left) ? [left, right] : [right, left]
-      if (!isHttp(http) || other.kind === 'literal') return node
-      return condition(`(${conditionText(node)}) || (${conditionText(http)} = nil && ${conditionText(other)} != nil)`)
-    }),
+    asThere: (query) => {
+      // What is compared with another attribute is there for every span, also for another condition.
+      const all = /span\.http\.\w+ [=!<>]+ (span|resource|root)|(span|resource)\S+ [=!<>]+ span\.http/.test(query)
+      return changed((node) => {
+        if (!isBinary(node, '!=', '!~')) return node
+        const [left, right] = [node.left as Node, node.right as Node]
+        const [http, other] = isHttp(left) ? [left, right] : [right, left]
+        if (!isHttp(http) || isNil(other) || (other.kind === 'literal' && !all)) return node
+        const absent = `${conditionText(http)} = nil`
+        const met = other.kind === 'literal' ? absent : `${absent} && ${conditionText(other)} != nil`
+        return condition(`(${conditionText(node)}) || (${met})`)
+      })(query)
+    },
   },
   {
     name: 'a bare array of booleans holds when one is true',
@@ -400,6 +406,14 @@ export const TEMPO_KINDS: readonly Kind[] = [
       const beside = isBinary(node, '!=') && sides.some(isHttp) && (node.right as Node).kind !== 'literal'
       return beside ? { ...node, op: '=' } : node
     }),
+  },
+  {
+    name: 'beside another attribute, too, an absent one matches nothing',
+    ways: ['search'],
+    query: /event:name (!=|!~) .*by\(event:name\)/,
+    without: changed((node) =>
+      node.kind === 'by' && conditionText(node.of) === 'event:name' ? { ...node, of: field('span.tier') } : node,
+    ),
   },
   {
     name: 'an array without elements is there',
