@@ -64,7 +64,10 @@ function collectFields(entries: readonly LogEntry[]): Map<string, Field> {
       // Of a name that a line has twice the first counts.
       if (seen.has(name)) continue
       seen.add(name)
-      add(Object.hasOwn(entry.stream, name) ? `${name}_extracted` : name, value, parser, path)
+      // A parser of the query's own has named it already.
+      const extracted = `${name}_extracted`
+      const isOther = Object.hasOwn(entry.stream, name) || Object.hasOwn(entry.parsed, extracted)
+      add(isOther ? extracted : name, value, parser, path)
     }
   }
   return fields
