@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { until } from '@sightline/service-kit/poll'
+import project from '../package.json' with { type: 'json' }
 
 /** The loop of the rotation is killed; its sleep keeps the output open to its end. */
 const QUICK = { GATEWAY_ROTATE_SECONDS: '0.1' }
@@ -78,11 +79,14 @@ test('in the container the OTEL_* variables become those of the templates', () =
       OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
       OTEL_TRACES_SAMPLER_ARG: '0.0',
       OTEL_RESOURCE_ATTRIBUTES: 'team=a%2Cb%3d%C3%A9, deployment.environment.name = x y ,service.name=no,bad,c="',
+      GATEWAY_PROJECT: join(import.meta.dirname, '../package.json'),
     },
   })
   assert.deepEqual(readFileSync(join(folder, 'resource-attributes.conf'), 'utf8').trim().split('\n').sort(), [
     'otel_resource_attr "deployment.environment.name" "x y";',
+    `otel_resource_attr "service.instance.id" "${hostname()}";`,
     'otel_resource_attr "service.namespace" "sightline";',
+    `otel_resource_attr "service.version" "${project.version}";`,
     'otel_resource_attr "team" "a,b=é";',
   ])
   rmSync(folder, { recursive: true })
