@@ -102,6 +102,7 @@ test('output is compared by line, with ids, times, durations and, where told, co
   assertShows('09:00:00.001  info  order 9\nlast one 1 s', shown, 'counts', '')
   assert.throws(() => assertShows('09:00:00.001  info  order 9\nlast one 1 s', shown, '', ''))
   assert.throws(() => assertShows('09:00:00.001  info  order 7\nlast one 1 s\nmore', shown, '', ''))
+  assertShows('link:traceID=5797fdeab02450e90338350f659749d\n', `link:traceID=${'c2'.repeat(16)}\n`, '', '')
   assertShows('two\none\n', 'one\ntwo\n', 'in any order', '')
   assert.throws(() => assertShows('two\none\n', 'one\ntwo\n', '', ''))
   assert.throws(() => assertShows('09:00:00.001  warn  order 7\nlast one 1 s', shown, '', ''))

@@ -260,6 +260,8 @@ export function assertShows(actual: string, shown: string, info: string, command
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
       .replace(/\b\d\d:\d\d:\d\d(\.\d+)?\b/g, 'TIME')
       .replace(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, 'UUID')
+      // As Tempo's API has it, without the zeros at its front.
+      .replace(/(?<=link:traceID=)[0-9a-f]{1,32}\b/g, 'TRACE')
       .replace(/\b[0-9a-f]{32}\b/g, 'TRACE')
       .replace(/\b(?=[0-9a-f]{0,15}[a-f])[0-9a-f]{16}\b|\b\d{16}\b/g, 'SPAN')
       .replace(/localhost:\d+/g, 'HOST')
