@@ -75,6 +75,8 @@ export function LiveLines({ query }: { query: string }) {
             label="Live lines"
             wrap={isWrapped(params)}
             asked={{ query, hrefOf: (next) => withParams('/explore', { query: next }, params) }}
+            // What is under the pointer stays there.
+            onOpen={() => setTail(paused)}
           />
         </div>
       )}

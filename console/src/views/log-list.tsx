@@ -29,17 +29,22 @@ interface LogListProps {
   readonly wrap?: boolean
   /** With it fields can be put into the query. */
   readonly asked?: AskedLines | undefined
+  /** Called when a line is opened. */
+  readonly onOpen?: () => void
   /** Stands below the last line. */
   readonly children?: ComponentChildren
 }
 
-export function LogList({ lines, label, wrap = false, asked, children }: LogListProps) {
+export function LogList({ lines, label, wrap = false, asked, onOpen, children }: LogListProps) {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set())
   const [limit, setLimit] = useState(PAGE)
   useKeyTable(lines.length > 0 ? LOG_KEYS : undefined)
   const toggle = (key: string) => {
     const next = new Set(open)
-    if (!next.delete(key)) next.add(key)
+    if (!next.delete(key)) {
+      next.add(key)
+      onOpen?.()
+    }
     setOpen(next)
   }
   const keys = keysOf(lines.slice(0, limit))
