@@ -37,11 +37,17 @@ const sharingOne = [
   'docs/**/*.test.ts',
   'service-kit/{allowed-hosts,body,chain-entry,circuit-breaker,config,listen,log-entry,logging,masking,pages,poll}.test.ts',
   'service-kit/{problems,process-flags,request-context,run-group,whole-file}.test.ts',
-  'service-kit/telemetry/{batcher,clock,processors,propagators}.test.ts',
-  'gateway/{container-start,hosts,masking,open-files,problem-pages,propagation}.test.ts',
-  'scripts/{ask,capture,doctor,incident,learn,load,stack,start,telemetry,trace,usage}/**/*.test.ts',
+  'service-kit/{outage,packages,shared-socket}.test.ts',
+  'service-kit/telemetry/{batcher,clock,consistent-sampling,processors,propagators}.test.ts',
+  'service-kit/telemetry/{config-file,otlp}/*.test.ts',
+  'user-service/shop.test.ts',
+  'audit-service/{merkle,note,standstill,witness}.test.ts',
+  'gateway/{browser-telemetry,container-start,hosts,masking,open-files,problem-pages,propagation,sampling,switches}.test.ts',
+  'scripts/*.test.ts',
+  'scripts/{ask,bill,capacity,capture,doctor,incident,learn,load,stack,start,telemetry,trace,usage}/**/*.test.ts',
   'local/**/*.test.ts',
   'backend/*.test.ts',
+  'backend/test/{crash,kept-answers,life-cycle,sampling}.test.ts',
   'backend/{otlp,query,receive,service-graph,store}/**/*.test.ts',
   'console/*.test.ts',
   'console/src/**/*.test.ts',
@@ -80,8 +86,8 @@ const steps: Record<string, Stage>[] = [
     unit: async (output) => {
       if (only.length > 0) return nodeTest(files(only), 1)(output)
       const shared = files(sharingOne).filter((file) => !NEEDS_ITS_OWN.test(readFileSync(file, 'utf8')))
-      // Two of the others, too: servers of their own are waited for in many of them.
-      await apartAndTogether(files(unitTests), 2, shared, output)
+      // One of the others, too: beside three systems of the end-to-end tests more of them only take the processor from one another.
+      await apartAndTogether(files(unitTests), 1, shared, output)
     },
     // Each system waits more than half of its time, for a scrape or for what it has killed: with the unit tests beside them four of
     // them keep two cores busy.

@@ -14,7 +14,7 @@ import { drills } from '../scripts/drills/index.ts'
 import { startSystem, type TestSystem } from './system.ts'
 
 // As many clients as in earnest, who ask less often: two cores are to be busy with the fault and not with the load.
-const options: DrillOptions = { kills: 2, seconds: 0.5, minutes: 0.05, auditWithinSeconds: 30, pauseMs: 1_500 }
+const options: DrillOptions = { kills: 2, seconds: 0.5, minutes: 0.05, auditWithinSeconds: 30, pauseMs: 3_000 }
 const perDrill: Record<string, Partial<DrillOptions>> = { 'rolling-restart': { kills: 3 } }
 let system: TestSystem
 let owner: pg.Pool
