@@ -4,6 +4,15 @@ import { instant, type Sample } from './metrics.ts'
 import { defineTool } from './tool.ts'
 import { readWindow, secondsOf, windowFacts, windowParameters } from './window.ts'
 
+/**
+ * PromQL for how much each counter of a selector has counted in so many seconds. One that began in them may begin with what it had counted
+ * by then, as the Collector's do, which increase() does not see; one that was set back meanwhile is left to it.
+ */
+export function countedOver(selector: string, seconds: number): string {
+  const over = `${selector}[${seconds}s]`
+  return `(last_over_time(${over}) unless ${selector} offset ${seconds}s unless resets(${over}) > 0) or increase(${over})`
+}
+
 export const map = defineTool({
   name: 'map',
   title: 'the service map: who calls whom, how often, how many fail, how slow',
@@ -13,18 +22,20 @@ export const map = defineTool({
   parameters: windowParameters('15m'),
   async run(times, system) {
     const window = readWindow(times)
-    const over = `[${Math.round(secondsOf(window))}s]`
+    const seconds = Math.max(1, Math.round(secondsOf(window)))
     const at = String(Number(window.endNs / 1_000_000n) / 1000)
     const ask = (query: string) => instant(system, query, at)
     const by = 'client, server, connection_type'
     const [calls, failed, refused, p95] = await Promise.all([
-      ask(`sum by (${by}) (increase(traces_service_graph_request_total${over}))`),
+      ask(`sum by (${by}) (${countedOver('traces_service_graph_request_total', seconds)})`),
       ask(
-        `sum by (${by}) (increase(traces_service_graph_request_failed_total{http_response_status_code!~"4.."}${over}))`,
+        `sum by (${by}) (${countedOver('traces_service_graph_request_failed_total{http_response_status_code!~"4.."}', seconds)})`,
       ),
-      ask(`sum by (${by}) (increase(traces_service_graph_request_total{http_response_status_code=~"4.."}${over}))`),
       ask(
-        `histogram_quantile(0.95, sum by (${by}, le) (rate(traces_service_graph_request_server_seconds_bucket${over})))`,
+        `sum by (${by}) (${countedOver('traces_service_graph_request_total{http_response_status_code=~"4.."}', seconds)})`,
+      ),
+      ask(
+        `histogram_quantile(0.95, sum by (${by}, le) (${countedOver('traces_service_graph_request_server_seconds_bucket', seconds)}))`,
       ),
     ])
     const edge = ({ client, server, connection_type }: Sample['labels']) => `${client}\n${server}\n${connection_type}`
