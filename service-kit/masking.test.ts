@@ -26,6 +26,9 @@ test('numbers after an @ are no mail server, however they are spelled', () => {
     }),
   )
   assert.equal(maskText('john@10.0.0.17 and john@192.168.1'), 'j***@10.0.0.17 and john@192.168.1')
+  // A name may go on behind them in another spelling, and what is before a second @ is no host.
+  for (const host of ['12.34\u3002com', '12.34\\u002ecom', '12.34&#46;com', '12.34@example.com'])
+    assert.equal(maskText(`john@${host}`), `j***@${host}`)
 })
 
 test('of an address the mail server stays, of a name the initials', () => {

@@ -10,9 +10,9 @@ const LABEL = String.raw`[\p{L}\p{N}\p{M}-]{1,63}`
 const DOT = String.raw`(?:\.|%(?:25)*2E)`
 /**
  * Numbers alone are no host (`standard-action@1319413.103755` is a key of a cache), as no domain's last part is one (RFC 3696, 2). Four of
- * them may be an IPv4 address.
+ * them may be an IPv4 address; and what is written otherwise behind them (another kind of dot, an escaped one) may go on with a name.
  */
-const NUMBERS = String.raw`\d+(?:${DOT}\d+){1,2}(?!${DOT}?[\p{L}\p{N}\p{M}-])`
+const NUMBERS = String.raw`\d+(?:${DOT}\d+){1,2}(?!${DOT}?[\p{L}\p{N}\p{M}-]|${DOT}?[^\x00-\x7F]|\\u|&#|${AT})`
 const EMAIL = new RegExp(`(${WORD})${WORD}{0,63}?(${AT}(?!${NUMBERS})${LABEL}(?:${DOT}${LABEL}){1,8})`, 'giu')
 const HAS_AT = new RegExp(AT, 'i')
 /** How any of these begins: most texts have none, and are done with. */
