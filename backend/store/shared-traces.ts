@@ -6,7 +6,7 @@ import type { Block } from './catalog.ts'
 import type { IndexedBlocks } from './indexed-blocks.ts'
 import { pickTraces } from './pick-traces.ts'
 import type { HeadTrace } from './span-builder.ts'
-import { rawId, type SpanHead } from './span-head.ts'
+import type { SpanHead } from './span-head.ts'
 import type { StoredSpans } from './stored-spans.ts'
 import { traceKey } from './trace-index.ts'
 import type { TraceJoiner } from './trace-joiner.ts'
@@ -135,7 +135,11 @@ export function createSharedTraces(head: SpanHead, blocks: IndexedBlocks, { join
       changes++
       for (const id of head.ids()) look(id)
     },
-    withoutShared: (table) => without(table, (t) => ofHead.has(rawId(table, t))),
+    withoutShared(table) {
+      // By their keys, as they are joined: traces whose ids end alike share one.
+      const keys = new Set([...ofHead.keys()].map(keyOf))
+      return keys.size === 0 ? table : without(table, (t) => keys.has(traceKey(table.traceIds, t * 16)))
+    },
     withoutSharedOfBlocks,
     tables,
   }

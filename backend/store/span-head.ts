@@ -145,8 +145,7 @@ export function createSpanHead(sampled = false): SpanHead {
 }
 
 /** A trace's id as raw characters: a cheap key. */
-export const rawId = (table: StoredSpans, trace: number) =>
-  table.traceIds.toString('latin1', trace * 16, trace * 16 + 16)
+const rawId = (table: StoredSpans, trace: number) => table.traceIds.toString('latin1', trace * 16, trace * 16 + 16)
 
 const ids = (traces: readonly HeadTrace[]) => new Set(traces.map(({ id }) => id))
 const rowsOf = (traces: readonly HeadTrace[]) => traces.reduce((sum, { rows }) => sum + rows, 0)

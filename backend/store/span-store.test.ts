@@ -104,6 +104,16 @@ test('a trace is found at once, in order of start, its parents linked', () => {
   assert.deepEqual([table!.parentSpanId(0), table!.parentSpanId(1).replace(/^0+/, '')], ['', '99'])
 })
 
+test('a trace of the head is there once when another with its key was joined', () => {
+  const store = openStore(folder())
+  add(store, [{ trace: 'a1', id: '1', startMs: 1000 }], 0)
+  sealAll(store, 0)
+  add(store, [{ trace: 'a1', id: '2', startMs: 2000 }], 0)
+  store.forgetExpired(Date.now())
+  add(store, [{ trace: 'a5', id: '3', startMs: 3000 }], 0)
+  assert.deepEqual(content(store), { a1: ['2'], a5: ['3'] })
+})
+
 test('head, block and joined block give back the same OTLP', () => {
   const dir = folder()
   const store = openStore(dir)
