@@ -13,6 +13,20 @@ interface Entry {
   bytes: number
 }
 
+/** About what an entry takes beside its key and its value. */
+const ENTRY_BYTES = 150
+
+/** For many small values, of which keys are a large part: `load` reports the value's bytes, all else is counted here. */
+export function withKeysCounted(cache: TableCache): Pick<TableCache, 'get'> {
+  return {
+    get: (key, load) =>
+      cache.get(key, (onBytes) => {
+        onBytes(ENTRY_BYTES + key.length)
+        return load(onBytes)
+      }),
+  }
+}
+
 /** An empty cache. What is being read may take it over `maxBytes`. */
 export function createCache(maxBytes: number): TableCache {
   // A Map keeps the order of insertion: what is used is inserted again, so the first is the oldest.

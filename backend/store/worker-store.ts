@@ -7,7 +7,7 @@ import { isWireError } from '../otlp/wire.ts'
 import { tick } from '../query/language/turn.ts'
 import type { LogSource } from '../query/logql/log-table.ts'
 import { isDamagedBlock } from './block-file.ts'
-import { createCache, type TableCache } from './cache.ts'
+import { createCache, type TableCache, withKeysCounted } from './cache.ts'
 import { createLogStore, type LogStore } from './log-store.ts'
 import { createRetention } from './retention.ts'
 import type { Signal, SignalStats } from './signal-store.ts'
@@ -94,7 +94,11 @@ export function createWorkerStore(settings: StoreSettings, events: WorkerStoreEv
   replay()
   const { traces, logs } = stores
   return {
-    spans: { trace: traces.trace, tables: (wanted, order) => timed(traces.tables(wanted, order)), answers },
+    spans: {
+      trace: traces.trace,
+      tables: (wanted, order) => timed(traces.tables(wanted, order)),
+      answers: withKeysCounted(answers),
+    },
     logs: { tables: (range, direction) => timed(logs.tables(range, direction)) },
     catchUp,
     work() {

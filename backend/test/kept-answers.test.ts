@@ -5,7 +5,7 @@ import { check, metricsRange, parse, print, search } from '../query/traceql/inde
 import type { KeptAnswers, SpanSource, SpanTable, Wanted } from '../query/traceql/span-table.ts'
 import { query, traces } from '../query/traceql/test/arbitraries.ts'
 import { type PlainSpan, plainTable } from '../query/traceql/test/spans.ts'
-import { createCache } from '../store/cache.ts'
+import { createCache, withKeysCounted } from '../store/cache.ts'
 
 const SECOND = 1_000_000_000n
 
@@ -62,7 +62,7 @@ const step = fc.constantFrom(250_000_000n, SECOND, 3n * SECOND, 60n * SECOND)
 
 test('what was kept of a table is what it would answer anew, wherever the window lies', () => {
   // Little room: answers leave, and come anew.
-  const answers = createCache(20_000)
+  const answers = withKeysCounted(createCache(20_000))
   let number = 0
   fc.assert(
     fc.property(
@@ -90,6 +90,15 @@ test('what was kept of a table is what it would answer anew, wherever the window
     ),
     { numRuns: 400 },
   )
+})
+
+test('answers that hold next to nothing are bounded by their keys', () => {
+  const cache = createCache(10_000)
+  const answers = withKeysCounted(cache)
+  const key = (n: number) => `${'k'.repeat(800)}${n}`
+  for (let n = 0; n < 100; n++) answers.get(key(n), () => undefined)
+  const kept = Array.from({ length: 100 }, (_, n) => cache.has(key(n))).filter(Boolean).length
+  assert.ok(kept > 0 && kept <= 12, `${kept} of them`)
 })
 
 function outcome(run: () => unknown): unknown {

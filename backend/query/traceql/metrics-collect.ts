@@ -161,8 +161,9 @@ function partsOf(job: Job, { answers }: SpanSource): (table: SpanTable) => Place
     const part = answers.get(`${identity}|${name}`, (onBytes) => {
       const made = partOf(kind, table, own, job)
       const bytes = made === undefined ? 0 : bytesOfPart(made)
-      onBytes(Math.min(bytes, MAX_KEPT_BYTES) + name.length)
-      return bytes > MAX_KEPT_BYTES ? undefined : made
+      if (bytes > MAX_KEPT_BYTES) return undefined
+      onBytes(bytes)
+      return made
     })
     return placed(part, first)
   }

@@ -193,7 +193,7 @@ function keeper(
     if (minNs <= startNs! || maxNs >= endNs!) return undefined
     return answers.get(`${identity}|${name}`, (onBytes) => {
       const made = keepCounts(table, compareTable(table, expression, undefined))
-      onBytes(name.length + bytesOfCounts(made))
+      onBytes(bytesOfCounts(made))
       return made
     })
   }

@@ -80,7 +80,7 @@ function finder(
     const kept = answers.get(`${table.identity}|${name}`, (onBytes) => {
       looked = look(table)
       const whole = looked.length < limit && looked.length <= MAX_KEPT_TRACES
-      onBytes(name.length + (whole ? bytesOfTraces(looked) : 0))
+      onBytes(whole ? bytesOfTraces(looked) : 0)
       return whole ? looked : undefined
     })
     return kept?.slice(0, limit) ?? looked ?? look(table)

@@ -100,7 +100,7 @@ export interface Wanted extends TimeRange {
 
 export type TableOrder = 'newest first' | 'as it suits'
 
-/** A cache bounded by bytes: `load` runs when there is nothing by this key, and reports how many bytes its result takes. */
+/** A cache bounded by bytes: `load` runs when there is nothing by this key, and reports how many bytes its result takes, without its key. */
 export interface KeptAnswers {
   get<T>(key: string, load: (onBytes: (bytes: number) => void) => T): T
 }
