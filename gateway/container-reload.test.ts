@@ -55,7 +55,7 @@ function ask(): Promise<string> {
   })
 }
 
-/** The old workers answer until they have read that they are to go. */
+/** The old workers answer until they have read that they are to go: some, when others have answered by the new configuration already. */
 const untilAnswered = (word: string) => until(`the answer is ${word}`, 10, async () => (await ask()) === word)
 
 function reload(more: NodeJS.ProcessEnv = {}): { status: number | null; stderr: string } {
@@ -114,7 +114,7 @@ test('what Nginx can’t read replaces nothing, nor does a key that is no key', 
   assert.match(readFileSync(join(conf, 'nginx.conf'), 'utf8'), /second/)
   writeTemplate('third')
   assert.match(reload({ GATEWAY_API_KEY: 'short' }).stderr, /GATEWAY_API_KEY must be/)
-  assert.equal(await ask(), 'second')
+  assert.match(await ask(), /^(first|second)$/)
 })
 
 test('what a running Nginx refuses, though it can be read, replaces nothing', async () => {
@@ -123,7 +123,7 @@ test('what a running Nginx refuses, though it can be read, replaces nothing', as
   assert.equal(refused.status, 1)
   assert.match(refused.stderr, /goes on with the old one/)
   assert.match(readFileSync(join(conf, 'nginx.conf'), 'utf8'), /second/)
-  assert.equal(await ask(), 'second')
+  assert.match(await ask(), /^(first|second)$/)
   writeTemplate('third')
   assert.equal(reload().status, 0)
   await untilAnswered('third')
