@@ -105,6 +105,8 @@ test('of a system that is younger than the range the picture is of its own time,
   assert.match(rangeText(young.since, range), /^Over the last 3m of the chosen range, as nothing was measured before$/)
   const justStarted = await loaded(range.to - 30_000)
   assert.ok(justStarted.points >= 3, `${justStarted.points} points`)
+  const unmeasured = await loaded(range.to)
+  assert.equal(rangeText(unmeasured.since, range), 'Over the chosen range')
   const old = await loaded(range.from - 60 * MINUTE)
   assert.equal(rangeText(old.since, range), 'Over the chosen range')
 })

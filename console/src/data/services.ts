@@ -78,10 +78,14 @@ export async function loadServices(client: Client, range: TimeRange, all: boolea
   return { ...buildServices({ totals, failures, refusals, buckets, past: shown }, scaleOf(range, samples)), since }
 }
 
-/** A point counts what was before it: the first value is of the step before, or of less when there are too few samples for that. */
+/**
+ * A point counts what was before it: the first value is of the step before, or of less when there are too few samples for that. Where
+ * nothing was measured at all the range is as it was chosen.
+ */
 function beginOf(past: readonly Series[], range: TimeRange, step: number, samples: readonly Series[]): number {
   const firsts = past.flatMap(({ times, values }) => times[values.findIndex((value) => value !== null)] ?? [])
   const measured = range.to - measuredOf(samples)
+  if (measured === range.to && firsts.length === 0) return range.from
   const first = Math.min(...firsts, range.to)
   return Math.max(range.from, first - step, Math.min(measured, first))
 }
