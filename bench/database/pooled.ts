@@ -169,6 +169,7 @@ async function phase(name: string, work: () => Promise<void>): Promise<void> {
       }
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
       slowest = Math.max(slowest, performance.now() - began)
+      // Where the server is just being restarted the next hundred fill it up.
       if (count % 100 === 0) await database.query('update inventory set on_hand = 1000000').catch(() => {})
     }
   })
