@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Span } from '../trace/spans.ts'
-import { cannotShow, counts, judgeSpans, readEvidence, spansOfSeries, standsOut } from './evidence.ts'
+import { cannotShow, counts, judgeSpans, mustStandOut, readEvidence, spansOfSeries, standsOut } from './evidence.ts'
 import { gradeParts } from './grade.ts'
 import { incidents } from './incidents/index.ts'
 import { MECHANISMS, mechanismCalled } from './mechanisms.ts'
@@ -360,4 +360,13 @@ test('a word means one mechanism', () => {
   assert.equal(mechanismCalled('N+1 queries'), 'n-plus-one')
   assert.equal(mechanismCalled('noisy neighbor'), 'noisy-neighbour')
   assert.equal(mechanismCalled('gremlins'), undefined)
+})
+
+test('nothing else is looked into where what was found stands out from whatever comes', () => {
+  const of = (...showing: number[]) => showing.map((one) => ({ brought: 100, showing: one }))
+  assert.ok(mustStandOut(of(100), [], 20))
+  assert.ok(!mustStandOut(of(90), [], 20))
+  assert.ok(!mustStandOut(of(80), of(0), 2))
+  assert.ok(mustStandOut(of(90), of(0, 0, 0), 7))
+  assert.equal(mustStandOut(of(80), of(60), 0), standsOut(of(80), of(60)))
 })

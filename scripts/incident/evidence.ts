@@ -233,7 +233,7 @@ async function checkSpans(place: Place, incident: Incident, note: IncidentNote, 
   const verdict = judgeSpans(found)
   if (!verdict.shows) return verdict
   // Where most of all that goes on shows it, a query has to find more than anything finds.
-  const any = await countSpans(place, incident, note, '{ }')
+  const any = await countSpans(place, incident, note, '{ }', (counted, left) => mustStandOut(found, counted, left))
   if (standsOut(found, any)) return verdict
   return judged(false, `${verdict.says}, which is no more than of all spans: select what sets them apart`)
 }
@@ -267,6 +267,9 @@ const nothingOf = (what: string) =>
 /** Whether of what a query brings at most half as much does not show the fault as of anything. */
 export const standsOut = (found: readonly Counted[], any: readonly Counted[]): boolean =>
   1 - showingOf(found) <= (1 - showingOf(any)) / 2
+/** Whether it does whatever `left` more traces of anything show: where all that was found shows the fault, none has to be looked at. */
+export const mustStandOut = (found: readonly Counted[], any: readonly Counted[], left: number): boolean =>
+  standsOut(found, [...any, ...Array<Counted>(left).fill({ brought: 1, showing: 1 })])
 /** Whether too little of these traces shows the fault, whatever `left` more of them show. */
 export const cannotShow = (traces: readonly Counted[], left: number): boolean =>
   showingOf(traces) * traces.length + left < MOST * (traces.length + left)
