@@ -28,37 +28,19 @@ const unitTests = [
   'observability/**/*.test.ts',
 ]
 
-/**
- * Small ones, of functions and of what a process starts and ends by itself: they share one process, because for most of them a
- * process costs more than what they do in it.
- */
-const sharingOne = [
-  'contracts/**/*.test.ts',
-  'docs/**/*.test.ts',
-  'service-kit/{allowed-hosts,body,chain-entry,circuit-breaker,config,listen,log-entry,logging,masking,pages,poll}.test.ts',
-  'service-kit/{problems,process-flags,request-context,run-group,whole-file}.test.ts',
-  'service-kit/{outage,packages,shared-socket}.test.ts',
-  'service-kit/telemetry/{batcher,clock,consistent-sampling,processors,propagators}.test.ts',
-  'service-kit/telemetry/{config-file,otlp}/*.test.ts',
-  'user-service/shop.test.ts',
-  'audit-service/{merkle,note,standstill,witness}.test.ts',
-  'gateway/{browser-telemetry,container-start,hosts,masking,open-files,problem-pages,propagation,sampling,switches}.test.ts',
-  'scripts/*.test.ts',
-  'scripts/{ask,bill,capacity,capture,doctor,incident,learn,load,stack,start,telemetry,trace,usage}/**/*.test.ts',
-  'local/**/*.test.ts',
-  'backend/*.test.ts',
-  'backend/test/{crash,kept-answers,life-cycle,sampling}.test.ts',
-  'backend/{otlp,query,receive,service-graph,store}/**/*.test.ts',
-  'console/*.test.ts',
-  'console/src/**/*.test.ts',
-  'db/plain-user.test.ts',
-  'observability/**/*.test.ts',
+/** Their own process each: the telemetry that they register, or replace, is that of a process. */
+const alone = [
+  'service-kit/{flags/flags,http-client,log-appenders,metrics,register,server-span,spans}.test.ts',
+  'service-kit/telemetry/{context,diag,exporters,sampler,start}.test.ts',
+  'service-kit/telemetry/tracing/*.test.ts',
 ]
 /**
- * What a file does before its tests or around each of them, to the process, or to something global would be done to those of all files:
- * such a file has a process of its own.
+ * What a file does to the process or to something global before its tests would be done to those of all files: such a file has a process
+ * of its own, too.
  */
-const NEEDS_ITS_OWN = /^(before|beforeEach|afterEach)\(|^process\.env\.|\bmock\.method\(globalThis\b/m
+const NEEDS_ITS_OWN = /^process\.env\.|\bmock\.method\(globalThis\b/m
+/** Of the others, those with a database share one process and the rest another: a process costs more than what most of them do in it. */
+const WITH_DATABASE = /^(service-kit|[a-z]+-service|db)\//
 
 /** These have one system, and so one process; the last of them breaks what it can. */
 const sharingOneSystem = ['chain', 'documented-queries', 'errors'].map((name) => `test/${name}.test.ts`)
@@ -85,15 +67,17 @@ const steps: Record<string, Stage>[] = [
   {
     unit: async (output) => {
       if (only.length > 0) return nodeTest(files(only), 1)(output)
-      const shared = files(sharingOne).filter((file) => !NEEDS_ITS_OWN.test(readFileSync(file, 'utf8')))
-      // One of the others, too: beside three systems of the end-to-end tests more of them only take the processor from one another.
-      await apartAndTogether(files(unitTests), 1, shared, output)
+      const own = new Set(files(alone))
+      const isAlone = (file: string) => own.has(file) || NEEDS_ITS_OWN.test(readFileSync(file, 'utf8'))
+      const shared = files(unitTests).filter((file) => !isAlone(file))
+      const [database, rest] = [true, false].map((has) => shared.filter((file) => WITH_DATABASE.test(file) === has))
+      await apartAndTogether(files(unitTests), 1, 'one process, each a suite', [database!, rest!], output)
     },
     // Each system waits more than half of its time, for a scrape or for what it has killed: with the unit tests beside them four of
     // them keep two cores busy.
     e2e: async (output) => {
       if (only.length > 0) return nodeTest(files(only), 3)(output)
-      await apartAndTogether(files(endToEndTests), 3, files(sharingOneSystem), output)
+      await apartAndTogether(files(endToEndTests), 3, 'one process', [files(sharingOneSystem)], output)
     },
   },
 ]
@@ -212,37 +196,53 @@ function files(patterns: string[]): string[] {
 }
 
 /**
- * All files, `processes` at once, and beside them those that share one process. To their ends, also when one fails, their output one
- * after the other; rejects with what was wrong.
+ * All files, `processes` at once, and beside them those of each group, which share one process. To their ends, also when one fails,
+ * their output one after the other; rejects with what was wrong.
  */
-async function apartAndTogether(all: string[], processes: number, shared: string[], output: Output): Promise<void> {
-  const apart = all.filter((file) => !shared.includes(file))
-  const later = createOutput(false)
-  const ends = await Promise.allSettled([nodeTest(apart, processes)(output), nodeTest(shared, 'one process')(later)])
-  later.show()
+async function apartAndTogether(
+  all: string[],
+  processes: number,
+  sharing: 'one process' | 'one process, each a suite',
+  groups: string[][],
+  output: Output,
+): Promise<void> {
+  const shared = new Set(groups.flat())
+  const apart = all.filter((file) => !shared.has(file))
+  const later = groups.map((group) => ({ group, output: createOutput(false) }))
+  const ends = await Promise.allSettled([
+    nodeTest(apart, processes)(output),
+    ...later.map((one) => nodeTest(one.group, sharing)(one.output)),
+  ])
+  for (const one of later) one.output.show()
   const wrong = ends.flatMap((end) => (end.status === 'rejected' ? [(end.reason as Error).message] : []))
   if (wrong.length > 0) throw new Error(wrong.join('\n'))
 }
 
-/** In this order, each file in a process of its own, so many at once; or all in one, file after file. */
-function nodeTest(files: string[], processes: number | 'one process'): Stage {
+/**
+ * In this order, each file in a process of its own, so many at once; or all in one, file after file. There what a file does before or after
+ * its tests is done to its own where each is a suite, and to those of all where not, as where they share a system.
+ */
+function nodeTest(files: string[], processes: number | 'one process' | 'one process, each a suite'): Stage {
   const limit = String(Math.round(TEST_LIMIT))
   const beside = (name: string) => join(import.meta.dirname, name)
-  if (processes !== 'one process') {
+  if (typeof processes === 'number') {
     return (output) => run(node, [beside('test-files.mjs'), String(processes), limit, ...files], output)
   }
-  const limits = [`--test-timeout=${limit}`, '--import', beside('before-tests.mjs')]
-  return (output) => run(node, ['--test', '--test-isolation=none', ...limits, '--test-reporter=spec', ...files], output)
+  const args = ['--test', '--test-isolation=none', '--test-reporter=spec', `--test-timeout=${limit}`]
+  args.push('--import', beside('before-tests.mjs'))
+  if (processes === 'one process') return (output) => run(node, [...args, ...files], output)
+  const further = { SIGHTLINE_TEST_FILES: files.join('\n') }
+  return (output) => run(node, [...args, beside('test-together.mjs')], output, further)
 }
 
 /**
  * Rejects when it fails, with a message that says what did. All that it starts shares its process group, and ends with it:
  * services that a test has started and could not stop any more, say.
  */
-function run(command: string, args: string[], output: Output): Promise<void> {
+function run(command: string, args: string[], output: Output, further: NodeJS.ProcessEnv = {}): Promise<void> {
   const path = `${resolve(import.meta.dirname, '../node_modules/.bin')}${delimiter}${process.env.PATH}`
   const colours = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}
-  const env = { ...colours, ...process.env, PATH: path }
+  const env = { ...colours, ...process.env, ...further, PATH: path }
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env, detached: true })
   output.take(child)
   let why = ''

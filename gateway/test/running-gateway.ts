@@ -26,6 +26,9 @@ export interface RunningGateway extends AsyncDisposable {
   recordOf(requestId: string): Promise<AccessRecord>
 }
 
+/** Of this process: to find it, and to see that it runs, takes three other programs. */
+let nginx: ReturnType<typeof findNginx> | undefined
+
 /**
  * Starts with these variables beside env/local.env; the rate limit is far away. `variant` as GATEWAY_TELEMETRY; the service
  * answers with the headers `said`, too.
@@ -44,7 +47,8 @@ export async function runGateway(
     request.resume().once('end', () => response.end(JSON.stringify(told)))
   }
   const behind = await Promise.all([ports.USER_SERVICE_PORT, ports.OTLP_HTTP_PORT].map((port) => listen(repeat, port)))
-  const { spec, accessLog } = prepareGateway(settings, await findNginx(), await freePort(ports))
+  nginx ??= findNginx()
+  const { spec, accessLog } = prepareGateway(settings, await nginx, await freePort(ports))
   if (variant === 'otel') standInForModule(join(home, 'gateway'))
   const gateway = await startComponent(spec, home)
   const url = `http://127.0.0.1:${ports.GATEWAY_PORT}`

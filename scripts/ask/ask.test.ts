@@ -9,6 +9,7 @@ import { test } from 'node:test'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { allowedHosts } from '@sightline/service-kit/allowed-hosts'
 import fc from 'fast-check'
+import { anyCharacter } from '../../test/any-text.ts'
 import { incidents } from '../incident/incidents/index.ts'
 import { type Answer, DEFAULT_BYTES, LEAST_BYTES, render } from './answer.ts'
 import { tools } from './index.ts'
@@ -33,7 +34,12 @@ async function ask(name: string, system: System, args: Record<string, unknown> =
 }
 
 test('whatever was found, an answer is no longer than was asked for, is JSON, steers no terminal, and says how much is missing', () => {
-  const value = fc.oneof(fc.string({ unit: 'binary', maxLength: 3000 }), fc.integer(), fc.boolean(), fc.constant(null))
+  const value = fc.oneof(
+    fc.string({ unit: anyCharacter, maxLength: 3000 }),
+    fc.integer(),
+    fc.boolean(),
+    fc.constant(null),
+  )
   const row = fc.dictionary(fc.string({ minLength: 1, maxLength: 12 }), value, { maxKeys: 6 })
   const list = fc.record({ rows: fc.array(row, { maxLength: 300 }), beyond: fc.nat(1_000_000) })
   fc.assert(

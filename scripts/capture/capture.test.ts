@@ -12,6 +12,7 @@ import { portable } from '@sightline/console/portable-trace'
 import { ExportLogsServiceRequestSchema } from '@sightline/otlp-messages'
 import fc from 'fast-check'
 import { ZipFile } from 'yazl'
+import { anyCharacter } from '../../test/any-text.ts'
 import { type Archive, writeArchive } from './archive.ts'
 import { FORMAT_VERSION, type Manifest } from './format.ts'
 import { otlpOf } from './logs.ts'
@@ -306,7 +307,7 @@ describe('what goes into it', () => {
     const labels = { service_name: 's', level: 'info', job: 's' }
     const stated = { severity_number: '9', detected_level: 'info' }
     const value = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      fc.string({ unit: anyCharacter }),
       fc.constantFrom(
         'beta,dark-mode',
         '-1',
