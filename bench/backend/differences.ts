@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readFlags } from '@sightline/local/flags'
 import { isTraces } from './differences/compare.ts'
-import { fill } from './differences/fill.ts'
+import { dataOf, fillLogs, fillTraces } from './differences/fill.ts'
+import { asked, Lasting } from './differences/lasting.ts'
 import { askAll } from './differences/round.ts'
 import { type Engine, startBackend, startLoki, startTempo } from './engines/launch.ts'
 
@@ -52,19 +53,30 @@ if (ways.length > 0) await run()
 async function run(): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'sightline-differences-'))
   process.once('exit', () => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }))
-  const engines: Engine[] = []
+  const toStop: { stop(): Promise<void> }[] = []
+  const lasting = async (name: string, start: (dir: string) => Promise<Engine>, fill: typeof fillTraces) => {
+    let starts = 0
+    const engine = await Lasting.from(async () => {
+      const started = await start(join(dir, `${name}-${++starts}`))
+      await fill(started, data)
+      return started
+    })
+    toStop.push(engine)
+    console.log(`${name} ${engine.version}`)
+    return engine
+  }
+  const [seed, from, queries] = [Number(flags.seed), Number(flags.from), Number(flags.queries)]
+  const data = dataOf(seed)
+  const [traces, logs] = [ways.some(([way]) => isTraces(way)), ways.some(([way]) => !isTraces(way))]
   try {
     const backend = await startBackend(join(dir, 'backend'))
-    engines.push(backend)
-    const tempo = ways.some(([way]) => isTraces(way)) ? await startTempo(TEMPO_BIN!, join(dir, 'tempo')) : undefined
-    if (tempo) engines.push(tempo)
-    const loki = ways.some(([way]) => !isTraces(way)) ? await startLoki(LOKI_BIN!, join(dir, 'loki')) : undefined
-    if (loki) engines.push(loki)
-    for (const { name, version } of engines.slice(1)) console.log(`${name} ${version}`)
-    const all = { backend, tempo, loki }
-    const [seed, from, queries] = [Number(flags.seed), Number(flags.from), Number(flags.queries)]
-    await askAll(all, await fill(all, seed), { ways, ask: flags.ask, from, queries, seed })
+    toStop.push(backend)
+    if (traces) await fillTraces(backend, data)
+    if (logs) await fillLogs(backend, data)
+    const tempo = traces ? await lasting('tempo', (at) => startTempo(TEMPO_BIN!, at), fillTraces) : undefined
+    const loki = logs ? await lasting('loki', (at) => startLoki(LOKI_BIN!, at), fillLogs) : undefined
+    await askAll({ backend: asked(backend), tempo, loki }, data.window, { ways, ask: flags.ask, from, queries, seed })
   } finally {
-    await Promise.all(engines.map((engine) => engine.stop()))
+    await Promise.all(toStop.map((engine) => engine.stop()))
   }
 }

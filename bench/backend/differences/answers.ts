@@ -20,8 +20,12 @@ export interface Window {
 /** From the coarse to the fine: two answers differ in the first part that isn't the same. */
 export type Answer =
   | { readonly refused: string }
+  | typeof ENDED
   | { readonly parts: readonly (readonly [string, Map<string, Value>])[] }
 export type Value = string | number
+
+/** The engine ended as a whole. */
+export const ENDED = { ended: true } as const
 
 /** Whether a place may differ: what is documented does. Of the two values one may be absent. */
 export type Ignore = (part: string, key: string, here: Value | undefined, there: Value | undefined) => boolean
@@ -235,6 +239,8 @@ const read: Record<Way, Read> = {
 
 /** undefined when both say the same, but for what is ignored. */
 export function difference(here: Answer, there: Answer, ignore: Ignore = () => false): Difference | undefined {
+  if ('ended' in here || 'ended' in there)
+    return { what: 'ended', example: `the process, ${'ended' in here ? 'here' : 'there'}` }
   if ('refused' in here || 'refused' in there) {
     if (!('refused' in here)) return { what: 'refused there', example: (there as { refused: string }).refused }
     if (!('refused' in there)) return { what: 'refused here', example: here.refused }

@@ -80,7 +80,8 @@ export function readAnswer(body: any): (readonly [string, Map<string, string>])[
   const { data, fields, detectedLabels, tagNames, scopes, tagValues, streams } = body
   for (const one of tagNames ?? []) add(one)
   for (const { name, tags } of scopes ?? []) for (const tag of tags ?? []) add(`${name} ${tag}`)
-  for (const one of tagValues ?? []) add(one)
+  // An empty value is left out there, as every member with the value it has by default.
+  for (const one of tagValues ?? []) add(typeof one === 'string' ? one : { value: '', ...one })
   for (const { label, type, cardinality, parsers } of fields ?? [])
     add(label, { type, cardinality, parsers: (parsers ?? []).sort().join() })
   for (const { label, cardinality } of detectedLabels ?? []) add(label, cardinality)

@@ -1,7 +1,6 @@
 /** Asks the backend and another engine the same query, and tells whether what differs is documented. */
 import {
   type Answer,
-  ask,
   type Difference,
   difference,
   type Ignore,
@@ -10,10 +9,17 @@ import {
   type Window,
 } from './answers.ts'
 import { KINDS } from './documented.ts'
-import { DATA_SECONDS, type Engines } from './fill.ts'
+import { DATA_SECONDS } from './fill.ts'
 import type { Kind } from './kind.ts'
+import type { Asked } from './lasting.ts'
 import { reprinted } from './rewrite.ts'
 import { ODD_PART } from './spans.ts'
+
+export interface Engines {
+  readonly backend: Asked
+  readonly tempo: Asked | undefined
+  readonly loki: Asked | undefined
+}
 
 export interface Comparison {
   /** undefined when both say the same; without what is documented, where that is not all. */
@@ -28,7 +34,7 @@ export async function compare(engines: Engines, way: Way, query: string, window:
   const known = new Map<string, Promise<Answer>>()
   const answer = (from: typeof other, text: string, over: Window) => {
     const key = `${from.name} ${over.start} ${text}`
-    if (!known.has(key)) known.set(key, ask(from, way, text, over))
+    if (!known.has(key)) known.set(key, from.ask(way, text, over))
     return known.get(key)!
   }
   const differ = async (here: string, there: string, over: Window, ignore?: Ignore) => {
@@ -40,7 +46,7 @@ export async function compare(engines: Engines, way: Way, query: string, window:
   }
 
   const found = await differ(query, query, window)
-  if (found === undefined) return { found, names: [] }
+  if (found === undefined || found.what === 'ended') return { found, names: [] }
   // What is refused for how it is written is taken once a change has had it printed anew: no change is the reason then.
   const isQuery = way !== 'tags' && way !== 'labels'
   const written = isQuery ? reprinted(isTraces(way) ? 'traceql' : 'logql', query) : query
@@ -48,7 +54,7 @@ export async function compare(engines: Engines, way: Way, query: string, window:
   const candidates = KINDS.filter(
     (kind) => kind.ways.includes(way) && applies(kind, query, way, found) && (!bySpelling || kind.refused),
   )
-  const sets = [...candidates.map((kind) => [kind]), ...pairs(candidates), candidates]
+  const sets = [...ofSize(1, candidates), ...ofSize(2, candidates), ...ofSize(3, candidates), candidates]
   let rest = found
   for (const set of sets) {
     if (set.length === 0) continue
@@ -74,8 +80,10 @@ function applies(kind: Kind, query: string, way: Way, found: Difference): boolea
   return changes.length === 0 || changes.some((change) => change(query, way) !== query)
 }
 
-function pairs<T>(all: readonly T[]): T[][] {
-  return all.flatMap((one, i) => all.slice(i + 1).map((other) => [one, other]))
+/** Each choice of so many of them, in their order. */
+function ofSize<T>(size: number, all: readonly T[]): T[][] {
+  if (size === 0) return [[]]
+  return all.flatMap((one, i) => ofSize(size - 1, all.slice(i + 1)).map((others) => [one, ...others]))
 }
 
 /** Without the part in which traces without a root, or with several, begin. */
@@ -85,7 +93,7 @@ function tidy(window: Window): Window {
 
 /** Without series whose samples are all 0. */
 function withoutZeros(answer: Answer): Answer {
-  if ('refused' in answer || answer.parts[0]![0] !== 'series') return answer
+  if (!('parts' in answer) || answer.parts[0]![0] !== 'series') return answer
   const samples = [...answer.parts[1]![1]].filter(([, value]) => value !== 0)
   const series = [...answer.parts[0]![1]].filter(([key]) => samples.some(([place]) => place.startsWith(`${key} @`)))
   return {

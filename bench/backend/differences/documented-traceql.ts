@@ -1,12 +1,13 @@
 /** The rows of the table in docs/traceql.md that a random query can show. */
-import type { Value, Way } from './answers.ts'
+import { compileRegex } from '../../../backend/query/traceql/regex.ts'
+import type { Value } from './answers.ts'
 import type { Kind, Place } from './kind.ts'
 import { condition, conditionText, type Node, rewrite } from './rewrite.ts'
 
 const TEMPO = ['search', 'metrics', 'instant', 'slip'] as const
 const SERIES = ['metrics', 'instant'] as const
 const RELATED = /[})] [!&]?[<>~]/
-const ROOTS = /root(Service)?(Name)?/
+const ROOTS = /root(Service)?(Name)?|trace:root/
 
 const changed = (change: (node: Node) => unknown) => (query: string) => rewrite('traceql', query, change)
 const isBinary = (node: Node, ...ops: string[]) => node.kind === 'binary' && ops.includes(node.op as string)
@@ -18,7 +19,12 @@ const named = (pattern: RegExp) => (node: unknown) =>
   typeof node === 'object' && node !== null && pattern.test(nameOf(node as Node))
 const isArray = named(/^(span)?\.(tags|sizes|weights|flags)$/)
 const isHttp = named(/^(span)?\.http\./)
+const COMPARISONS = ['=', '!=', '>', '>=', '<', '<=', '=~', '!~'] as const
 const field = (text: string) => (condition(`${text} = 1`) as unknown as { left: Node }).left
+
+/** An int that the query does not name: what is compared in it is measured otherwise, too. */
+const anotherInt = (query: string) =>
+  ['span.count', 'resource.replicas', 'event.attempt'].find((name) => !query.includes(name)) ?? 'span.count'
 
 const odd = ({ key }: Place) => key.startsWith('dd')
 
@@ -71,16 +77,29 @@ function fieldsIn(node: Node): string[] {
 }
 
 /** What a filter finds there: only spans that the storage finds by its comparisons, without `!`, are tried. */
-function asPruned(where: Node, way: Way): Node {
+function asPruned(where: Node): Node {
   const all = leaves(where)
   if (conditionText(where).includes('||'))
     return condition(`(${all.map((leaf) => `(${pruned(leaf)})`).join(' || ')}) && (${conditionText(where)})`)
-  // Several comparisons of one field are one question to the storage.
-  const byField = Map.groupBy(all, (leaf) => fieldsIn(leaf).join())
-  const found = [...byField.values()].map((own) => `(${own.map((leaf) => `(${pruned(leaf)})`).join(' || ')})`)
-  const intrinsic = all.every((leaf) => fieldsIn(leaf).every((name) => !name.includes('.')))
-  // A metrics query about nothing else leaves it at that.
-  return condition([...found, ...(way === 'search' || !intrinsic ? [`(${conditionText(where)})`] : [])].join(' && '))
+  return condition(`(${conditionText(asStored(where))}) && (${conditionText(where)})`)
+}
+
+/** A metrics query of nothing but these, and without `||` or relations, is left to the storage there: it compares fields with constants only, and knows no `!`. */
+function leftToStorage(query: string): boolean {
+  let others = 0
+  changed((node) => {
+    const other = node.kind === 'attribute' ? nameOf(node) !== 'resource.service.name' : isBinary(node, '||')
+    if (other || node.kind === 'combine') others++
+    return node
+  })(query)
+  return others === 0
+}
+
+/** What the storage finds by itself: several comparisons of one field are one question to it. */
+function asStored(where: Node): Node {
+  const byField = Map.groupBy(leaves(where), (leaf) => fieldsIn(leaf).join())
+  const asked = [...byField.values()].map((own) => `(${own.map((leaf) => `(${pruned(leaf)})`).join(' || ')})`)
+  return condition(asked.join(' && '))
 }
 
 /** `||` beside a truth value that is absent holds for nothing there; of two only the second is asked when the first is one. */
@@ -138,13 +157,17 @@ const isShownThere = (entry: string, { query }: Place) => {
   )
 }
 
+/** `.x` is `span.x`, too. */
+const isOneField = (a: string, b: string) =>
+  a === b || [`span${a}`, `resource${a}`].includes(b) || [`span${b}`, `resource${b}`].includes(a)
+
 /** The comparisons with constants of one field, anywhere in a query whose filters are not all joined by `&&`. */
 function comparisonsBesideOr(query: string, of: string): string[] {
   const found: string[] = []
   if (/\|\||\}.*\}/s.test(query))
     changed((node) => {
-      const compares = isBinary(node, '=', '!=', '>', '>=', '<', '<=', '=~', '!~')
-      if (compares && (node.right as Node).kind === 'literal' && conditionText(node.left) === of)
+      const compares = isBinary(node, ...COMPARISONS)
+      if (compares && (node.right as Node).kind === 'literal' && isOneField(conditionText(node.left), of))
         found.push(conditionText(node))
       return node
     })(query)
@@ -156,6 +179,41 @@ function measuringMet(query: string): string {
   const [, before, measure, of] = /^(.*) (\| \w+_over_time\(([^,()]+)[,)].*)$/.exec(query) ?? []
   const met = of === undefined ? [] : comparisonsBesideOr(query, of)
   return met.length === 0 ? query : `${before} | { ${met.join(' || ')} } ${measure}`
+}
+
+/** Whether a comparison holds for the text `nil`. Another field is taken for some other value. */
+function holdsForNil(op: string, { type, value }: Node): boolean {
+  if (type !== 'string') return op === '!='
+  const text = value as string
+  switch (op) {
+    case '=~':
+    case '!~':
+      return compileRegex(text)('nil') === (op === '=~')
+    case '=':
+      return text === 'nil'
+    case '!=':
+      return text !== 'nil'
+    case '<':
+    case '<=':
+      return text >= 'nil'
+    default:
+      return text <= 'nil'
+  }
+}
+
+/**
+ * The attributes with a column of their own that are compared with another field, or with nil: where they are absent they are the text
+ * `nil` there, in the whole query.
+ */
+function comparedWithOthers(query: string): ReadonlySet<string> {
+  const found = new Set<string>()
+  changed((node) => {
+    const [left, right] = [node.left as Node, node.right as Node]
+    if (isBinary(node, ...COMPARISONS) && left.kind !== 'literal' && (right.kind !== 'literal' || isNil(right)))
+      for (const side of [left, right]) if (isHttp(side)) found.add(nameOf(side))
+    return node
+  })(query)
+  return found
 }
 
 export const TEMPO_KINDS: readonly Kind[] = [
@@ -194,13 +252,13 @@ export const TEMPO_KINDS: readonly Kind[] = [
     name: 'beside another attribute, too, an absent one matches nothing',
     ways: TEMPO,
     asThere: (query) => {
-      // What is compared with another attribute is there for every span, also for another condition.
-      const all = /span\.http\.\w+ [=!<>]+ (span|resource|root)|(span|resource)\S+ [=!<>]+ span\.http/.test(query)
+      const beside = comparedWithOthers(query)
       return changed((node) => {
-        if (!isBinary(node, '!=', '!~')) return node
+        if (!isBinary(node, ...COMPARISONS)) return node
         const [left, right] = [node.left as Node, node.right as Node]
         const [http, other] = isHttp(left) ? [left, right] : [right, left]
-        if (!isHttp(http) || isNil(other) || (other.kind === 'literal' && !all)) return node
+        const isBeside = other.kind !== 'literal' || beside.has(nameOf(http))
+        if (!isHttp(http) || isNil(other) || !isBeside || !holdsForNil(node.op as string, other)) return node
         const absent = `${conditionText(http)} = nil`
         const met = other.kind === 'literal' ? absent : `${absent} && ${conditionText(other)} != nil`
         return condition(`(${conditionText(node)}) || (${met})`)
@@ -239,23 +297,35 @@ export const TEMPO_KINDS: readonly Kind[] = [
   {
     name: 'arrays are in no aggregate',
     ways: TEMPO,
-    without: changed((node) =>
-      (node.kind === 'metrics' || node.kind === 'aggregate') && isArray(node.of)
-        ? { ...node, of: field('span.count'), fn: node.fn === 'avg' ? 'max' : node.fn }
-        : node,
-    ),
+    without: (query) =>
+      changed((node) =>
+        (node.kind === 'metrics' || node.kind === 'aggregate') && isArray(node.of)
+          ? { ...node, of: field(anotherInt(query)), fn: node.fn === 'avg' ? 'max' : node.fn }
+          : node,
+      )(query),
   },
   {
     name: '`!(...)`, and `||` with an absent side, follow logic',
     ways: TEMPO,
-    asThere: (query, way) =>
+    asThere: (query) =>
       asAbsent(
-        rewrite('traceql', query, (node) => {
-          if (node.kind !== 'filter' || node.where === null || node.where === undefined) return node
-          const where = node.where as Node
-          return /\|\||!(?![=~])/.test(conditionText(where)) ? { ...node, where: asPruned(where, way) } : node
-        }),
+        changed((node) => {
+          const where = node.where as Node | null | undefined
+          const asked = node.kind === 'filter' && where ? conditionText(where) : ''
+          return /\|\||!(?![=~])/.test(asked) ? { ...node, where: asPruned(where as Node) } : node
+        })(query),
       ),
+  },
+  {
+    name: 'metrics ask every condition of a filter',
+    ways: SERIES,
+    asThere: (query) =>
+      leftToStorage(query)
+        ? changed((node) => {
+            const where = node.where as Node | null | undefined
+            return node.kind === 'filter' && where ? { ...node, where: asStored(where) } : node
+          })(query)
+        : query,
   },
   { name: '`!(...)`, and `||` with an absent side, follow logic', ways: TEMPO, without: plain },
   {
@@ -360,6 +430,7 @@ export const TEMPO_KINDS: readonly Kind[] = [
   {
     name: "metrics see every span's duration",
     ways: SERIES,
+    query: /^(?=.*(\|\||\}.*\})).*_over_time\(((trace)?duration|event:timeSinceStart)/is,
     without: changed((node) =>
       isBinary(node, '=', '!=', '>', '>=', '<', '<=') && conditionText(node.left).startsWith('duration')
         ? condition('kind = server')
@@ -395,7 +466,7 @@ export const TEMPO_KINDS: readonly Kind[] = [
   {
     name: 'the root is named beside `by()` and `coalesce()`, too',
     ways: ['search'],
-    query: /by\(.*root(Service)?Name|root(Service)?Name.*(coalesce|by\()/,
+    query: /by\(.*(root(Service)?Name|trace:root)|(root(Service)?Name|trace:root).*(coalesce|by\()/,
     ignores: ({ part }) => part === 'heads',
   },
   {

@@ -4,7 +4,8 @@
  * Several may meet in one query.
  */
 import { LOKI_KINDS } from './documented-logql.ts'
+import { TAG_KINDS } from './documented-tags.ts'
 import { TEMPO_KINDS } from './documented-traceql.ts'
 import type { Kind } from './kind.ts'
 
-export const KINDS: readonly Kind[] = [...TEMPO_KINDS, ...LOKI_KINDS]
+export const KINDS: readonly Kind[] = [...TEMPO_KINDS, ...TAG_KINDS, ...LOKI_KINDS]

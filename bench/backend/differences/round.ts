@@ -3,8 +3,7 @@ import type { Difference, Way, Window } from './answers.ts'
 import * as apis from './apis.ts'
 import { broken } from './broken.ts'
 import { Choices, simplest } from './choices.ts'
-import { compare } from './compare.ts'
-import type { Engines } from './fill.ts'
+import { compare, type Engines } from './compare.ts'
 import * as logql from './logql.ts'
 import * as traceql from './traceql.ts'
 
@@ -59,6 +58,7 @@ export async function askAll(engines: Engines, window: Window, flags: Round): Pr
   const kinds = new Map<string, Kind>()
   const meant = new Map<string, number>()
   let next = first
+  let ended = 0
   const client = async () => {
     for (let number = next++; number < last; number = next++) {
       const choices = new Choices(flags.seed * 1_000_003 + number)
@@ -74,12 +74,16 @@ export async function askAll(engines: Engines, window: Window, flags: Round): Pr
   const file = async (way: Way, taken: readonly number[], query: string, number: number) => {
     const { found, names } = await compare(engines, way, query, window)
     if (found === undefined || documented(names)) return
+    if (found.what === 'ended') {
+      ended++
+      return
+    }
     const smallest = await simplest(
       taken,
       make[way],
       async (smaller) => {
         const less = await compare(engines, way, smaller, window)
-        return less.found !== undefined && less.names.length === 0
+        return less.found !== undefined && less.found.what !== 'ended' && less.names.length === 0
       },
       SHRINK_QUESTIONS,
     )
@@ -103,6 +107,7 @@ export async function askAll(engines: Engines, window: Window, flags: Round): Pr
       queries: last - first,
       from: first,
       seed: flags.seed,
+      ...(ended > 0 && { ended }),
       documented: Object.fromEntries(meant),
       open,
     }),

@@ -26,7 +26,9 @@ export interface Engine {
   resident(): { now: number; most: number }
   /** Bytes of the files below its folder; of Tempo only its finished blocks, which the live store has once more. */
   disk(): number
-  /** Rejects when it did not end within a minute and had to be killed. */
+  /** Resolves when its process is gone. */
+  readonly ended: Promise<unknown>
+  /** After a minute it is killed. */
   stop(): Promise<void>
 }
 
@@ -190,6 +192,7 @@ function engine(name: Engine['name'], version: string, child: ChildProcess, dir:
     version,
     ...urls,
     dir,
+    ended,
     cpu: () => cpuOfTrees([child.pid!]) / 1000,
     resident() {
       const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
