@@ -13,7 +13,9 @@ import {
   type Intrinsic,
   metricsInstant,
   parse,
+  printFloat,
   type Query,
+  runStages,
   type SpanSource,
   type SpanTable,
   type TimeRange,
@@ -68,27 +70,37 @@ const NOT_LISTED =
 
 const MAX_VALUES = 10_000
 
-/** `search/tags`: names of attributes of all scopes, sorted. */
+/** `search/tags`: names of attributes of all scopes, sorted; those of intrinsics where they are asked for. */
 export function tagsV1({ spans }: TempoContext, request: ApiRequest): ApiResponse {
   const scopes = tagScopes(spans, request)
-  const names = [...new Set(scopes.flatMap(({ name, tags }) => (name === 'intrinsic' ? [] : tags)))].sort()
+  const intrinsics = request.query.get('scope') === 'intrinsic'
+  const wanted = scopes.filter(({ name }) => intrinsics || name !== 'intrinsic')
+  const names = [...new Set(wanted.flatMap(({ tags }) => tags))].sort()
   return answer(request, SearchTagsResponseSchema, { tagNames: names, metrics: {} })
 }
 
-/** `v2/search/tags`: the same by scope, and the intrinsics. */
+/** `v2/search/tags`: the same by scope, and the intrinsics; with `q`, only names that a span has which matches. */
 export function tagsV2({ spans }: TempoContext, request: ApiRequest): ApiResponse {
-  return answer(request, SearchTagsV2ResponseSchema, { scopes: tagScopes(spans, request), metrics: {} })
+  return answer(request, SearchTagsV2ResponseSchema, {
+    scopes: tagScopes(spans, request, request.query.get('q') ?? ''),
+    metrics: {},
+  })
 }
 
-function tagScopes(spans: SpanSource, request: ApiRequest): { name: string; tags: string[] }[] {
+function tagScopes(spans: SpanSource, request: ApiRequest, q = ''): { name: string; tags: string[] }[] {
   const scope = request.query.get('scope') ?? ''
   if (!['', 'none', 'intrinsic', ...SCOPES].includes(scope)) throw httpError(400, `invalid scope: ${scope}`)
   const limit = readCount(request.query, 'limit') || Number.POSITIVE_INFINITY
   const all = scope === '' || scope === 'none'
   const wanted = SCOPES.filter((candidate) => all || candidate === scope)
   const names = new Map<Scope, Set<string>>(wanted.map((name) => [name, new Set()]))
+  const filter = usableFilter(q)
+  const query = filter === undefined ? undefined : check(parse(filter))
   for (const table of wanted.length === 0 ? [] : spans.tables(readSearchRange(request.query))) {
-    for (const [name, tags] of names) for (const tag of tagNames(table, name)) if (tags.size < limit) tags.add(tag)
+    const found = query?.kind === 'search' ? runStages(query.stages, table).mask : true
+    for (const [name, tags] of names)
+      for (const tag of tagNames(table, name))
+        if (tags.size < limit && !tags.has(tag) && isOnAny(found, table, name, tag)) tags.add(tag)
   }
   const found = [...names].flatMap(([name, tags]) =>
     tags.size === 0 ? [] : [{ name: name as string, tags: [...tags].sort() }],
@@ -102,11 +114,24 @@ function tagNames(table: SpanTable, scope: Scope): readonly string[] {
   return table.columnNames(scope)
 }
 
-/** v1: plain texts. The name may be bare. */
+/** Whether one of these spans has the attribute. */
+function isOnAny(found: Uint8Array | boolean, table: SpanTable, scope: Scope, name: string): boolean {
+  if (typeof found === 'boolean') return found
+  const children = scope === 'event' ? table.events : scope === 'link' ? table.links : undefined
+  const column = scope === 'event' || scope === 'link' ? children!.column(name) : table.column(scope, name)
+  const codes = column?.codes ?? []
+  for (let i = 0; i < codes.length; i++)
+    if (codes[i]! > 0 && found[children === undefined ? i : children.span[i]!] === 1) return true
+  return false
+}
+
+/** v1: plain texts, sorted. A bare name is looked for in a span, its resource and its instrumentation scope. */
 export function tagValuesV1({ spans }: TempoContext, request: ApiRequest, tag: string): ApiResponse {
   const scoped = /^(resource|span|event|link|instrumentation|parent)\.|^\.|:/.test(tag) || INTRINSIC_TAGS.includes(tag)
-  const values = tagValues(spans, scoped ? tag : `.${attributeName(tag)}`, request)
-  const texts = [...new Set(values.map(({ value }) => value))]
+  const name = attributeName(tag)
+  const fields = scoped ? [tag] : [`.${name}`, `instrumentation.${name}`]
+  const values = fields.flatMap((field) => tagValues(spans, field, request))
+  const texts = [...new Set(values.map(({ value }) => value))].sort().slice(0, valueLimit(request))
   return answer(request, SearchTagValuesResponseSchema, { tagValues: texts, metrics: {} })
 }
 
@@ -115,13 +140,15 @@ export function tagValuesV2({ spans }: TempoContext, request: ApiRequest, tag: s
   return answer(request, SearchTagValuesV2ResponseSchema, { tagValues: tagValues(spans, tag, request), metrics: {} })
 }
 
+const valueLimit = ({ query }: ApiRequest) => Math.min(readCount(query, 'limit') || MAX_VALUES, MAX_VALUES)
+
 interface TagValue {
   readonly type: string
   readonly value: string
 }
 
 function tagValues(spans: SpanSource, tag: string, request: ApiRequest): TagValue[] {
-  const limit = Math.min(readCount(request.query, 'limit') || MAX_VALUES, MAX_VALUES)
+  const limit = valueLimit(request)
   const keyword = tag.replace(/^span:/, '')
   if (Object.hasOwn(KEYWORDS, keyword))
     return KEYWORDS[keyword]!.slice(0, limit).map((value) => ({ type: 'keyword', value }))
@@ -198,14 +225,18 @@ function valueList(limit: number): { add(value: TypedValue): void; full(): boole
 }
 
 function elementsOf({ type, value }: TypedValue): TagValue[] {
-  if (!Array.isArray(value)) return [{ type: TAG_TYPES[type] ?? type, value: String(value) }]
+  if (!Array.isArray(value)) return [{ type: TAG_TYPES[type] ?? type, value: textOf(value, type === 'float') }]
   return value.filter((one: unknown) => one !== null).map((one: unknown) => elementOf(one, type === 'floats'))
 }
 
 function elementOf(value: unknown, isFloat: boolean): TagValue {
-  const fraction = typeof value === 'number' && !Number.isInteger(value)
-  return { type: isFloat || fraction ? 'float' : (ELEMENT_TYPES[typeof value] ?? 'string'), value: String(value) }
+  const float = isFloat || (typeof value === 'number' && !Number.isInteger(value))
+  return { type: float ? 'float' : (ELEMENT_TYPES[typeof value] ?? 'string'), value: textOf(value, float) }
 }
+
+/** A value as it is written in a query: one of `2` would find no 2.0. */
+const textOf = (value: unknown, isFloat: boolean) =>
+  isFloat && Number.isFinite(value) ? printFloat(value as number) : String(value)
 
 const TAG_TYPES: Partial<Record<TypedValue['type'], string>> = { status: 'keyword', kind: 'keyword' }
 const ELEMENT_TYPES: Partial<Record<string, string>> = { bigint: 'int', number: 'int', boolean: 'bool' }
@@ -231,9 +262,13 @@ function columnReader(field: Field | undefined): ReadColumns | undefined {
 
 function intrinsicReader({ name }: Intrinsic): ReadColumns | undefined {
   if (name === 'name') return (table) => [table.name]
-  if (name === 'statusMessage') return (table) => [table.statusMessage]
+  if (name === 'statusMessage')
+    return (table) => [table.statusMessage, table.statusMessage.codes.includes(0) ? EMPTY : undefined]
   return name === 'event:name' ? (table) => [table.events.rows > 0 ? table.events.name : undefined] : undefined
 }
+
+/** A span without a message has an empty one. */
+const EMPTY: Column = { codes: new Uint8Array(), values: [undefined, ''], types: ['string', 'string'] }
 
 function distinct(spans: SpanSource, range: TimeRange, columns: ReadColumns, limit: number): TagValue[] {
   const values = valueList(limit)

@@ -113,8 +113,8 @@ test('doubles in an array are floats, whole numbers too', () => {
   ])
   assert.deepEqual(found('{ span.list = 2 } | select(name)'), [['ints', { intValue: '2' }]])
   assert.deepEqual(JSON.parse(ask('/api/v2/search/tag/span.list/values').body).tagValues, [
-    { type: 'float', value: '2' },
-    { type: 'float', value: '3' },
+    { type: 'float', value: '2.0' },
+    { type: 'float', value: '3.0' },
     { type: 'int', value: '2' },
     { type: 'int', value: '3' },
   ])
@@ -166,6 +166,48 @@ test('values of a tag: with a comment behind the filter, with a name in parts', 
   assert.deepEqual(values('span.http."request.method"'), get)
   assert.deepEqual(values('."http.request.method"'), get)
   assert.deepEqual(values('span:name'), [{ type: 'string', value: 'n' }])
+})
+
+test('the first version of the routes: intrinsics where they are asked for, and values of a scope, sorted', () => {
+  const double = (doubleValue: number) => ({ value: { case: 'doubleValue' as const, value: doubleValue } })
+  const scopeSpans = ['b', 'a'].map((value, i) => ({
+    scope: { attributes: [{ key: 'kind', value: anyValue(value) }] },
+    spans: [
+      {
+        traceId: hex('a', 32),
+        spanId: hex(`${i + 1}`, 16),
+        startTimeUnixNano: BigInt(T0) * 1_000_000n,
+        attributes: [{ key: 'ratio', value: double(i) }],
+      },
+    ],
+  }))
+  const request = create(ExportTraceServiceRequestSchema, { resourceSpans: [{ scopeSpans }] })
+  const { ask } = apiOf([tableOf(toBinary(ExportTraceServiceRequestSchema, request))])
+  const values = (tag: string, parameters = {}) =>
+    JSON.parse(ask(`/api/search/tag/${tag}/values`, parameters).body).tagValues
+  assert.deepEqual(values('ratio'), ['0.0', '1.0'])
+  assert.deepEqual(values('instrumentation.kind'), ['a', 'b'])
+  const names = (scope: string) => JSON.parse(ask('/api/search/tags', { scope }).body).tagNames
+  assert.deepEqual(names('none'), ['kind', 'ratio'])
+  assert.deepEqual(names('intrinsic').slice(0, 3), ['duration', 'event:name', 'event:timeSinceStart'])
+})
+
+test('names of tags: with a filter those of the spans that it finds, and of their events', () => {
+  const { ask } = api([
+    { trace: 'a', id: '1', name: 'one', startMs: T0, attributes: { first: 1, both: 1 } },
+    { trace: 'a', id: '2', name: 'two', startMs: T0, attributes: { second: 1, both: 1 } },
+  ])
+  const names = (q: string) => {
+    const { scopes } = JSON.parse(ask('/api/v2/search/tags', { q, scope: 'span' }).body) as {
+      scopes: { name: string; tags: string[] }[]
+    }
+    return scopes.find(({ name }) => name === 'span')?.tags
+  }
+  assert.deepEqual(names(''), ['both', 'first', 'second'])
+  assert.deepEqual(names('{ name = "one" }'), ['both', 'first'])
+  assert.deepEqual(names('{ name = "one" || span.second = 1 }'), ['both', 'first', 'second'])
+  assert.deepEqual(names('{ name = "none" }'), undefined)
+  assert.deepEqual(names('{ name = '), ['both', 'first', 'second'], 'what is typed so far filters nothing')
 })
 
 test('values of a tag: empty texts, and of arrays their elements', () => {

@@ -7,7 +7,8 @@ export { check } from './check.ts'
 export { TraceQLError } from './errors.ts'
 export { metricsInstant, metricsRange } from './metrics.ts'
 export { parse } from './parse.ts'
-export { print } from './print.ts'
+export { runStages } from './pipeline.ts'
+export { print, printFloat } from './print.ts'
 export type {
   InstantSeries,
   NamedValue,

@@ -270,7 +270,7 @@ function labelsOf(row: number, columns: readonly Numbered[], by: readonly Field[
     const id = ids[row]!
     return { key: printField(by[i]!), value: typedValue(types[id]!, values[id]) }
   })
-  return { key: JSON.stringify(labels, stringifyInts), labels }
+  return { key: JSON.stringify(labels, inFull), labels }
 }
 
 /** Numbers the combinations of labels; undefined when there may be more than are worth a place each. */
@@ -303,8 +303,10 @@ function combinations(columns: readonly Numbered[]): (row: number) => number | s
   }
 }
 
-function stringifyInts(_: string, part: unknown): unknown {
-  return typeof part === 'bigint' ? `${part}n` : part
+/** What JSON has no number for, too, stays what it is. */
+function inFull(_: string, part: unknown): unknown {
+  if (typeof part === 'bigint') return `${part}n`
+  return typeof part === 'number' && !Number.isFinite(part) ? String(part) : part
 }
 
 function seriesFor(key: string, labels: readonly NamedValue[], job: Job): CollectedSeries {

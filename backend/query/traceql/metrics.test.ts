@@ -50,6 +50,24 @@ test('values of at most 1 have no bucket: quantiles of nothing else are no serie
   assert.deepEqual(quantiles(lasting(0, '1'), lasting(4, '2')), [4e-9])
 })
 
+test('what JSON has no number for is a label of its own', () => {
+  const spans = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY].map((double, i): PlainSpan => {
+    const id = String(i + 1)
+    return {
+      ...{ traceId: id.padStart(32, '0'), spanId: id.padStart(16, '0'), name: 'x', startNs: BASE, durationNs: 1 },
+      attributes: { ratio: { double } },
+    }
+  })
+  const found = metricsInstant(check(parse('{ } | count_over_time() by(span.ratio)')), plainSource(spans), {
+    range: { startNs: BASE - SECOND, endNs: BASE + SECOND },
+  })
+  assert.deepEqual(found.map(({ labels, value }) => [labels[0]!.value.value, value]).sort(), [
+    [Number.NEGATIVE_INFINITY, 1],
+    [Number.POSITIVE_INFINITY, 1],
+    [Number.NaN, 1],
+  ])
+})
+
 test('without a step a range has 240 intervals of at least a second', () => {
   const points = (seconds: bigint) =>
     metricsRange(check(parse('{ } | rate()')), examples, {

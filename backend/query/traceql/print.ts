@@ -68,7 +68,7 @@ function printMetrics(expression: MetricsExpression): string {
     case 'metrics': {
       const arguments_ = [
         ...(expression.of === null ? [] : [printField(expression.of)]),
-        ...expression.quantiles.map(decimal),
+        ...expression.quantiles.map(printFloat),
       ]
       const by = expression.by.length === 0 ? '' : ` by(${expression.by.map(printField).join(', ')})`
       return `${printStages(expression.stages)} | ${expression.fn}(${arguments_.join(', ')})${by}`
@@ -81,11 +81,11 @@ function printMetrics(expression: MetricsExpression): string {
     case 'rank':
       return `${printMetricsHead(expression.of)} | ${expression.fn}(${expression.limit})`
     case 'threshold':
-      return `${printMetricsHead(expression.of)} ${expression.op} ${decimal(expression.value)}`
+      return `${printMetricsHead(expression.of)} ${expression.op} ${printFloat(expression.value)}`
     case 'metricsArithmetic':
       return `${printMetricsOperand(expression.left)} ${expression.op} ${printMetricsOperand(expression.right)}`
     case 'number':
-      return decimal(expression.value)
+      return printFloat(expression.value)
   }
 }
 
@@ -95,7 +95,7 @@ function printMetricsHead(expression: MetricsExpression): string {
 
 function printMetricsOperand(expression: MetricsExpression): string {
   return expression.kind === 'number' && expression.value >= 0
-    ? decimal(expression.value)
+    ? printFloat(expression.value)
     : `(${printMetrics(expression)})`
 }
 
@@ -207,7 +207,7 @@ function printLiteral({ type, value }: Literal): string {
     case 'string':
       return JSON.stringify(value)
     case 'float':
-      return decimal(value as number)
+      return printFloat(value as number)
     case 'duration':
       return printDuration(value as number)
     case 'status':
@@ -225,7 +225,7 @@ function printLiteral({ type, value }: Literal): string {
 }
 
 /** A float keeps its point, or it would come back as an int. */
-function decimal(value: number): string {
+export function printFloat(value: number): string {
   const text = Object.is(value, -0) ? '-0' : String(value)
   return /[.e]/.test(text) ? text : `${text}.0`
 }

@@ -1,4 +1,5 @@
 /** Builds a `SpanTable` in memory from plain objects: for tests of the language and of stores that must agree with it. */
+import { inspect } from 'node:util'
 import type {
   AttributeValue,
   ChildTable,
@@ -146,7 +147,7 @@ function column(plain: readonly (PlainValue | undefined)[]): Column {
   const codes = Uint32Array.from(plain, (item) => {
     if (item === undefined) return 0
     const { type, value } = typed(item)
-    const key = `${type} ${JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? `${part}n` : part))}`
+    const key = inspect([type, value])
     const known = codeOf.get(key)
     if (known !== undefined) return known
     codeOf.set(key, values.length)
