@@ -131,7 +131,13 @@ function divided(filtered: boolean) {
       at,
     })
     const left = summed({ op: 'sum_over_time' })
-    const right = summed({ op: 'count_over_time', query: counted, unwrap: undefined })
+    const { without, labels } = grouping as { without: boolean; labels: readonly string[] }
+    const unwrapped = (node.unwrap as { label: string }).label
+    // What is unwrapped is no label of the sum, and the lines that are counted lose it, too.
+    const right = {
+      ...summed({ op: 'count_over_time', query: counted, unwrap: undefined }),
+      ...(without && { grouping: { without, labels: [...labels, unwrapped] } }),
+    }
     return { kind: 'binary', op: '/', bool: false, left, right, at, averaged: node }
   })
 }
@@ -150,6 +156,33 @@ function joined(node: Node): Node {
   })
   // The first sum leaves empty labels out, the second meets series that are equal then.
   return summed(summed(node))
+}
+
+/** What lines of the data set may have without a value. */
+const MAY_BE_EMPTY = [
+  'msg',
+  'user',
+  'user_name',
+  'odd_key_1',
+  'list',
+  'code',
+  'pod',
+  '_entry',
+  'a',
+  'c',
+  'd',
+  'x',
+  'k',
+  'v',
+]
+
+/** A range aggregation that groups, over lines that have lost their empty labels: its series are told apart alike then. */
+function withoutEmpty(node: Node): Node {
+  if (node.kind !== 'range' || node.grouping === undefined) return node
+  const { at } = node
+  const choices = MAY_BE_EMPTY.map((name) => ({ name, matcher: { name, op: '=', value: '', at } }))
+  const query = node.query as Node
+  return { ...node, query: { ...query, stages: [...(query.stages as readonly Node[]), { kind: 'drop', choices, at }] } }
 }
 
 /** What leaves series out by their values. */
@@ -244,6 +277,12 @@ export const LOKI_KINDS: readonly Kind[] = [
     without: changed((node) =>
       node.kind === 'vector' ? { ...node, expression: joined(node.expression as Node) } : node,
     ),
+  },
+  {
+    name: 'an aggregation over series that are equal but for empty labels: they are one',
+    ways: SERIES,
+    query: /\| (json|logfmt|pattern|regexp|unpack)\b/,
+    without: changed(withoutEmpty),
   },
   {
     name: '`stddev` and `stdvar` `without` labels: series that are equal but for empty labels are one',

@@ -22,9 +22,11 @@ const isHttp = named(/^(span)?\.http\./)
 const COMPARISONS = ['=', '!=', '>', '>=', '<', '<=', '=~', '!~'] as const
 const field = (text: string) => (condition(`${text} = 1`) as unknown as { left: Node }).left
 
-/** An int that the query does not name: what is compared in it is measured otherwise, too. */
-const anotherInt = (query: string) =>
-  ['span.count', 'resource.replicas', 'event.attempt'].find((name) => !query.includes(name)) ?? 'span.count'
+/** A field that the query does not name: what is compared in it is told otherwise, too. */
+const another = (query: string, ...names: string[]) =>
+  field(names.find((name) => !query.includes(name.replace(/^\w+/, ''))) ?? names[0]!)
+const anotherInt = (query: string) => another(query, 'span.count', 'resource.replicas', 'event.attempt')
+const anotherText = (query: string) => another(query, 'span.tier', 'resource.region', 'span."a b"')
 
 const odd = ({ key }: Place) => key.startsWith('dd')
 
@@ -300,7 +302,7 @@ export const TEMPO_KINDS: readonly Kind[] = [
     without: (query) =>
       changed((node) =>
         (node.kind === 'metrics' || node.kind === 'aggregate') && isArray(node.of)
-          ? { ...node, of: field(anotherInt(query)), fn: node.fn === 'avg' ? 'max' : node.fn }
+          ? { ...node, of: anotherInt(query), fn: node.fn === 'avg' ? 'max' : node.fn }
           : node,
       )(query),
   },
@@ -440,11 +442,12 @@ export const TEMPO_KINDS: readonly Kind[] = [
   {
     name: "beside other labels an absent one is left out, and `select()` doesn't show it",
     ways: SERIES,
-    without: changed((node) =>
-      node.kind === 'metrics' && Array.isArray(node.by) && node.by.some(isHttp)
-        ? { ...node, by: node.by.filter((one: Node) => !isHttp(one)) }
-        : node,
-    ),
+    without: (query) =>
+      changed((node) =>
+        node.kind === 'metrics' && Array.isArray(node.by) && node.by.some(isHttp)
+          ? { ...node, by: node.by.map((one: Node) => (isHttp(one) ? anotherText(query) : one)) }
+          : node,
+      )(query),
   },
   {
     name: 'an array is unequal to what one of its elements is unequal to',
