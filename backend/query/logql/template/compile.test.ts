@@ -115,6 +115,12 @@ const cases: [template: string, text: string][] = [
   ['{{ regexReplaceAll "a*" "baac" "-" }}', '-b-c-'],
   ['{{ printf "% d|%q" 42 65 }}', " 42|'A'"],
   [
+    '{{ printf "%q %+q" "\\a\\x1b\\x7f\\u200b\\ue000é😀" "é😀" }}',
+    '"\\a\\x1b\\x7f\\u200b\\ue000é😀" "\\u00e9\\U0001f600"',
+  ],
+  ['{{ printf "%#q %#q %#v" "a\\tb" "a\\nb" "\\x1b" }}', '`a\tb` "a\\nb" "\\x1b"'],
+  ['{{ printf "%q %q %+q" 39 10 233 }}', "'\\'' '\\n' '\\u00e9'"],
+  [
     '{{ printf "%s %d %f %U %G %.3g %#v" 5 1.5 1 65 1.5 1234.5678 "a" }}',
     '%!s(int=5) %!d(float64=1.5) %!f(int=1) U+0041 1.5 1.23e+03 "a"',
   ],

@@ -47,11 +47,11 @@ function formatVerb(verb: string, value: Value, precision: number | undefined, s
 function simple(verb: string, value: Value, precision: number | undefined, flags: string): string | undefined {
   if (verb === 'v' && typeof value !== 'number') {
     if (typeof value !== 'string') return printValue(value)
-    return flags.includes('#') ? JSON.stringify(value) : cut(value, precision)
+    return flags.includes('#') ? quoted(value, '') : cut(value, precision)
   }
   if (typeof value === 'boolean') return verb === 't' ? String(value) : undefined
   if (typeof value === 'string') return ofText(verb, value, precision, flags)
-  if (typeof value === 'bigint') return signed(ofInt(verb, value), value < 0n, flags)
+  if (typeof value === 'bigint') return signed(ofInt(verb, value, flags), value < 0n, flags)
   if (typeof value === 'number') return signed(ofFloat(verb, value, precision), value < 0, flags)
   return verb === 's' && value !== undefined ? printValue(value) : undefined
 }
@@ -66,19 +66,51 @@ function signed(text: string | undefined, negative: boolean, flags: string): str
 
 function ofText(verb: string, value: string, precision: number | undefined, flags: string): string | undefined {
   if (verb === 's') return cut(value, precision)
-  if (verb === 'q')
-    return flags.includes('#') && !value.includes('`') ? `\`${value}\`` : JSON.stringify(cut(value, precision))
+  if (verb === 'q') return quoted(cut(value, precision), flags)
   if (verb !== 'x' && verb !== 'X') return undefined
   const hex = Buffer.from(value).toString('hex')
   return verb === 'x' ? hex : hex.toUpperCase()
 }
 
+/** As a constant of Go: between backquotes with `#` where they can hold it, in ASCII with `+`. */
+function quoted(text: string, flags: string): string {
+  if (flags.includes('#') && !NOT_IN_BACKQUOTES.test(text)) return `\`${text}\``
+  return `"${Array.from(text, (char) => escaped(char, '"', flags)).join('')}"`
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const NOT_IN_BACKQUOTES = /[\u0000-\u0008\u000a-\u001f`\u007f\ufeff]/
+
+/** A character within such quotes. */
+function escaped(char: string, quote: string, flags: string): string {
+  if (char === quote || char === '\\') return `\\${char}`
+  const code = char.codePointAt(0)!
+  if (code < 0x7f ? code >= 0x20 : !flags.includes('+') && PRINTED.test(char)) return char
+  const short = SHORT_ESCAPES[char]
+  if (short !== undefined) return short
+  const hex = code.toString(16)
+  if (code < 0x20 || code === 0x7f) return `\\x${hex.padStart(2, '0')}`
+  return code > 0xffff ? `\\U${hex.padStart(8, '0')}` : `\\u${hex.padStart(4, '0')}`
+}
+
+/** Letters, marks, numbers, punctuation and symbols. */
+const PRINTED = /[\p{L}\p{M}\p{N}\p{P}\p{S}]/u
+const SHORT_ESCAPES: Readonly<Record<string, string>> = {
+  '\x07': '\\a',
+  '\b': '\\b',
+  '\f': '\\f',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+  '\v': '\\v',
+}
+
 const RADIX: Readonly<Record<string, number>> = { d: 10, b: 2, o: 8, x: 16, X: 16 }
 
-function ofInt(verb: string, value: bigint): string | undefined {
+function ofInt(verb: string, value: bigint, flags: string): string | undefined {
   const character = () => String.fromCodePoint(value >= 0n && value <= 0x10ffffn ? Number(value) : 0xfffd)
   if (verb === 'c') return character()
-  if (verb === 'q') return `'${character()}'`
+  if (verb === 'q') return `'${escaped(character(), "'", flags)}'`
   if (verb === 'U') return `U+${value.toString(16).toUpperCase().padStart(4, '0')}`
   const radix = Object.hasOwn(RADIX, verb) ? RADIX[verb] : undefined
   const text = radix === undefined ? undefined : value.toString(radix)
