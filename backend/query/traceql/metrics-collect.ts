@@ -42,7 +42,7 @@ export interface CollectedSeries {
 
 export interface Collected {
   readonly series: readonly CollectedSeries[]
-  /** Turns measured values into answers: durations are measured in nanoseconds and answered in seconds. */
+  /** What measured values are divided by in answers: durations are measured in nanoseconds and answered in seconds. */
   readonly scale: number
 }
 
@@ -118,7 +118,7 @@ export function collect(expression: MetricsAggregate, context: Context): Collect
     }
     if (job.series.size >= maxSeries) break
   }
-  return { series: [...job.series.values()], scale: job.isDuration ? 1e-9 : 1 }
+  return { series: [...job.series.values()], scale: job.isDuration ? 1e9 : 1 }
 }
 
 /** Sums of fractions depend on their order: they are added span by span. */

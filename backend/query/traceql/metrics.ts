@@ -161,7 +161,7 @@ function linesOf(expression: MetricsAggregate, collected: Collected, { grid, hol
     const values = cellValues(fn, series, collected.scale, Number(grid.stepNs) / 1e9)
     const counted = fn === 'rate' || fn === 'count_over_time'
     const exemplars = series.found.map((found) =>
-      exemplar(found, counted ? values[found.point]! : found.measured! * collected.scale),
+      exemplar(found, counted ? values[found.point]! : found.measured! / collected.scale),
     )
     return [{ labels: named ? name : series.labels, values, exemplars }]
   })
@@ -183,9 +183,9 @@ function cellValues(
     case 'count_over_time':
       return counts
     case 'avg_over_time':
-      return sums!.map((sum, i) => (counts[i] === 0 ? Number.NaN : (sum / counts[i]!) * scale))
+      return sums!.map((sum, i) => (counts[i] === 0 ? Number.NaN : sum / counts[i]! / scale))
     default:
-      return sums!.map((value, i) => (counts[i] === 0 ? Number.NaN : value * scale))
+      return sums!.map((value, i) => (counts[i] === 0 ? Number.NaN : value / scale))
   }
 }
 
@@ -204,7 +204,7 @@ function quantileLines(
       labels: [...labels, { key: 'p', value: { type: 'float' as const, value: p } }],
       values: Float64Array.from(
         { length: grid.points },
-        (_, point) => scale * quantile(p, exponents, (exponent) => buckets!.get(exponent)![point]!),
+        (_, point) => quantile(p, exponents, (exponent) => buckets!.get(exponent)![point]!) / scale,
       ),
       exemplars: [] as Exemplar[],
     }
@@ -214,7 +214,7 @@ function quantileLines(
     (a, b) => Number(a.labels.at(-1)!.value.value) - Number(b.labels.at(-1)!.value.value),
   )
   for (const own of found) {
-    const value = own.measured! * scale
+    const value = own.measured! / scale
     const line = ascending.find(({ values }) => values[own.point]! >= value) ?? ascending.at(-1)
     line?.exemplars.push(exemplar(own, value))
   }
@@ -243,7 +243,7 @@ function quantile(p: number, exponents: readonly number[], countIn: (exponent: n
 
 function histogramLines({ labels, buckets, found }: CollectedSeries, scale: number, grid: Grid): Line[] {
   return [...buckets!].map(([exponent, counts]) => ({
-    labels: [...labels, { key: '__bucket', value: { type: 'float', value: 2 ** exponent * scale } }],
+    labels: [...labels, { key: '__bucket', value: { type: 'float', value: 2 ** exponent / scale } }],
     values: counts.slice(0, grid.points),
     exemplars: found.filter((own) => own.exponent === exponent).map((own) => exemplar(own, counts[own.point]!)),
   }))
