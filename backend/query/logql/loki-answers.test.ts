@@ -48,6 +48,12 @@ test('a label of structured metadata that was dropped leaves its name to a parse
   assert.deepEqual(made(line, '| label_format level="" | json', { level: 'fatal' }).parsed, { level: '' })
 })
 
+test('a pattern of a label filter matches the whole value, which Loki asks of labels of the stream alone', () => {
+  const found = (filter: string) => made('k=aa11', `| logfmt | ${filter}`, { id: 'aa11' })
+  for (const filter of ['id=~"1.*"', 'id=~".*a"', 'k=~"1.*"']) assert.throws(() => found(filter), filter)
+  for (const filter of ['id=~"aa.*"', 'id=~".*1"', 'k!~"1.*"']) assert.equal(found(filter).parsed.k, 'aa11', filter)
+})
+
 test('what follows a packed object is not looked at', () =>
   assert.deepEqual(made('{"_entry":"x2","p":"1"}x', '| unpack'), { line: 'x2', parsed: { p: '1' } }))
 

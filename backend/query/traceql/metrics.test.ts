@@ -37,6 +37,16 @@ test('an interval includes its end and not its start', () => {
   ])
 })
 
+test('seconds are those that the nanoseconds say', () => {
+  const span = { traceId: '1'.padStart(32, '0'), spanId: '1'.padStart(16, '0'), name: 'x', startNs: BASE }
+  const [longest] = metricsInstant(
+    check(parse('{ } | max_over_time(duration)')),
+    plainSource([{ ...span, durationNs: 2_500_000_777 }]),
+    { range: { startNs: BASE - SECOND, endNs: BASE } },
+  )
+  assert.equal(longest!.value, 2.500000777)
+})
+
 test('values of at most 1 have no bucket: quantiles of nothing else are no series', () => {
   const lasting = (durationNs: number, id: string): PlainSpan => ({
     ...{ traceId: id.padStart(32, '0'), spanId: id.padStart(16, '0'), name: 'x', startNs: BASE, durationNs },

@@ -29,6 +29,22 @@ test('an average of durations is one of whole nanoseconds', () => {
   })
 })
 
+test('an absent attribute is no text, whatever else it is compared with', () => {
+  // To Tempo 3.0 one with a column of its own is the text nil in such a query.
+  const span = { traceId: '1'.padStart(32, '0'), name: 'x', startNs: BASE, durationNs: 1 }
+  const source = plainSource([
+    { ...span, spanId: '1'.padStart(16, '0'), attributes: { 'http.method': 'GET' } },
+    { ...span, spanId: '2'.padStart(16, '0') },
+  ])
+  const found = (condition: string) =>
+    ask(`{ ${condition} }`, {}, source).flatMap(({ spanSets }) => spanSets[0]!.spans.map(({ spanId }) => spanId))
+  const first = ['0000000000000001']
+  assert.deepEqual(found('span.http.method =~ ".*" && span.http.method != name'), first)
+  assert.deepEqual(found('span.http.method >= "" || span.http.method = name'), first)
+  assert.deepEqual(found('span.http.method = "nil" || span.http.method = name'), [])
+  assert.deepEqual(found('span.http.method = nil && span.http.method > ""'), [])
+})
+
 test('a result says where the trace began, how long it took and who took part', () => {
   const [trace] = ask('{ span.audit.id = 77 }')
   assert.deepEqual(trace, {

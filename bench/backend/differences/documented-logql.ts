@@ -309,11 +309,11 @@ export const LOKI_KINDS: readonly Kind[] = [
     }),
   },
   {
-    name: 'a label filter behind a parser matches the whole value',
+    name: 'a pattern of a label filter matches the whole value',
     ways: LOKI,
     without: changed((node) => {
       const matcher = node.matcher as { op: string; value: string } | undefined
-      return node.kind === 'match' && matcher?.op === '!~'
+      return node.kind === 'match' && (matcher?.op === '=~' || matcher?.op === '!~')
         ? { ...node, matcher: { ...matcher, value: `^(${matcher.value})$` } }
         : node
     }),
