@@ -26,6 +26,7 @@ const unitTests = [
   'backend/**/*.test.ts',
   'console/**/*.test.ts',
   'observability/**/*.test.ts',
+  'bench/**/*.test.ts',
 ]
 
 /** Their own process each: the telemetry that they register, or replace, is that of a process. */
