@@ -274,6 +274,17 @@ export const TEMPO_KINDS: readonly Kind[] = [
   },
   { name: 'metrics see every value of a field', ways: SERIES, asThere: measuringMet },
   {
+    // Of `.x` the resource's value counts there where the span's meets no comparison.
+    name: 'metrics see every value of a field',
+    ways: SERIES,
+    without: (query) =>
+      changed((node) => {
+        const of = node.kind === 'metrics' && node.of ? conditionText(node.of) : ''
+        const met = of.startsWith('.') ? comparisonsBesideOr(query, of) : []
+        return met.length > 0 ? { ...node, of: anotherInt(query) } : node
+      })(query),
+  },
+  {
     name: 'metrics see every value of a field',
     ways: SERIES,
     without: (query) =>
