@@ -91,10 +91,15 @@ function tidy(window: Window): Window {
   return { ...window, start: window.start + Math.ceil((ODD_PART * DATA_SECONDS) / window.step + 2) * window.step }
 }
 
-/** Without series whose samples are all 0. */
+/** Less is 0: an average of several values is so far off there. */
+const LEAST = 1e-12
+
+/** Without samples of 0, and the series that have no others. */
 function withoutZeros(answer: Answer): Answer {
   if (!('parts' in answer) || answer.parts[0]![0] !== 'series') return answer
-  const samples = [...answer.parts[1]![1]].filter(([, value]) => value !== 0)
+  const samples = [...answer.parts[1]![1]].filter(
+    ([, value]) => typeof value !== 'number' || !(Math.abs(value) < LEAST),
+  )
   const series = [...answer.parts[0]![1]].filter(([key]) => samples.some(([place]) => place.startsWith(`${key} @`)))
   return {
     parts: [
