@@ -43,6 +43,7 @@ export function readLogBlock(file: BlockFile, onBytes: (bytes: number) => void):
   const end = part(() => readEnds(file))
   return storedLogs(
     {
+      identity: `lines ${file.number}`,
       rows,
       minNs,
       maxNs,

@@ -32,6 +32,8 @@ export interface LogStretch {
 
 /** Whatever is read from a file is read when it is first asked for: these may be getters. */
 export interface LogParts {
+  /** Of a table that never changes. */
+  readonly identity?: string | undefined
   readonly rows: number
   readonly minNs: bigint
   readonly maxNs: bigint
@@ -90,7 +92,7 @@ export function storedLogs(parts: LogParts, onBytes: (bytes: number) => void = (
     mayContain: (line) => parts.mayContain?.(line) ?? true,
     tables() {
       tables ??= isOneStretch(minNs, maxNs)
-        ? [{ minNs, maxNs, table: wholeTable(logs, onBytes) }]
+        ? [{ minNs, maxNs, table: wholeTable(logs, parts.identity, onBytes) }]
         : stretchesOf(logs.times).map((stretch) => logStretch(logs, stretch, onBytes))
       return tables
     },
@@ -101,12 +103,15 @@ export function storedLogs(parts: LogParts, onBytes: (bytes: number) => void = (
 const NOWHERE: Outline = { without: true, everywhere: false }
 
 /** Nearly always: all lines lie close enough to each other. */
-function wholeTable(logs: StoredLogs, onBytes: (bytes: number) => void): LogTable {
+function wholeTable(logs: StoredLogs, identity: string | undefined, onBytes: (bytes: number) => void): LogTable {
   const offset = once(() => {
     onBytes(logs.rows * 8)
     return stretchesOf(logs.times)[0]?.offset ?? new Float64Array(0)
   })
   return {
+    identity,
+    minNs: logs.minNs,
+    maxNs: logs.maxNs,
     rows: logs.rows,
     baseNs: logs.minNs,
     get timeOffset() {

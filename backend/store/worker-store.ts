@@ -99,7 +99,10 @@ export function createWorkerStore(settings: StoreSettings, events: WorkerStoreEv
       tables: (wanted, order) => timed(traces.tables(wanted, order)),
       answers: withKeysCounted(answers),
     },
-    logs: { tables: (range, direction) => timed(logs.tables(range, direction)) },
+    logs: {
+      tables: (range, direction) => timed(logs.tables(range, direction)),
+      answers: withKeysCounted(answers),
+    },
     catchUp,
     work() {
       catchUp()

@@ -4,6 +4,8 @@
  * A `LogTable` is a batch of log lines in columns, ordered by time. Lines are one UTF-8 buffer, so that a line filter
  * is a byte search over all of it and only lines that pass are ever decoded.
  */
+import type { KeptAnswers } from '../language/kept-answers.ts'
+
 export type Labels = Readonly<Record<string, string>>
 
 /** Row `i` has `values[codes[i]]`; code 0 means "absent" (values[0] is ''). */
@@ -13,6 +15,11 @@ export interface LogColumn {
 }
 
 export interface LogTable {
+  /** Set: a table of the same identity holds the same lines, whenever it comes; what was worked out of one may be kept. */
+  readonly identity?: string | undefined
+  /** Times of the first and the last line, where there is an identity. */
+  readonly minNs?: bigint
+  readonly maxNs?: bigint
   /** Whatever has a value per row may be read when it is first asked for. */
   readonly rows: number
   /** Time = `baseNs + timeOffset[row]` (nanoseconds since the epoch), ascending. */
@@ -49,4 +56,6 @@ export interface LogTimeRange {
 export interface LogSource {
   /** Tables overlapping the range, in time order of their first line (or its reverse for `backward`). Tables may overlap. */
   tables(range: LogTimeRange, direction: 'forward' | 'backward'): Iterable<LogTable>
+  /** Where what was worked out of tables with an identity is kept. */
+  readonly answers?: KeptAnswers | undefined
 }

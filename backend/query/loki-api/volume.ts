@@ -1,21 +1,14 @@
 /** `index/stats`, `index/volume`, `index/volume_range`: how much there is, by stream or label. */
 import { type ApiRequest, type ApiResponse, httpError, json } from '../../http.ts'
-import {
-  type Budget,
-  createBudget,
-  type Labels,
-  type LogTimeRange,
-  parse,
-  type StreamSize,
-  streamSizes,
-} from '../logql/index.ts'
+import { createBudget, type Labels, parse, type StreamSize, streamSizes, streamSizesPerStep } from '../logql/index.ts'
 import type { LokiContext } from './context.ts'
-import { readLimit, readStep, readWindow, requireQuery, type TimeWindow } from './params.ts'
+import { readLimit, readStep, readWindow, requireQuery } from './params.ts'
 import { formatFloat, seconds, startResponse } from './query.ts'
 
 /** `index/stats`: streams, tables, bytes and lines that a selector matches in the window. */
 export function indexStats(context: LokiContext, { query }: ApiRequest): ApiResponse {
-  const sizes = sizesOf(context, query, readWindow(query, context.nowNs()), createBudget(context.timeoutMs))
+  const window = readWindow(query, context.nowNs())
+  const sizes = streamSizes(context.logs, readSelector(query), window, createBudget(context.timeoutMs))
   const sum = (of: (size: StreamSize) => number): number => sizes.reduce((total, size) => total + of(size), 0)
   return json(200, {
     streams: sizes.length,
@@ -23,10 +16,6 @@ export function indexStats(context: LokiContext, { query }: ApiRequest): ApiResp
     bytes: sum(({ bytes }) => bytes),
     entries: sum(({ entries }) => entries),
   })
-}
-
-function sizesOf(context: LokiContext, params: URLSearchParams, range: LogTimeRange, budget: Budget): StreamSize[] {
-  return streamSizes(context.logs, readSelector(params), range, budget)
 }
 
 function readSelector(params: URLSearchParams): Parameters<typeof streamSizes>[1] {
@@ -40,7 +29,8 @@ function readSelector(params: URLSearchParams): Parameters<typeof streamSizes>[1
 /** Bytes in the window, largest first. */
 export function volume(context: LokiContext, { query }: ApiRequest): ApiResponse {
   const window = readWindow(query, context.nowNs())
-  const volumes = volumesOf(context, query, window, createBudget(context.timeoutMs))
+  const sizes = streamSizes(context.logs, readSelector(query), window, createBudget(context.timeoutMs))
+  const volumes = volumesOf(query)(sizes)
   const at = seconds(window.endNs)
   const result = volumes
     .slice(0, readLimit(query))
@@ -52,17 +42,21 @@ export function volume(context: LokiContext, { query }: ApiRequest): ApiResponse
 export function volumeRange(context: LokiContext, { query }: ApiRequest): ApiResponse {
   const window = readWindow(query, context.nowNs())
   const stepNs = readStep(query, window)
-  // All buckets together may take what one query may.
-  const budget = createBudget(context.timeoutMs)
+  const sizes = streamSizesPerStep(
+    context.logs,
+    readSelector(query),
+    { ...window, stepNs },
+    createBudget(context.timeoutMs),
+  )
+  const volumes = volumesOf(query)
   const found = new Map<string, { metric: Labels; total: number; values: [number, string][] }>()
-  for (let startNs = window.startNs; startNs < window.endNs; startNs += stepNs) {
-    let endNs = startNs + stepNs
-    if (endNs > window.endNs) endNs = window.endNs
-    for (const { metric, bytes } of volumesOf(context, query, { startNs, endNs }, budget)) {
+  for (const [step, ofStep] of sizes.entries()) {
+    const at = seconds(window.startNs + BigInt(step) * stepNs)
+    for (const { metric, bytes } of volumes(ofStep)) {
       const key = JSON.stringify(metric)
       const series = found.get(key) ?? { metric, total: 0, values: [] }
       series.total += bytes
-      series.values.push([seconds(startNs), formatFloat(bytes)])
+      series.values.push([at, formatFloat(bytes)])
       found.set(key, series)
     }
   }
@@ -79,28 +73,31 @@ interface Volume {
   readonly bytes: number
 }
 
-function volumesOf(context: LokiContext, params: URLSearchParams, window: TimeWindow, budget: Budget): Volume[] {
+/** What the streams come to by the labels that are asked for, largest first. */
+function volumesOf(params: URLSearchParams): (sizes: readonly StreamSize[]) => Volume[] {
   const by = params.get('aggregateBy') ?? 'series'
   if (by !== 'series' && by !== 'labels')
     throw httpError(400, `invalid aggregateBy ${JSON.stringify(by)}: series or labels`)
   const targets = (params.get('targetLabels') ?? '').split(',').filter(Boolean)
   const matched = readSelector(params).map((matcher) => matcher.name)
   const wanted = targets.length > 0 ? targets : matched
-  const volumes = new Map<string, { metric: Record<string, string>; bytes: number }>()
-  const add = (metric: Record<string, string>, bytes: number): void => {
-    const key = JSON.stringify(Object.entries(metric).sort())
-    const known = volumes.get(key) ?? { metric, bytes: 0 }
-    known.bytes += bytes
-    volumes.set(key, known)
+  return (sizes) => {
+    const volumes = new Map<string, { metric: Record<string, string>; bytes: number }>()
+    const add = (metric: Record<string, string>, bytes: number): void => {
+      const key = JSON.stringify(Object.entries(metric).sort())
+      const known = volumes.get(key) ?? { metric, bytes: 0 }
+      known.bytes += bytes
+      volumes.set(key, known)
+    }
+    for (const { labels, bytes } of sizes) {
+      const all = Object.keys(labels)
+      const named = all.filter((name) => targets.length === 0 || targets.includes(name))
+      const names = all.filter((name) => wanted.length === 0 || wanted.includes(name))
+      // As in Loki a stream without one of the labels that are asked for is of no series.
+      if (!targets.every((name) => Object.hasOwn(labels, name))) continue
+      if (by === 'labels') for (const name of named) add({ [name]: '' }, bytes)
+      else add(Object.fromEntries(names.map((name) => [name, labels[name]!])), bytes)
+    }
+    return [...volumes.values()].sort((a, b) => b.bytes - a.bytes)
   }
-  for (const { labels, bytes } of sizesOf(context, params, window, budget)) {
-    const all = Object.keys(labels)
-    const named = all.filter((name) => targets.length === 0 || targets.includes(name))
-    const names = all.filter((name) => wanted.length === 0 || wanted.includes(name))
-    // As in Loki a stream without one of the labels that are asked for is of no series.
-    if (!targets.every((name) => Object.hasOwn(labels, name))) continue
-    if (by === 'labels') for (const name of named) add({ [name]: '' }, bytes)
-    else add(Object.fromEntries(names.map((name) => [name, labels[name]!])), bytes)
-  }
-  return [...volumes.values()].sort((a, b) => b.bytes - a.bytes)
 }

@@ -7,6 +7,7 @@
  */
 
 import type { AttributeValue } from '../../otlp/values.ts'
+import type { KeptAnswers } from '../language/kept-answers.ts'
 
 export type { AttributeValue, Scalar } from '../../otlp/values.ts'
 /** Tells `int` and `float` apart, which are one type in JavaScript. `floats` is an array of floats only. */
@@ -99,11 +100,6 @@ export interface Wanted extends TimeRange {
 }
 
 export type TableOrder = 'newest first' | 'as it suits'
-
-/** A cache bounded by bytes: `load` runs when there is nothing by this key, and reports how many bytes its result takes, without its key. */
-export interface KeptAnswers {
-  get<T>(key: string, load: (onBytes: (bytes: number) => void) => T): T
-}
 
 export interface SpanSource {
   /**

@@ -7,6 +7,7 @@ import { fullLabels, labelsKey, omitLabels, pickLabels, printLabels } from '../l
 import type { Labels, LogSource, LogTable } from '../log-table.ts'
 import { Row } from '../row.ts'
 import { compileScan, type Scan } from '../scan.ts'
+import { type PartSamples, partsOf } from './count-parts.ts'
 import { emptySeries, type Grid, type Series } from './series.ts'
 import { windowFunction } from './window-functions.ts'
 
@@ -41,6 +42,11 @@ interface Collector {
   open(labels: Labels): number
   /** `time`: nanoseconds since the first step, shifted by the offset. */
   add(series: number, time: number, value: number): void
+  /**
+   * So many samples of this sum, each in the windows of the steps from `first` to before `after`; some of these may lie outside of
+   * the grid. Absent where each sample is needed by itself.
+   */
+  addMany?(series: number, first: number, after: number, count: number, sum: number): void
   finish(): Series[]
 }
 
@@ -56,21 +62,24 @@ function countCollector(query: RangeAggregation, grid: Grid): Collector {
   const perSecond = query.op === 'rate' || query.op === 'bytes_rate'
   const divisor = perSecond ? query.rangeNs / 1e9 : 1
   const held: { labels: Labels; counts: Float64Array; sums: Float64Array }[] = []
+  const addMany = (series: number, from: number, to: number, count: number, sum: number): void => {
+    const first = Math.max(0, from)
+    const after = Math.min(grid.count, to)
+    if (first >= after) return
+    const { counts, sums } = held[series]!
+    counts[first]! += count
+    counts[after]! -= count
+    sums[first]! += sum
+    sums[after]! -= sum
+  }
   return {
     open(labels) {
       const zeros = (): Float64Array => new Float64Array(grid.count + 1)
       return held.push({ labels, counts: zeros(), sums: zeros() }) - 1
     },
-    add(series, time, value) {
-      const first = Math.max(0, Math.ceil(time / step))
-      const after = Math.min(grid.count, Math.ceil((time + query.rangeNs) / step))
-      if (first >= after) return
-      const { counts, sums } = held[series]!
-      counts[first]! += 1
-      counts[after]! -= 1
-      sums[first]! += value
-      sums[after]! -= value
-    },
+    add: (series, time, value) =>
+      addMany(series, Math.ceil(time / step), Math.ceil((time + query.rangeNs) / step), 1, value),
+    addMany,
     finish: () =>
       held.map(({ labels, counts, sums }) => {
         const series = emptySeries(labels, grid)
@@ -138,27 +147,56 @@ function collect(
     endNs: origin + grid.stepNs * BigInt(grid.count - 1) + 1n,
   }
   const extract = compileExtractor(query)
+  // More labels could make codes too large to be exact.
+  const names = scan.untouched && !query.unwrap && grouping && !grouping.without ? grouping.labels : undefined
+  const read = (table: LogTable, shift: number, samples: PartSamples): void => {
+    const rows = scan.candidates(table, range)
+    if (rows.length === 0) return
+    const seriesOf = seriesByLabels((labels) => samples.open(labels))
+    if (names !== undefined && names.length <= 3)
+      addColumnar(table, rows, shift, names, query.op.startsWith('bytes'), seriesOf, samples)
+    else addRows(table, rows, shift, { scan, extract, query, grouping, seriesOf, samples, budget })
+  }
+  const seriesOf = seriesByLabels((labels) => {
+    budget.hold(grid.count)
+    return collector.open(labels)
+  })
+  const samples: PartSamples = { open: seriesOf, add: collector.add }
+  const { addMany } = collector
+  const partOf = addMany && partsOf({ query, outer: grouping, grid, answers: source.answers, budget, read })
+  for (const table of source.tables(range, 'forward')) {
+    const placed = partOf?.(table, range)
+    if (placed === undefined) {
+      read(table, Number(table.baseNs - origin), samples)
+      continue
+    }
+    const { part, first } = placed
+    budget.tick()
+    budget.stats.tables += 1
+    budget.stats.lines += part.lines
+    budget.stats.bytes += part.bytes
+    for (const { key, labels, cells } of part.series) {
+      const series = seriesOf(labels, key)
+      for (let i = 0; i < cells.length; i += 4)
+        addMany!(series, first + cells[i]!, first + cells[i + 1]!, cells[i + 2]!, cells[i + 3]!)
+    }
+  }
+}
+
+type SeriesOf = (labels: Labels, key?: string) => number
+
+/** Series by their labels, each opened when it is first asked for. */
+function seriesByLabels(open: (labels: Labels) => number): SeriesOf {
   const known = new Map<string, number>()
-  const seriesOf = (labels: Labels): number => {
-    const key = labelsKey(labels)
+  return (labels, key = labelsKey(labels)) => {
     let series = known.get(key)
     if (series === undefined) {
       if (known.size >= MAX_HELD)
         throw limitError(`the query makes more than ${MAX_HELD} series. Group it by fewer labels`)
-      budget.hold(grid.count)
-      series = collector.open(labels)
+      series = open(labels)
       known.set(key, series)
     }
     return series
-  }
-  for (const table of source.tables(range, 'forward')) {
-    const rows = scan.candidates(table, range)
-    if (rows.length === 0) continue
-    const shift = Number(table.baseNs - origin)
-    // More labels could make codes too large to be exact.
-    const columnar = scan.untouched && !query.unwrap && grouping && !grouping.without && grouping.labels.length <= 3
-    if (columnar) addColumnar(table, rows, shift, grouping.labels, query.op.startsWith('bytes'), seriesOf, collector)
-    else addRows(table, rows, shift, { scan, extract, query, grouping, seriesOf, collector, budget })
   }
 }
 
@@ -182,8 +220,8 @@ function addColumnar(
   shift: number,
   names: readonly string[],
   bytes: boolean,
-  seriesOf: (labels: Labels) => number,
-  collector: Collector,
+  seriesOf: SeriesOf,
+  samples: PartSamples,
 ): void {
   const columns = names.flatMap((name) => table.metadata(name) ?? [])
   const { stream, timeOffset } = table
@@ -200,7 +238,7 @@ function addColumnar(
       ordinals.set(code, series)
     }
     const size = end === undefined ? 1 : end[index]! - (index === 0 ? 0 : end[index - 1]!)
-    collector.add(series, shift + timeOffset[index]!, size)
+    samples.add(series, shift + timeOffset[index]!, size)
   }
 }
 
@@ -213,8 +251,8 @@ interface RowJob {
   readonly extract: (row: Row) => number | undefined
   readonly query: RangeAggregation
   readonly grouping: Grouping | undefined
-  readonly seriesOf: (labels: Labels) => number
-  readonly collector: Collector
+  readonly seriesOf: SeriesOf
+  readonly samples: PartSamples
   readonly budget: Budget
 }
 
@@ -244,7 +282,7 @@ function addRows(table: LogTable, rows: Uint32Array, shift: number, job: RowJob)
       else series = job.seriesOf(pickLabels(row.labels(), grouping.labels))
       ordinals.set(signature, series)
     }
-    job.collector.add(series, shift + table.timeOffset[index]!, value)
+    job.samples.add(series, shift + table.timeOffset[index]!, value)
   }
 }
 

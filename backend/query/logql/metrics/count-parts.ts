@@ -1,0 +1,130 @@
+/**
+ * What one table adds to a query that counts lines or their bytes: few numbers, whatever the table's size. They depend on the
+ * table and on how steps lie, not on the window that is asked for, so that those of a table which never changes can be kept.
+ */
+import type { KeptAnswers } from '../../language/kept-answers.ts'
+import type { Grouping, RangeAggregation } from '../ast.ts'
+import type { Budget } from '../budget.ts'
+import { labelsKey } from '../labels.ts'
+import type { Labels, LogTable, LogTimeRange } from '../log-table.ts'
+import { print } from '../print.ts'
+import type { Grid } from './series.ts'
+
+export interface CountPart {
+  readonly series: readonly PartSeries[]
+  /** What was looked at: lines, and their bytes. */
+  readonly lines: number
+  readonly bytes: number
+}
+
+interface PartSeries {
+  readonly key: string
+  readonly labels: Labels
+  /**
+   * Four numbers each: the first step whose window holds some samples, the first after it whose window doesn't, how many
+   * samples, their sum. Steps are counted from the table's own first.
+   */
+  readonly cells: Float64Array
+}
+
+/** With the step of the grid that is the part's step 0. */
+export interface PlacedPart {
+  readonly part: CountPart
+  readonly first: number
+}
+
+/** What takes the samples of one table; `time` is reckoned from the part's step 0. */
+export interface PartSamples {
+  open(labels: Labels): number
+  add(series: number, time: number, value: number): void
+}
+
+/** Reads a table whole, its times shifted by `shift`. */
+type ReadTable = (table: LogTable, shift: number, samples: PartSamples) => void
+
+/** A part of more is no smaller than what it was made of. */
+const MAX_KEPT_BYTES = 1 << 16
+
+export interface PartsOf {
+  readonly query: RangeAggregation
+  readonly outer: Grouping | undefined
+  readonly grid: Grid
+  readonly answers: KeptAnswers | undefined
+  readonly budget: Budget
+  readonly read: ReadTable
+}
+
+/** The part of a table, kept or to be kept; undefined for a table that changes, or is not within the range as a whole. */
+export function partsOf(job: PartsOf): (table: LogTable, range: LogTimeRange) => PlacedPart | undefined {
+  const { query, outer, grid, answers, budget, read } = job
+  // A template may say what time it is.
+  const steady = query.query.stages.every(({ kind }) => kind !== 'line-format' && kind !== 'label-format')
+  if (answers === undefined || !steady) return () => undefined
+  const once = grid.count === 1
+  const origin = grid.startNs - BigInt(query.offsetNs)
+  const steps = once ? 'once' : `${grid.stepNs}+${floorMod(origin, grid.stepNs)}`
+  const name = `${steps}|${JSON.stringify(outer ?? null)}|${print({ ...query, offsetNs: 0 })}`
+  return (table, range) => {
+    const { identity, minNs, maxNs } = table
+    if (identity === undefined || minNs === undefined || maxNs === undefined) return undefined
+    if (minNs < range.startNs || maxNs >= range.endNs) return undefined
+    const first = once ? 0n : (minNs - origin - floorMod(minNs - origin, grid.stepNs)) / grid.stepNs
+    let tooLarge: CountPart | undefined
+    const kept = answers.get(`${identity}|${name}`, (onBytes) => {
+      const before = { ...budget.stats }
+      const { samples, finish } = partSamples(query, once ? undefined : Number(grid.stepNs))
+      read(table, Number(table.baseNs - (origin + first * grid.stepNs)), samples)
+      const { lines, bytes } = budget.stats
+      const part = { series: finish(), lines: lines - before.lines, bytes: bytes - before.bytes }
+      // Whoever adds the part counts them.
+      Object.assign(budget.stats, before)
+      const size = bytesOfPart(part)
+      if (size > MAX_KEPT_BYTES) {
+        tooLarge = part
+        return undefined
+      }
+      onBytes(size)
+      return part
+    })
+    const part = kept ?? tooLarge
+    return part && { part, first: Number(first) }
+  }
+}
+
+/** `step` undefined: there is one, and its window holds every sample. */
+function partSamples({ rangeNs }: RangeAggregation, step: number | undefined) {
+  const held: { labels: Labels; cells: number[] }[] = []
+  const samples: PartSamples = {
+    open: (labels) => held.push({ labels, cells: [] }) - 1,
+    add(series, time, value) {
+      const first = step === undefined ? 0 : Math.ceil(time / step)
+      const after = step === undefined ? 1 : Math.ceil((time + rangeNs) / step)
+      if (first >= after) return
+      const { cells } = held[series]!
+      // Lines come in order of time: those of one cell stand together.
+      const last = cells.length - 4
+      if (last >= 0 && cells[last] === first && cells[last + 1] === after) {
+        cells[last + 2]! += 1
+        cells[last + 3]! += value
+      } else cells.push(first, after, 1, value)
+    },
+  }
+  const finish = (): PartSeries[] =>
+    held.map(({ labels, cells }) => ({
+      key: labelsKey(labels),
+      labels: copied(labels),
+      cells: Float64Array.from(cells),
+    }))
+  return { samples, finish }
+}
+
+/** Values may be pieces of a line, which would keep all of it in memory. */
+const copied = (labels: Labels): Labels => JSON.parse(JSON.stringify(labels)) as Labels
+
+function bytesOfPart({ series }: CountPart): number {
+  return series.reduce((sum, { key, cells }) => sum + 400 + key.length * 4 + cells.byteLength, 100)
+}
+
+function floorMod(value: bigint, unit: bigint): bigint {
+  return ((value % unit) + unit) % unit
+}
