@@ -93,6 +93,32 @@ test('what was kept of a table is what it would answer anew, wherever the window
   )
 })
 
+test('sums that doubles do not hold exactly are added span by span, in their order', () => {
+  const large = Number.MAX_SAFE_INTEGER + 1
+  const spans = (values: readonly (number | { double: number })[]): PlainSpan[] =>
+    values.map((value, i) => ({
+      traceId: `0${i}`.padStart(32, '1'),
+      spanId: `${i}`.padStart(16, '1'),
+      name: 'a',
+      startNs: SECOND + BigInt(i),
+      durationNs: 1,
+      attributes: { n: value },
+    }))
+  const range = { startNs: 0n, endNs: 20n * SECOND }
+  for (const [tables, sum] of [
+    // One after the other both are lost, together they are not.
+    [[spans([1, 1]), spans([large])], large],
+    [[spans([0.1, 0.2]), spans([0.3])], 0.3 + 0.1 + 0.2],
+    [[spans([{ double: 4 }, 2]), spans([5])], 11],
+  ] as const) {
+    const { kept } = sources(tables, withKeysCounted(createCache(20_000)))
+    for (let asked = 0; asked < 2; asked++) {
+      const [series] = metricsRange(check(parse('{ } | sum_over_time(span.n)')), kept, { range, stepNs: 60n * SECOND })
+      assert.equal(series!.samples.at(-1)!.value, sum)
+    }
+  }
+})
+
 test('answers that hold next to nothing are bounded by their keys', () => {
   const cache = createCache(10_000)
   const answers = withKeysCounted(cache)

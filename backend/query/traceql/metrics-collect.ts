@@ -96,6 +96,11 @@ interface Job {
 
 /** Counts all spans that match into cells. Throws a `TraceQLError` of kind `limit` when these become too many. */
 export function collect(expression: MetricsAggregate, context: Context): Collected {
+  return collectIn(expression, context, true) ?? collectIn(expression, context, false)!
+}
+
+/** `byParts`: tables may be summed up one by one; undefined when that turns out to be less exact than span by span. */
+function collectIn(expression: MetricsAggregate, context: Context, byParts: boolean): Collected | undefined {
   const { source, grid, exemplars, maxSeries } = context
   const job: Job = {
     expression,
@@ -108,11 +113,17 @@ export function collect(expression: MetricsAggregate, context: Context): Collect
   }
   const { fn, by } = expression
   if (by.length === 0 && (fn === 'rate' || fn === 'count_over_time')) seriesFor('', [], job)
-  const partOf = partsOf(job, source)
+  const partOf = byParts ? partsOf(job, source) : () => undefined
+  const isSum = PART_KINDS[fn] === 'sum'
+  let magnitude = 0
   for (const table of source.tables(wantedOf(grid, expression.stages))) {
     const part = partOf(table)
-    if (part !== undefined) addPart(part, job)
-    else {
+    if (part !== undefined) {
+      magnitude += part.part.magnitude
+      if (magnitude > Number.MAX_SAFE_INTEGER) return undefined
+      addPart(part, job)
+    } else {
+      if (isSum && byParts && !job.slots.wantsOf(table)) return undefined
       const sets = runStages(expression.stages, table)
       if (sets.mask !== false) collectTable(sets, job)
     }
@@ -121,12 +132,14 @@ export function collect(expression: MetricsAggregate, context: Context): Collect
   return { series: [...job.series.values()], scale: job.isDuration ? 1e9 : 1 }
 }
 
-/** Sums of fractions depend on their order: they are added span by span. */
+/** Sums of whole numbers are exact in any order; those of fractions are not, and are added span by span. */
 const PART_KINDS: Partial<Record<MetricsFunction, PartKind>> = {
   rate: 'counts',
   count_over_time: 'counts',
   min_over_time: 'min',
   max_over_time: 'max',
+  sum_over_time: 'sum',
+  avg_over_time: 'sum',
   quantile_over_time: 'buckets',
   histogram_over_time: 'buckets',
 }
@@ -177,7 +190,7 @@ const placed = (part: Part | undefined, first: number): PlacedPart | undefined =
 function partOf(kind: PartKind, table: SpanTable, grid: Grid, job: Job): Part | undefined {
   const { expression } = job
   const { mask } = runStages(expression.stages, table)
-  if (mask === false) return { series: [], isDuration: false }
+  if (mask === false) return { series: [], isDuration: false, magnitude: 0 }
   const labelled = numberLabels(table, expression)
   if (labelled === undefined) return undefined
   const measured = expression.of === null ? undefined : measure(table, expression.of)

@@ -11,7 +11,7 @@ export interface PartSeries {
   readonly labels: readonly NamedValue[]
   readonly points: Int32Array
   readonly counts: Float64Array
-  /** Least or greatest values. */
+  /** Least or greatest values, or sums. */
   readonly extremes: Float64Array | undefined
   /** For buckets: the exponent of each. */
   readonly exponents: Int16Array | undefined
@@ -21,6 +21,8 @@ export interface Part {
   /** In the order in which their first spans stand. */
   readonly series: readonly PartSeries[]
   readonly isDuration: boolean
+  /** No sum of its values is further from zero; 0 where none is asked for. */
+  readonly magnitude: number
 }
 
 /** Spans of a table that are to be counted, and where. */
@@ -39,7 +41,7 @@ export interface Counted {
   seriesOf(row: number): { readonly key: string; readonly labels: readonly NamedValue[] }
 }
 
-export type PartKind = 'counts' | 'min' | 'max' | 'buckets'
+export type PartKind = 'counts' | 'min' | 'max' | 'sum' | 'buckets'
 
 /** Beyond so many cells a table is not counted this way. */
 const MAX_CELLS = 1 << 18
@@ -47,7 +49,7 @@ const MAX_CELLS = 1 << 18
 /** NaN, and what has no bucket. */
 const NONE = -0x8000
 
-/** Counts a table's spans; undefined where that would take too much memory. */
+/** Counts a table's spans; undefined where that would take too much memory, or a sum would depend on the order of its values. */
 export function countPart(kind: PartKind, counted: Counted): Part | undefined {
   const { table, mask, points, width, combinationOf, combinations, values } = counted
   const exponents = kind === 'buckets' ? exponentsOf(values!) : undefined
@@ -55,7 +57,8 @@ export function countPart(kind: PartKind, counted: Counted): Part | undefined {
   const places = width * span
   if (combinations * places > MAX_CELLS) return undefined
   const counts = new Int32Array(combinations * places)
-  const extremes = kind === 'min' || kind === 'max' ? new Float64Array(counts.length) : undefined
+  const extremes = kind === 'counts' || kind === 'buckets' ? undefined : new Float64Array(counts.length)
+  let magnitude = 0
   const firstRow = new Int32Array(combinations).fill(-1)
   const met: number[] = []
   const { rows } = table
@@ -75,7 +78,12 @@ export function countPart(kind: PartKind, counted: Counted): Part | undefined {
     }
     if (extremes !== undefined) {
       const [before, value] = [extremes[cell]!, values![row]!]
+      if (kind === 'sum') {
+        if (!Number.isInteger(value)) return undefined
+        magnitude += Math.abs(value)
+      }
       if (counts[cell] === 0) extremes[cell] = value
+      else if (kind === 'sum') extremes[cell] = before + value
       else extremes[cell] = kind === 'min' ? Math.min(before, value) : Math.max(before, value)
     }
     counts[cell]!++
@@ -92,7 +100,7 @@ export function countPart(kind: PartKind, counted: Counted): Part | undefined {
       exponents: exponents && Int16Array.from(used, (cell) => ((cell - from) % span) + least),
     }
   })
-  return { series, isDuration: counted.isDuration }
+  return magnitude > Number.MAX_SAFE_INTEGER ? undefined : { series, isDuration: counted.isDuration, magnitude }
 }
 
 /** What a part takes in memory. */
