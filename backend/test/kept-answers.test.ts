@@ -119,6 +119,48 @@ test('sums that doubles do not hold exactly are added span by span, in their ord
   }
 })
 
+test('compare() counts attributes with thousands of values as it does without what was kept', () => {
+  const rows = 2_700
+  const manyValues = (table: number): PlainSpan[] =>
+    Array.from({ length: rows }, (_, i) => {
+      const id = `${table}/${i}`
+      return {
+        traceId: `0${(i / 3) | 0}`.padStart(32, '1'),
+        spanId: `${i}`.padStart(16, '1'),
+        name: i % 3 === 0 ? 'a' : 'b',
+        status: i % 40 === table || i % 7 === 0 ? 'error' : 'ok',
+        startNs: SECOND + BigInt(i) * 1_000_000n,
+        durationNs: 1,
+        attributes: {
+          id,
+          // The same ones in every table, as many as a table has rows; some of them; with one that stands out, with a hundred.
+          port: 30_000 + i,
+          user: (i * 7) % 500,
+          skewed: i % 2 === 0 ? 'often' : id,
+          mixed: i % 3 === 0 ? id : i % 100,
+          // Tells most of its values in one table only.
+          ...(table % 2 === 0 && { now: i % 5 === 0 ? (i % 1_000) * 3 : `${i % 1_300}` }),
+        },
+      }
+    })
+  const cache = createCache(4 << 20)
+  const { kept, plain } = sources([0, 1, 2, 3, 4].map(manyValues), withKeysCounted(cache))
+  for (const text of ['{ } | compare({ status = error })', '{ name = "b" } | compare({ span.user < 20 }, 3)']) {
+    for (const [from, seconds] of [
+      [0n, 40n],
+      [0n, 40n],
+      [6n, 14n],
+    ] as const) {
+      const range = { startNs: from * SECOND, endNs: (from + seconds) * SECOND }
+      for (const stepNs of [2n * SECOND, 60n * SECOND]) {
+        const ask = (source: SpanSource) => metricsRange(check(parse(text)), source, { range, stepNs })
+        assert.deepEqual(ask(kept), ask(plain), `${text} ${from} ${stepNs}`)
+      }
+    }
+  }
+  assert.ok([...'01234'].every((table) => cache.has(`${table}|values|span.id`)))
+})
+
 test('answers that hold next to nothing are bounded by their keys', () => {
   const cache = createCache(10_000)
   const answers = withKeysCounted(cache)

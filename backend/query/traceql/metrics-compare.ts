@@ -4,10 +4,11 @@
  * the query before, so that only rows of the two smaller parts are read (selection, rest, and what isn't compared). Over one
  * interval that is all; over several, a second pass counts the most frequent values of the first per interval.
  */
-import { memo } from '../language/memo.ts'
 import { tick } from '../language/turn.ts'
-import type { Field, IntrinsicName, MetricsCompare } from './ast.ts'
-import { readField, spanFrame } from './fields.ts'
+import type { MetricsCompare } from './ast.ts'
+import { columnsOf, countedColumns, SIDES, type Side, type Sides, splitRows } from './compare-columns.ts'
+import { addPart, addPartPerInterval, type ComparePart, makePart } from './compare-part.ts'
+import { addCounts, type Counted, countedOf, identityOf, type Tally } from './compare-tally.ts'
 import { filterSpans } from './filter.ts'
 import { valueIdentity } from './groups.ts'
 import { and, type Mask } from './mask.ts'
@@ -23,52 +24,10 @@ import {
   wantedOf,
 } from './metrics-collect.ts'
 import { runStages } from './pipeline.ts'
-import { print, printField } from './print.ts'
+import { print } from './print.ts'
 import { typedValue } from './read-value.ts'
 import type { Exemplar, NamedValue, TypedValue } from './result.ts'
-import type { AttributeValue, Column, SpanTable } from './span-table.ts'
-import type { DictionaryVector, Vector, VectorType } from './vector.ts'
-
-/** What is compared beside attributes: what has few values and says something of a span. */
-const INTRINSICS: readonly IntrinsicName[] = [
-  'instrumentation:name',
-  'instrumentation:version',
-  'kind',
-  'name',
-  'rootName',
-  'rootServiceName',
-  'status',
-  'statusMessage',
-]
-const SCOPES = ['instrumentation', 'resource', 'span'] as const
-
-/**
- * Beyond so many values of an attribute on one side, a new one is kept only if it occurs twice as often in a table as its
- * values do on average: ids, of which every trace has its own, are many and tell nothing.
- */
-const MANY_VALUES = 1_000
-/** Beyond so many, the rarest are forgotten while counting. */
-const MAX_VALUES = 100_000
-
-/** Per row 0: not compared, 1: baseline, 2: selection. */
-type Sides = Uint8Array
-const SIDES = [
-  { side: 1, type: 'baseline' },
-  { side: 2, type: 'selection' },
-] as const
-type Side = (typeof SIDES)[number]['side']
-
-interface Tally {
-  readonly type: VectorType
-  readonly value: AttributeValue | undefined
-  count: number
-}
-
-interface Counted {
-  /** By side; the first is unused. */
-  readonly totals: [number, number, number]
-  readonly values: [undefined, Map<unknown, Tally>, Map<unknown, Tally>]
-}
+import type { Column, SpanTable } from './span-table.ts'
 
 /** A span kept as an exemplar of its side. */
 interface Found {
@@ -124,11 +83,12 @@ function countValues(expression: MetricsCompare, context: Context) {
   const found: Found[] = []
   // Half of them for each side: in slots of both, the many spans of the rest would leave the few selected ones none.
   const slots = [undefined, createSlots(grid, exemplars >>> 1), createSlots(grid, (exemplars + 1) >>> 1)] as const
-  const keptOf = exemplars > 0 ? () => undefined : keeper(expression, context)
+  const partOf = partsOf(expression, context)
   for (const table of tablesOf(expression, context)) {
-    const kept = keptOf(table)
+    const kept = partOf(table)
     if (kept !== undefined) {
-      addKept(kept, table, counted)
+      tick()
+      addPart(kept.part, table, counted, context.source.answers!)
       continue
     }
     const compared = compareTable(table, expression, grid)
@@ -142,111 +102,36 @@ function countValues(expression: MetricsCompare, context: Context) {
   return { counted, found }
 }
 
-function countedOf(counted: Map<string, Counted>, key: string): Counted {
-  let own = counted.get(key)
-  if (own === undefined) {
-    own = { totals: [0, 0, 0], values: [undefined, new Map(), new Map()] }
-    counted.set(key, own)
-  }
-  return own
+interface PlacedPart {
+  readonly part: ComparePart
+  /** The grid's interval that is its first. */
+  readonly first: number
 }
 
-/** Columns with equal codes are counted once. */
-function* countedColumns(
-  columns: Iterable<ComparedColumn>,
-  parts: Parts,
-): Generator<{ readonly column: ComparedColumn; readonly counts: Int32Array }> {
-  const known = new WeakMap<Column['codes'], Int32Array>()
-  for (const column of columns) {
-    tick()
-    const { vector } = column
-    yield { column, counts: memo(known, vector.codes, () => countCodes(vector, parts)) }
-  }
-}
-
-/** What is counted of a table that never changes and lies within the range: the same for every range. */
-interface KeptCounts {
-  readonly columns: readonly {
-    readonly key: string
-    readonly counts: Int32Array
-    readonly types: readonly VectorType[]
-    readonly values: readonly (AttributeValue | undefined)[]
-  }[]
-  /** Columns of so many values that they are read again each time. */
-  readonly large: readonly Field[]
-  /** By which side each row is counted in these: two bits a row. */
-  readonly sides: Uint8Array
-}
-
-/** More values of a column than these are not kept. */
-const MAX_KEPT_VALUES = 256
-
-function keeper(
+/** Counts that are kept of a table that never changes and lies within the range: the same for every range. */
+function partsOf(
   expression: MetricsCompare,
-  { source: { answers }, grid }: Context,
-): (table: SpanTable) => KeptCounts | undefined {
-  const name = print({ kind: 'metrics', expression, hints: [], text: '' })
+  { source: { answers }, grid, exemplars }: Context,
+): (table: SpanTable) => PlacedPart | undefined {
+  const { originNs, stepNs, points } = grid
+  const isSteady = points === 1 || originNs % stepNs === 0n
+  if (answers === undefined || exemplars > 0 || !isSteady) return () => undefined
+  // How many values are told makes no difference to what is counted.
+  const name = print({ kind: 'metrics', expression: { ...expression, limit: 10 }, hints: [], text: '' })
+  const steps = points === 1 ? 'all' : String(stepNs)
   const { startNs, endNs } = wantedOf(grid, expression.stages)
   return (table) => {
     const { identity, minNs, maxNs } = table
-    if (answers === undefined || identity === undefined || minNs === undefined || maxNs === undefined) return undefined
+    if (identity === undefined || minNs === undefined || maxNs === undefined) return undefined
     if (minNs <= startNs! || maxNs >= endNs!) return undefined
-    return answers.get(`${identity}|${name}`, (onBytes) => {
-      const made = keepCounts(table, compareTable(table, expression, undefined))
-      onBytes(bytesOfCounts(made))
-      return made
-    })
+    const first = points === 1 ? 0n : (minNs - originNs - 1n) / stepNs
+    const intervals = points === 1 ? 1 : Number((maxNs - originNs - 1n) / stepNs - first) + 1
+    const own = points === 1 ? undefined : { originNs: originNs + first * stepNs, stepNs, points: intervals }
+    const part = answers.get(`${identity}|${steps}|${name}`, (onBytes) =>
+      makePart(table, compareTable(table, expression, own), intervals, answers, onBytes),
+    )
+    return part && { part, first: Number(first) }
   }
-}
-
-function keepCounts(table: SpanTable, compared: Compared | undefined): KeptCounts {
-  if (compared === undefined) return { columns: [], large: [], sides: new Uint8Array(0) }
-  const parts = splitRows(compared.sides)
-  const large: Field[] = []
-  const small: ComparedColumn[] = []
-  for (const column of columnsOf(table)) {
-    if (column.vector.values.length > MAX_KEPT_VALUES) large.push(column.field)
-    else small.push(column)
-  }
-  const columns = [...countedColumns(small, parts)].map(({ column: { key, vector }, counts }) => {
-    const used = Array.from(vector.values.keys()).filter((code) => counts[code * 3 + 1]! + counts[code * 3 + 2]! > 0)
-    return {
-      key,
-      counts: Int32Array.from(used.flatMap((code) => [...counts.subarray(code * 3, code * 3 + 3)])),
-      types: used.map((code) => vector.types[code]!),
-      values: used.map((code) => vector.values[code]),
-    }
-  })
-  return { columns, large, sides: large.length > 0 ? packSides(compared.sides) : new Uint8Array(0) }
-}
-
-function packSides(sides: Sides): Uint8Array {
-  const packed = new Uint8Array(Math.ceil(sides.length / 4))
-  for (let row = 0; row < sides.length; row++) packed[row >> 2]! |= sides[row]! << ((row & 3) * 2)
-  return packed
-}
-
-function unpackSides(packed: Uint8Array, rows: number): Sides {
-  const sides = new Uint8Array(rows)
-  for (let row = 0; row < rows; row++) sides[row] = (packed[row >> 2]! >> ((row & 3) * 2)) & 3
-  return sides
-}
-
-function bytesOfCounts({ columns, large, sides }: KeptCounts): number {
-  let bytes = 300 + large.length * 150 + sides.length
-  for (const { values } of columns) {
-    bytes += 300
-    for (const value of values) bytes += 60 + (typeof value === 'string' ? value.length : 0)
-  }
-  return bytes
-}
-
-function addKept({ columns, large, sides }: KeptCounts, table: SpanTable, counted: Map<string, Counted>): void {
-  for (const column of columns) addCounts(column.counts, column, countedOf(counted, column.key))
-  if (large.length === 0) return
-  const again = large.map((field) => columnOf(field, table))
-  for (const { column, counts } of countedColumns(again, splitRows(unpackSides(sides, table.rows))))
-    addCounts(counts, column.vector, countedOf(counted, column.key))
 }
 
 interface Compared {
@@ -285,145 +170,6 @@ function withinWindow({ baseNs, startOffset }: SpanTable, window: MetricsCompare
   if (window === null) return true
   const [after, until] = [Number(window.startNs - baseNs), Number(window.endNs - baseNs)]
   return Uint8Array.from(startOffset, (start) => (start > after && start <= until ? 1 : 0))
-}
-
-interface ComparedColumn {
-  readonly key: string
-  readonly field: Field
-  readonly vector: DictionaryVector
-}
-
-/** What is made per row, of few values, is kept as long as its table. */
-const intrinsicColumns = new WeakMap<SpanTable, readonly ComparedColumn[]>()
-
-function* columnsOf(table: SpanTable): Generator<ComparedColumn> {
-  yield* memo(intrinsicColumns, table, () =>
-    INTRINSICS.map((name) => narrow(columnOf({ kind: 'intrinsic', name, at: 0 }, table))),
-  )
-  for (const scope of SCOPES) {
-    for (const name of table.columnNames(scope))
-      yield columnOf({ kind: 'attribute', scope, parent: false, name, at: 0 }, table)
-  }
-}
-
-const columnOf = (field: Field, table: SpanTable): ComparedColumn => ({
-  key: printField(field),
-  field,
-  vector: coded(readField(field, spanFrame(table)), table.rows),
-})
-
-/** What belongs to the root is gathered row by row, with codes as wide as could be. */
-function narrow(column: ComparedColumn): ComparedColumn {
-  const { codes, values } = column.vector
-  if (values.length > 0x100 || codes instanceof Uint8Array) return column
-  return { ...column, vector: { ...column.vector, codes: Uint8Array.from(codes) } }
-}
-
-/** Statuses and kinds are their own codes. */
-function coded(vector: Vector, rows: number): DictionaryVector {
-  switch (vector.is) {
-    case 'dictionary':
-      return vector
-    case 'constant':
-      return { is: 'dictionary', codes: new Uint8Array(rows), values: [vector.value], types: [vector.type] }
-    case 'numbers':
-      if (vector.data instanceof Uint8Array) {
-        const values = Array.from({ length: 0x100 }, (_, code) => code)
-        return { is: 'dictionary', codes: vector.data, values, types: values.map(() => vector.type) }
-      }
-  }
-  throw new Error('a column without a dictionary was to be compared')
-}
-
-/** A table's rows by side; of the largest part the rows are not needed. */
-interface Parts {
-  readonly largest: 0 | Side
-  readonly others: readonly { readonly side: number; readonly rows: Int32Array }[]
-}
-
-function splitRows(sides: Sides): Parts {
-  const sizes = [0, 0, 0]
-  for (const side of sides) sizes[side]!++
-  const largest = sizes.indexOf(Math.max(...sizes)) as Parts['largest']
-  const rowsOf = sizes.map((size, side) => (side === largest ? undefined : new Int32Array(size)))
-  const filled = new Int32Array(3)
-  for (let row = 0; row < sides.length; row++) {
-    const side = sides[row]!
-    const rows = rowsOf[side]
-    if (rows !== undefined) rows[filled[side]!++] = row
-  }
-  return { largest, others: rowsOf.flatMap((rows, side) => (rows === undefined ? [] : [{ side, rows }])) }
-}
-
-/** Per code three counts, by side; that of side 0 is of no use. */
-function countCodes({ codes, values }: DictionaryVector, { largest, others }: Parts): Int32Array {
-  const counts = new Int32Array(values.length * 3)
-  for (const { side, rows } of others) {
-    if (side === 0 && largest === 0) continue
-    for (let i = 0; i < rows.length; i++) counts[codes[rows[i]!]! * 3 + side]!++
-  }
-  if (largest === 0) return counts
-  const all = memo(occurrences, codes, () => countAll(codes, values.length))
-  for (let code = 0; code < all.length; code++) {
-    const at = code * 3
-    counts[at + largest] = all[code]! - counts[at]! - counts[at + 1]! - counts[at + 2]!
-  }
-  return counts
-}
-
-const occurrences = new WeakMap<Column['codes'], Int32Array>()
-
-function countAll(codes: Column['codes'], length: number): Int32Array {
-  const counts = new Int32Array(length)
-  for (let row = 0; row < codes.length; row++) counts[codes[row]!]!++
-  return counts
-}
-
-function addCounts(
-  counts: Int32Array,
-  { types, values }: Pick<DictionaryVector, 'types' | 'values'>,
-  { totals, values: known }: Counted,
-): void {
-  for (const { side } of SIDES) {
-    const tallies = known[side]
-    const { total, enough } = sumSide(counts, side, types)
-    totals[side] += total
-    for (let code = 0; code < values.length && total > 0; code++) {
-      const count = counts[code * 3 + side]!
-      const type = types[code]!
-      if (count === 0 || type === 'nil') continue
-      const value = values[code]
-      const identity = valueIdentity(type, value)
-      const tally = tallies.get(identity)
-      if (tally !== undefined) tally.count += count
-      else if (count >= enough || tallies.size < MANY_VALUES) tallies.set(identity, { type, value, count })
-    }
-    if (tallies.size > MAX_VALUES) forgetRarest(tallies)
-  }
-}
-
-/** `enough`: twice what a value occurs on average in this table. */
-function sumSide(counts: Int32Array, side: Side, types: readonly VectorType[]): { total: number; enough: number } {
-  let [total, distinct] = [0, 0]
-  for (let code = 0, at: number = side; at < counts.length; code++, at += 3) {
-    if (counts[at] === 0 || types[code] === 'nil') continue
-    total += counts[at]!
-    distinct++
-  }
-  return { total, enough: (2 * total) / distinct }
-}
-
-function identityOf({ type, value }: Tally): unknown {
-  return valueIdentity(type, value)
-}
-
-function forgetRarest(values: Map<unknown, Tally>): void {
-  for (let least = 1; values.size > MAX_VALUES / 2; least *= 2) {
-    for (const [identity, { count }] of values) {
-      if (values.size <= MAX_VALUES / 2) return
-      if (count <= least) values.delete(identity)
-    }
-  }
 }
 
 /** By side. */
@@ -521,7 +267,20 @@ function countPerInterval(
       return [key, { numbers, counts: new Float64Array((numbers.size + 1) * width) }]
     }),
   )
+  const partOf = partsOf(expression, context)
+  const add = addPartPerInterval({
+    chosen: numbered,
+    points: grid.points,
+    answers: context.source.answers!,
+    pointsOf: (table) => pointOfRows(table, grid),
+  })
   for (const table of tablesOf(expression, context)) {
+    const kept = partOf(table)
+    if (kept !== undefined) {
+      tick()
+      add(kept.part, table, kept.first)
+      continue
+    }
     const compared = compareTable(table, expression, grid)
     if (compared === undefined) continue
     const { sides, points } = compared
