@@ -11,7 +11,7 @@
 import { attachConsoleTail } from '@sightline/console/tail'
 import { createRunGroup } from '@sightline/service-kit/run-group'
 import type { Config } from './config.ts'
-import { giveBackMemory } from './give-back.ts'
+import { collectLessOften, giveBackMemory } from './give-back.ts'
 import { serveApi } from './http.ts'
 import type { Log } from './log.ts'
 import { type BackendMetrics, createMetrics } from './metrics.ts'
@@ -77,6 +77,7 @@ export async function runBackend(
   pages: ConsolePages,
   { log, onReady, signals, thrifty }: BackendListeners,
 ): Promise<unknown> {
+  collectLessOften()
   const logError = (error: unknown) => log('error', stackOf(error))
   const { folder, wal } = openData(config.EMBEDDED_DATA_DIR, log)
   const metrics = createMetrics(wal, () => worker.stats())

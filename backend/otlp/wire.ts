@@ -24,7 +24,7 @@ const LIST = { values: sized(1) } as const
 
 const MAX_DEPTH = 32
 const INTERN_SLOTS = 8192
-const INTERN_LENGTH = 48
+const INTERN_LENGTH = 128
 
 /** The bytes are not the message they claim to be. */
 export interface WireError extends Error {
@@ -215,6 +215,7 @@ export class WireReader {
 
   /** One KeyValue appended to `list`. With `wanted`, values of other keys are checked and passed over. */
   keyValue(list: AttributeList, limit: number, wanted?: Wanted): void {
+    if (this.plainKeyValue(list, limit, wanted)) return
     const end = this.end(limit)
     list.seen++
     let keyFrom = this.pos
@@ -251,6 +252,37 @@ export class WireReader {
     list.types[count] = this.type
     list.values[count] = value
     list.count = count + 1
+  }
+
+  /**
+   * The same for what nearly all are: key, then value, a text or a small number, none of them longer than 127 bytes. False for all
+   * else, and for what is no KeyValue; nothing is read then.
+   */
+  private plainKeyValue(list: AttributeList, limit: number, wanted: Wanted | undefined): boolean {
+    const { bytes, pos } = this
+    const end = pos + 1 + bytes[pos]!
+    const keyFrom = pos + 3
+    const keyTo = keyFrom + bytes[pos + 2]!
+    const valueAt = keyTo + 2
+    // Whatever is larger than 127, or beyond the bytes, makes one of these untrue.
+    if (!(bytes[pos]! < 0x80 && bytes[pos + 1] === KEY_VALUE.key && bytes[pos + 2]! < 0x80)) return false
+    if (!(end <= limit && valueAt + 2 <= end && bytes[keyTo] === KEY_VALUE.value)) return false
+    if (valueAt + bytes[keyTo + 1]! !== end) return false
+    const tag = bytes[valueAt]
+    const isText = tag === ANY_VALUE.string && valueAt + 2 + bytes[valueAt + 1]! === end
+    if (!isText && !(tag === ANY_VALUE.int && valueAt + 2 === end && bytes[valueAt + 1]! < 0x80)) return false
+    list.seen++
+    this.pos = end
+    this.type = isText ? TYPE.string : TYPE.int
+    if (wanted !== undefined && wanted.lengths[keyTo - keyFrom] !== 1) return true
+    const key = this.text(keyFrom, keyTo)
+    if (wanted !== undefined && !wanted.names.has(key)) return true
+    const { count } = list
+    list.keys[count] = key
+    list.types[count] = this.type
+    list.values[count] = isText ? this.text(valueAt + 2, end) : bytes[valueAt + 1]
+    list.count = count + 1
+    return true
   }
 
   /** Reads an AnyValue up to `end`; its type is left in `this.type`. `keep` false: only checks that it is well formed. */

@@ -35,7 +35,7 @@ export interface GraphSpan {
 }
 
 /** The only span attributes that the graph reads; both generations of the semantic conventions. */
-export const GRAPH_ATTRIBUTES: ReadonlySet<string> = new Set([
+const NAMES = [
   'peer.service',
   'db.system.name',
   'db.system',
@@ -47,17 +47,29 @@ export const GRAPH_ATTRIBUTES: ReadonlySet<string> = new Set([
   'net.peer.name',
   'net.peer.port',
   'http.response.status_code',
-])
+] as const
+export const GRAPH_ATTRIBUTES: ReadonlySet<string> = new Set(NAMES)
 
 /** Copies what is needed: the record is reused for the next span. */
 export function graphSpan(span: SpanRecord): GraphSpan {
   const { bytes, kind } = span
   const edgeEnd = kind >= KIND.server
-  const values = edgeEnd ? read(span.attributes) : NO_VALUES
-  const database = values['db.system.name'] ?? values['db.system'] ?? ''
-  const broker = values['messaging.system'] ?? ''
-  const host = values['server.address'] ?? values['net.peer.name'] ?? ''
-  const port = values['server.port'] ?? values['net.peer.port'] ?? ''
+  const [
+    peer,
+    dbSystemName,
+    dbSystem,
+    dbNamespace,
+    dbName,
+    broker,
+    serverHost,
+    serverPort,
+    peerHost,
+    peerPort,
+    status,
+  ] = edgeEnd ? read(span.attributes) : NONE
+  const database = dbSystemName || dbSystem || ''
+  const host = serverHost || peerHost || ''
+  const port = serverPort || peerPort || ''
   const elapsed = (span.endHi - span.startHi) * 0x1_0000_0000 + (span.endLo - span.startLo)
   return {
     service: serviceOf(span.resource),
@@ -74,10 +86,10 @@ export function graphSpan(span: SpanRecord): GraphSpan {
     parentId:
       edgeEnd && span.parentSpanIdAt >= 0 ? bytes.toString('latin1', span.parentSpanIdAt, span.parentSpanIdAt + 8) : '',
     // A database is a node of its own even when it runs on localhost, so its address is never its name.
-    peer: values['peer.service'] ?? (database || (values['db.namespace'] ?? values['db.name'] ?? broker)),
+    peer: peer || database || dbNamespace || dbName || broker!,
     connection: database ? 'database' : broker ? 'messaging_system' : '',
     address: host === '' ? '' : port === '' ? host : `${host}:${port}`,
-    httpStatus: values['http.response.status_code'] ?? '',
+    httpStatus: status!,
   }
 }
 
@@ -91,15 +103,17 @@ function traceIdText(bytes: Buffer, at: number): string {
   return lastTraceId
 }
 
-type Values = Partial<Record<string, string>>
-const NO_VALUES: Values = {}
+const NONE: readonly string[] = NAMES.map(() => '')
+const placeOf: ReadonlyMap<string, number> = new Map(NAMES.map((name, place) => [name, place]))
 
-function read(list: AttributeList): Values {
-  if (list.count === 0) return NO_VALUES
-  const values: Values = {}
+/** The values of `NAMES`, '' for what is absent. */
+function read(list: AttributeList): readonly string[] {
+  if (list.count === 0) return NONE
+  const values = NONE.slice()
   for (let i = 0; i < list.count; i++) {
     const value = list.values[i]
-    if (value !== undefined && value !== '') values[list.keys[i]!] = String(value)
+    const place = value === undefined || value === '' ? undefined : placeOf.get(list.keys[i]!)
+    if (place !== undefined) values[place] = typeof value === 'string' ? value : String(value)
   }
   return values
 }

@@ -5,6 +5,7 @@
 import { crc32 } from 'node:zlib'
 import { type AttributeValue, TYPE } from '../otlp/values.ts'
 import type { Column, ValueType } from '../query/traceql/span-table.ts'
+import { Ints } from './growing.ts'
 
 export type Codes = Uint8Array | Uint16Array | Uint32Array
 
@@ -130,8 +131,8 @@ const arrayKey = (values: readonly unknown[]) => values.map((v) => `${typeof v}$
 /** A column under construction: only rows that have a value take memory, so a rare name is cheap. */
 export class ColumnBuilder {
   readonly dictionary = new Dictionary()
-  readonly rows: number[] = []
-  readonly codes: number[] = []
+  readonly rows = new Ints()
+  readonly codes = new Ints()
 
   /** Rows come in ascending order; a second value for the same row replaces the first (the last of a repeated key wins). */
   set(row: number, type: number, value: AttributeValue): void {
@@ -139,11 +140,12 @@ export class ColumnBuilder {
   }
 
   setCode(row: number, code: number): void {
-    const last = this.rows.length - 1
-    if (last >= 0 && this.rows[last] === row) this.codes[last] = code
+    const { rows, codes } = this
+    const last = rows.length - 1
+    if (last >= 0 && rows.data[last] === row) codes.data[last] = code
     else {
-      this.rows.push(row)
-      this.codes.push(code)
+      rows.push(row)
+      codes.push(code)
     }
   }
 
@@ -151,11 +153,18 @@ export class ColumnBuilder {
   freeze(rowCount: number, position: Int32Array): StoredColumn {
     const { values, types } = this.dictionary
     const codes = codeArray(rowCount, values.length)
-    for (let i = 0; i < this.rows.length; i++) {
-      const to = position[this.rows[i]!]!
-      if (to >= 0) codes[to] = this.codes[i]!
+    const { data: rowOf, length } = this.rows
+    const { data: codeOf } = this.codes
+    for (let i = 0; i < length; i++) {
+      const to = position[rowOf[i]!]!
+      if (to >= 0) codes[to] = codeOf[i]!
     }
     return storedColumn(codes, values.slice(), Uint8Array.from(types))
+  }
+
+  release(): void {
+    this.rows.release()
+    this.codes.release()
   }
 }
 
@@ -165,6 +174,13 @@ export const MAX_COLUMNS = 4096
 /** Columns by name, made when a name is first seen. */
 export class ColumnSet {
   readonly columns = new Map<string, ColumnBuilder>()
+  isReleased = false
+
+  /** Gives back what the columns take: nothing may be read of them any more. */
+  release(): void {
+    this.isReleased = true
+    for (const column of this.columns.values()) column.release()
+  }
 
   /** The column of this name; undefined when it would be one too many. */
   attribute(name: string): ColumnBuilder | undefined {
@@ -201,22 +217,7 @@ export class ColumnSet {
   }
 }
 
-/** Growing numeric vector without the boxing of a plain array of doubles. */
-export class Floats {
-  data = new Float64Array(1024)
-  length = 0
-
-  push(value: number): void {
-    if (this.length === this.data.length) {
-      const larger = new Float64Array(this.length * 2)
-      larger.set(this.data)
-      this.data = larger
-    }
-    this.data[this.length++] = value
-  }
-}
-
-/** Growing byte vector for ids. */
+/** Growing byte vector. */
 export class Bytes {
   data = Buffer.allocUnsafe(8192)
   length = 0

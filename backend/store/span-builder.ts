@@ -10,7 +10,8 @@
 import type { EventRecord, OwnerRecord, SpanRecord } from '../otlp/traces.ts'
 import { TYPE } from '../otlp/values.ts'
 import { type AttributeList, copyAttributes as copyList } from '../otlp/wire.ts'
-import { Bytes, ColumnSet, Floats, gatherBytes, gatherFloats, gatherIds, gatherInts } from './columns.ts'
+import { ColumnSet, gatherBytes, gatherFloats, gatherIds, gatherInts } from './columns.ts'
+import { Floats, Ids, Ints } from './growing.ts'
 import { extent, linkRows, orderRows } from './span-order.ts'
 import type { StoredSpans } from './stored-spans.ts'
 import { type ColumnLoader, orphansOf, storedSpans } from './stored-spans.ts'
@@ -32,6 +33,8 @@ export interface HeadTrace {
 /** A table under construction. Traces and spans keep the order they came in until it is frozen. */
 export class SpanBuilder {
   readonly traces = new Map<string, HeadTrace>()
+  /** Spans of one trace tend to come together. */
+  private lastTrace: HeadTrace | undefined
   rows = 0
   /** About what the spans take, as they were sent. */
   bytes = 0
@@ -42,19 +45,19 @@ export class SpanBuilder {
   private readonly baseNs: bigint
   /** Of a span that starts at 0: what is rounded must not end up before. */
   private readonly leastOffset: number
-  private readonly traceIds = new Bytes()
-  private readonly traceOf: number[] = []
-  private readonly spanIds = new Bytes()
-  private readonly parentIds = new Bytes()
+  private readonly traceIds = new Ids()
+  private readonly traceOf = new Ints()
+  private readonly spanIds = new Ids()
+  private readonly parentIds = new Ids()
   private readonly start = new Floats()
   private readonly duration = new Floats()
-  private readonly kind: number[] = []
-  private readonly status: number[] = []
+  private readonly kind = new Ints()
+  private readonly status = new Ints()
   private readonly batch = new Floats()
   private readonly resources = new Owners()
-  private readonly resourceOf: number[] = []
+  private readonly resourceOf = new Ints()
   private readonly scopes = new Owners()
-  private readonly scopeOf: number[] = []
+  private readonly scopeOf = new Ints()
   private readonly attributes = new ColumnSet()
   private readonly meta = new ColumnSet()
   private readonly events = new ChildBuilder()
@@ -172,7 +175,8 @@ export class SpanBuilder {
       meta: { names: () => table.metaNames(), get: (name: string) => table.meta(name) },
     }
     copyAttributes(this.attributes, this.meta, source, from, base)
-    const moved = new Map(from.map((row, i) => [row, base + i]))
+    const moved = new Int32Array(table.rows).fill(-1)
+    for (let i = 0; i < from.length; i++) moved[from[i]!] = base + i
     const events = this.events.copy(table.events, moved)
     for (const row of events) this.eventTime.push(table.events.timeSinceStart[row]!)
     this.links.copy(table.links, moved)
@@ -185,11 +189,11 @@ export class SpanBuilder {
     const { order, traceStart, traceOrder } = orderRows({
       rows,
       traces: this.traces.size,
-      traceOf: this.traceOf,
+      traceOf: this.traceOf.data,
       start,
       duration: this.duration.data,
-      kind: this.kind,
-      nameOf: this.meta.column('name').codes,
+      kind: this.kind.data,
+      nameOf: this.meta.column('name').codes.data,
       spanIds: this.spanIds.data,
     })
     const kept = order.length
@@ -212,12 +216,12 @@ export class SpanBuilder {
       baseNs: this.baseNs,
       startOffset,
       duration,
-      kind: gatherBytes(this.kind, order),
-      status: gatherBytes(this.status, order),
+      kind: gatherBytes(this.kind.data, order),
+      status: gatherBytes(this.status.data, order),
       resources: this.resources.list.slice(),
-      resourceOf: gatherInts(this.resourceOf, order),
+      resourceOf: gatherInts(this.resourceOf.data, order),
       scopes: this.scopes.list.slice(),
-      scopeOf: gatherInts(this.scopeOf, order),
+      scopeOf: gatherInts(this.scopeOf.data, order),
       minNs: this.baseNs + BigInt(min),
       maxNs: this.baseNs + BigInt(max),
       batchOf: gatherFloats(this.batch.data, order),
@@ -231,11 +235,34 @@ export class SpanBuilder {
     })
   }
 
+  /** Gives back what it takes. Tables that were made of it may no longer be asked for what they have not been asked for before. */
+  release(): void {
+    for (const vector of [
+      this.traceIds,
+      this.spanIds,
+      this.parentIds,
+      this.start,
+      this.duration,
+      this.batch,
+      this.eventTime,
+    ])
+      vector.release()
+    for (const vector of [this.traceOf, this.kind, this.status, this.resourceOf, this.scopeOf]) vector.release()
+    for (const { attributes, meta } of [this.events, this.links]) for (const set of [attributes, meta]) set.release()
+    for (const set of [this.attributes, this.meta]) set.release()
+  }
+
   private pushStart(offset: number): void {
     this.start.push(Math.max(offset, this.leastOffset))
   }
 
   private trace(bytes: Buffer, at: number, now: number): HeadTrace {
+    const last = this.lastTrace
+    if (last !== undefined && isSameId(this.traceIds.data, last.ordinal * 16, bytes, at)) {
+      last.rows++
+      last.lastSeen = now
+      return last
+    }
     const id = bytes.toString('latin1', at, at + 16)
     let trace = this.traces.get(id)
     if (trace === undefined) {
@@ -245,8 +272,14 @@ export class SpanBuilder {
     }
     trace.rows++
     trace.lastSeen = now
+    this.lastTrace = trace
     return trace
   }
+}
+
+function isSameId(ids: Uint8Array, from: number, bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < 16; i++) if (ids[from + i] !== bytes[at + i]) return false
+  return true
 }
 
 const ZERO = Buffer.alloc(8)
@@ -270,7 +303,11 @@ function sinceStart({ timeHi, timeLo }: EventRecord, { startHi, startLo }: SpanR
 /** Columns of the builder as they are now; the builder may grow afterwards, so they are frozen when asked for only once per version. */
 function frozen(columns: ColumnSet, rows: number, position: Int32Array): ColumnLoader {
   const names = [...columns.columns.keys()]
-  return { names: () => names, load: (name) => columns.columns.get(name)?.freeze(rows, position) }
+  const load = (name: string) => {
+    if (columns.isReleased) throw new Error(`column ${name} was asked for after its spans had left`)
+    return columns.columns.get(name)?.freeze(rows, position)
+  }
+  return { names: () => names, load }
 }
 
 /** Resources or scopes, each kept once. */
@@ -319,12 +356,12 @@ class ChildBuilder {
   }
 
   /** Copies the children of the moved spans; returns their rows in `source`. */
-  copy(source: StoredSpans['events'] | StoredSpans['links'], moved: ReadonlyMap<number, number>): number[] {
+  copy(source: StoredSpans['events'] | StoredSpans['links'], moved: Int32Array): number[] {
     const from: number[] = []
     const base = this.span.length
     for (let row = 0; row < source.rows; row++) {
-      const to = moved.get(source.span[row]!)
-      if (to === undefined) continue
+      const to = moved[source.span[row]!]!
+      if (to < 0) continue
       from.push(row)
       this.span.push(to)
     }

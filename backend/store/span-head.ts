@@ -10,6 +10,7 @@ import type { SpanRecord } from '../otlp/traces.ts'
 import { toBigInt } from '../otlp/wire.ts'
 import { BLOCK_ROWS } from './catalog.ts'
 import { MAX_COLUMNS } from './columns.ts'
+import { giveUpSpareBytes } from './growing.ts'
 import { pickTraces } from './pick-traces.ts'
 import type { Batch } from './signal-store.ts'
 import { type HeadTrace, SpanBuilder } from './span-builder.ts'
@@ -117,6 +118,8 @@ export function createSpanHead(sampled = false): SpanHead {
     rest.bytes = before.bytes * (rest.rows / before.rows)
     builder = staying.length > 0 ? rest : undefined
     frozen = undefined
+    before.release()
+    if (builder === undefined) giveUpSpareBytes()
     oldestMs = [...rest.traces.values()].reduce(
       (min, trace) => Math.min(min, trace.firstSeen),
       Number.POSITIVE_INFINITY,

@@ -3,12 +3,12 @@
 export interface Arrived {
   readonly rows: number
   readonly traces: number
-  readonly traceOf: readonly number[]
+  readonly traceOf: Int32Array
   readonly start: Float64Array
   readonly duration: Float64Array
-  readonly kind: readonly number[]
+  readonly kind: Int32Array
   /** Code of each row's name. */
-  readonly nameOf: readonly number[]
+  readonly nameOf: Int32Array
   readonly spanIds: Buffer
 }
 
