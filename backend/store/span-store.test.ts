@@ -513,6 +513,31 @@ test('shared traces that are too many for one table come in several, each whole'
   assert.deepEqual(store.logged, [])
 })
 
+test('a trace with more spans than are joined is found, whole where it lies in one place, else from its first part on', () => {
+  const dir = folder()
+  const store = openStore(dir, { maxJoinedRows: 5 })
+  const query = check(parse(`{ trace:id = "${'a'.padStart(32, '0')}" }`))
+  const matched = (of: SpanStore) =>
+    search(query, of, { range: { startNs: 0n, endNs: BigInt(DAY) * 1_000_000n }, limit: 1, spansPerSpanset: 3 }).map(
+      ({ spanSets }) => spanSets[0]!.matched,
+    )
+  const part = (ids: number, at: number) =>
+    Array.from({ length: ids }, (_, i) => ({ trace: 'a', id: `${at + i + 1}`, startMs: at }))
+  add(store, [...part(8, 0), { trace: 'b', id: '1', startMs: 1 }], 0)
+  assert.deepEqual(matched(store), [8])
+  assert.equal(toOtlp(store.trace('a'.padStart(32, '0'))!).resourceSpans[0]!.scopeSpans[0]!.spans.length, 8)
+  sealAll(store, 0)
+  assert.deepEqual(matched(store), [8])
+  assert.equal(toOtlp(store.trace('a'.padStart(32, '0'))!).resourceSpans[0]!.scopeSpans[0]!.spans.length, 8)
+  assert.deepEqual(store.logged, [])
+  add(store, part(2, 60 * MINUTE), 60 * MINUTE)
+  assert.deepEqual(matched(store), [8])
+  assert.equal(store.logged.length, 1)
+  assert.match(store.logged[0]!, /served in part/)
+  sealAll(store, 60 * MINUTE)
+  assert.deepEqual(matched(store), [8])
+})
+
 test('many spans of one trace that differ in nothing but their ids are put in order in good time', () => {
   const store = openStore(folder())
   const spans = Array.from({ length: 30_000 }, (_, i) => ({ trace: 'a', id: (i + 1).toString(16), startMs: 1000 }))

@@ -1,5 +1,6 @@
 /** Worker thread. Joins traces from their parts, wherever these lie. */
 import type { IndexedBlocks } from './indexed-blocks.ts'
+import { pickTraces } from './pick-traces.ts'
 import { SpanBuilder } from './span-builder.ts'
 import type { SpanHead } from './span-head.ts'
 import type { StoredSpans } from './stored-spans.ts'
@@ -16,7 +17,8 @@ export interface TraceJoinerDeps {
   readonly head: SpanHead
   readonly blocks: IndexedBlocks
   /**
-   * Traces are joined in memory, up to so many spans at once. One that is larger is served in part, and `log` is told.
+   * Traces are joined in memory, up to so many spans at once. One that is larger is served in part, and `log` is told: its first
+   * part is, however large, since it is in memory already.
    */
   readonly maxJoinedRows: number
   log(level: 'warn', message: string): void
@@ -63,7 +65,7 @@ export function createTraceJoiner({ head, blocks, maxJoinedRows, log }: TraceJoi
     const fitting: number[] = []
     for (const t of traces) {
       const size = rowsOf(table, t)
-      if (rows + size > maxJoinedRows) {
+      if (rows > 0 && rows + size > maxJoinedRows) {
         log('warn', `Trace ${table.traceId(t)} is served in part: it would take more than ${maxJoinedRows} spans.`)
         continue
       }
@@ -75,11 +77,19 @@ export function createTraceJoiner({ head, blocks, maxJoinedRows, log }: TraceJoi
 
   function trace(idHex: string): StoredSpans | undefined {
     const id = Buffer.from(idHex, 'hex')
+    let only: { table: StoredSpans; ordinal: number } | undefined
     let builder: SpanBuilder | undefined
     const take = (table: StoredSpans) => {
       const ordinal = ordinalOf(table, id)
       if (ordinal < 0) return
-      builder ??= new SpanBuilder(table.baseNs)
+      if (only === undefined) {
+        only = { table, ordinal }
+        return
+      }
+      if (builder === undefined) {
+        builder = new SpanBuilder(only.table.baseNs)
+        appendWithin(builder, only.table, [only.ordinal])
+      }
       appendWithin(builder, table, [ordinal])
     }
     for (const number of blocks.blocksToSearch(traceKey(id, 0))) {
@@ -88,7 +98,8 @@ export function createTraceJoiner({ head, blocks, maxJoinedRows, log }: TraceJoi
     }
     const inHead = head.table()
     if (inHead !== undefined) take(inHead)
-    return builder?.freeze()
+    // What lies in one place is whole there: nothing need be joined, whatever its size.
+    return builder?.freeze() ?? (only && pickTraces(only.table, [only.ordinal]))
   }
 
   return { join, trace }
