@@ -21,7 +21,7 @@ import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zli
 const MAGIC = Buffer.from('SIGHTBLK')
 /** directory length (4), directory checksum (4), magic (8) */
 const FOOTER = 16
-const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 3 } }
+const LEVEL = { [constants.ZSTD_c_compressionLevel]: 3 }
 const MAX_SECTION_BYTES = 1 << 30
 
 export interface BlockHeader {
@@ -88,12 +88,12 @@ function writeSections(path: string, header: BlockHeader, sections: ReadonlyMap<
   try {
     let offset = writeSync(fd, MAGIC)
     for (const [name, raw] of sections) {
-      const compressed = zstdCompressSync(raw, LEVEL)
+      const compressed = compress(raw)
       const stored = compressed.length < raw.length ? compressed : raw
       entries[name] = [offset, stored.length, raw.length, crc32(stored)]
       offset += writeAll(fd, stored)
     }
-    const directory = zstdCompressSync(Buffer.from(JSON.stringify({ header, entries })), LEVEL)
+    const directory = compress(Buffer.from(JSON.stringify({ header, entries })))
     const footer = Buffer.alloc(FOOTER)
     footer.writeUInt32LE(directory.length, 0)
     footer.writeUInt32LE(crc32(directory), 4)
@@ -104,6 +104,12 @@ function writeSections(path: string, header: BlockHeader, sections: ReadonlyMap<
   } finally {
     closeSync(fd)
   }
+}
+
+/** Into one piece: it is told how much there is, and has room for what doesn't become smaller. */
+function compress(raw: Buffer): Buffer {
+  const chunkSize = raw.length + (raw.length >> 7) + 256
+  return zstdCompressSync(raw, { params: LEVEL, pledgedSrcSize: raw.length, chunkSize })
 }
 
 function writeAll(fd: number, bytes: Buffer): number {

@@ -109,8 +109,17 @@ export class Dictionary {
   private readonly strings = new Map<AttributeValue, number>()
   private readonly ints = new Map<AttributeValue, number>()
   private readonly others = new Map<string, number>()
+  /** Neighbours tend to have the same value. */
+  private last = 0
 
   code(type: number, value: AttributeValue): number {
+    const { last } = this
+    if (value === this.values[last] && type === this.types[last] && typeof value !== 'object') return last
+    this.last = this.find(type, value)
+    return this.last
+  }
+
+  private find(type: number, value: AttributeValue): number {
     if (type === TYPE.string) return this.strings.get(value) ?? this.add(this.strings, value, type, value)
     if (type === TYPE.int) return this.ints.get(value) ?? this.add(this.ints, value, type, value)
     const key = `${type}:${typeof value === 'object' ? arrayKey(value) : value}`
@@ -130,9 +139,16 @@ const arrayKey = (values: readonly unknown[]) => values.map((v) => `${typeof v}$
 
 /** A column under construction: only rows that have a value take memory, so a rare name is cheap. */
 export class ColumnBuilder {
+  readonly name: string
+  /** The column of the attribute that came after this one's the last time: most often it does again. */
+  next: ColumnBuilder | undefined
   readonly dictionary = new Dictionary()
   readonly rows = new Ints()
   readonly codes = new Ints()
+
+  constructor(name: string) {
+    this.name = name
+  }
 
   /** Rows come in ascending order; a second value for the same row replaces the first (the last of a repeated key wins). */
   set(row: number, type: number, value: AttributeValue): void {
@@ -191,7 +207,7 @@ export class ColumnSet {
   column(name: string): ColumnBuilder {
     let column = this.columns.get(name)
     if (column === undefined) {
-      column = new ColumnBuilder()
+      column = new ColumnBuilder(name)
       this.columns.set(name, column)
     }
     return column

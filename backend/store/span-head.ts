@@ -73,18 +73,23 @@ export function createSpanHead(sampled = false): SpanHead {
 
   function due(nowMs: number): ReadonlySet<string> | undefined {
     if (builder === undefined || builder.rows === 0) return undefined
-    const quiet = [...builder.traces.values()].filter((trace) => trace.lastSeen <= nowMs - QUIET_MS)
-    const toLeaveOut = sampled ? quiet.filter((trace) => !trace.kept) : []
-    const leavingRows = rowsOf(toLeaveOut)
-    const quietRows = rowsOf(quiet) - leavingRows
+    const since = nowMs - QUIET_MS
+    let quietRows = 0
+    let leavingRows = 0
+    for (const { lastSeen, kept, rows } of builder.traces.values()) {
+      if (lastSeen > since) continue
+      if (sampled && !kept) leavingRows += rows
+      else quietRows += rows
+    }
+    const quiet = () => [...builder!.traces.values()].filter(({ lastSeen }) => lastSeen <= since)
     const tooLarge = builder.bytes + builder.ownerBytes >= MAX_BYTES || builder.columns >= MAX_COLUMNS
     const full = builder.rows >= MAX_ROWS || tooLarge
     const old = nowMs - oldestMs > MAX_AGE_MS || leftOutRows >= MAX_LEFT_OUT_ROWS
-    if (quietRows >= BLOCK_ROWS || (old && quietRows > 0)) return ids(quiet)
+    if (quietRows >= BLOCK_ROWS || (old && quietRows > 0)) return ids(quiet())
     const byTime = nowMs - leftOutMs > LEAVE_OUT_EVERY_MS
     if (leavingRows >= LEFT_OUT_ROWS || ((full || old || byTime) && leavingRows > 0)) {
       leftOutMs = nowMs
-      return ids(toLeaveOut)
+      return ids(quiet().filter(({ kept }) => !kept))
     }
     if (full || old) return longestQuiet(builder, full ? (builder.rows * 2) / 3 : builder.rows)
     return undefined

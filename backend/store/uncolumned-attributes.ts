@@ -4,7 +4,7 @@
  */
 import { type AttributeValue, TYPE } from '../otlp/values.ts'
 import type { AttributeList } from '../otlp/wire.ts'
-import type { ColumnSet, StoredColumn } from './columns.ts'
+import type { ColumnBuilder, ColumnSet, StoredColumn } from './columns.ts'
 import { packValue, unpackValue } from './encoding.ts'
 
 /** Name of that column among a table's `meta`, and in blocks. */
@@ -15,15 +15,21 @@ export type Entry = readonly [name: string, type: number, value: unknown]
 /** Adds a row's attributes to the columns, and what has no room there to `meta`. */
 export function addAttributes(columns: ColumnSet, meta: ColumnSet, row: number, list: AttributeList): void {
   let beyond: Entry[] | undefined
+  let before: ColumnBuilder | undefined
   for (let i = 0; i < list.count; i++) {
     const value = list.values[i]
     // An attribute without a value (AnyValue left empty) is as good as absent.
     if (value === undefined) continue
-    const column = columns.attribute(list.keys[i]!)
-    if (column !== undefined) column.set(row, list.types[i]!, value)
-    else {
+    const name = list.keys[i]!
+    const likely = before?.next
+    const column = likely !== undefined && likely.name === name ? likely : columns.attribute(name)
+    if (column !== undefined) {
+      if (before !== undefined && column !== likely) before.next = column
+      before = column
+      column.set(row, list.types[i]!, value)
+    } else {
       beyond ??= []
-      beyond.push([list.keys[i]!, list.types[i]!, packValue(value)])
+      beyond.push([name, list.types[i]!, packValue(value)])
     }
   }
   if (beyond !== undefined) meta.column(UNCOLUMNED).set(row, TYPE.string, JSON.stringify(beyond))
