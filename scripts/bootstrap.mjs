@@ -246,6 +246,11 @@ function memorySettings() {
   // It waits for hours: what it needed to start is not to be held by room for more of it.
   if (name === 'start') return { flags: ['--max-semi-space-size=1'], memory: {} }
   // As local mode runs the backend (local/services.ts): garbage of ingest and freed buffers don't wait in memory.
-  if (name === 'backend') return { flags: ['--max-semi-space-size=8'], memory: { MALLOC_ARENA_MAX: '1' } }
+  if (name === 'backend') {
+    return {
+      flags: ['--max-semi-space-size=8'],
+      memory: { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: String(2 << 20) },
+    }
+  }
   return { flags: [], memory: {} }
 }

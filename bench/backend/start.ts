@@ -29,6 +29,7 @@ const sources = {
   // What scripts/bootstrap.mjs runs it with.
   NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/sightline/compiled'),
   MALLOC_ARENA_MAX: '1',
+  MALLOC_TRIM_THRESHOLD_: String(2 << 20),
 }
 try {
   await buildPackage(folder)

@@ -46,6 +46,7 @@ export async function startBackend(dir: string, before: readonly string[] = []):
   const [program, ...args] = [...before, process.execPath, '--max-semi-space-size=8', '--import', packages, main]
   const child = launch(program!, args, dir, {
     MALLOC_ARENA_MAX: '1',
+    MALLOC_TRIM_THRESHOLD_: String(2 << 20),
     HOST,
     EMBEDDED_DATA_DIR: dir,
     ...ports,
