@@ -32,38 +32,62 @@ export function streamSizes(
   budget: Budget,
 ): StreamSize[] {
   const width = range.endNs > range.startNs ? range.endNs - range.startNs : 1n
-  return streamSizesPerStep(source, selector, { ...range, stepNs: width }, budget)[0] ?? []
+  return streamSizesPerStep(source, selector, { ...range, stepNs: width }, budget).next().value ?? []
 }
 
 /** The same for each step of the range, the first of which begins with it; the last may be cut short. */
-export function streamSizesPerStep(
+export function* streamSizesPerStep(
   source: LogSource,
   selector: readonly Matcher[],
   range: LogTimeRange & { readonly stepNs: bigint },
   budget: Budget,
-): StreamSize[][] {
+): Generator<StreamSize[], undefined> {
   const { startNs, endNs, stepNs } = range
   const tests = selector.map((matcher) => ({ name: matcher.name, test: compileMatcher(matcher) }))
   const steps = Math.max(0, Number((endNs - startNs + stepNs - 1n) / stepNs))
-  const sizes = Array.from({ length: steps }, () => new Map<string, StreamSize>())
+  const streams: Labels[] = []
+  const numberOf = new Map<string, number>()
+  // Four numbers each, in the order of tables: step, stream, lines, bytes. There may be as many as lines.
+  const found: number[] = []
+  const begins = new Uint32Array(steps + 1)
   for (const table of source.tables(range, 'forward')) {
     budget.tick()
     const { first, part } = sizesOf(table, range, source)
     for (const { labels, key, cells } of part) {
       if (!tests.every(({ name, test }) => test(Object.hasOwn(labels, name) ? labels[name]! : ''))) continue
+      let stream = numberOf.get(key)
+      if (stream === undefined) {
+        stream = streams.push(labels) - 1
+        numberOf.set(key, stream)
+      }
+      budget.hold(cells.length)
       for (let i = 0; i < cells.length; i += 3) {
-        const ofStep = sizes[first + cells[i]!]!
-        const before = ofStep.get(key) ?? { labels, entries: 0, bytes: 0, tables: 0 }
-        ofStep.set(key, {
-          labels,
-          entries: before.entries + cells[i + 1]!,
-          bytes: before.bytes + cells[i + 2]!,
-          tables: before.tables + 1,
-        })
+        found.push(first + cells[i]!, stream, cells[i + 1]!, cells[i + 2]!)
+        begins[first + cells[i]! + 1]!++
       }
     }
   }
-  return sizes.map((ofStep) => [...ofStep.values()])
+  for (let step = 0; step < steps; step++) begins[step + 1]! += begins[step]!
+  const places = begins.slice()
+  const inOrder = new Uint32Array(found.length / 4)
+  for (let at = 0; at < found.length; at += 4) inOrder[places[found[at]!]!++] = at
+  for (let step = 0; step < steps; step++)
+    yield [...sumUp(found, inOrder.subarray(begins[step], begins[step + 1]), streams).values()]
+}
+
+function sumUp(found: readonly number[], places: Uint32Array, streams: readonly Labels[]): Map<number, StreamSize> {
+  const sizes = new Map<number, StreamSize>()
+  for (const at of places) {
+    const stream = found[at + 1]!
+    const before = sizes.get(stream)
+    sizes.set(stream, {
+      labels: streams[stream]!,
+      entries: (before?.entries ?? 0) + found[at + 2]!,
+      bytes: (before?.bytes ?? 0) + found[at + 3]!,
+      tables: (before?.tables ?? 0) + 1,
+    })
+  }
+  return sizes
 }
 
 /** What a table holds of a stream: per step with lines its number, their number and their bytes. Steps count from the table's first. */

@@ -50,8 +50,10 @@ export function volumeRange(context: LokiContext, { query }: ApiRequest): ApiRes
   )
   const volumes = volumesOf(query)
   const found = new Map<string, { metric: Labels; total: number; values: [number, string][] }>()
-  for (const [step, ofStep] of sizes.entries()) {
-    const at = seconds(window.startNs + BigInt(step) * stepNs)
+  let startNs = window.startNs
+  for (const ofStep of sizes) {
+    const at = seconds(startNs)
+    startNs += stepNs
     for (const { metric, bytes } of volumes(ofStep)) {
       const key = JSON.stringify(metric)
       const series = found.get(key) ?? { metric, total: 0, values: [] }
