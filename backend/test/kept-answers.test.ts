@@ -119,6 +119,29 @@ test('sums that doubles do not hold exactly are added span by span, in their ord
   }
 })
 
+test('sums that turn out to need each span by itself may be of as many series as others', () => {
+  const spans = (table: number, value: number | { double: number }): PlainSpan[] =>
+    Array.from({ length: 1_500 }, (_, i) => ({
+      traceId: `${table}${i}`.padStart(32, '1'),
+      spanId: `${i}`.padStart(16, '1'),
+      name: 'a',
+      startNs: SECOND + BigInt(i),
+      durationNs: 1,
+      attributes: { n: value, of: i },
+    }))
+  const { kept } = sources([spans(0, { double: 0.5 }), spans(1, 2)], withKeysCounted(createCache(20_000)))
+  // Parts of so many series are not kept, but made.
+  const source = { tables: kept.tables }
+  const [range, stepNs] = [{ startNs: 0n, endNs: 1_000n * SECOND }, SECOND]
+  const series = metricsRange(check(parse('{ } | sum_over_time(span.n) by (span.of)')), source, { range, stepNs })
+  assert.equal(series.length, 1_500)
+  for (const { samples } of series)
+    assert.equal(
+      samples.reduce((sum, { value }) => sum + (value || 0), 0),
+      2.5,
+    )
+})
+
 test('compare() counts attributes with thousands of values as it does without what was kept', () => {
   const rows = 2_700
   const manyValues = (table: number): PlainSpan[] =>

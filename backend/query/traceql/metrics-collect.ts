@@ -96,7 +96,19 @@ interface Job {
 
 /** Counts all spans that match into cells. Throws a `TraceQLError` of kind `limit` when these become too many. */
 export function collect(expression: MetricsAggregate, context: Context): Collected {
-  return collectIn(expression, context, true) ?? collectIn(expression, context, false)!
+  let held = 0
+  const counting = () => {
+    context.hold()
+    held++
+  }
+  const byParts = collectIn(expression, { ...context, hold: counting }, true)
+  if (byParts !== undefined) return byParts
+  // What the first try held is free again, and counts for the second.
+  const again = () => {
+    if (held > 0) held--
+    else context.hold()
+  }
+  return collectIn(expression, { ...context, hold: again }, false)!
 }
 
 /** `byParts`: tables may be summed up one by one; undefined when that turns out to be less exact than span by span. */
