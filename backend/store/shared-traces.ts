@@ -84,7 +84,9 @@ export function createSharedTraces(head: SpanHead, blocks: IndexedBlocks, { join
 
   function* tables(withHead: boolean, chosen: readonly Block[]): Generator<StoredSpans> {
     if (blocks.shared().size === 0 && ofHead.size === 0) return
-    const key = `${withHead}/${head.version()}/${blocks.version()}/${chosen.map((block) => block.number).join()}`
+    // The head begins to count anew when traces leave it, which may be for nowhere: then no block tells.
+    const versions = `${head.version()}/${blocks.version()}/${changes}`
+    const key = `${withHead}/${versions}/${chosen.map((block) => block.number).join()}`
     if (joined?.key === key) {
       yield joined.table
       return

@@ -12,9 +12,11 @@ import type { TableOrder } from '../query/traceql/span-table.ts'
 import { type TestSpan, traceBytes } from '../test/otlp.ts'
 import { isDamagedBlock } from './block-file.ts'
 import { createCache, type TableCache } from './cache.ts'
+import type { HeadTrace } from './span-builder.ts'
 import { createSpanStore, type SpanStore } from './span-store.ts'
 import type { StoredSpans } from './stored-spans.ts'
 import { toOtlp } from './to-otlp.ts'
+import { createTraceSampler } from './trace-sampler.ts'
 
 const folders: string[] = []
 const open: SpanStore[] = []
@@ -536,6 +538,30 @@ test('a trace with more spans than are joined is found, whole where it lies in o
   assert.match(store.logged[0]!, /served in part/)
   sealAll(store, 60 * MINUTE)
   assert.deepEqual(matched(store), [8])
+})
+
+test('a joined trace is joined anew when the head has as many changes again, since others left it for nowhere', () => {
+  const sampler = {
+    ...createTraceSampler(1),
+    late: () => false,
+    keeps: (trace: HeadTrace) => trace.id.endsWith('\x0a'),
+  }
+  const store = openStore(folder(), { sampler })
+  const ofA = (id: string, at: number) => add(store, [{ trace: 'a', id, startMs: at }], at)
+  ofA('1', 0)
+  sealAll(store, 0)
+  const later = 61 * MINUTE
+  add(
+    store,
+    [1, 2].map((id) => ({ trace: 'c', id: `c${id}`, startMs: later })),
+    later,
+  )
+  ofA('2', later + 5_000)
+  assert.deepEqual(content(store), { a: ['1', '2'] })
+  store.seal(later + 12_000)
+  assert.equal(store.stats().headRows, 1)
+  for (const id of ['3', '4', '5']) ofA(id, later + 12_000)
+  assert.deepEqual(content(store), { a: ['1', '2', '3', '4', '5'] })
 })
 
 test('many spans of one trace that differ in nothing but their ids are put in order in good time', () => {
