@@ -110,10 +110,14 @@ test('sums that doubles do not hold exactly are added span by span, in their ord
     [[spans([1, 1]), spans([large])], large],
     [[spans([0.1, 0.2]), spans([0.3])], 0.3 + 0.1 + 0.2],
     [[spans([{ double: 4 }, 2]), spans([5])], 11],
+    // The newest comes first, and has the exemplar where one is wanted.
+    [[spans([1, 1]), spans([large, 0])], large],
+    [[spans([1, 1, 1]), spans([0.1, 0.2])], 0.1 + 0.2 + 1 + 1 + 1],
   ] as const) {
     const { kept } = sources(tables, withKeysCounted(createCache(20_000)))
-    for (let asked = 0; asked < 2; asked++) {
-      const [series] = metricsRange(check(parse('{ } | sum_over_time(span.n)')), kept, { range, stepNs: 60n * SECOND })
+    for (const exemplars of [0, 0, 1]) {
+      const options = { range, stepNs: 60n * SECOND, exemplars }
+      const [series] = metricsRange(check(parse('{ } | sum_over_time(span.n)')), kept, options)
       assert.equal(series!.samples.at(-1)!.value, sum)
     }
   }

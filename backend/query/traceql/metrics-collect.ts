@@ -137,7 +137,9 @@ function collectIn(expression: MetricsAggregate, context: Context, byParts: bool
     } else {
       if (isSum && byParts && !job.slots.wantsOf(table)) return undefined
       const sets = runStages(expression.stages, table)
-      if (sets.mask !== false) collectTable(sets, job)
+      const own = sets.mask === false ? 0 : collectTable(sets, job)
+      if (isSum && byParts) magnitude += own
+      if (magnitude > Number.MAX_SAFE_INTEGER) return undefined
     }
     if (job.series.size >= maxSeries) break
   }
@@ -232,22 +234,26 @@ function addPart({ part, first }: PlacedPart, job: Job): void {
   }
 }
 
-function collectTable(sets: Sets, job: Job): void {
+/** Span by span. No sum of what was measured is further from zero than what is given back; Infinity where fractions were. */
+function collectTable(sets: Sets, job: Job): number {
   const { table, mask } = sets
   const points = pointOfRows(table, job.grid)
   const labelled = labelRows(table, job)
   const measured = job.expression.of === null ? undefined : measure(table, job.expression.of)
   if (measured?.type === 'duration') job.isDuration = true
+  let magnitude = 0
   for (let row = 0; row < table.rows; row++) {
     if ((mask !== true && (mask as Uint8Array)[row] === 0) || points[row]! < 0) continue
     const value = measured === undefined ? 0 : measured.data[row]!
     if (Number.isNaN(value)) continue
     const series = labelled.seriesOf(row)
     add(series, points[row]!, value, job)
+    magnitude += Number.isInteger(value) ? Math.abs(value) : Number.POSITIVE_INFINITY
     if (job.slots.wanted > 0)
       keepExemplar(series, row, points[row]!, measured === undefined ? undefined : value, table, job)
-    if (job.series.size >= job.maxSeries) return
+    if (job.series.size >= job.maxSeries) break
   }
+  return magnitude
 }
 
 /** Per row the number of its interval, -1 outside the grid. */
