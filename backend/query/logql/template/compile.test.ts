@@ -119,6 +119,7 @@ const cases: [template: string, text: string][] = [
     '"\\a\\x1b\\x7f\\u200b\\ue000é😀" "\\u00e9\\U0001f600"',
   ],
   ['{{ printf "%#q %#q %#v" "a\\tb" "a\\nb" "\\x1b" }}', '`a\tb` "a\\nb" "\\x1b"'],
+  ['{{ printf "%q %+q %q %q" 55296 57343 -1 1114112 }}', "'�' '\\ufffd' '�' '�'"],
   ['{{ printf "%q %q %+q" 39 10 233 }}', "'\\'' '\\n' '\\u00e9'"],
   [
     '{{ printf "%s %d %f %U %G %.3g %#v" 5 1.5 1 65 1.5 1234.5678 "a" }}',

@@ -105,10 +105,13 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   '\v': '\\v',
 }
 
+/** Halves of pairs are none by themselves. */
+const isCharacter = (code: bigint) => code >= 0n && code <= 0x10ffffn && (code < 0xd800n || code > 0xdfffn)
+
 const RADIX: Readonly<Record<string, number>> = { d: 10, b: 2, o: 8, x: 16, X: 16 }
 
 function ofInt(verb: string, value: bigint, flags: string): string | undefined {
-  const character = () => String.fromCodePoint(value >= 0n && value <= 0x10ffffn ? Number(value) : 0xfffd)
+  const character = () => String.fromCodePoint(isCharacter(value) ? Number(value) : 0xfffd)
   if (verb === 'c') return character()
   if (verb === 'q') return `'${escaped(character(), "'", flags)}'`
   if (verb === 'U') return `U+${value.toString(16).toUpperCase().padStart(4, '0')}`
