@@ -3,15 +3,15 @@
  *
  * Packages come from few files: finding and reading them is most of what a small test file does.
  *
- * What is still there after ten minutes, because something in it was never closed, says what it waits for and fails. On a machine
- * with too much to do it has up to three times as long. (Node's own --test-force-exit drops results: nodejs/node#64833.)
+ * What is still there after ten minutes, or half an hour where many share a process, because something in it was never closed, says
+ * what it waits for and fails. On a machine with too much to do it has up to three times as long. (Node's own --test-force-exit drops results: nodejs/node#64833.)
  */
 import '../service-kit/packages.ts'
 import { availableParallelism, loadavg } from 'node:os'
 
-const LIMIT_MS = 10 * 60_000 * Math.min(3, Math.max(1, loadavg()[0] / availableParallelism()))
-
 const sharesOne = process.execArgv.includes('--test-isolation=none')
+
+const LIMIT_MS = (sharesOne ? 30 : 10) * 60_000 * Math.min(3, Math.max(1, loadavg()[0] / availableParallelism()))
 
 if (process.env.NODE_TEST_CONTEXT || sharesOne) {
   const timer = setTimeout(() => {

@@ -70,3 +70,33 @@ test('files begin in the order given, whatever they are called', (t) => {
   assert.equal(status, 0, stderr)
   assert.match(stdout, /file 0.*file 1/s)
 })
+
+test('of files that share a process each has its own hooks, and one that can not be read fails without the others', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sightline-stage-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const hooked = (name: string) => `
+    import { before, beforeEach, test } from 'node:test'
+    before(() => console.log('before ${name}'))
+    beforeEach(() => console.log('each ${name}'))
+    test('of ${name}', () => console.log('in ${name}'))`
+  const texts = { one: hooked('one'), broken: `import './is-not-there.mjs'`, two: hooked('two') }
+  const files = Object.entries(texts).map(([name, text]) => {
+    const file = join(folder, `${name}.test.mjs`)
+    writeFileSync(file, text)
+    return file
+  })
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env
+  const together = (...some: string[]) =>
+    spawnSync(process.execPath, ['--test', '--test-isolation=none', join(import.meta.dirname, 'test-together.mjs')], {
+      env: { ...env, SIGHTLINE_TEST_FILES: some.join('\n') },
+      encoding: 'utf8',
+    })
+  const all = together(...files)
+  assert.equal(all.status, 1, all.stdout)
+  assert.match(all.stdout, /Cannot find module .*is-not-there/)
+  assert.deepEqual(all.stdout.match(/(before|each|in) (one|two)$/gm), [
+    ...['before one', 'each one', 'in one'],
+    ...['before two', 'each two', 'in two'],
+  ])
+  assert.equal(together(files[0]!, files[2]!).status, 0)
+})
