@@ -229,9 +229,8 @@ function nodeTest(files: string[], processes: number | 'one process' | 'one proc
   if (typeof processes === 'number') {
     return (output) => run(node, [beside('test-files.mjs'), String(processes), limit, ...files], output)
   }
-  const args = ['--min-semi-space-size=32', '--test', '--test-isolation=none', '--test-reporter=spec']
-  args.push(`--test-timeout=${limit}`)
-  args.push('--import', beside('before-tests.mjs'))
+  const limits = [`--test-timeout=${limit}`, '--import', beside('before-tests.mjs')]
+  const args = ['--min-semi-space-size=32', '--test', '--test-isolation=none', '--test-reporter=spec', ...limits]
   if (processes === 'one process') return (output) => run(node, [...args, ...files], output)
   const further = { SIGHTLINE_TEST_FILES: files.join('\n') }
   return (output) => run(node, [...args, beside('test-together.mjs')], output, further)

@@ -104,9 +104,9 @@ function sizesOf(
   { answers }: LogSource,
 ): { first: number; part: readonly TableStream[] } {
   const { identity, minNs, maxNs } = table
-  if (answers === undefined || identity === undefined || minNs === undefined || maxNs === undefined)
+  const isSteady = answers !== undefined && identity !== undefined && minNs !== undefined && maxNs !== undefined
+  if (!isSteady || minNs < startNs || maxNs >= endNs)
     return { first: 0, part: countStreams(table, { startNs, endNs, stepNs }) }
-  if (minNs < startNs || maxNs >= endNs) return { first: 0, part: countStreams(table, { startNs, endNs, stepNs }) }
   const first = (minNs - startNs) / stepNs
   const inOneStep = (maxNs - startNs) / stepNs === first
   const name = inOneStep ? 'once' : `${stepNs}+${startNs % stepNs}`
