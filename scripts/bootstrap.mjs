@@ -11,6 +11,7 @@ import { constants } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 // By its path, and not by its package's name: no package is installed yet.
+import { backendMemory } from '../local/backend-memory.mjs'
 import { takeLock } from '../local/process-identity.mjs'
 import { npmCommand } from './bootstrap/npm-command.mjs'
 import { whenNpmEnds } from './bootstrap/when-npm-ends.mjs'
@@ -212,7 +213,7 @@ function runScript() {
   const follow = pathToFileURL(join(root, 'scripts/bootstrap/end-with-parent.mjs')).href
   const packages = pathToFileURL(join(root, 'service-kit/packages.ts')).href
   const preloads = [packages, follow]
-  const { flags, memory } = memorySettings()
+  const { flags, env: memory } = memorySettings()
   const imports = preloads.flatMap((file) => ['--import', file])
   const command = [...flags, ...imports, join(root, 'scripts', `${name}.ts`), ...args]
   const bundled = bundledPackages()
@@ -244,13 +245,6 @@ function runScript() {
 
 function memorySettings() {
   // It waits for hours: what it needed to start is not to be held by room for more of it.
-  if (name === 'start') return { flags: ['--max-semi-space-size=1'], memory: {} }
-  // As local mode runs the backend (local/services.ts): garbage of ingest and freed buffers don't wait in memory.
-  if (name === 'backend') {
-    return {
-      flags: ['--max-semi-space-size=8'],
-      memory: { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: String(2 << 20) },
-    }
-  }
-  return { flags: [], memory: {} }
+  if (name === 'start') return { flags: ['--max-semi-space-size=1'], env: {} }
+  return name === 'backend' ? backendMemory : { flags: [], env: {} }
 }

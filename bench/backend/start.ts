@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freePorts } from '@sightline/local'
+import { backendMemory } from '@sightline/local/backend-memory'
 import { readFlags } from '@sightline/local/flags'
 import { root } from '@sightline/local/settings'
 import { buildPackage } from '../../scripts/package-backend/build.ts'
@@ -28,15 +29,14 @@ const env = {
 const sources = {
   // What scripts/bootstrap.mjs runs it with.
   NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/sightline/compiled'),
-  MALLOC_ARENA_MAX: '1',
-  MALLOC_TRIM_THRESHOLD_: String(2 << 20),
+  ...backendMemory.env,
 }
 try {
   await buildPackage(folder)
   const ways = {
     package: { command: [join(folder, 'sightline-backend/bin.cjs')], env },
     sources: {
-      command: [process.execPath, '--max-semi-space-size=8', join(root, 'scripts/backend.ts')],
+      command: [process.execPath, ...backendMemory.flags, join(root, 'scripts/backend.ts')],
       env: { ...env, ...sources },
     },
   }

@@ -13,6 +13,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePorts } from '@sightline/local'
+import { backendMemory } from '@sightline/local/backend-memory'
 import { root } from '@sightline/local/settings'
 import { until } from '@sightline/service-kit/poll'
 import { rounds, SPANS_PER_TRACE, TRACES_PER_ROUND } from '../backend/generate.ts'
@@ -161,7 +162,7 @@ async function post(url: string, body: string | Buffer, type: string): Promise<v
 
 async function startBackend(name: string, env: NodeJS.ProcessEnv): Promise<Backend> {
   const ports = await freePorts()
-  const child = spawn(process.execPath, ['--max-semi-space-size=8', 'backend/main.ts'], {
+  const child = spawn(process.execPath, [...backendMemory.flags, 'backend/main.ts'], {
     cwd: root,
     stdio: 'ignore',
     env: {

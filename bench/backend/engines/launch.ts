@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
+import { backendMemory } from '@sightline/local/backend-memory'
 import { freePort } from '@sightline/service-kit/free-port'
 import { until } from '@sightline/service-kit/poll'
 import { cpuOfTrees } from '../../chain/cpu.ts'
@@ -43,10 +44,9 @@ export async function startBackend(dir: string, before: readonly string[] = []):
   )
   const packages = import.meta.resolve('@sightline/service-kit/packages')
   const main = join(import.meta.dirname, '../../../backend/main.ts')
-  const [program, ...args] = [...before, process.execPath, '--max-semi-space-size=8', '--import', packages, main]
+  const [program, ...args] = [...before, process.execPath, ...backendMemory.flags, '--import', packages, main]
   const child = launch(program!, args, dir, {
-    MALLOC_ARENA_MAX: '1',
-    MALLOC_TRIM_THRESHOLD_: String(2 << 20),
+    ...backendMemory.env,
     HOST,
     EMBEDDED_DATA_DIR: dir,
     ...ports,
