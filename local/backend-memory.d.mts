@@ -1,4 +1,4 @@
-export const backendMemory: {
+export declare const backendMemory: {
   /** Node's, before the program. */
   readonly flags: readonly string[]
   readonly env: Readonly<Record<string, string>>
