@@ -47,9 +47,12 @@ const WITH_DATABASE = /^(service-kit|[a-z]+-service|db)\//
 const sharingOneSystem = ['chain', 'documented-queries', 'errors'].map((name) => `test/${name}.test.ts`)
 /** The longest first: one of them begun last would be waited for alone. */
 const endToEndTests = [
-  ...['incidents', 'drills', 'console', 'learn', 'doctor', 'switches'].map((name) => `test/${name}.test.ts`),
+  ...['drills', 'incidents', 'console', 'doctor', 'learn', 'switches'].map((name) => `test/${name}.test.ts`),
   'test/**/*.test.ts',
 ]
+
+/** Of end-to-end tests, so many at once have one of their own. */
+const SYSTEMS = 4
 
 type Stage = (output: Output) => Promise<void>
 
@@ -74,11 +77,11 @@ const steps: Record<string, Stage>[] = [
       const [database, rest] = [true, false].map((has) => shared.filter((file) => WITH_DATABASE.test(file) === has))
       await apartAndTogether(files(unitTests), 1, 'one process, each a suite', [database!, rest!], output)
     },
-    // Each system waits more than half of its time, for a scrape or for what it has killed: with the unit tests beside them four of
+    // Each system waits more than half of its time, for a scrape or for what it has killed: with the unit tests beside them five of
     // them keep two cores busy.
     e2e: async (output) => {
-      if (only.length > 0) return nodeTest(files(only), 3)(output)
-      await apartAndTogether(files(endToEndTests), 3, 'one process', [files(sharingOneSystem)], output)
+      if (only.length > 0) return nodeTest(files(only), SYSTEMS)(output)
+      await apartAndTogether(files(endToEndTests), SYSTEMS, 'one process', [files(sharingOneSystem)], output)
     },
   },
 ]
