@@ -811,6 +811,12 @@ test('a box on the heatmap leads to what differs in it, and a value of it to its
   )
   await page.getByRole('link', { name: 'What differs from all others' }).click()
   await page.locator('.differs-attribute h2', { hasText: 'resource.service.name' }).waitFor()
+  // The same asked as a query.
+  const compare = '{ } | compare({ name = "seal_audit_rows" })'
+  await page.goto(`${system.urls.console}/explore?source=tempo&query=${encodeURIComponent(compare)}`)
+  await page.locator('.differs-attribute h2', { hasText: 'resource.service.name' }).waitFor()
+  await page.getByRole('link', { name: 'What differs', exact: true }).last().click()
+  await page.waitForURL(/\/differs\?selection=name/)
   assert.deepEqual(problems, [])
 })
 
@@ -825,12 +831,13 @@ test('an arrow of the service map leads to the traces that went along it', optio
 })
 
 test('a number of an operation leads to the traces behind it, and its service to the map', options, async () => {
-  await refusedOrder()
   const { page, problems } = await open('/services?from=now-15m&to=now')
   const row = page.locator('[aria-label="Operations"] tbody tr', { hasText: 'gateway POST /api/v1/process' })
+  // The first that a counter has is no rate yet: one of them is not enough.
   await until('a refusal is counted', 45, async () => {
+    await refusedOrder()
     await page.reload()
-    await row.waitFor()
+    await row.waitFor({ timeout: 5_000 })
     return (await row.locator('.warn-text').count()) === 1
   })
   await page.getByRole('button', { name: 'gateway', exact: true }).click()

@@ -4,6 +4,7 @@ import {
   type CompareAnswer,
   compareQuery,
   comparisonIn,
+  comparisonOf,
   comparisonsOf,
   type Difference,
   differsHref,
@@ -42,6 +43,26 @@ test('the query is what one would write by hand', () => {
     compareQuery({ spans: '', selection: '', against: '', window: { from: 1000, to: 2000 } }),
     '{ } | compare({ }, 30, 1000000000, 2000000000)',
   )
+})
+
+test('a query with compare() is a comparison, whatever stands in its strings and comments', () => {
+  const window = { from: 1000, to: 2000 }
+  for (const comparison of [errors, { ...errors, spans: '' }, { ...errors, selection: '', window }]) {
+    assert.deepEqual(comparisonOf(compareQuery(comparison)), comparison)
+  }
+  assert.deepEqual(
+    comparisonOf(
+      '{ name = "a | compare({ x })" } // | compare({ y })\n| compare( { span.a = "}" /* , 3 */ } , 7 ) with(a=b)',
+    ),
+    { spans: 'name = "a | compare({ x })"', selection: 'span.a = "}"', against: '' },
+  )
+  assert.deepEqual(comparisonOf('{ .a = 1 } >> { .b = 2 } | compare({ status = error })'), {
+    ...errors,
+    spans: '{ .a = 1 } >> { .b = 2 }',
+  })
+  for (const other of ['{ }', '{ } | rate()', '{ } | compare({ .a = 1 }, 3) | topk(2)', '{ } | compare({ .a = 1']) {
+    assert.equal(comparisonOf(other), undefined, other)
+  }
 })
 
 test('a value leads to the selected spans that have it, and to those that lack it', () => {

@@ -5,7 +5,7 @@
 import { type Client, getJson } from './http.ts'
 import type { AnyValue } from './otlp.ts'
 import type { TimeRange } from './time-range.ts'
-import { outsideStrings, splitHints } from './traceql-text.ts'
+import { compareParts, outsideStrings, splitHints } from './traceql-text.ts'
 import { withParams } from './url.ts'
 
 /** Which spans are compared: filters as they stand in braces, without them; `spans` may be a whole query with its braces. */
@@ -108,6 +108,20 @@ export function spansOf(query: string): { spans: string; filter: string | undefi
   const search = splitHints(query).stages.trim()
   const [, filter] = /^\{((?:[^{}"`]|"(?:[^"\\]|\\.)*"|`[^`]*`)*)\}$/.exec(search) ?? []
   return { spans: (filter ?? search).trim(), filter }
+}
+
+/** What a query with `compare()` compares; undefined for all others. */
+export function comparisonOf(query: string): Comparison | undefined {
+  const parts = compareParts(query)
+  if (!parts) return undefined
+  const { spans, selection, window } = parts
+  const ms = (nanos: string) => Number(nanos) / 1e6
+  return {
+    spans: spansOf(spans).spans,
+    selection,
+    against: '',
+    ...(window && { window: { from: ms(window.from), to: ms(window.to) } }),
+  }
 }
 
 /** What a search leads on to: how its spans differ from all others, and how those of them that failed do. */

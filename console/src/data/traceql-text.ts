@@ -18,6 +18,37 @@ const QUIET = /"(?:[^"\\]|\\.)*"|`[^`]*`|\/\*.*?\*\/|\/\/[^\n]*/gs
 /** The query with strings and comments blanked. As long as the query, so that places in it are places in the query. */
 const wordsOf = (query: string): string => query.replaceAll(QUIET, (text) => ' '.repeat(text.length))
 
+const withoutComments = (query: string): string =>
+  query.replaceAll(QUIET, (text) => (text.startsWith('/') ? ' '.repeat(text.length) : text))
+
+const COMPARE = /\|\s*compare\s*\(\s*\{/
+const COMPARE_ENDS = /^\s*(?:,\s*\d+\s*(?:,\s*(\d+)\s*,\s*(\d+)\s*)?)?\)\s*$/
+
+/** A query that compares: the query of its spans, the filter that selects some of them, and from when to when, nanoseconds. */
+export interface CompareParts {
+  readonly spans: string
+  readonly selection: string
+  readonly window?: { readonly from: string; readonly to: string }
+}
+
+/** Undefined for all queries but those that end in a `compare()`, but for hints. How many values it asks for is left aside. */
+export function compareParts(query: string): CompareParts | undefined {
+  const text = withoutComments(splitHints(query).stages)
+  const words = wordsOf(text)
+  const stage = COMPARE.exec(words)
+  if (!stage) return undefined
+  const opened = stage.index + stage[0].length
+  const closed = words.indexOf('}', opened)
+  const end = closed < 0 ? null : COMPARE_ENDS.exec(words.slice(closed + 1))
+  if (!end) return undefined
+  const [, from, to] = end
+  return {
+    spans: text.slice(0, stage.index).trim(),
+    selection: text.slice(opened, closed).trim(),
+    ...(from && to && { window: { from, to } }),
+  }
+}
+
 /** A query without its hints, and the hints, `with(…)`, which can stand at its end only; '' where it has none. */
 export function splitHints(query: string): { stages: string; hints: string } {
   const at = HINTS.exec(wordsOf(query))?.index ?? query.length

@@ -16,6 +16,7 @@ export const EXAMPLES: Readonly<Record<'tempo' | 'loki' | 'prometheus', readonly
       title: 'p95 by service, over time',
       query: '{ kind = server } | quantile_over_time(duration, .95) by (resource.service.name)',
     },
+    { title: 'What slow requests have in common', query: '{ kind = server } | compare({ duration > 20ms })' },
     {
       title: 'Statements that took longest, with their text',
       query: '{ kind = client && span.db.query.text != nil } | select(span.db.query.text) | max(duration) > 5ms',

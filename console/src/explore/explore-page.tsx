@@ -2,6 +2,7 @@
 import { useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks'
 import { isAbsent } from '../data/absent-here.ts'
 import { DATA_SOURCES } from '../data/datasources.ts'
+import { type Comparison, comparisonOf, differsHref } from '../data/differs.ts'
 import type { SourceId } from '../data/source-id.ts'
 import { isTraceId } from '../data/tempo.ts'
 import { isMetricsQuery } from '../data/traceql-text.ts'
@@ -10,6 +11,7 @@ import { Icon } from '../shell/icons.tsx'
 import { useTime } from '../shell/time.tsx'
 import { inTitle, useTitle } from '../shell/title.ts'
 import { setParams, useAddress } from '../shell/url.ts'
+import { FoundDifferences } from '../views/differences.tsx'
 import { completionFor } from './completion.ts'
 import { Editor } from './editor.tsx'
 import { EXAMPLES } from './examples.ts'
@@ -50,6 +52,7 @@ export default function ExplorePage() {
     else setParams({ source, query: query || null, pick: null, limit: null, sort: null, span: null })
   }
   const run = () => ask(text)
+  const comparison = source === 'tempo' ? comparisonOf(asked) : undefined
   return (
     <main class="page explore">
       <div class="page-head">
@@ -90,6 +93,8 @@ export default function ExplorePage() {
           <Tools key={source} source={source} text={text} asked={asked} onWrite={give} onAsk={ask} />
           {source === 'tempo' && searchesTraces(asked) ? (
             <TraceSearch key={asked} {...(asked && { asked })} />
+          ) : comparison ? (
+            <Compared comparison={comparison} />
           ) : (
             asked && <Results source={source} query={asked} />
           )}
@@ -102,6 +107,19 @@ export default function ExplorePage() {
 const titleOf = (source: ExploreSource, asked: string): string => {
   if (asked) return `${inTitle(asked)} · Explore`
   return source === 'tempo' ? 'Explore' : `${DATA_SOURCES[source].label} · Explore`
+}
+
+/** Hundreds of counts say nothing as series: how far shares lie apart does. */
+function Compared({ comparison }: { comparison: Comparison }) {
+  const { raw } = useTime()
+  return (
+    <div class="results">
+      <FoundDifferences comparison={comparison} />
+      <p class="muted result-foot">
+        <a href={differsHref(comparison, raw)}>What differs</a> asks the same, with a form.
+      </p>
+    </div>
+  )
 }
 
 const searchesTraces = (query: string): boolean => !isTraceId(query) && !isMetricsQuery(query)
