@@ -815,6 +815,8 @@ test('a box on the heatmap leads to what differs in it, and a value of it to its
   const compare = '{ } | compare({ name = "seal_audit_rows" })'
   await page.goto(`${system.urls.console}/explore?source=tempo&query=${encodeURIComponent(compare)}`)
   await page.locator('.differs-attribute h2', { hasText: 'resource.service.name' }).waitFor()
+  const [answer, sentence] = ['.results', '.differs-sentence'].map((name) => page.locator(name).boundingBox())
+  assert.equal((await sentence)!.width, (await answer)!.width)
   await page.getByRole('link', { name: 'What differs', exact: true }).last().click()
   await page.waitForURL(/\/differs\?selection=name/)
   assert.deepEqual(problems, [])

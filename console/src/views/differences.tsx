@@ -28,7 +28,7 @@ export function FoundDifferences({ comparison }: { comparison: Comparison }) {
   const key = JSON.stringify([comparison, range, tick])
   const { data, error, loading } = useQuery(key, (signal) => loadDifferences(newClient(signal), comparison, range))
   return (
-    <div class="differences" aria-busy={loading}>
+    <div class="two-groups" aria-busy={loading}>
       {error && <Failure message={error} />}
       {loading && !data && <Loading what="Comparing" />}
       {data && !error && <Answer comparison={comparison} data={data} />}
