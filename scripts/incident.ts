@@ -7,6 +7,7 @@
 import { readFlags } from '@sightline/local/flags'
 import { type IncidentState, readIncidentNote, solvedIncidents, stateOfIncident } from '@sightline/local/incident'
 import { colour, explain } from '@sightline/local/terminal'
+import { firingAlerts } from './incident/firing.ts'
 import { answerIncident, type Grade, nextHint, scoreOf } from './incident/grade.ts'
 import { incidents } from './incident/incidents/index.ts'
 import { MECHANISMS, mechanismCalled } from './incident/mechanisms.ts'
@@ -141,6 +142,7 @@ async function list(place: Place): Promise<void> {
 
 async function start(place: Place): Promise<void> {
   const incident = incidentCalled(name!)
+  const firing = await firingAlerts(place)
   const note = await startIncident(place, incident)
   const { title, symptom } = incident
   say(
@@ -150,9 +152,10 @@ async function start(place: Place): Promise<void> {
       symptom,
       started_at: new Date(note.startedAt).toISOString(),
       score: scoreOf(note),
+      fired_before: firing,
     },
     `${colour.bold(title)}\n\n  ${symptom}\n
-Load is on its way; within a minute it can be seen. It ends by itself after 15 minutes.
+${firing?.length ? `Of something earlier, these alerts fire already: ${firing.join(', ')}.\n` : ''}Load is on its way; within a minute it can be seen. It ends by itself after 15 minutes.
 Where to look: the console, npm run trace, or the APIs of traces, logs and metrics (README.md).
 Then: npm run incident -- answer --service S --operation O --mechanism M --evidence E
 E is a trace id, order:ID, audit:ID, or a query in which the fault can be seen; what can't be looked at costs nothing.

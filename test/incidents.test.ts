@@ -310,6 +310,7 @@ async function scrapeEverySecond(): Promise<void> {
   writeFileSync(file, faster)
   await system.stopComponent('prometheus')
   await system.startComponent('prometheus')
+  await until('the first scrapes', 20, async () => (await system.prometheusQuery('up')).length > 0)
 }
 
 /** What an incident may not leave changed. */
@@ -378,6 +379,7 @@ test('a person and a program are told the same, and exit codes say how it went',
   assert.equal(run('hint').status, 1)
   const started = JSON.parse(run('start', 'slow-tuesday', '--json').stdout)
   assert.equal(started.started, 'slow-tuesday')
+  assert.ok(Array.isArray(started.fired_before), JSON.stringify(started))
   assert.doesNotMatch(JSON.stringify(started), /audit|batch|linger/)
   const underWay = (await doctor('incident'))('incident')
   assert.deepEqual([underWay.status, underWay.remedy], ['warn', 'npm run incident -- stop puts all back.'])
