@@ -6,6 +6,7 @@ export interface TableCache {
   has(key: string): boolean
   forget(key: string): void
   bytes(): number
+  readonly maxBytes: number
 }
 
 interface Entry {
@@ -17,8 +18,11 @@ interface Entry {
 const ENTRY_BYTES = 150
 
 /** For many small values, of which keys are a large part: `load` reports the value's bytes, all else is counted here. */
-export function withKeysCounted(cache: TableCache): Pick<TableCache, 'get'> {
+export function withKeysCounted(cache: TableCache): Pick<TableCache, 'get' | 'has' | 'maxBytes'> {
+  const { has, maxBytes } = cache
   return {
+    has,
+    maxBytes,
     get: (key, load) =>
       cache.get(key, (onBytes) => {
         onBytes(ENTRY_BYTES + key.length)
@@ -76,5 +80,6 @@ export function createCache(maxBytes: number): TableCache {
     has: (key) => entries.has(key),
     forget,
     bytes: () => total,
+    maxBytes,
   }
 }

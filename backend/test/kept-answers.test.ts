@@ -76,7 +76,11 @@ test('what was kept of a table is what it would answer anew, wherever the window
       (given, tables, windows) => {
         const text = print(given)
         const own = number++
-        const { kept, plain } = sources(tables, { get: (key, load) => answers.get(`${own} ${key}`, load) })
+        const { kept, plain } = sources(tables, {
+          ...answers,
+          get: (key, load) => answers.get(`${own} ${key}`, load),
+          has: (key) => answers.has(`${own} ${key}`),
+        })
         const parsed = check(parse(text))
         for (const [range, stepNs, limit, exemplars] of windows) {
           const ask = (source: SpanSource) =>

@@ -17,14 +17,24 @@ const line: fc.Arbitrary<LogLine> = fc.record({
     .map(([half, more]) => (BigInt(half) * SECOND) / 2n + more),
   labels: fc.constantFrom<Labels>({ app: 'a' }, { app: 'a', zone: 'x' }, { app: 'b' }),
   metadata: fc.constantFrom<Labels>({}, { level: 'info' }, { level: 'error', user: '7' }),
-  line: fc.constantFrom('{"n":1,"who":"ann"}', '{"n":2,"who":"bob","level":"odd"}', 'n=3 who=cy', ''),
+  line: fc.constantFrom(
+    ...['{"n":1,"who":"ann"}', '{"n":2,"who":"bob","level":"odd"}', 'n=3 who=cy', ''],
+    ...[
+      '{"n":0.1,"t":"12ms"}',
+      '{"n":-0,"who":"ann","t":"-3s"}',
+      '{"n":1e300,"t":"0.7us"}',
+      'n=nan t=1h',
+      'n=-Inf who=bob',
+    ],
+    ...['{"n":4.125,"who":7}', '{"n":5,"gone":""}', '{"n":90000000,"t":"4m"}', '{"n":0.7', 'n=x'],
+  ),
 })
 
-const query = fc
+const counts = fc
   .record({
     outer: fc.constantFrom('', 'sum', 'sum by (level)', 'sum by (who, app)', 'sum without (app)', 'max by (app)'),
     op: fc.constantFrom('count_over_time', 'rate', 'bytes_over_time', 'bytes_rate', 'absent_over_time'),
-    selector: fc.constantFrom('{app=~".+"}', '{app="a"}', '{app!="c",zone=""}'),
+    selector: fc.constantFrom('{app=~".+"}', '{app="a"}', '{app=~"a|b",zone=""}'),
     stages: fc.subarray(
       [
         '|= "n"',
@@ -43,7 +53,42 @@ const query = fc
   })
   .map(({ outer, op, selector, stages, range, offset }) => {
     const inner = `${op}(${[selector, ...stages].join(' ')} [${range}]${offset})`
+    return [outer === '' ? inner : `${outer} (${inner})`]
+  })
+
+const calls = fc
+  .record({
+    outer: fc.constantFrom('', '', 'sum', 'sum by (level)', 'avg by (app)', 'max without (zone)'),
+    op: fc.constantFrom(
+      ...['rate(', 'rate_counter(', 'sum_over_time(', 'avg_over_time(', 'min_over_time(', 'max_over_time('],
+      ...['stddev_over_time(', 'stdvar_over_time(', 'first_over_time(', 'last_over_time(', 'absent_over_time('],
+      ...['quantile_over_time(0.5,', 'quantile_over_time(0.95,', 'quantile_over_time(1.5,'],
+    ),
+    range: fc.constantFrom('300ms', '1s', '2500ms', '1m'),
+    offset: fc.constantFrom('', '', ' offset 1s', ' offset -700ms'),
+    by: fc.constantFrom('', '', ' by (who, app)', ' by (level)', ' without (who, t, n)', ' by (gone)'),
+  })
+  .map(({ outer, op, range, offset, by }) => (lines: string) => {
+    const grouped = /^(rate|sum|absent)/.test(op) ? '' : by
+    const inner = `${op} ${lines} [${range}]${offset})${grouped}`
     return outer === '' ? inner : `${outer} (${inner})`
+  })
+
+/** Several of the same numbers: what was kept for one serves the others. */
+const unwrapped = fc
+  .record({
+    selector: fc.constantFrom('{app=~".+"}', '{app="a"}', '{app=~"a|b",zone=""}'),
+    parser: fc.constantFrom('| json', '| json', '| logfmt', '|= "n" | logfmt', '| json | logfmt', ''),
+    stages: fc.subarray(['| level="error"', '| __error__=""', '| n > 1', '| drop who', '| label_format n=t'], {
+      maxLength: 2,
+    }),
+    value: fc.constantFrom('n', 'n', 'n', 't', 'duration(t)', 'bytes(n)', 'who', 'user'),
+    filter: fc.constantFrom('', '| __error__=""', '| __error__=""', '| n < 3'),
+    made: fc.array(calls, { minLength: 1, maxLength: 3 }),
+  })
+  .map(({ selector, parser, stages, value, filter, made }) => {
+    const lines = [selector, parser, ...stages, `| unwrap ${value}`, filter].join(' ')
+    return made.map((call) => call(lines))
   })
 
 /** In half seconds after the first line that may be; `odd` lies between them. */
@@ -65,56 +110,111 @@ test('what was kept of a table of lines is what it would answer anew, wherever t
   let number = 0
   const tables = fc.array(fc.array(line, { minLength: 1, maxLength: 12 }), { minLength: 1, maxLength: 3 })
   fc.assert(
-    fc.property(query, tables, fc.array(asked, { minLength: 2, maxLength: 4 }), (text, given, windows) => {
-      const own = number++
-      const built = given.map(namedTable)
-      const kept = api(built, { get: (key, load) => answers.get(`${own} ${key}`, load) })
-      const plain = api(built, undefined)
-      const selector = /\{.*?\}/.exec(text)![0]
-      for (const window of windows) {
-        for (const [path, params] of [
-          ['query_range', { query: text, ...window }],
-          ['query', { query: text, time: window.end }],
-          ['index/stats', { query: selector, ...window }],
-          ['index/volume', { query: selector, ...window }],
-          ['index/volume_range', { query: selector, targetLabels: 'app', ...window }],
-        ] as const) {
-          assert.deepEqual(ask(kept, path, params), ask(plain, path, params), `${path} ${JSON.stringify(params)}`)
+    fc.property(
+      fc.oneof(counts, unwrapped),
+      tables,
+      fc.array(asked, { minLength: 2, maxLength: 4 }),
+      (texts, given, windows) => {
+        const own = number++
+        const built = given.map(namedTable)
+        const kept = api(built, {
+          ...answers,
+          get: (key, load) => answers.get(`${own} ${key}`, load),
+          has: (key) => answers.has(`${own} ${key}`),
+        })
+        const plain = api(built, undefined)
+        const selector = /\{.*?\}/.exec(texts[0]!)![0]
+        for (const window of windows) {
+          for (const [path, params] of [
+            ...texts.map((query) => ['query_range', { query, ...window }] as const),
+            ...texts.map((query) => ['query', { query, time: window.end }] as const),
+            ['index/stats', { query: selector, ...window }],
+            ['index/volume', { query: selector, ...window }],
+            ['index/volume_range', { query: selector, targetLabels: 'app', ...window }],
+          ] as const) {
+            assert.deepEqual(ask(kept, path, params), ask(plain, path, params), `${path} ${JSON.stringify(params)}`)
+          }
         }
-      }
-    }),
-    { numRuns: 400 },
+      },
+    ),
+    { numRuns: 800 },
   )
 })
 
-test('of a table that was counted once nothing is read again', () => {
-  const table = namedTable([{ timeNs: 0n, labels: { app: 'a' }, metadata: { level: 'info' }, line: 'x' }], 0)
+const hour = { start: String(BEGIN - 60n * SECOND), end: String(BEGIN + 60n * SECOND), step: '15' }
+const later = { ...hour, start: String(BEGIN - 30n * SECOND), end: String(BEGIN + 90n * SECOND) }
+
+/** An API whose `reads` says how often the times of lines, or where they end, were asked for since it said so last. */
+function watched(tables: readonly LogTable[], maxBytes = 20_000) {
   let reads = 0
-  const watched: LogTable = {
-    ...table,
-    get end() {
-      reads++
-      return table.end
-    },
-    get timeOffset() {
-      reads++
-      return table.timeOffset
-    },
-  }
-  const loki = api([watched], withKeysCounted(createCache(20_000)))
-  const hour = { start: String(BEGIN - 60n * SECOND), end: String(BEGIN + 60n * SECOND), step: '15' }
-  const later = { ...hour, start: String(BEGIN - 30n * SECOND), end: String(BEGIN + 90n * SECOND) }
-  const counted = 'sum by (level) (count_over_time({app="a"}[15s]))'
-  for (const [path, text] of [
-    ['query_range', counted],
-    ['index/volume_range', '{app="a"}'],
-  ] as const) {
-    ask(loki, path, { query: text, ...hour })
-    assert.ok(reads > 0, path)
+  const counting = tables.map(
+    (table): LogTable => ({
+      ...table,
+      get end() {
+        reads++
+        return table.end
+      },
+      get timeOffset() {
+        reads++
+        return table.timeOffset
+      },
+    }),
+  )
+  const since = (): number => {
+    const count = reads
     reads = 0
-    ask(loki, path, { query: text, ...later })
-    assert.equal(reads, 0, path)
+    return count
   }
+  return { loki: api(counting, withKeysCounted(createCache(maxBytes))), reads: since }
+}
+
+const oneLine = namedTable([{ timeNs: 0n, labels: { app: 'a' }, metadata: { level: 'info' }, line: 'n=7' }], 0)
+const numbers = '{app="a"} | logfmt | unwrap n'
+for (const [path, query, again] of [
+  ['query_range', 'sum by (level) (count_over_time({app="a"}[15s]))', undefined],
+  ['query_range', `quantile_over_time(0.5, ${numbers} [15s]) by (level)`, undefined],
+  ['query_range', `max_over_time(${numbers} [15s]) by (level)`, `avg_over_time(${numbers} [20s]) by (level)`],
+  ['query_range', `last_over_time(${numbers} [15s])`, `stddev_over_time(${numbers} [1m] offset 5s)`],
+  ['index/volume_range', '{app="a"}', undefined],
+] as const) {
+  test(`of a table nothing is read again: ${path} of ${again ?? query}`, () => {
+    const { loki, reads } = watched([oneLine])
+    ask(loki, path, { query, ...hour })
+    assert.ok(reads() > 0)
+    ask(loki, path, { query: again ?? query, ...later })
+    assert.equal(reads(), 0)
+  })
+}
+
+test('what a template made, which may tell the time, is not kept', () => {
+  const { loki, reads } = watched([oneLine])
+  for (const call of [
+    'count_over_time({app="a"} | label_format n="{{now}}"',
+    'max_over_time({app="a"} | label_format n="1" | unwrap n',
+  ]) {
+    for (const window of [hour, later]) {
+      ask(loki, 'query_range', { query: `${call} [15s])`, ...window })
+      assert.ok(reads() > 0, call)
+    }
+  }
+})
+
+test('a query of more numbers than there is room for puts out no other answer, nor its own', () => {
+  const lines = Array.from({ length: 100 }, (_, k) => ({
+    timeNs: BigInt(k),
+    labels: { app: 'a' },
+    line: `n=${Math.E ** k}`,
+  }))
+  const { loki, reads } = watched(Array.from({ length: 8 }, (_, number) => namedTable(lines, number)))
+  ask(loki, 'query_range', { query: 'rate({app="a"}[15s])', ...hour })
+  reads()
+  ask(loki, 'query_range', { query: `last_over_time(${numbers} [15s])`, ...hour })
+  const first = reads()
+  ask(loki, 'query_range', { query: `last_over_time(${numbers} [15s])`, ...hour })
+  const again = reads()
+  assert.ok(again > 0 && again < first, `${first}, ${again}`)
+  ask(loki, 'query_range', { query: 'rate({app="a"}[15s])', ...hour })
+  assert.equal(reads(), 0)
 })
 
 /** As the store names the lines of a block: in order of time, some seconds after the table before. */
@@ -127,8 +227,9 @@ function namedTable(lines: readonly LogLine[], number: number): LogTable {
 }
 
 function api(tables: readonly LogTable[], answers: KeptAnswers | undefined): ReturnType<typeof createLokiApi> {
+  const inOrder = [...tables].sort((a, b) => Number(a.minNs! - b.minNs!))
   const logs: LogSource = {
-    tables: ({ startNs, endNs }) => tables.filter(({ minNs, maxNs }) => minNs! < endNs && maxNs! >= startNs),
+    tables: ({ startNs, endNs }) => inOrder.filter(({ minNs, maxNs }) => minNs! < endNs && maxNs! >= startNs),
     answers,
   }
   return createLokiApi({ logs, timeoutMs: 60_000, nowNs: () => BEGIN + 60n * SECOND })

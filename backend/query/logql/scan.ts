@@ -16,6 +16,8 @@ import { compileStages } from './stages.ts'
 export interface Scan {
   /** Rows of the table that pass what is decided in bulk, ascending; `run` decides the rest. */
   candidates(table: LogTable, range: LogTimeRange): Uint32Array
+  /** What `candidates` counts of the lines it looks at, and no more. */
+  count(table: LogTable, range: LogTimeRange): void
   /** The remaining stages on one row that was moved to a candidate. */
   run(row: Row): boolean
   /** No stage changes labels or line: rows need not be looked at one by one. */
@@ -30,31 +32,40 @@ export function compileScan(query: LogQuery, budget: Budget): Scan {
   const selector = query.selector.map((matcher) => ({ name: matcher.name, test: compileMatcher(matcher) }))
   const { bulkFilters, lineFilters, hints, rest } = plan(query.stages)
   const run = compileStages(rest)
+  /** What the selector takes of the table; undefined where nothing can pass. */
+  const looked = (table: LogTable, range: LogTimeRange): { rows: Uint32Array; count: number } | undefined => {
+    budget.tick()
+    const { stats } = budget
+    stats.tables += 1
+    if (isHopeless(table, { bulkFilters, lineFilters, hints })) return undefined
+    const streamPasses = flags(table.streams, (labels) =>
+      selector.every(({ name, test }) => test(Object.hasOwn(labels, name) ? labels[name]! : '')),
+    )
+    if (!streamPasses.includes(1)) return undefined
+    const from = firstAt(table, range.startNs)
+    const to = firstAt(table, range.endNs)
+    const rows = new Uint32Array(Math.max(0, to - from))
+    let count = 0
+    const { stream } = table
+    for (let row = from; row < to; row += 1) if (streamPasses[stream[row]!]) rows[count++] = row
+    stats.lines += count
+    stats.bytes += count > 0 ? Math.round((count / (to - from)) * (table.end[to - 1]! - startOf(table, from))) : 0
+    return { rows, count }
+  }
   return {
     run,
     untouched: rest.length === 0,
     candidates(table, range) {
-      budget.tick()
-      const { stats } = budget
-      stats.tables += 1
-      if (isHopeless(table, { bulkFilters, lineFilters, hints })) return new Uint32Array(0)
-      const streamPasses = flags(table.streams, (labels) =>
-        selector.every(({ name, test }) => test(Object.hasOwn(labels, name) ? labels[name]! : '')),
-      )
-      if (!streamPasses.includes(1)) return new Uint32Array(0)
-      const from = firstAt(table, range.startNs)
-      const to = firstAt(table, range.endNs)
-      const rows = new Uint32Array(Math.max(0, to - from))
-      let count = 0
-      const { stream } = table
-      for (let row = from; row < to; row += 1) if (streamPasses[stream[row]!]) rows[count++] = row
-      stats.lines += count
-      stats.bytes += count > 0 ? Math.round((count / (to - from)) * (table.end[to - 1]! - startOf(table, from))) : 0
+      const found = looked(table, range)
+      if (found === undefined) return new Uint32Array(0)
+      const { rows } = found
+      let { count } = found
       for (const filter of bulkFilters) count = keepLabels(table, filter, rows, count)
       for (const hint of hints) count = keepHinted(table, hint, rows, count)
       for (const filter of lineFilters) if (count > 0) count = filter.keep(table, rows, count, budget.tick)
       return rows.subarray(0, count)
     },
+    count: looked,
   }
 }
 

@@ -5,7 +5,6 @@
 import type { KeptAnswers } from '../../language/kept-answers.ts'
 import type { Grouping, RangeAggregation } from '../ast.ts'
 import type { Budget } from '../budget.ts'
-import { labelsKey } from '../labels.ts'
 import type { Labels, LogTable, LogTimeRange } from '../log-table.ts'
 import { print } from '../print.ts'
 import type { Grid } from './series.ts'
@@ -35,12 +34,12 @@ export interface PlacedPart {
 
 /** What takes the samples of one table; `time` is reckoned from the part's step 0. */
 export interface PartSamples {
-  open(labels: Labels): number
+  open(labels: Labels, key: string): number
   add(series: number, time: number, value: number): void
 }
 
-/** Reads a table whole, its times shifted by `shift`. */
-type ReadTable = (table: LogTable, shift: number, samples: PartSamples) => void
+/** Reads what a table has in a range, its times shifted by `shift`. */
+export type ReadTable = (table: LogTable, range: LogTimeRange, shift: number, samples: PartSamples) => void
 
 /** A part of more is no smaller than what it was made of. */
 const MAX_KEPT_BYTES = 1 << 16
@@ -57,9 +56,7 @@ export interface PartsOf {
 /** The part of a table, kept or to be kept; undefined for a table that changes, or is not within the range as a whole. */
 export function partsOf(job: PartsOf): (table: LogTable, range: LogTimeRange) => PlacedPart | undefined {
   const { query, outer, grid, answers, budget, read } = job
-  // A template may say what time it is.
-  const steady = query.query.stages.every(({ kind }) => kind !== 'line-format' && kind !== 'label-format')
-  if (answers === undefined || !steady) return () => undefined
+  if (answers === undefined || !isSteady(query)) return () => undefined
   const once = grid.count === 1
   const origin = grid.startNs - BigInt(query.offsetNs)
   const steps = once ? 'once' : `${grid.stepNs}+${floorMod(origin, grid.stepNs)}`
@@ -73,7 +70,7 @@ export function partsOf(job: PartsOf): (table: LogTable, range: LogTimeRange) =>
     const kept = answers.get(`${identity}|${name}`, (onBytes) => {
       const before = { ...budget.stats }
       const { samples, finish } = partSamples(query, once ? undefined : Number(grid.stepNs))
-      read(table, Number(table.baseNs - (origin + first * grid.stepNs)), samples)
+      read(table, range, Number(table.baseNs - (origin + first * grid.stepNs)), samples)
       const { lines, bytes } = budget.stats
       const part = { series: finish(), lines: lines - before.lines, bytes: bytes - before.bytes }
       // Whoever adds the part counts them.
@@ -91,11 +88,28 @@ export function partsOf(job: PartsOf): (table: LogTable, range: LogTimeRange) =>
   }
 }
 
+/** Adds what a part has to a collector's series. */
+export function addCounts(
+  { part, first }: PlacedPart,
+  seriesOf: (labels: Labels, key: string) => number,
+  addMany: (series: number, first: number, after: number, count: number, sum: number) => void,
+): void {
+  for (const { key, labels, cells } of part.series) {
+    const series = seriesOf(labels, key)
+    for (let i = 0; i < cells.length; i += 4)
+      addMany(series, first + cells[i]!, first + cells[i + 1]!, cells[i + 2]!, cells[i + 3]!)
+  }
+}
+
+/** Whether lines give the same whenever they are asked: a template may say what time it is. */
+export const isSteady = ({ query }: RangeAggregation): boolean =>
+  query.stages.every(({ kind }) => kind !== 'line-format' && kind !== 'label-format')
+
 /** `step` undefined: there is one, and its window holds every sample. */
 function partSamples({ rangeNs }: RangeAggregation, step: number | undefined) {
-  const held: { labels: Labels; cells: number[] }[] = []
+  const held: { key: string; labels: Labels; cells: number[] }[] = []
   const samples: PartSamples = {
-    open: (labels) => held.push({ labels, cells: [] }) - 1,
+    open: (labels, key) => held.push({ key, labels, cells: [] }) - 1,
     add(series, time, value) {
       const first = step === undefined ? 0 : Math.ceil(time / step)
       const after = step === undefined ? 1 : Math.ceil((time + rangeNs) / step)
@@ -110,16 +124,12 @@ function partSamples({ rangeNs }: RangeAggregation, step: number | undefined) {
     },
   }
   const finish = (): PartSeries[] =>
-    held.map(({ labels, cells }) => ({
-      key: labelsKey(labels),
-      labels: copied(labels),
-      cells: Float64Array.from(cells),
-    }))
+    held.map(({ key, labels, cells }) => ({ key, labels: copiedLabels(labels), cells: Float64Array.from(cells) }))
   return { samples, finish }
 }
 
 /** Values may be pieces of a line, which would keep all of it in memory. */
-const copied = (labels: Labels): Labels => JSON.parse(JSON.stringify(labels)) as Labels
+export const copiedLabels = (labels: Labels): Labels => JSON.parse(JSON.stringify(labels)) as Labels
 
 function bytesOfPart({ series }: CountPart): number {
   return series.reduce((sum, { key, cells }) => sum + 400 + key.length * 4 + cells.byteLength, 100)

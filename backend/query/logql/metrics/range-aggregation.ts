@@ -7,9 +7,10 @@ import { fullLabels, labelsKey, omitLabels, pickLabels, printLabels } from '../l
 import type { Labels, LogSource, LogTable } from '../log-table.ts'
 import { Row } from '../row.ts'
 import { compileScan, type Scan } from '../scan.ts'
-import { type PartSamples, partsOf } from './count-parts.ts'
+import { type Collector, collectorOf } from './collectors.ts'
+import { addCounts, type PartSamples, partsOf, type ReadTable } from './count-parts.ts'
+import { addSamples, isWhole, samplesOf } from './sample-parts.ts'
 import { emptySeries, type Grid, type Series } from './series.ts'
-import { windowFunction } from './window-functions.ts'
 
 /** Series a single aggregation may hold while it runs. */
 const MAX_HELD = 100_000
@@ -19,8 +20,6 @@ const MERGED = new Set([
   ...['rate', 'count_over_time', 'bytes_rate', 'bytes_over_time', 'sum_over_time'],
   ...['avg_over_time', 'min_over_time', 'max_over_time'],
 ])
-
-const COUNTING = new Set(['count_over_time', 'bytes_over_time', 'bytes_rate', 'absent_over_time'])
 
 /** `outer`: the labels a sum around this one asks for, so that finer series need not be made. */
 export function evaluateRange(
@@ -34,101 +33,6 @@ export function evaluateRange(
   collect(query, source, grid, budget, query.grouping ?? outer, collector)
   if (query.op === 'absent_over_time') return absent(query, grid, collector.finish())
   return collector.finish()
-}
-
-/** What becomes of the samples of one series. */
-interface Collector {
-  /** A new series; its ordinal. */
-  open(labels: Labels): number
-  /** `time`: nanoseconds since the first step, shifted by the offset. */
-  add(series: number, time: number, value: number): void
-  /**
-   * So many samples of this sum, each in the windows of the steps from `first` to before `after`; some of these may lie outside of
-   * the grid. Absent where each sample is needed by itself.
-   */
-  addMany?(series: number, first: number, after: number, count: number, sum: number): void
-  finish(): Series[]
-}
-
-function collectorOf(query: RangeAggregation, grid: Grid, budget: Budget): Collector {
-  const lines = !query.unwrap && (COUNTING.has(query.op) || query.op === 'rate')
-  // Whether there is a sample is all that is asked of absent_over_time, unwrapped or not.
-  return lines || query.op === 'absent_over_time' ? countCollector(query, grid) : sampleCollector(query, grid, budget)
-}
-
-/** Counts and byte sums: a sample adds to all steps whose window holds it, kept as differences between steps. */
-function countCollector(query: RangeAggregation, grid: Grid): Collector {
-  const step = Number(grid.stepNs)
-  const perSecond = query.op === 'rate' || query.op === 'bytes_rate'
-  const divisor = perSecond ? query.rangeNs / 1e9 : 1
-  const held: { labels: Labels; counts: Float64Array; sums: Float64Array }[] = []
-  const addMany = (series: number, from: number, to: number, count: number, sum: number): void => {
-    const first = Math.max(0, from)
-    const after = Math.min(grid.count, to)
-    if (first >= after) return
-    const { counts, sums } = held[series]!
-    counts[first]! += count
-    counts[after]! -= count
-    sums[first]! += sum
-    sums[after]! -= sum
-  }
-  return {
-    open(labels) {
-      const zeros = (): Float64Array => new Float64Array(grid.count + 1)
-      return held.push({ labels, counts: zeros(), sums: zeros() }) - 1
-    },
-    add: (series, time, value) =>
-      addMany(series, Math.ceil(time / step), Math.ceil((time + query.rangeNs) / step), 1, value),
-    addMany,
-    finish: () =>
-      held.map(({ labels, counts, sums }) => {
-        const series = emptySeries(labels, grid)
-        let [count, sum] = [0, 0]
-        for (let k = 0; k < grid.count; k += 1) {
-          count += counts[k]!
-          sum += sums[k]!
-          series.present[k] = count > 0 ? 1 : 0
-          series.values[k] = sum / divisor
-        }
-        return series
-      }),
-  }
-}
-
-/** Keeps all samples and computes each window from those in it. */
-function sampleCollector(query: RangeAggregation, grid: Grid, budget: Budget): Collector {
-  const compute = windowFunction(query.op, query.parameter)
-  const held: { labels: Labels; times: number[]; values: number[] }[] = []
-  return {
-    open: (labels) => held.push({ labels, times: [], values: [] }) - 1,
-    add(series, time, value) {
-      held[series]!.times.push(time)
-      held[series]!.values.push(value)
-    },
-    finish: () =>
-      held.map((one) => {
-        const samples = inOrder(one)
-        const series = emptySeries(one.labels, grid)
-        let [from, to] = [0, 0]
-        for (let k = 0; k < grid.count; k += 1) {
-          const endNs = k * Number(grid.stepNs)
-          while (to < samples.times.length && samples.times[to]! <= endNs) to += 1
-          while (from < to && samples.times[from]! <= endNs - query.rangeNs) from += 1
-          if (from === to) continue
-          budget.tick()
-          series.present[k] = 1
-          series.values[k] = compute(samples, { from, to, rangeNs: query.rangeNs })
-        }
-        return series
-      }),
-  }
-}
-
-/** Tables may overlap, so samples may have come out of order. */
-function inOrder({ times, values }: { times: number[]; values: number[] }): { times: number[]; values: number[] } {
-  if (times.every((time, k) => k === 0 || times[k - 1]! <= time)) return { times, values }
-  const order = [...times.keys()].sort((a, b) => times[a]! - times[b]!)
-  return { times: order.map((k) => times[k]!), values: order.map((k) => values[k]!) }
 }
 
 function collect(
@@ -149,10 +53,10 @@ function collect(
   const extract = compileExtractor(query)
   // More labels could make codes too large to be exact.
   const names = scan.untouched && !query.unwrap && grouping && !grouping.without ? grouping.labels : undefined
-  const read = (table: LogTable, shift: number, samples: PartSamples): void => {
+  const read: ReadTable = (table, range, shift, samples) => {
     const rows = scan.candidates(table, range)
     if (rows.length === 0) return
-    const seriesOf = seriesByLabels((labels) => samples.open(labels))
+    const seriesOf = seriesByLabels(samples.open)
     if (names !== undefined && names.length <= 3)
       addColumnar(table, rows, shift, names, query.op.startsWith('bytes'), seriesOf, samples)
     else addRows(table, rows, shift, { scan, extract, query, grouping, seriesOf, samples, budget })
@@ -163,37 +67,52 @@ function collect(
   })
   const samples: PartSamples = { open: seriesOf, add: collector.add }
   const { addMany } = collector
-  const partOf = addMany && partsOf({ query, outer: grouping, grid, answers: source.answers, budget, read })
+  const { answers } = source
+  const countsOf = addMany && partsOf({ query, outer: grouping, grid, answers, budget, read })
+  // Of labels that are named none is left out for being empty.
+  const merged = MERGED.has(query.op) && (grouping === undefined || grouping.without)
+  const valuesOf = addMany ? undefined : samplesOf({ query, grouping, merged, answers, budget, read })
   for (const table of source.tables(range, 'forward')) {
-    const placed = partOf?.(table, range)
-    if (placed === undefined) {
-      read(table, Number(table.baseNs - origin), samples)
+    const shift = Number(table.baseNs - origin)
+    // Later tables begin later.
+    collector.settle?.(shift + firstOffset(table))
+    const counted = countsOf?.(table, range)
+    const sampled = valuesOf?.(table, range)
+    const part = counted?.part ?? sampled
+    if (part === undefined) {
+      read(table, range, shift, samples)
       continue
     }
-    const { part, first } = placed
-    budget.tick()
-    budget.stats.tables += 1
-    budget.stats.lines += part.lines
-    budget.stats.bytes += part.bytes
-    for (const { key, labels, cells } of part.series) {
-      const series = seriesOf(labels, key)
-      for (let i = 0; i < cells.length; i += 4)
-        addMany!(series, first + cells[i]!, first + cells[i + 1]!, cells[i + 2]!, cells[i + 3]!)
+    if (isWhole(table, range)) {
+      budget.tick()
+      budget.stats.tables += 1
+      budget.stats.lines += part.lines
+      budget.stats.bytes += part.bytes
+    } else scan.count(table, range)
+    if (counted) addCounts(counted, seriesOf, addMany!)
+    if (sampled) {
+      const [from, to] = [Number(range.startNs - table.baseNs), Number(range.endNs - table.baseNs)]
+      addSamples(sampled, { from, to, shift }, samples)
     }
   }
+}
+
+function firstOffset(table: LogTable): number {
+  const { minNs, baseNs } = table
+  return minNs === undefined ? (table.timeOffset[0] ?? 0) : Number(minNs - baseNs)
 }
 
 type SeriesOf = (labels: Labels, key?: string) => number
 
 /** Series by their labels, each opened when it is first asked for. */
-function seriesByLabels(open: (labels: Labels) => number): SeriesOf {
+function seriesByLabels(open: (labels: Labels, key: string) => number): SeriesOf {
   const known = new Map<string, number>()
   return (labels, key = labelsKey(labels)) => {
     let series = known.get(key)
     if (series === undefined) {
       if (known.size >= MAX_HELD)
         throw limitError(`the query makes more than ${MAX_HELD} series. Group it by fewer labels`)
-      series = open(labels)
+      series = open(labels, key)
       known.set(key, series)
     }
     return series

@@ -35,7 +35,7 @@ export function windowFunction(op: RangeOp, parameter = 0): WindowFunction {
     case 'stddev_over_time':
       return (samples, window) => Math.sqrt(variance(samples, window))
     case 'quantile_over_time':
-      return ({ values }, { from, to }) => quantile(parameter, Array.prototype.slice.call(values, from, to))
+      return ({ values }, { from, to }) => quantile(parameter, values, from, to)
     case 'first_over_time':
       return ({ values }, { from }) => values[from]!
     case 'last_over_time':
@@ -74,16 +74,62 @@ function variance({ values }: Samples, { from, to }: Window): number {
 }
 
 /** Linear between the two nearest ranks; beyond 0..1 the infinities. */
-export function quantile(q: number, values: number[]): number {
-  if (values.length === 0 || Number.isNaN(q)) return Number.NaN
+function quantile(q: number, values: ArrayLike<number>, from: number, to: number): number {
+  if (Number.isNaN(q)) return Number.NaN
   if (q < 0) return Number.NEGATIVE_INFINITY
   if (q > 1) return Number.POSITIVE_INFINITY
-  values.sort((a, b) => a - b)
-  const rank = q * (values.length - 1)
+  const numbers = new Float64Array(to - from)
+  for (let k = 0; k < numbers.length; k += 1) numbers[k] = values[from + k]!
+  const rank = q * (numbers.length - 1)
   const low = Math.floor(rank)
-  const high = Math.min(low + 1, values.length - 1)
-  return values[low]! * (1 - (rank - low)) + values[high]! * (rank - low)
+  const [below, above] = isPlain(numbers) ? lowestFrom(numbers, low) : pairAt(sorted(numbers), low)
+  return below * (1 - (rank - low)) + above * (rank - low)
 }
+
+/** All are in one order: none is no number, nor a zero below zero. */
+function isPlain(numbers: Float64Array): boolean {
+  for (const number of numbers) if (Number.isNaN(number) || Object.is(number, -0)) return false
+  return true
+}
+
+const sorted = (numbers: Float64Array): number[] => [...numbers].sort((a, b) => a - b)
+
+const pairAt = (inOrder: readonly number[], low: number): [number, number] => [
+  inOrder[low]!,
+  inOrder[Math.min(low + 1, inOrder.length - 1)]!,
+]
+
+/** The number of a rank and that of the next, if there is one. Few numbers have to be put in order for that; they change places. */
+function lowestFrom(numbers: Float64Array, rank: number): [number, number] {
+  moveToRank(numbers, rank)
+  let next = rank + 1 < numbers.length ? numbers[rank + 1]! : numbers[rank]!
+  for (let k = rank + 2; k < numbers.length; k += 1) if (numbers[k]! < next) next = numbers[k]!
+  return [numbers[rank]!, next]
+}
+
+/** Puts the number of a rank in its place, none larger before it, none smaller behind it. */
+function moveToRank(numbers: Float64Array, rank: number): void {
+  let [left, right] = [0, numbers.length - 1]
+  // Whoever writes the numbers may have made each part nearly as large as what it is of.
+  for (let rounds = 2 * Math.log2(numbers.length + 1); right - left > 32 && rounds > 0; rounds -= 1) {
+    const pivot = middleOf(numbers[left]!, numbers[(left + right) >>> 1]!, numbers[right]!)
+    let [up, down] = [left, right]
+    while (up <= down) {
+      while (numbers[up]! < pivot) up += 1
+      while (numbers[down]! > pivot) down -= 1
+      if (up > down) break
+      const number = numbers[up]!
+      numbers[up++] = numbers[down]!
+      numbers[down--] = number
+    }
+    if (rank <= down) right = down
+    else if (rank >= up) left = up
+    else return
+  }
+  numbers.subarray(left, right + 1).sort()
+}
+
+const middleOf = (a: number, b: number, c: number): number => Math.max(Math.min(a, b), Math.min(Math.max(a, b), c))
 
 /** Increase of a counter per second of the range; a value below the one before is a reset. One sample is no increase. */
 function counterRate({ values }: Samples, { from, to, rangeNs }: Window): number {
