@@ -16,9 +16,18 @@ export class Row {
   private readonly removed = new Set<string>()
   /** Of these, what a stage had set. */
   private readonly lost = new Set<string>()
+  private readonly wanted: ReadonlySet<string> | undefined
+  private readonly streams: readonly Labels[]
+  private readonly streamOf: LogTable['stream']
+  private ends: LogTable['end'] | undefined
 
-  constructor(table: LogTable) {
+  /** Of a table with lines; `wanted`: of what parsers find only these labels are asked for, by the names they have before any suffix. */
+  constructor(table: LogTable, wanted?: ReadonlySet<string>) {
     this.table = table
+    this.wanted = wanted
+    // A table may have to look for them each time.
+    this.streams = table.streams
+    this.streamOf = table.stream
   }
 
   /** All columns: that a label is asked for by its name is no reason to read the others. */
@@ -59,7 +68,7 @@ export class Row {
   }
 
   get line(): string {
-    this.text ??= this.table.text.toString('utf8', this.lineStart, this.table.end[this.index])
+    this.text ??= this.table.text.toString('utf8', this.lineStart, this.lineEnd)
     return this.text
   }
 
@@ -68,16 +77,22 @@ export class Row {
   }
 
   get lineStart(): number {
-    return this.index === 0 ? 0 : this.table.end[this.index - 1]!
+    this.ends ??= this.table.end
+    return this.index === 0 ? 0 : this.ends[this.index - 1]!
+  }
+
+  get lineEnd(): number {
+    this.ends ??= this.table.end
+    return this.ends[this.index]!
   }
 
   /** Bytes of the line as it now is. */
   get lineBytes(): number {
-    return this.text === undefined ? this.table.end[this.index]! - this.lineStart : Buffer.byteLength(this.text)
+    return this.text === undefined ? this.lineEnd - this.lineStart : Buffer.byteLength(this.text)
   }
 
   get stream(): Labels {
-    return this.table.streams[this.table.stream[this.index]!]!
+    return this.streams[this.streamOf[this.index]!]!
   }
 
   /** The value of a label, '' when it is absent. */
@@ -107,6 +122,7 @@ export class Row {
    * suffix `_extracted`; one of its stream even when a stage took that away or set it, as in Loki.
    */
   extract(name: string, value: string): void {
+    if (this.wanted?.has(name) === false) return
     const own = this.nameOfFound(name)
     if (!this.parsed.has(own) && !this.lost.has(own)) this.parsed.set(own, value)
   }
@@ -174,7 +190,7 @@ export class Row {
 
   /** Equal for rows of this table with equal labels; cheaper than `labels()`. */
   signature(): string {
-    let text = `${this.table.stream[this.index]}`
+    let text = `${this.streamOf[this.index]}`
     for (const column of this.columns.values()) text += `,${column.codes[this.index]}`
     for (const [name, value] of this.parsed) text += `\0${name}\0${value}`
     for (const name of this.removed) text += `\x01${name}`

@@ -3,8 +3,9 @@ import type { Grouping, LogQuery, RangeAggregation, Stage, Unwrap } from '../ast
 import type { Budget } from '../budget.ts'
 import { evaluationError, limitError } from '../errors.ts'
 import { CONVERTERS, compileLabelFilter, conversionProblem, type RowTest } from '../label-filter.ts'
-import { fullLabels, labelsKey, omitLabels, pickLabels, printLabels } from '../labels.ts'
+import { fullLabels, labelsKey, omitLabels, printLabels } from '../labels.ts'
 import type { Labels, LogSource, LogTable } from '../log-table.ts'
+import { labelsLookedAt } from '../looked-at.ts'
 import { Row } from '../row.ts'
 import { compileScan, type Scan } from '../scan.ts'
 import { type Collector, collectorOf } from './collectors.ts'
@@ -176,33 +177,63 @@ interface RowJob {
 }
 
 function addRows(table: LogTable, rows: Uint32Array, shift: number, job: RowJob): void {
-  const row = new Row(table)
-  const { grouping, query } = job
+  const { grouping, query, scan, extract, seriesOf, samples } = job
+  const by = grouping && !grouping.without ? grouping.labels : undefined
+  const row = new Row(table, by && labelsWanted(query, by))
   const unwrapped = query.unwrap ? [query.unwrap.label] : []
   const labelsLeft = MERGED.has(query.op) && query.query.stages.some(takesLabels) ? fullLabels : omitLabels
   const ordinals = new Map<string, number>()
-  for (const [k, index] of rows.entries()) {
+  const { timeOffset } = table
+  for (let k = 0; k < rows.length; k += 1) {
     if ((k & 255) === 0) job.budget.tick()
+    const index = rows[k]!
     row.move(index)
-    if (!job.scan.run(row)) continue
-    const value = job.extract(row)
+    if (!scan.run(row)) continue
+    const value = extract(row)
     if (value === undefined) continue
-    if (row.error && row.get('__preserve_error__') !== 'true') throw pipelineError(row)
-    const signature =
-      grouping && !grouping.without
-        ? grouping.labels.map((name) => row.find(name) ?? '\x01').join('\0')
-        : signatureOf(row, query)
+    if (row.error && row.get('__preserve_error__') !== 'true') throw pipelineError(wholeRow(table, index, job))
+    const signature = by ? namedSignature(row, by) : signatureOf(row, query)
     let series = ordinals.get(signature)
     if (series === undefined) {
-      const labels = labelsLeft(row.labels(), unwrapped)
-      if (!grouping) series = job.seriesOf(labels)
-      else if (grouping.without)
-        series = job.seriesOf((MERGED.has(query.op) ? fullLabels : omitLabels)(labels, grouping.labels))
-      else series = job.seriesOf(pickLabels(row.labels(), grouping.labels))
+      if (by) series = seriesOf(namedLabels(row, by))
+      else {
+        const labels = labelsLeft(row.labels(), unwrapped)
+        const merged = MERGED.has(query.op) ? fullLabels : omitLabels
+        series = seriesOf(grouping ? merged(labels, grouping.labels) : labels)
+      }
       ordinals.set(signature, series)
     }
-    job.samples.add(series, shift + table.timeOffset[index]!, value)
+    samples.add(series, shift + timeOffset[index]!, value)
   }
+}
+
+/** A row as stages left it, with all that they found in it. */
+function wholeRow(table: LogTable, index: number, { scan, extract }: RowJob): Row {
+  const row = new Row(table)
+  row.move(index)
+  scan.run(row)
+  extract(row)
+  return row
+}
+
+function namedSignature(row: Row, names: readonly string[]): string {
+  if (names.length === 1) return row.find(names[0]!) ?? '\x01'
+  return names.map((name) => row.find(name) ?? '\x01').join('\0')
+}
+
+/** Those of a row, without looking at the columns of others. */
+function namedLabels(row: Row, names: readonly string[]): Labels {
+  return Object.fromEntries(names.flatMap((name) => (row.find(name) === undefined ? [] : [[name, row.get(name)]])))
+}
+
+/** Labels that may make a difference to a query of these; undefined where any may. Errors are told of the whole row. */
+function labelsWanted({ query, unwrap }: RangeAggregation, by: readonly string[]): ReadonlySet<string> | undefined {
+  const names = labelsLookedAt(query.stages, unwrap?.filters)
+  if (names === undefined) return undefined
+  for (const name of [...by, '__preserve_error__']) names.add(name)
+  if (unwrap) names.add(unwrap.label)
+  for (const name of [...names]) if (name.endsWith('_extracted')) names.add(name.slice(0, -'_extracted'.length))
+  return names
 }
 
 /** Whether series may become one by what a stage takes away. */
