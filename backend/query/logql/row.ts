@@ -1,5 +1,6 @@
 /** One log line on its way through a pipeline. One object serves all rows of a scan: `move` points it at the next. */
 import type { Labels, LogColumn, LogTable } from './log-table.ts'
+import type { StoredLine } from './parsers/row-step.ts'
 
 /** Labels are looked up where they were set last: by a stage, in structured metadata, in the stream. */
 export class Row {
@@ -13,13 +14,15 @@ export class Row {
   private readonly known = new Map<string, LogColumn | undefined>()
   private all: ReadonlyMap<string, LogColumn> | undefined
   private text: string | undefined
+  private isChanged = false
   private readonly removed = new Set<string>()
   /** Of these, what a stage had set. */
   private readonly lost = new Set<string>()
-  private readonly wanted: ReadonlySet<string> | undefined
+  readonly wanted: ReadonlySet<string> | undefined
   private readonly streams: readonly Labels[]
   private readonly streamOf: LogTable['stream']
   private ends: LogTable['end'] | undefined
+  private bytes: Buffer | undefined
 
   /** Of a table with lines; `wanted`: of what parsers find only these labels are asked for, by the names they have before any suffix. */
   constructor(table: LogTable, wanted?: ReadonlySet<string>) {
@@ -54,6 +57,7 @@ export class Row {
   move(index: number): void {
     this.index = index
     this.text = undefined
+    this.isChanged = false
     this.error = ''
     this.errorDetails = ''
     if (this.parsed.size > 0) this.parsed.clear()
@@ -68,12 +72,20 @@ export class Row {
   }
 
   get line(): string {
-    this.text ??= this.table.text.toString('utf8', this.lineStart, this.lineEnd)
+    this.bytes ??= this.table.text
+    this.text ??= this.bytes.toString('utf8', this.lineStart, this.lineEnd)
     return this.text
   }
 
   set line(text: string) {
     this.text = text
+    this.isChanged = true
+  }
+
+  get stored(): StoredLine | undefined {
+    if (this.isChanged) return undefined
+    this.bytes ??= this.table.text
+    return { text: this.bytes, start: this.lineStart, end: this.lineEnd }
   }
 
   get lineStart(): number {

@@ -1,5 +1,6 @@
 /** `| json` and `| unpack`: labels out of lines that are JSON objects. */
 import { type JsonPath, parseJsonPath, walkJsonPath } from './json-path.ts'
+import { createPlainSearch } from './json-plain.ts'
 import { type LeafVisitor, MALFORMED, NOT_AN_OBJECT, scanJson } from './json-scan.ts'
 import { type Extraction, labelName, type ParsedRow, type RowStep } from './row-step.ts'
 
@@ -25,7 +26,10 @@ export function compileJson(extractions: readonly Extraction[]): RowStep {
       }
     }
   }
+  const search = createPlainSearch()
   return (row) => {
+    const { wanted, stored } = row
+    if (wanted !== undefined && stored !== undefined && search(row, stored, wanted)) return
     let characters = 0
     const problem = scanJson(row.line, (path, text) => {
       for (const key of path) characters += key.length

@@ -1,7 +1,18 @@
 /** What the parser stages have in common: they take labels out of the line of a row. */
 
+/** Where a line's bytes lie. */
+export interface StoredLine {
+  readonly text: Buffer
+  readonly start: number
+  readonly end: number
+}
+
 /** As much of a row as a parser sees. */
 export interface ParsedRow {
+  /** The line as it was stored, where no stage has changed it. */
+  readonly stored: StoredLine | undefined
+  /** Where only these labels are asked for. That others are extracted does no harm. */
+  readonly wanted: ReadonlySet<string> | undefined
   /** The line's text; what is set, later stages read. */
   line: string
   /** Sets a label that was found, unless one was set under this name before. */
