@@ -1,6 +1,7 @@
 /** Flags from a file: off without a trace of them, on by targeting, with an event on the span, and safe against a broken file. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { pbkdf2 } from 'node:crypto'
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -149,6 +150,19 @@ test('who is hit follows from the request, or from its user', async () => {
   assert.ok(share > 0.18 && share < 0.32, `${share} of all requests`)
   const asUser = (id: number) => withBaggage({ 'user.id': id }, () => flags.settings('user'))
   assert.deepEqual([await asUser(7), await asUser(8)], [{ delay_ms: 5 }, undefined])
+})
+
+test('what changes just when the flags start is taken over', async () => {
+  const text = (key: string) => JSON.stringify({ flags: { [key]: flag({ defaultVariant: 'on' }) } })
+  const own = join(folder, 'start.json')
+  writeFileSync(own, text('before'))
+  const starting = openFlags(own, 'order-service', logger)
+  // Whatever looks at the file by libuv's threads comes late.
+  for (let n = 0; n < 12; n++) pbkdf2('a', 'b', 200_000, 64, 'sha512', () => {})
+  await starting.start()
+  writeFileSync(own, text('behind'))
+  await until('the change', 10, () => starting.enabled?.has('behind'))
+  await starting.stop()
 })
 
 test('a broken file changes nothing and is told; one that goes away switches all off', async () => {

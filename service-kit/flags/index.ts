@@ -3,8 +3,10 @@
  * at any time. While no flag in it is enabled nothing is evaluated and the OpenFeature SDK is not even loaded: `enabled` is
  * undefined, and that one property is all that a place with a flag looks at.
  */
-import { readFileSync, unwatchFile, watchFile } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { propagation, context as telemetryContext } from '@opentelemetry/api'
+import { again } from '../again.ts'
 import type { Logger } from '../logging.ts'
 import { currentRequest } from '../request-context.ts'
 import type { Component } from '../run-group.ts'
@@ -38,7 +40,8 @@ export function openFlags(file: string | undefined, service: string, logger: Log
   const listeners: (() => void)[] = []
   let enabled: ReadonlySet<string> | undefined
   let evaluator: Evaluator | undefined
-  let reading = Promise.resolve()
+  /** What the file was like when it was last read. Looked at before that, so that what changes meanwhile is read again. */
+  let seen: string | undefined
 
   async function read(path: string): Promise<void> {
     try {
@@ -56,15 +59,26 @@ export function openFlags(file: string | undefined, service: string, logger: Log
     for (const listener of listeners) listener()
   }
 
-  function readAgain(path: string): Promise<void> {
-    reading = reading.then(() => read(path))
-    return reading
+  async function look(path: string): Promise<void> {
+    const now = await stateOf(path)
+    if (now === seen) return
+    seen = now
+    await read(path)
   }
 
-  // By its own name: whoever else in this process looks at the file goes on.
-  const onFile = () => {
-    if (file !== undefined) void readAgain(file)
-  }
+  const looking =
+    file === undefined
+      ? undefined
+      : again(
+          async () => {
+            await look(file)
+            return LOOK_EVERY_MS
+          },
+          (error) => {
+            logger.warn(`A flag of ${file} could not be obeyed`, error)
+            return LOOK_EVERY_MS
+          },
+        )
 
   return {
     get enabled() {
@@ -83,13 +97,22 @@ export function openFlags(file: string | undefined, service: string, logger: Log
     onChange: (listener) => void listeners.push(listener),
     async start() {
       if (file === undefined) return
-      watchFile(file, { interval: LOOK_EVERY_MS, persistent: false }, onFile)
-      await readAgain(file)
+      await look(file)
+      await looking?.start()
     },
     async stop() {
-      if (file !== undefined) unwatchFile(file, onFile)
-      await reading
+      await looking?.stop()
     },
+  }
+}
+
+/** Another text after each change of the file. What can't be looked at is told by whoever reads it. */
+async function stateOf(path: string): Promise<string> {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
+    return [ino, size, mtimeNs, ctimeNs].join()
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code)
   }
 }
 
