@@ -1,7 +1,17 @@
 /** How a query would have to be written here to find what Tempo finds by it: documented differences as changes of the tree. */
 import { compileRegex } from '../../../backend/query/traceql/regex.ts'
 import { condition, conditionText, type Node } from './rewrite.ts'
-import { COMPARISONS, changed, fieldsIn, isBinary, isHttp, isNil, nameOf } from './traceql-nodes.ts'
+import {
+  COMPARISONS,
+  changed,
+  fieldsIn,
+  isArray,
+  isBinary,
+  isHttp,
+  isHttpText,
+  isNil,
+  nameOf,
+} from './traceql-nodes.ts'
 
 /** Attributes of the data set that have no column of their own in Tempo's blocks. */
 const PLAIN = {
@@ -54,12 +64,12 @@ export function asPruned(where: Node): Node {
   return condition(`(${conditionText(asStored(where))}) && (${conditionText(where)})`)
 }
 
-/** A metrics query of nothing but these, and without `||` or relations, is left to the storage there: it compares fields with constants only, and knows no `!`. */
+/** A metrics query of nothing but these, and without `||`, relations and `compare()`, is left to the storage there: it compares fields with constants only, and knows no `!`. */
 export function leftToStorage(query: string): boolean {
   let others = 0
   changed((node) => {
     const other = node.kind === 'attribute' ? nameOf(node) !== 'resource.service.name' : isBinary(node, '||')
-    if (other || node.kind === 'combine') others++
+    if (other || node.kind === 'combine' || node.kind === 'compare') others++
     return node
   })(query)
   return others === 0
@@ -149,3 +159,30 @@ export function comparedWithOthers(query: string): ReadonlySet<string> {
   })(query)
   return found
 }
+
+/** What is not known of a span there unless the filters before `compare()` name it. */
+const UNKNOWN = /^(event|link)[.:]|^nestedSet|^span:id$/
+const NOTHING = condition('span.absent = 1')
+
+export const asksUnknown = (node: Node) => fieldsIn(node).some((name) => UNKNOWN.test(name))
+
+/** Which spans the filter of a `compare()` selects there: it is asked of what was read of each span. */
+export const asSelected = (filter: string) =>
+  asAbsent(
+    changed((node) => {
+      if (node.kind === 'unary' && node.op === '!' && isArray(node.of)) {
+        const flags = conditionText(node.of)
+        return condition(`${flags} = false && !(${flags} = true)`)
+      }
+      if (!isBinary(node, ...COMPARISONS)) return node
+      if (asksUnknown(node) || isNilTest(node)) return NOTHING
+      const [left, right] = [node.left as Node, node.right as Node]
+      // Where it is absent it is there as nil.
+      if (isHttp(left) && isNil(right)) return node.op === '=' ? node : condition('duration >= 0ns')
+      const [http, other] = isHttpText(left) ? [left, right] : [right, left]
+      if (!isHttpText(http) || isNil(other) || !holdsForNil(node.op as string, other)) return node
+      const absent = `${conditionText(http)} = nil`
+      const met = other.kind === 'literal' ? absent : `${absent} && ${conditionText(other)} != nil`
+      return condition(`(${conditionText(node)}) || (${met})`)
+    })(filter),
+  )

@@ -8,9 +8,10 @@ import {
   type Way,
   type Window,
 } from './answers.ts'
+import { ALL, comparedIn, cut, writtenOf } from './compared.ts'
 import { KINDS } from './documented.ts'
 import { DATA_SECONDS } from './fill.ts'
-import type { Kind } from './kind.ts'
+import type { Confirmation, Kind, Place } from './kind.ts'
 import type { Asked } from './lasting.ts'
 import { reprinted } from './rewrite.ts'
 import { ODD_PART } from './spans.ts'
@@ -28,21 +29,42 @@ export interface Comparison {
   readonly names: readonly string[]
 }
 
+interface Differing {
+  readonly ignore?: Ignore
+  /** What is made of the answer here, one after the other. */
+  readonly changes?: readonly ((answer: Answer) => Answer)[]
+}
+
 /** Compares the answers to one query. */
 export async function compare(engines: Engines, way: Way, query: string, window: Window): Promise<Comparison> {
   const other = isTraces(way) ? engines.tempo! : engines.loki!
   const known = new Map<string, Promise<Answer>>()
-  const answer = (from: typeof other, text: string, over: Window) => {
-    const key = `${from.name} ${over.start} ${text}`
-    if (!known.has(key)) known.set(key, from.ask(way, text, over))
+  const answer = (from: typeof other, text: string, over: Window, by = way) => {
+    const key = `${from.name} ${over.start} ${by} ${text}`
+    if (!known.has(key)) known.set(key, from.ask(by, text, over))
     return known.get(key)!
   }
-  const differ = async (here: string, there: string, over: Window, ignore?: Ignore) => {
+  const isConfirmed = async ({ way: by, query: text, has }: Confirmation) => {
+    const given = await answer(other, text, window, by)
+    return 'parts' in given && given.parts[0]![1].keys().some(has)
+  }
+  const differ = async (here: string, there: string, over: Window, { ignore, changes = [] }: Differing = {}) => {
     // Of a part of the time Tempo has series of nothing but zeros, for spans of the rest.
-    const [mine, yours] = [await answer(engines.backend, here, over), await answer(other, there, over)]
-    return over === window
-      ? difference(mine, yours, ignore)
-      : difference(withoutZeros(mine), withoutZeros(yours), ignore)
+    const clean = (one: Answer) => (over === window ? one : withoutZeros(one))
+    const compared = /^(metrics|instant)$/.test(way) ? comparedIn(here) : undefined
+    if (compared === undefined) {
+      const [mine, yours] = [await answer(engines.backend, here, over), await answer(other, there, over)]
+      return difference(clean(mine), clean(yours), ignore)
+    }
+    const inAll = (text: string) => writtenOf({ ...comparedIn(text)!, most: ALL })
+    const [all, told] = [await answer(engines.backend, inAll(here), over), await answer(engines.backend, here, over)]
+    const own = difference(cut(all, compared.most), cut(told, compared.most))
+    if (own !== undefined) return { ...own, what: `${own.what}, of the values told here` }
+    // Of a part of the time the interval before it has a say in which values are the most frequent there.
+    const most = over === window ? compared.most : ALL
+    const yours = await answer(other, over === window ? there : inAll(there), over)
+    const asThere = changes.reduce((one, change) => change(one), all)
+    return difference(cut(clean(asThere), most), cut(clean(yours), most), ignore)
   }
 
   const found = await differ(query, query, window)
@@ -54,20 +76,32 @@ export async function compare(engines: Engines, way: Way, query: string, window:
   const candidates = KINDS.filter(
     (kind) => kind.ways.includes(way) && applies(kind, query, way, found) && (!bySpelling || kind.refused),
   )
-  const sets = [...ofSize(1, candidates), ...ofSize(2, candidates), ...ofSize(3, candidates), candidates]
+  const [everywhere, some] = [
+    candidates.filter((kind) => kind.everywhere),
+    candidates.filter((kind) => !kind.everywhere),
+  ]
+  const chosen = [...ofSize(0, some), ...ofSize(1, some), ...ofSize(2, some), ...ofSize(3, some), some]
+  const sets = chosen.map((set) => [...everywhere, ...set])
   let rest = found
   for (const set of sets) {
     if (set.length === 0) continue
     const without = set.reduce((text, kind) => kind.without?.(text, way) ?? text, query)
     const asThere = set.reduce((text, kind) => kind.asThere?.(text, way) ?? text, without)
     const over = set.some((kind) => kind.tidy) ? tidy(window) : window
-    const ignoring = set.flatMap(({ ignores }) => (ignores ? [ignores] : []))
-    const left = await differ(asThere, without, over, (part, key, here, there) =>
-      ignoring.some((ignores) => ignores({ way, query, window: over, part, key, here, there })),
-    )
+    const unsure: Confirmation[] = []
+    const ignores = (place: Place) => {
+      const kind = set.find((one) => one.ignores?.(place))
+      if (kind?.confirmed) unsure.push(kind.confirmed(place))
+      return kind !== undefined
+    }
+    const left = await differ(asThere, without, over, {
+      ignore: (part, key, here, there) => ignores({ way, query, asked: without, window: over, part, key, here, there }),
+      changes: set.flatMap(({ answered }) => (answered ? [answered] : [])),
+    })
     const refused = found.what === 'refused there' && set.some((kind) => kind.refused?.test(found.example))
-    if (left === undefined || refused) return { found, names: set.map(({ name }) => name) }
-    rest = left
+    const isDocumented = left === undefined && (await Promise.all(unsure.map(isConfirmed))).every((is) => is)
+    if (isDocumented || refused) return { found, names: set.map(({ name }) => name) }
+    rest = left ?? found
   }
   return { found: rest, names: [] }
 }

@@ -13,6 +13,8 @@ import {
   measuringMet,
   plain,
 } from './as-tempo.ts'
+import { beforeCompare } from './compared.ts'
+import { COMPARE_KINDS } from './documented-compare.ts'
 import type { Kind, Place } from './kind.ts'
 import { condition, conditionText, type Node } from './rewrite.ts'
 import {
@@ -73,6 +75,7 @@ const isShownThere = (entry: string, { query }: Place) => {
 }
 
 export const TEMPO_KINDS: readonly Kind[] = [
+  ...COMPARE_KINDS,
   {
     name: 'of several roots the earliest',
     ways: ['search'],
@@ -165,11 +168,13 @@ export const TEMPO_KINDS: readonly Kind[] = [
     ways: TEMPO,
     asThere: (query) =>
       asAbsent(
-        changed((node) => {
-          const where = node.where as Node | null | undefined
-          const asked = node.kind === 'filter' && where ? conditionText(where) : ''
-          return /\|\||!(?![=~])/.test(asked) ? { ...node, where: asPruned(where as Node) } : node
-        })(query),
+        beforeCompare(
+          changed((node) => {
+            const where = node.where as Node | null | undefined
+            const asked = node.kind === 'filter' && where ? conditionText(where) : ''
+            return /\|\||!(?![=~])/.test(asked) ? { ...node, where: asPruned(where as Node) } : node
+          }),
+        )(query),
       ),
   },
   {

@@ -20,7 +20,7 @@ export interface Round {
 /** At once: the slower engine is what is waited for. */
 const CLIENTS = 4
 const SHRINK_QUESTIONS = 60
-const make: Record<Way, (choices: Choices) => string> = {
+const make: Record<Way, (choices: Choices, window: Window) => string> = {
   search: traceql.search,
   metrics: traceql.metrics,
   instant: traceql.metrics,
@@ -30,7 +30,8 @@ const make: Record<Way, (choices: Choices) => string> = {
   range: logql.metrics,
   odd: logql.metrics,
   vector: logql.metrics,
-  slip: (choices) => broken(choices, choices.once(3) ? traceql.metrics(choices) : traceql.search(choices)),
+  slip: (choices, window) =>
+    broken(choices, choices.once(3) ? traceql.metrics(choices, window) : traceql.search(choices)),
   misspelt: (choices) => broken(choices, choices.once(2) ? logql.metrics(choices) : logql.logs(choices)),
   tags: apis.tempo,
   labels: apis.loki,
@@ -63,7 +64,7 @@ export async function askAll(engines: Engines, window: Window, flags: Round): Pr
     for (let number = next++; number < last; number = next++) {
       const choices = new Choices(flags.seed * 1_000_003 + number)
       const way = choices.way(...ways.map(([name, weight]) => [weight, () => name] as const))
-      const query = make[way](choices)
+      const query = make[way](choices, window)
       await file(way, choices.taken.slice(1), query, number)
     }
   }
@@ -80,7 +81,7 @@ export async function askAll(engines: Engines, window: Window, flags: Round): Pr
     }
     const smallest = await simplest(
       taken,
-      make[way],
+      (smaller) => make[way](smaller, window),
       async (smaller) => {
         const less = await compare(engines, way, smaller, window)
         return less.found !== undefined && less.found.what !== 'ended' && less.names.length === 0

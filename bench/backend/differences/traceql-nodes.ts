@@ -11,6 +11,7 @@ export const named = (pattern: RegExp) => (node: unknown) =>
   typeof node === 'object' && node !== null && pattern.test(nameOf(node as Node))
 export const isArray = named(/^(span)?\.(tags|sizes|weights|flags)$/)
 export const isHttp = named(/^(span)?\.http\./)
+export const isHttpText = named(/^(span)?\.http\.(method|route)$/)
 export const COMPARISONS = ['=', '!=', '>', '>=', '<', '<=', '=~', '!~'] as const
 export const field = (text: string) => (condition(`${text} = 1`) as unknown as { left: Node }).left
 

@@ -1,5 +1,6 @@
 /** Random TraceQL that both engines should take, simple parts first. */
 
+import type { Window } from './answers.ts'
 import type { Choices } from './choices.ts'
 import { BOOLS, DURATIONS, FLOATS, INTS, TEXTS } from './spans.ts'
 
@@ -57,7 +58,22 @@ export function search(choices: Choices): string {
   return choices.once(12) ? `${text} with(${choices.of(['most_recent=true', 'most_recent=false', 'other=1'])})` : text
 }
 
-export function metrics(choices: Choices): string {
+export function metrics(choices: Choices, window: Window): string {
+  return choices.once(4) ? compared(choices, window) : measured(choices)
+}
+
+/** `compare()`, behind which nothing may stand. */
+function compared(choices: Choices, window: Window): string {
+  const most = () => choices.of([1000, 10, 1, 2, 3])
+  const times = () => {
+    const start = window.start + choices.of([0, 100, 250.5, 500])
+    return `${start * 1000}000000, ${(start + choices.of([1000, 60, 0.5, 300])) * 1000}000000`
+  }
+  const more = choices.way([3, () => ''], [3, () => `, ${most()}`], [2, () => `, ${most()}, ${times()}`])
+  return `${spansets(choices, 1)} | compare(${filter(choices)}${more})`
+}
+
+function measured(choices: Choices): string {
   const by = choices.once(2) ? ` by(${fields(choices, 2)})` : ''
   const measured = measure(choices)
   // Tempo 3.0.3 may end as a whole over an average by an array.
