@@ -1,5 +1,5 @@
 /** The rows of the table in docs/traceql.md about names and values of tags. */
-import type { Kind, Place } from './kind.ts'
+import type { Confirmation, Kind, Place } from './kind.ts'
 import { condition, conditionText, type Node } from './rewrite.ts'
 
 /** A question for names, or for values: the field that is asked for, and the filter. */
@@ -42,6 +42,25 @@ function asCounted(question: string): string {
   return kept === undefined ? before : `${before}?q={ ${conditionText(kept)} }`
 }
 
+/** The type and the value of a place. */
+function valueAt(key: string): { type: string; value: string } {
+  if (!key.startsWith('[[')) return { type: '', value: key }
+  return { type: '', value: '', ...Object.fromEntries(JSON.parse(key) as [string, string][]) }
+}
+
+function literal(key: string): string {
+  const { type, value } = valueAt(key)
+  if (type === 'string') return JSON.stringify(value)
+  return type === 'float' && !value.includes('.') ? `${value}.0` : value
+}
+
+/** A span with the value is among those that the filter finds there, too. */
+const isFoundBySearch = ({ query, key }: Place): Confirmation => {
+  const { field, filter } = asked(query)
+  const name = field.includes(' ') ? field.replace(/[^.]* .*/, '"$&"') : field
+  return { way: 'search', query: `{ ${filter} } | { ${name} = ${literal(key)} }`, has: () => true }
+}
+
 const isOnlyHere = ({ there }: Place) => there === undefined
 const SEVERAL = /^(span\.(tags|sizes|weights|flags|mixed)|event|link)\b/
 /** Fields of a trace, of its events, links and scopes: together with fields of spans they find too little there. */
@@ -54,12 +73,14 @@ export const TAG_KINDS: readonly Kind[] = [
     ways: ['tags'],
     query: /\?q=/,
     ignores: (place) => SEVERAL.test(asked(place.query).field) && isOnlyHere(place),
+    confirmed: isFoundBySearch,
   },
   {
     name: 'values of a tag are those of the spans that the filter finds, where it asks for more than spans',
     ways: ['tags'],
     query: OF_OTHERS,
     ignores: (place) => OF_OTHERS.test(asked(place.query).filter ?? '') && isOnlyHere(place),
+    confirmed: isFoundBySearch,
   },
   {
     name: 'values of a tag are those of the spans that the filter finds, and no names of attributes',
@@ -80,6 +101,12 @@ export const TAG_KINDS: readonly Kind[] = [
     ways: ['tags'],
     query: /^search\/tag\/(\w+%3A|event\.|link\.|instrumentation\.|statusMessage|status\/|kind\/)/,
     ignores: isOnlyHere,
+    // The other version has the value there.
+    confirmed: ({ query, key }) => ({
+      way: 'tags',
+      query: `v2/${query}`,
+      has: (other) => valueAt(other).value === valueAt(key).value,
+    }),
   },
   {
     name: 'ids and durations are no values to choose from',
