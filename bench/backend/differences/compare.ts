@@ -95,7 +95,8 @@ export async function compare(engines: Engines, way: Way, query: string, window:
       return kind !== undefined
     }
     const left = await differ(asThere, without, over, {
-      ignore: (part, key, here, there) => ignores({ way, query, asked: without, window: over, part, key, here, there }),
+      ignore: (part, key, here, there) =>
+        ignores({ way, query, askedHere: asThere, askedThere: without, window: over, part, key, here, there }),
       changes: set.flatMap(({ answered }) => (answered ? [answered] : [])),
     })
     const refused = found.what === 'refused there' && set.some((kind) => kind.refused?.test(found.example))

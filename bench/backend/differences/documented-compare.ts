@@ -16,23 +16,24 @@ function labelOf(key: string): { name: string; isTotal: boolean } {
   return { name, isTotal: total !== undefined }
 }
 
-/** Whether a query's filters before `compare()` name a field, which as `.x` may be the span's or the resource's. */
-function isNamed(query: string, name: string): boolean {
+/** How often a query's filters before `compare()` name a field, which as `.x` may be the span's or the resource's. */
+function timesNamed(query: string, name: string): number {
   const named = namedIn(query)
-  return named.has(name) || named.has(name.replace(/^(span|resource)(?=\.)/, ''))
+  const either = /^(span|resource)\./.test(name) ? name.replace(/^\w+/, '') : ''
+  return (named.get(name) ?? 0) + (named.get(either) ?? 0)
 }
 
 /** Asked anew for each series of an answer. */
-let last: { query: string; named: ReadonlySet<string> } | undefined
-function namedIn(query: string): ReadonlySet<string> {
+let last: { query: string; named: ReadonlyMap<string, number> } | undefined
+function namedIn(query: string): ReadonlyMap<string, number> {
   if (last?.query === query) return last.named
-  const named = new Set<string>()
-  beforeCompare(
-    changed((node) => {
-      for (const one of fieldsIn(node)) named.add(one)
-      return node
-    }),
-  )(query)
+  const named = new Map<string, number>()
+  const count = (node: Node) => {
+    const name = node.kind === 'attribute' || node.kind === 'intrinsic' ? conditionText(node) : undefined
+    if (name !== undefined) named.set(name, (named.get(name) ?? 0) + 1)
+    return node
+  }
+  beforeCompare(changed(count))(query)
   last = { query, named }
   return named
 }
@@ -48,27 +49,26 @@ const isArrayName = (name: string) => /^span\.(tags|sizes|weights|flags)$/.test(
 
 const NEVER_COUNTED = /^((event|link)[.:]|span:id$)/
 
-/** Once for the filter and once for `compare()`; for a filter that the span does not meet, where others do, as nil. */
+/** Once for `compare()` and once for a filter, or for each time that it is named; where the span does not meet a filter, as nil. */
 function isCountedTwice(place: Place): boolean {
   const { key, here, there } = place
   const { name, isTotal } = labelOf(key)
-  if (!isNamed(place.asked, name)) return false
+  const times = timesNamed(place.askedThere, name)
+  if (times === 0) return false
   // Which values are told is another matter then, and of an array each element by itself is one.
   if (!isTotal && (isCut(place.query) || key.includes('=number ') || isArrayName(name))) return true
   if (here === undefined && (NEVER_COUNTED.test(name) || /=\{"stringValue":"nil"\}($| @)/.test(key))) return true
   if (here === undefined || there === undefined) return false
   const [mine, yours] = [Number(here), Number(there)]
-  // By `.x` a value may be read for either scope.
-  const isOfEither = /^(span|resource)\./.test(name) && namedIn(place.asked).has(name.replace(/^\w+/, ''))
-  if (isOneFilter(place.asked) && !isOfEither) return yours === 2 * mine
-  return yours >= mine && (isTotal || yours <= (isOfEither ? 3 : 2) * mine)
+  if (times === 1 && isOneFilter(place.askedThere) && namedIn(place.askedThere).has(name)) return yours === 2 * mine
+  return yours >= mine && (isTotal || yours <= (1 + times) * mine)
 }
 
 /** Names of roots, where traces have no root or several. */
-function isOfOddRoot({ key, part, query, window, way }: Place): boolean {
+function isOfOddRoot({ key, part, query, window, way, here = 0, there = 0 }: Place): boolean {
   const { name, isTotal } = labelOf(key)
   if (isTotal || !/^root(Service)?Name$/.test(name)) return false
-  if (part === 'series' || way === 'instant' || isCut(query)) return true
+  if (part === 'series' || way === 'instant' || isCut(query) || (here === 0 && there === 0)) return true
   const until = window.end - window.step - DATA_SECONDS + Math.ceil(ODD_PART * DATA_SECONDS) + window.step
   return Number(key.slice(key.lastIndexOf('@') + 1)) <= until * 1000
 }
@@ -80,8 +80,8 @@ function isAskedOtherwise(node: Node, query: string): boolean {
   // An absent number has no opposite: the span is not selected then, whatever else is asked beside `||`.
   if ((node.left as Node).kind === 'unary') return true
   // Read for a filter before, or to relate spans, it is known, of events as far as they meet that filter.
-  if (asksUnknown(node)) return fields.some((name) => isNamed(query, name)) || / [!&]?[<>~]+ /.test(before)
-  if (isArray(node.left)) return isBinary(node, '=~', '!~') || isNamed(query, conditionText(node.left))
+  if (asksUnknown(node)) return fields.some((name) => timesNamed(query, name) > 0) || / [!&]?[<>~]+ /.test(before)
+  if (isArray(node.left)) return isBinary(node, '=~', '!~') || timesNamed(query, conditionText(node.left)) > 0
   return fields.some((name) => name.includes('.') && comparisonsBesideOr(before, name).length > 0)
 }
 

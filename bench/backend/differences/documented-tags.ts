@@ -55,8 +55,8 @@ function literal(key: string): string {
 }
 
 /** A span with the value is among those that the filter finds there, too. */
-const isFoundBySearch = ({ query, key }: Place): Confirmation => {
-  const { field, filter } = asked(query)
+const isFoundBySearch = ({ askedHere, key }: Place): Confirmation => {
+  const { field, filter = '' } = asked(askedHere)
   const name = field.includes(' ') ? field.replace(/[^.]* .*/, '"$&"') : field
   return { way: 'search', query: `{ ${filter} } | { ${name} = ${literal(key)} }`, has: () => true }
 }

@@ -35,8 +35,10 @@ export interface Confirmation {
 export interface Place {
   readonly way: Way
   readonly query: string
-  /** The query as it was asked there, without what differs. */
-  readonly asked: string
+  /** As it was asked here: a query that says what the other engine does. */
+  readonly askedHere: string
+  /** And there, without what differs. */
+  readonly askedThere: string
   readonly window: Window
   /** Which part of an answer: traces, spans, heads, series, lines, labels, … */
   readonly part: string
