@@ -105,7 +105,15 @@ export const plain = changed((node) => {
 const isOneField = (a: string, b: string) =>
   a === b || [`span${a}`, `resource${a}`].includes(b) || [`span${b}`, `resource${b}`].includes(a)
 
-/** The comparisons with constants of one field, anywhere in a query whose filters are not all joined by `&&`. */
+/** Where a bare truth value may stand. */
+const truths = (node: Node) =>
+  isBinary(node, '&&', '||')
+    ? [node.left, node.right]
+    : node.kind === 'filter' || (node.kind === 'unary' && node.op === '!')
+      ? [node.where ?? node.of]
+      : []
+
+/** The comparisons with constants of one field, anywhere in a query whose filters are not all joined by `&&`; a bare truth value is one. */
 export function comparisonsBesideOr(query: string, of: string): string[] {
   const found: string[] = []
   if (/\|\||\}.*\}/s.test(query))
@@ -113,6 +121,10 @@ export function comparisonsBesideOr(query: string, of: string): string[] {
       const compares = isBinary(node, ...COMPARISONS)
       if (compares && (node.right as Node).kind === 'literal' && isOneField(conditionText(node.left), of))
         found.push(conditionText(node))
+      for (const side of truths(node)) {
+        const isField = (side as Node | null)?.kind === 'attribute' && isOneField(conditionText(side), of)
+        if (isField) found.push(`${conditionText(side)} = true`)
+      }
       return node
     })(query)
   return found

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Answer } from './answers.ts'
-import { asSelected } from './as-tempo.ts'
+import { asSelected, comparisonsBesideOr } from './as-tempo.ts'
 import { beforeCompare, comparedIn, cut, inCompare, withNil, withoutArrays, writtenOf } from './compared.ts'
 
 /** `selection span.x="a"` with its samples, one a minute. */
@@ -100,4 +100,11 @@ test('a selection is asked there of what was read of each span', () => {
   assert.equal(asSelected('{ span.http.route != nil }'), '{ duration >= 0s }')
   assert.equal(asSelected('{ span.http.route > "/" }'), '{ span.http.route > "/" || span.http.route = nil }')
   assert.equal(asSelected('{ span.http.route < "a" }'), '{ span.http.route < "a" }')
+})
+
+test('a bare truth value beside another condition is a comparison', () => {
+  const of = (query: string) => comparisonsBesideOr(query, 'span.cached')
+  assert.deepEqual(of('{ span.cached || span.tier = "a" } | rate()'), ['span.cached = true'])
+  assert.deepEqual(of('{ !(.cached) } || { span.cached = false }'), ['.cached = true', 'span.cached = false'])
+  assert.deepEqual(of('{ span.cached }'), [])
 })
