@@ -20,7 +20,7 @@ export interface Round {
 /** At once: the slower engine is what is waited for. */
 const CLIENTS = 4
 const SHRINK_QUESTIONS = 60
-const make: Record<Way, (choices: Choices, window: Window) => string> = {
+const make: Record<Way, (choices: Choices, from: number) => string> = {
   search: traceql.search,
   metrics: traceql.metrics,
   instant: traceql.metrics,
@@ -30,8 +30,7 @@ const make: Record<Way, (choices: Choices, window: Window) => string> = {
   range: logql.metrics,
   odd: logql.metrics,
   vector: logql.metrics,
-  slip: (choices, window) =>
-    broken(choices, choices.once(3) ? traceql.metrics(choices, window) : traceql.search(choices)),
+  slip: (choices, from) => broken(choices, choices.once(3) ? traceql.metrics(choices, from) : traceql.search(choices)),
   misspelt: (choices) => broken(choices, choices.once(2) ? logql.metrics(choices) : logql.logs(choices)),
   tags: apis.tempo,
   labels: apis.loki,
@@ -64,7 +63,7 @@ export async function askAll(engines: Engines, window: Window, flags: Round): Pr
     for (let number = next++; number < last; number = next++) {
       const choices = new Choices(flags.seed * 1_000_003 + number)
       const way = choices.way(...ways.map(([name, weight]) => [weight, () => name] as const))
-      const query = make[way](choices, window)
+      const query = make[way](choices, window.start)
       await file(way, choices.taken.slice(1), query, number)
     }
   }
@@ -81,7 +80,7 @@ export async function askAll(engines: Engines, window: Window, flags: Round): Pr
     }
     const smallest = await simplest(
       taken,
-      (smaller) => make[way](smaller, window),
+      (smaller) => make[way](smaller, window.start),
       async (smaller) => {
         const less = await compare(engines, way, smaller, window)
         return less.found !== undefined && less.found.what !== 'ended' && less.names.length === 0

@@ -1,6 +1,5 @@
 /** Random TraceQL that both engines should take, simple parts first. */
 
-import type { Window } from './answers.ts'
 import type { Choices } from './choices.ts'
 import { BOOLS, DURATIONS, FLOATS, INTS, TEXTS } from './spans.ts'
 
@@ -58,15 +57,16 @@ export function search(choices: Choices): string {
   return choices.once(12) ? `${text} with(${choices.of(['most_recent=true', 'most_recent=false', 'other=1'])})` : text
 }
 
-export function metrics(choices: Choices, window: Window): string {
-  return choices.once(4) ? compared(choices, window) : measured(choices)
+/** `from`: the beginning of the data, in seconds since 1970. */
+export function metrics(choices: Choices, from: number): string {
+  return choices.once(4) ? compared(choices, from) : measured(choices)
 }
 
 /** `compare()`, behind which nothing may stand. */
-function compared(choices: Choices, window: Window): string {
+function compared(choices: Choices, from: number): string {
   const most = () => choices.of([1000, 10, 1, 2, 3])
   const times = () => {
-    const start = window.start + choices.of([0, 100, 250.5, 500])
+    const start = from + choices.of([0, 100, 250.5, 500])
     return `${start * 1000}000000, ${(start + choices.of([1000, 60, 0.5, 300])) * 1000}000000`
   }
   const more = choices.way([3, () => ''], [3, () => `, ${most()}`], [2, () => `, ${most()}, ${times()}`])
