@@ -42,7 +42,7 @@ async function ingest(): Promise<void> {
   const quiet = await send(half, SPREAD_SECONDS / 2)
   await caughtUp()
   const used = backend.cpu() - before
-  print('ingest, protobuf over HTTP, durable', `${rate(quiet)} spans/s`, '>= 60,000')
+  print('ingest, protobuf over HTTP, durable', `${rate(quiet)} spans/s`, '>= 150,000')
   const perCore = Math.round(quiet.sent / used).toLocaleString('en')
   print(
     'the same by CPU time, blocks and all',
@@ -60,8 +60,9 @@ async function ingest(): Promise<void> {
     value(metrics, 'embedded_block_bytes{signal="traces"}') / value(metrics, 'embedded_block_rows{signal="traces"}')
   const indexBytes = ['index.db', 'index.db-wal'].reduce((sum, name) => sum + statSync(join(backend.dir, name)).size, 0)
   const index = indexBytes / value(metrics, 'embedded_block_rows{signal="traces"}')
-  print('on disk', `${(perSpan + index).toFixed(1)} bytes/span (index ${index.toFixed(1)})`, '<= 100')
-  print('resident after ingest', `${backend.resident().now} MB`, '<= 400')
+  print('on disk', `${(perSpan + index).toFixed(1)} bytes/span (index ${index.toFixed(1)})`, '<= 30')
+  const { now, most } = backend.resident()
+  print('resident after ingest', `${now} MB, ${most} at most`, '<= 250')
 }
 
 interface Sent {
@@ -113,7 +114,7 @@ async function queries(): Promise<void> {
   const hour = { start: String(now - 3600), end: String(now + 1) }
   const all = { start: String(now - SPREAD_SECONDS - 600), end: String(now + 1) }
   await timed('{status=error}, limit 20', '< 15 ms', () => search('{ status = error }', hour))
-  await timed('rare attribute over everything', '< 100 ms', () =>
+  await timed('rare attribute over everything', '< 1,000 ms', () =>
     search('{ span.rare.flag = "yes" }', { ...all, limit: '1000' }),
   )
   await timed('an id that no span has, over everything', '< 1,000 ms', () =>
@@ -125,14 +126,14 @@ async function queries(): Promise<void> {
       limit: '10000',
     }),
   )
-  await timed('rate() by (resource.service.name), 1 h', '< 250 ms', () =>
+  await timed('rate() by (resource.service.name), 1 h', '< 200 ms', () =>
     metrics('{ } | rate() by (resource.service.name)', hour),
   )
-  await timed('quantile_over_time(duration, .95), 1 h', '< 250 ms', () =>
+  await timed('quantile_over_time(duration, .95), 1 h', '< 200 ms', () =>
     metrics('{ } | quantile_over_time(duration, .95) by (resource.service.name)', hour),
   )
   for (const q of ['{ } | compare({ status = error })', '{ kind = server } | compare({ duration > 60ms })']) {
-    await timed(`${q}, everything`, '< 300 ms', () => instant(q, all))
+    await timed(`${q}, everything`, '< 1,000 ms', () => instant(q, all))
   }
   print('resident after queries', `${backend.resident().now} MB`, '<= 400')
 }
@@ -148,7 +149,7 @@ async function freshness(): Promise<void> {
     times.push(performance.now() - accepted)
     if (times.length >= 5) break
   }
-  print('found by TraceQL after 200', `${Math.max(...times).toFixed(0)} ms at worst`, '< 500')
+  print('found by TraceQL after 200', `${Math.max(...times).toFixed(0)} ms at worst`, '<= 100')
 }
 
 async function logs(): Promise<void> {
@@ -168,7 +169,7 @@ async function logs(): Promise<void> {
   print('log lines, one connection', `${Math.round(LINES / seconds).toLocaleString('en')} lines/s`, '')
   for (const stages of [`|= "${traceId}" | json | trace_id="${traceId}"`, `|= "${traceId}"`]) {
     const name = stages.replaceAll(traceId, '...')
-    await timed(`LogQL ${name} over ${LINES.toLocaleString('en')} lines`, '< 400 ms', async () => {
+    await timed(`LogQL ${name} over ${LINES.toLocaleString('en')} lines`, '< 500 ms', async () => {
       const query = `{service_name="order-service"} ${stages}`
       const url = `${backend.loki}/loki/api/v1/query_range?${new URLSearchParams({ query, since: '2h', limit: '100' })}`
       const text = await get(url)
