@@ -43,6 +43,10 @@ test('what is printed reads as the same duration', () => {
       if (ns < 1e15) assert.equal(parseDuration(formatDuration(ns)), ns)
     }),
   )
+  // As long as numbers go.
+  const long = fc.double({ min: Number.MAX_SAFE_INTEGER + 1, max: Number.MAX_VALUE, noNaN: true })
+  fc.assert(fc.property(long, (ns) => assert.equal(parseDuration(printDuration(ns)), ns)))
+  assert.equal(parseDuration(printDuration(7_203_685_477_580e6)), 7_203_685_477_580e6)
   assert.deepEqual([0, 90e9, 1_500e6, -2e6].map(printDuration), ['0s', '1m30s', '1s500ms', '-2ms'])
   assert.deepEqual([0, 90e9, 1.8e9, 1_500, 250e6].map(formatDuration), ['0s', '1m30s', '1.8s', '1.5µs', '250ms'])
 })

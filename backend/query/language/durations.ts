@@ -58,9 +58,13 @@ export function parseSignedDuration(text: string, calendar = true): number | und
 
 const PRINTED_UNITS = ['h', 'm', 's', 'ms', 'us', 'ns'].map((name) => [name, UNITS.get(name)!] as const)
 
-/** Nanoseconds in the largest units that hold them exactly, as queries write them: `1h30m`, `1s500ms`, `0s`. */
+/**
+ * Nanoseconds in the largest units that hold them exactly, as queries write them: `1h30m`, `1s500ms`, `0s`. More than 104 days are one
+ * number: in parts of so much, and in their sum, a double rounds.
+ */
 export function printDuration(ns: number): string {
   if (ns === 0) return '0s'
+  if (Math.abs(ns) > Number.MAX_SAFE_INTEGER) return `${BigInt(ns)}ns`
   let rest = Math.abs(ns)
   let text = ns < 0 ? '-' : ''
   for (const [unit, size] of PRINTED_UNITS) {
