@@ -466,12 +466,12 @@ test('who prefers a receipt gets the leaf in the answer when it is there in time
     assert.deepEqual(told(late), waiting)
     assert.ok(performance.now() - asked > 1_000, 'it has waited as long as the request had')
   }
-  await using service = await startAudit(database, { SEAL_POLL_MS: '20', ...env })
-  // Another session has the tree, so that this service seals and does not let it grow.
+  // Another session has the tree before the service starts, so that it seals and does not let it grow.
   const other = new pg.Client(database.connection())
   await other.connect()
   try {
     await other.query('begin; select from audit_growing for update')
+    await using service = await startAudit(database, { SEAL_POLL_MS: '20', ...env })
     await until('its seal', 20, async () => {
       const answer = await ask(service, { prefer: 'receipt, wait=0' })
       if (answer.json.audit.receipt.state === 'waiting') return false
