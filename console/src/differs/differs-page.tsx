@@ -12,7 +12,7 @@ export function DiffersPage() {
   const comparison = comparisonIn(params)
   useTitle(comparison?.selection ? `${inTitle(comparison.selection)} · What differs` : 'What differs')
   return (
-    <main class="page differs">
+    <main class="page">
       <div class="page-head">
         <h1>What differs</h1>
         <p class="muted">

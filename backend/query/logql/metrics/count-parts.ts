@@ -7,13 +7,11 @@ import type { Grouping, RangeAggregation } from '../ast.ts'
 import type { Budget } from '../budget.ts'
 import type { Labels, LogTable, LogTimeRange } from '../log-table.ts'
 import { print } from '../print.ts'
+import { keptPart, type Looked } from './kept-part.ts'
 import type { Grid } from './series.ts'
 
-export interface CountPart {
+export interface CountPart extends Looked {
   readonly series: readonly PartSeries[]
-  /** What was looked at: lines, and their bytes. */
-  readonly lines: number
-  readonly bytes: number
 }
 
 interface PartSeries {
@@ -66,24 +64,18 @@ export function partsOf(job: PartsOf): (table: LogTable, range: LogTimeRange) =>
     if (identity === undefined || minNs === undefined || maxNs === undefined) return undefined
     if (minNs < range.startNs || maxNs >= range.endNs) return undefined
     const first = once ? 0n : (minNs - origin - floorMod(minNs - origin, grid.stepNs)) / grid.stepNs
-    let tooLarge: CountPart | undefined
-    const kept = answers.get(`${identity}|${name}`, (onBytes) => {
-      const before = { ...budget.stats }
-      const { samples, finish } = partSamples(query, once ? undefined : Number(grid.stepNs))
-      read(table, range, Number(table.baseNs - (origin + first * grid.stepNs)), samples)
-      const { lines, bytes } = budget.stats
-      const part = { series: finish(), lines: lines - before.lines, bytes: bytes - before.bytes }
-      // Whoever adds the part counts them.
-      Object.assign(budget.stats, before)
-      const size = bytesOfPart(part)
-      if (size > MAX_KEPT_BYTES) {
-        tooLarge = part
-        return undefined
-      }
-      onBytes(size)
-      return part
+    const part = keptPart({
+      answers,
+      key: `${identity}|${name}`,
+      budget,
+      make(looked): CountPart {
+        const { samples, finish } = partSamples(query, once ? undefined : Number(grid.stepNs))
+        read(table, range, Number(table.baseNs - (origin + first * grid.stepNs)), samples)
+        return { series: finish(), ...looked() }
+      },
+      bytesOf: bytesOfPart,
+      maxBytes: MAX_KEPT_BYTES,
     })
-    const part = kept ?? tooLarge
     return part && { part, first: Number(first) }
   }
 }

@@ -9,17 +9,15 @@ import type { Budget } from '../budget.ts'
 import type { Labels, LogTable, LogTimeRange } from '../log-table.ts'
 import { print } from '../print.ts'
 import { copiedLabels, isSteady, type PartSamples, type ReadTable } from './count-parts.ts'
+import { keptPart, type Looked } from './kept-part.ts'
 import { type PackedNumbers, packNumbers, unpackNumber } from './packed-numbers.ts'
 
-export interface SamplePart {
+export interface SamplePart extends Looked {
   readonly series: readonly { readonly key: string; readonly labels: Labels }[]
   /** Of each sample: nanoseconds since the one before, of the first since the table's base; its value; the place of its series. */
   readonly steps: PackedNumbers
   readonly values: PackedNumbers
   readonly places: PackedNumbers
-  /** What was looked at: lines, and their bytes. */
-  readonly lines: number
-  readonly bytes: number
 }
 
 /** More in one table are as many series as lines, or nearly: no dashboard asks such. */
@@ -55,31 +53,24 @@ export function samplesOf(job: SamplesOf): (table: LogTable, range: LogTimeRange
     if (identity === undefined || whole === undefined || table.rows > MAX_ROWS) return undefined
     const key = `${identity}|${name}`
     if (!answers.has(key) && (room <= 0 || !isMostlyWithin(whole, range))) return undefined
-    let tooLarge: SamplePart | undefined
-    const kept = answers.get(key, (onBytes) => {
-      const before = { ...budget.stats }
-      const { samples, finish } = partSamples()
-      try {
-        read(table, whole, 0, samples)
-      } catch (error) {
-        // A line that can't be read ends a query only where it is within the range.
-        if (isWithin(whole, range) || !(error instanceof QueryError && error.kind === 'evaluation')) throw error
-        Object.assign(budget.stats, before)
-        return undefined
-      }
-      const { lines, bytes } = budget.stats
-      // Whoever adds the part counts them.
-      Object.assign(budget.stats, before)
-      const part = finish(lines - before.lines, bytes - before.bytes)
-      const size = bytesOfPart(part)
-      if (size > MAX_KEPT_BYTES) {
-        tooLarge = part
-        return undefined
-      }
-      onBytes(size)
-      return { ...part, series: part.series.map(({ key, labels }) => ({ key, labels: copiedLabels(labels) })) }
+    const part = keptPart({
+      answers,
+      key,
+      budget,
+      make(looked): SamplePart | undefined {
+        const { samples, finish } = partSamples()
+        try {
+          read(table, whole, 0, samples)
+        } catch (error) {
+          // A line that can't be read ends a query only where it is within the range.
+          if (isWithin(whole, range) || !(error instanceof QueryError && error.kind === 'evaluation')) throw error
+          return undefined
+        }
+        return { ...finish(), ...looked() }
+      },
+      bytesOf: bytesOfPart,
+      maxBytes: MAX_KEPT_BYTES,
     })
-    const part = kept ?? tooLarge
     if (part !== undefined) room -= bytesOfPart(part)
     return part
   }
@@ -141,8 +132,8 @@ function partSamples() {
       last = time
     },
   }
-  const finish = (lines: number, bytes: number): SamplePart => ({
-    ...{ series, lines, bytes },
+  const finish = () => ({
+    series: series.map(({ key, labels }) => ({ key, labels: copiedLabels(labels) })),
     ...{ steps: packNumbers(steps!), values: packNumbers(values!), places: packNumbers(places!) },
   })
   return { samples, finish }
